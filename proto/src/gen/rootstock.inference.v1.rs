@@ -1,0 +1,2014 @@
+// @generated from the protobuf sources of this crate; see tests/generated.rs.
+/// A published adapter.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Adapter {
+    /// `adapters/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The version that new requests get.
+    #[prost(string, tag = "2")]
+    pub digest: ::prost::alloc::string::String,
+    /// Counts the moves of the alias.
+    #[prost(int64, tag = "3")]
+    pub generation: i64,
+    /// Digest of its base model's artifact.
+    #[prost(string, tag = "4")]
+    pub base_digest: ::prost::alloc::string::String,
+    /// Whether its weights are in this server's memory.
+    #[prost(bool, tag = "5")]
+    pub resident: bool,
+    /// Size of the weights in memory, in bytes; 0 when not resident.
+    #[prost(int64, tag = "6")]
+    pub memory_bytes: i64,
+    /// Requests running on this adapter's generations, old ones included.
+    #[prost(int32, tag = "7")]
+    pub leases: i32,
+    /// When the alias last moved.
+    #[prost(message, optional, tag = "8")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Request of PublishAdapter.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishAdapterRequest {
+    /// The alias: `adapters/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The version: digest of an adapter artifact.
+    #[prost(string, tag = "2")]
+    pub digest: ::prost::alloc::string::String,
+    /// Publish only if the alias is at this generation (0: has never been set); unset publishes in any case.
+    #[prost(int64, optional, tag = "3")]
+    pub expected_generation: ::core::option::Option<i64>,
+}
+/// Response of PublishAdapter.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PublishAdapterResponse {
+    /// The adapter as published.
+    #[prost(message, optional, tag = "1")]
+    pub adapter: ::core::option::Option<Adapter>,
+    /// Milliseconds from the receipt of the request until new requests get the version.
+    #[prost(double, tag = "2")]
+    pub swap_ms: f64,
+}
+/// Request of RollbackAdapter.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RollbackAdapterRequest {
+    /// The alias: `adapters/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The generation whose version to publish again; 0 takes the version before the present one.
+    #[prost(int64, tag = "2")]
+    pub to_generation: i64,
+}
+/// Response of RollbackAdapter.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RollbackAdapterResponse {
+    /// The adapter as published.
+    #[prost(message, optional, tag = "1")]
+    pub adapter: ::core::option::Option<Adapter>,
+    /// Milliseconds from the receipt of the request until new requests get the version.
+    #[prost(double, tag = "2")]
+    pub swap_ms: f64,
+}
+/// Request of ListAdapters.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAdaptersRequest {
+    /// How many to return.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// Where to go on.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response of ListAdapters.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAdaptersResponse {
+    /// The adapters, by name.
+    #[prost(message, repeated, tag = "1")]
+    pub adapters: ::prost::alloc::vec::Vec<Adapter>,
+    /// Empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Generated client implementations.
+pub mod adapter_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Publishes adapter versions to the running server. The alias records of the checkpoint service are the only truth:
+    /// publishing checks and loads a version, then moves the alias; every replica follows.
+    #[derive(Debug, Clone)]
+    pub struct AdapterServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl AdapterServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> AdapterServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> AdapterServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            AdapterServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Checks a version, loads it and moves the alias to it; requests admitted from then on use it, running ones finish
+        /// on the generation they began with. Errors: INVALID_FIELD, NOT_FOUND, BASE_MISMATCH, TOKENIZER_MISMATCH,
+        /// TENSOR_MISMATCH, INVALID_FILE, ALIAS_MOVED, CORRUPT, DEPENDENCY_UNAVAILABLE.
+        pub async fn publish_adapter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PublishAdapterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PublishAdapterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.AdapterService/PublishAdapter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.inference.v1.AdapterService",
+                        "PublishAdapter",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Publishes again what the alias pointed at before its present version was first set (or a given generation).
+        /// Errors: as PublishAdapter, NO_PREVIOUS_VERSION.
+        pub async fn rollback_adapter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RollbackAdapterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RollbackAdapterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.AdapterService/RollbackAdapter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.inference.v1.AdapterService",
+                        "RollbackAdapter",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the adapters that are published, by name. Errors: INVALID_FIELD.
+        pub async fn list_adapters(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListAdaptersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAdaptersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.AdapterService/ListAdapters",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.inference.v1.AdapterService",
+                        "ListAdapters",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod adapter_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with AdapterServiceServer.
+    #[async_trait]
+    pub trait AdapterService: std::marker::Send + std::marker::Sync + 'static {
+        /// Checks a version, loads it and moves the alias to it; requests admitted from then on use it, running ones finish
+        /// on the generation they began with. Errors: INVALID_FIELD, NOT_FOUND, BASE_MISMATCH, TOKENIZER_MISMATCH,
+        /// TENSOR_MISMATCH, INVALID_FILE, ALIAS_MOVED, CORRUPT, DEPENDENCY_UNAVAILABLE.
+        async fn publish_adapter(
+            &self,
+            request: tonic::Request<super::PublishAdapterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PublishAdapterResponse>,
+            tonic::Status,
+        >;
+        /// Publishes again what the alias pointed at before its present version was first set (or a given generation).
+        /// Errors: as PublishAdapter, NO_PREVIOUS_VERSION.
+        async fn rollback_adapter(
+            &self,
+            request: tonic::Request<super::RollbackAdapterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RollbackAdapterResponse>,
+            tonic::Status,
+        >;
+        /// Lists the adapters that are published, by name. Errors: INVALID_FIELD.
+        async fn list_adapters(
+            &self,
+            request: tonic::Request<super::ListAdaptersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAdaptersResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Publishes adapter versions to the running server. The alias records of the checkpoint service are the only truth:
+    /// publishing checks and loads a version, then moves the alias; every replica follows.
+    #[derive(Debug)]
+    pub struct AdapterServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> AdapterServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for AdapterServiceServer<T>
+    where
+        T: AdapterService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/rootstock.inference.v1.AdapterService/PublishAdapter" => {
+                    #[allow(non_camel_case_types)]
+                    struct PublishAdapterSvc<T: AdapterService>(pub Arc<T>);
+                    impl<
+                        T: AdapterService,
+                    > tonic::server::UnaryService<super::PublishAdapterRequest>
+                    for PublishAdapterSvc<T> {
+                        type Response = super::PublishAdapterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PublishAdapterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AdapterService>::publish_adapter(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PublishAdapterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.inference.v1.AdapterService/RollbackAdapter" => {
+                    #[allow(non_camel_case_types)]
+                    struct RollbackAdapterSvc<T: AdapterService>(pub Arc<T>);
+                    impl<
+                        T: AdapterService,
+                    > tonic::server::UnaryService<super::RollbackAdapterRequest>
+                    for RollbackAdapterSvc<T> {
+                        type Response = super::RollbackAdapterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RollbackAdapterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AdapterService>::rollback_adapter(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RollbackAdapterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.inference.v1.AdapterService/ListAdapters" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAdaptersSvc<T: AdapterService>(pub Arc<T>);
+                    impl<
+                        T: AdapterService,
+                    > tonic::server::UnaryService<super::ListAdaptersRequest>
+                    for ListAdaptersSvc<T> {
+                        type Response = super::ListAdaptersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListAdaptersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AdapterService>::list_adapters(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAdaptersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for AdapterServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "rootstock.inference.v1.AdapterService";
+    impl<T> tonic::server::NamedService for AdapterServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// An evaluation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Evaluation {
+    /// `evaluations/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What to do.
+    #[prost(message, optional, tag = "2")]
+    pub spec: ::core::option::Option<EvaluationSpec>,
+    /// Where it stands.
+    #[prost(enumeration = "EvaluationState", tag = "3")]
+    pub state: i32,
+    /// Rows finished, over all targets.
+    #[prost(int32, tag = "4")]
+    pub completed_rows: i32,
+    /// Rows in all, over all targets.
+    #[prost(int32, tag = "5")]
+    pub total_rows: i32,
+    /// One for each target, in order, once it has succeeded.
+    #[prost(message, repeated, tag = "6")]
+    pub results: ::prost::alloc::vec::Vec<TargetResult>,
+    /// Why it failed.
+    #[prost(string, tag = "7")]
+    pub error: ::prost::alloc::string::String,
+    /// When it was created.
+    #[prost(message, optional, tag = "8")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ended.
+    #[prost(message, optional, tag = "9")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Digest of the artifact with the per-item evidence, once it has succeeded.
+    #[prost(string, tag = "10")]
+    pub evidence_digest: ::prost::alloc::string::String,
+}
+/// What to evaluate.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EvaluationSpec {
+    /// Rows of instruction, input, output and keywords: alias or digest of a data set. At most 10000 rows.
+    #[prost(string, tag = "1")]
+    pub dataset: ::prost::alloc::string::String,
+    /// The base model: alias or digest.
+    #[prost(string, tag = "2")]
+    pub model: ::prost::alloc::string::String,
+    /// Adapters to compare: `adapters/{id}`, a version, or "" for the base model itself. At most 8.
+    #[prost(string, repeated, tag = "3")]
+    pub targets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// `qa_zh`, `qa_en`, `alpaca`, or `chat`.
+    #[prost(string, tag = "4")]
+    pub prompt_template: ::prost::alloc::string::String,
+    /// Most tokens per answer; 0 means 64.
+    #[prost(int32, tag = "5")]
+    pub max_tokens: i32,
+}
+/// How one target did.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TargetResult {
+    /// The target as asked for.
+    #[prost(string, tag = "1")]
+    pub target: ::prost::alloc::string::String,
+    /// Digest of the adapter; empty for the base model.
+    #[prost(string, tag = "2")]
+    pub adapter_digest: ::prost::alloc::string::String,
+    /// Rows scored.
+    #[prost(int32, tag = "3")]
+    pub rows: i32,
+    /// Share of the rows with keywords whose answer contains all of them, after NFKC and case folding.
+    #[prost(message, optional, tag = "4")]
+    pub keyword_accuracy: ::core::option::Option<Proportion>,
+    /// Share of the rows whose answer equals the output, after NFKC, case folding and trimming.
+    #[prost(message, optional, tag = "5")]
+    pub exact_match: ::core::option::Option<Proportion>,
+    /// exp of the mean negative log-likelihood per token of the expected outputs.
+    #[prost(double, tag = "6")]
+    pub perplexity: f64,
+    /// The rows, in order.
+    #[prost(message, repeated, tag = "7")]
+    pub items: ::prost::alloc::vec::Vec<ItemResult>,
+}
+/// A share with its 95% Wilson interval.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Proportion {
+    /// Hits / total; 0 when there is nothing to count.
+    #[prost(double, tag = "1")]
+    pub value: f64,
+    /// Lower end of the interval.
+    #[prost(double, tag = "2")]
+    pub lower: f64,
+    /// Upper end of the interval.
+    #[prost(double, tag = "3")]
+    pub upper: f64,
+    /// Hits.
+    #[prost(int32, tag = "4")]
+    pub hits: i32,
+    /// Rows counted.
+    #[prost(int32, tag = "5")]
+    pub total: i32,
+}
+/// One row's evidence.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ItemResult {
+    /// Number of the row, from 0.
+    #[prost(int32, tag = "1")]
+    pub row: i32,
+    /// The question.
+    #[prost(string, tag = "2")]
+    pub instruction: ::prost::alloc::string::String,
+    /// The answer that was expected.
+    #[prost(string, tag = "3")]
+    pub expected: ::prost::alloc::string::String,
+    /// The answer that was generated.
+    #[prost(string, tag = "4")]
+    pub answer: ::prost::alloc::string::String,
+    /// The keywords that occur in it.
+    #[prost(string, repeated, tag = "5")]
+    pub keywords_found: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The keywords that don't.
+    #[prost(string, repeated, tag = "6")]
+    pub keywords_missing: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether it equals the expected answer.
+    #[prost(bool, tag = "7")]
+    pub exact_match: bool,
+    /// Sum of the negative log-likelihoods of the expected answer's tokens.
+    #[prost(double, tag = "8")]
+    pub negative_log_likelihood: f64,
+    /// How many tokens that are.
+    #[prost(int32, tag = "9")]
+    pub expected_tokens: i32,
+}
+/// Request of CreateEvaluation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateEvaluationRequest {
+    /// The id to give it; empty lets the server choose.
+    #[prost(string, tag = "1")]
+    pub evaluation_id: ::prost::alloc::string::String,
+    /// What to do.
+    #[prost(message, optional, tag = "2")]
+    pub spec: ::core::option::Option<EvaluationSpec>,
+    /// Makes the call idempotent: the same id returns the evaluation that the first call made. At most 64 characters.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Response of CreateEvaluation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateEvaluationResponse {
+    /// The evaluation.
+    #[prost(message, optional, tag = "1")]
+    pub evaluation: ::core::option::Option<Evaluation>,
+}
+/// Request of GetEvaluation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetEvaluationRequest {
+    /// `evaluations/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// Response of GetEvaluation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetEvaluationResponse {
+    /// The evaluation.
+    #[prost(message, optional, tag = "1")]
+    pub evaluation: ::core::option::Option<Evaluation>,
+}
+/// Request of ListEvaluations.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListEvaluationsRequest {
+    /// How many to return.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// Where to go on.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response of ListEvaluations.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListEvaluationsResponse {
+    /// The evaluations, newest first, without items.
+    #[prost(message, repeated, tag = "1")]
+    pub evaluations: ::prost::alloc::vec::Vec<Evaluation>,
+    /// Empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request of CancelEvaluation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelEvaluationRequest {
+    /// `evaluations/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// Response of CancelEvaluation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CancelEvaluationResponse {
+    /// The evaluation, cancelled.
+    #[prost(message, optional, tag = "1")]
+    pub evaluation: ::core::option::Option<Evaluation>,
+}
+/// Request of WatchEvaluation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchEvaluationRequest {
+    /// `evaluations/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// One message of WatchEvaluation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchEvaluationResponse {
+    /// The evaluation as it stands; items only in the last message.
+    #[prost(message, optional, tag = "1")]
+    pub evaluation: ::core::option::Option<Evaluation>,
+}
+/// Where an evaluation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum EvaluationState {
+    /// Not used.
+    Unspecified = 0,
+    /// Waits its turn.
+    Queued = 1,
+    /// Is being computed.
+    Running = 2,
+    /// Done; the results are there.
+    Succeeded = 3,
+    /// Ended by an error, which `error` tells.
+    Failed = 4,
+    /// Ended by CancelEvaluation.
+    Cancelled = 5,
+}
+impl EvaluationState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EVALUATION_STATE_UNSPECIFIED",
+            Self::Queued => "EVALUATION_STATE_QUEUED",
+            Self::Running => "EVALUATION_STATE_RUNNING",
+            Self::Succeeded => "EVALUATION_STATE_SUCCEEDED",
+            Self::Failed => "EVALUATION_STATE_FAILED",
+            Self::Cancelled => "EVALUATION_STATE_CANCELLED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EVALUATION_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "EVALUATION_STATE_QUEUED" => Some(Self::Queued),
+            "EVALUATION_STATE_RUNNING" => Some(Self::Running),
+            "EVALUATION_STATE_SUCCEEDED" => Some(Self::Succeeded),
+            "EVALUATION_STATE_FAILED" => Some(Self::Failed),
+            "EVALUATION_STATE_CANCELLED" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod evaluation_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Generates an answer for each row of a data set, on the base model, on adapters, or on several in one evaluation, and
+    /// scores them. An evaluation that a restart interrupts begins again.
+    #[derive(Debug, Clone)]
+    pub struct EvaluationServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl EvaluationServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> EvaluationServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> EvaluationServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            EvaluationServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Checks the specification, stores the evaluation and queues it. Errors: INVALID_FIELD, NOT_FOUND, ALREADY_EXISTS,
+        /// BASE_MISMATCH, INVALID_ROW, OVERLOADED, DEPENDENCY_UNAVAILABLE.
+        pub async fn create_evaluation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateEvaluationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateEvaluationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.EvaluationService/CreateEvaluation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.inference.v1.EvaluationService",
+                        "CreateEvaluation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Returns one evaluation. Errors: INVALID_FIELD, NOT_FOUND.
+        pub async fn get_evaluation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetEvaluationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetEvaluationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.EvaluationService/GetEvaluation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.inference.v1.EvaluationService",
+                        "GetEvaluation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists evaluations, newest first. Errors: INVALID_FIELD.
+        pub async fn list_evaluations(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListEvaluationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEvaluationsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.EvaluationService/ListEvaluations",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.inference.v1.EvaluationService",
+                        "ListEvaluations",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Stops an evaluation. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE.
+        pub async fn cancel_evaluation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CancelEvaluationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelEvaluationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.EvaluationService/CancelEvaluation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.inference.v1.EvaluationService",
+                        "CancelEvaluation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Streams the evaluation after each finished row, and ends when it has ended. Errors: INVALID_FIELD, NOT_FOUND.
+        pub async fn watch_evaluation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchEvaluationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchEvaluationResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.EvaluationService/WatchEvaluation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.inference.v1.EvaluationService",
+                        "WatchEvaluation",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod evaluation_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with EvaluationServiceServer.
+    #[async_trait]
+    pub trait EvaluationService: std::marker::Send + std::marker::Sync + 'static {
+        /// Checks the specification, stores the evaluation and queues it. Errors: INVALID_FIELD, NOT_FOUND, ALREADY_EXISTS,
+        /// BASE_MISMATCH, INVALID_ROW, OVERLOADED, DEPENDENCY_UNAVAILABLE.
+        async fn create_evaluation(
+            &self,
+            request: tonic::Request<super::CreateEvaluationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateEvaluationResponse>,
+            tonic::Status,
+        >;
+        /// Returns one evaluation. Errors: INVALID_FIELD, NOT_FOUND.
+        async fn get_evaluation(
+            &self,
+            request: tonic::Request<super::GetEvaluationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetEvaluationResponse>,
+            tonic::Status,
+        >;
+        /// Lists evaluations, newest first. Errors: INVALID_FIELD.
+        async fn list_evaluations(
+            &self,
+            request: tonic::Request<super::ListEvaluationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEvaluationsResponse>,
+            tonic::Status,
+        >;
+        /// Stops an evaluation. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE.
+        async fn cancel_evaluation(
+            &self,
+            request: tonic::Request<super::CancelEvaluationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelEvaluationResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchEvaluation method.
+        type WatchEvaluationStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchEvaluationResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Streams the evaluation after each finished row, and ends when it has ended. Errors: INVALID_FIELD, NOT_FOUND.
+        async fn watch_evaluation(
+            &self,
+            request: tonic::Request<super::WatchEvaluationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchEvaluationStream>,
+            tonic::Status,
+        >;
+    }
+    /// Generates an answer for each row of a data set, on the base model, on adapters, or on several in one evaluation, and
+    /// scores them. An evaluation that a restart interrupts begins again.
+    #[derive(Debug)]
+    pub struct EvaluationServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> EvaluationServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for EvaluationServiceServer<T>
+    where
+        T: EvaluationService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/rootstock.inference.v1.EvaluationService/CreateEvaluation" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateEvaluationSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::UnaryService<super::CreateEvaluationRequest>
+                    for CreateEvaluationSvc<T> {
+                        type Response = super::CreateEvaluationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateEvaluationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::create_evaluation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateEvaluationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.inference.v1.EvaluationService/GetEvaluation" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetEvaluationSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::UnaryService<super::GetEvaluationRequest>
+                    for GetEvaluationSvc<T> {
+                        type Response = super::GetEvaluationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetEvaluationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::get_evaluation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetEvaluationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.inference.v1.EvaluationService/ListEvaluations" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListEvaluationsSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::UnaryService<super::ListEvaluationsRequest>
+                    for ListEvaluationsSvc<T> {
+                        type Response = super::ListEvaluationsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListEvaluationsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::list_evaluations(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListEvaluationsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.inference.v1.EvaluationService/CancelEvaluation" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelEvaluationSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::UnaryService<super::CancelEvaluationRequest>
+                    for CancelEvaluationSvc<T> {
+                        type Response = super::CancelEvaluationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CancelEvaluationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::cancel_evaluation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelEvaluationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.inference.v1.EvaluationService/WatchEvaluation" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchEvaluationSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::ServerStreamingService<
+                        super::WatchEvaluationRequest,
+                    > for WatchEvaluationSvc<T> {
+                        type Response = super::WatchEvaluationResponse;
+                        type ResponseStream = T::WatchEvaluationStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchEvaluationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::watch_evaluation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchEvaluationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for EvaluationServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "rootstock.inference.v1.EvaluationService";
+    impl<T> tonic::server::NamedService for EvaluationServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Request of Generate.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GenerateRequest {
+    /// The base model: alias or digest. Empty takes the adapter's base, or without an adapter the only model there is.
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// The adapter: alias `adapters/{id}`, version `adapters/{id}/versions/{digest}`, or empty for the base model.
+    #[prost(string, tag = "2")]
+    pub adapter: ::prost::alloc::string::String,
+    /// How to choose tokens.
+    #[prost(message, optional, tag = "5")]
+    pub sampling: ::core::option::Option<SamplingParams>,
+    /// The prompt.
+    #[prost(oneof = "generate_request::Input", tags = "3, 4")]
+    pub input: ::core::option::Option<generate_request::Input>,
+}
+/// Nested message and enum types in `GenerateRequest`.
+pub mod generate_request {
+    /// The prompt.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Input {
+        /// Text; at most 1 MiB.
+        #[prost(string, tag = "3")]
+        Prompt(::prost::alloc::string::String),
+        /// Token ids, taken as they are.
+        #[prost(message, tag = "4")]
+        PromptIds(super::TokenIds),
+    }
+}
+/// A sequence of token ids.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TokenIds {
+    /// The ids.
+    #[prost(uint32, repeated, tag = "1")]
+    pub ids: ::prost::alloc::vec::Vec<u32>,
+}
+/// How to choose tokens. The defaults choose the most likely token each time (greedy).
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SamplingParams {
+    /// Most tokens to generate; 0 means 64.
+    #[prost(int32, tag = "1")]
+    pub max_tokens: i32,
+    /// 0 is greedy; otherwise logits are divided by it. In \[0, 100\].
+    #[prost(double, tag = "2")]
+    pub temperature: f64,
+    /// Only the k most likely tokens; 0 is all.
+    #[prost(int32, tag = "3")]
+    pub top_k: i32,
+    /// Only the most likely tokens that together have this probability, in (0, 1\]; unset is 1.
+    #[prost(double, optional, tag = "4")]
+    pub top_p: ::core::option::Option<f64>,
+    /// Only tokens at least this likely relative to the most likely one, in \[0, 1\].
+    #[prost(double, tag = "5")]
+    pub min_p: f64,
+    /// Divides the positive logits of tokens seen, and multiplies the negative ones, in (0, 100\]; unset is 1.
+    #[prost(double, optional, tag = "6")]
+    pub repetition_penalty: ::core::option::Option<f64>,
+    /// Seed of the random choice; unset lets the server draw one and say which.
+    #[prost(uint64, optional, tag = "7")]
+    pub seed: ::core::option::Option<u64>,
+    /// End before the first of these occurs in the text; at most 16, each up to 256 bytes.
+    #[prost(string, repeated, tag = "8")]
+    pub stop: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Return the log-probability of each token, and of this many of the most likely ones; unset returns none. At most 20.
+    #[prost(int32, optional, tag = "9")]
+    pub logprobs: ::core::option::Option<i32>,
+    /// Go on past the end-of-sequence token.
+    #[prost(bool, tag = "10")]
+    pub ignore_eos: bool,
+}
+/// One message of Generate's stream.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GenerateResponse {
+    /// Which it is.
+    #[prost(oneof = "generate_response::Message", tags = "1, 2, 3")]
+    pub message: ::core::option::Option<generate_response::Message>,
+}
+/// Nested message and enum types in `GenerateResponse`.
+pub mod generate_response {
+    /// Which it is.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Message {
+        /// The first: what the request is bound to.
+        #[prost(message, tag = "1")]
+        Started(super::GenerationStarted),
+        /// New text.
+        #[prost(message, tag = "2")]
+        Delta(super::GenerationDelta),
+        /// The last: why it ended, and what it took.
+        #[prost(message, tag = "3")]
+        Finished(super::GenerationFinished),
+    }
+}
+/// What a request is bound to: enough to ask the same again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GenerationStarted {
+    /// Server-made id, also in its log.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Digest of the base model's artifact.
+    #[prost(string, tag = "2")]
+    pub base_digest: ::prost::alloc::string::String,
+    /// Digest of the adapter's artifact; empty for the base model.
+    #[prost(string, tag = "3")]
+    pub adapter_digest: ::prost::alloc::string::String,
+    /// Generation of the adapter's alias; 0 where none was named.
+    #[prost(int64, tag = "4")]
+    pub adapter_generation: i64,
+    /// Digest of tokenizer, chat template and special tokens together.
+    #[prost(string, tag = "5")]
+    pub tokenizer_digest: ::prost::alloc::string::String,
+    /// The seed in use.
+    #[prost(uint64, tag = "6")]
+    pub seed: u64,
+    /// Tokens in the prompt.
+    #[prost(int32, tag = "7")]
+    pub prompt_tokens: i32,
+}
+/// New text.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GenerationDelta {
+    /// The text: whole characters only, and nothing that might yet turn out to be a stop string. May be empty.
+    #[prost(string, tag = "1")]
+    pub text: ::prost::alloc::string::String,
+    /// The tokens that were chosen.
+    #[prost(message, repeated, tag = "2")]
+    pub tokens: ::prost::alloc::vec::Vec<GeneratedToken>,
+}
+/// A token that was chosen.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GeneratedToken {
+    /// Its id.
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// Natural logarithm of its probability under the model, before temperature and filters; when asked for.
+    #[prost(double, optional, tag = "2")]
+    pub logprob: ::core::option::Option<f64>,
+    /// The most likely tokens, most likely first; when asked for.
+    #[prost(message, repeated, tag = "3")]
+    pub top_logprobs: ::prost::alloc::vec::Vec<TokenLogprob>,
+}
+/// A token and how likely it was.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct TokenLogprob {
+    /// Its id.
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// Natural logarithm of its probability.
+    #[prost(double, tag = "2")]
+    pub logprob: f64,
+}
+/// The end of a generation.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct GenerationFinished {
+    /// Why.
+    #[prost(enumeration = "FinishReason", tag = "1")]
+    pub finish_reason: i32,
+    /// Tokens in the prompt.
+    #[prost(int32, tag = "2")]
+    pub prompt_tokens: i32,
+    /// Tokens generated.
+    #[prost(int32, tag = "3")]
+    pub completion_tokens: i32,
+    /// Milliseconds before the first computation.
+    #[prost(double, tag = "4")]
+    pub queue_ms: f64,
+    /// Milliseconds for the prompt.
+    #[prost(double, tag = "5")]
+    pub prefill_ms: f64,
+    /// Milliseconds for the tokens.
+    #[prost(double, tag = "6")]
+    pub decode_ms: f64,
+}
+/// Why a generation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FinishReason {
+    /// Not used.
+    Unspecified = 0,
+    /// The model ended its text.
+    Eos = 1,
+    /// A stop string occurred.
+    Stop = 2,
+    /// `max_tokens` were generated.
+    Length = 3,
+}
+impl FinishReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FINISH_REASON_UNSPECIFIED",
+            Self::Eos => "FINISH_REASON_EOS",
+            Self::Stop => "FINISH_REASON_STOP",
+            Self::Length => "FINISH_REASON_LENGTH",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FINISH_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "FINISH_REASON_EOS" => Some(Self::Eos),
+            "FINISH_REASON_STOP" => Some(Self::Stop),
+            "FINISH_REASON_LENGTH" => Some(Self::Length),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod generation_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Generates text. The adapter is bound at admission: what a request generates comes from that generation alone.
+    #[derive(Debug, Clone)]
+    pub struct GenerationServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl GenerationServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> GenerationServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> GenerationServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            GenerationServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Streams the generated text: one `started`, any number of `delta`, one `finished`. Cancelling the call stops the
+        /// work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
+        /// BASE_MISMATCH, CONTEXT_TOO_LONG, OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
+        pub async fn generate(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GenerateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::GenerateResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.GenerationService/Generate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.inference.v1.GenerationService",
+                        "Generate",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod generation_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with GenerationServiceServer.
+    #[async_trait]
+    pub trait GenerationService: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the Generate method.
+        type GenerateStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::GenerateResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Streams the generated text: one `started`, any number of `delta`, one `finished`. Cancelling the call stops the
+        /// work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
+        /// BASE_MISMATCH, CONTEXT_TOO_LONG, OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
+        async fn generate(
+            &self,
+            request: tonic::Request<super::GenerateRequest>,
+        ) -> std::result::Result<tonic::Response<Self::GenerateStream>, tonic::Status>;
+    }
+    /// Generates text. The adapter is bound at admission: what a request generates comes from that generation alone.
+    #[derive(Debug)]
+    pub struct GenerationServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> GenerationServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for GenerationServiceServer<T>
+    where
+        T: GenerationService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/rootstock.inference.v1.GenerationService/Generate" => {
+                    #[allow(non_camel_case_types)]
+                    struct GenerateSvc<T: GenerationService>(pub Arc<T>);
+                    impl<
+                        T: GenerationService,
+                    > tonic::server::ServerStreamingService<super::GenerateRequest>
+                    for GenerateSvc<T> {
+                        type Response = super::GenerateResponse;
+                        type ResponseStream = T::GenerateStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GenerateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as GenerationService>::generate(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GenerateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for GenerationServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "rootstock.inference.v1.GenerationService";
+    impl<T> tonic::server::NamedService for GenerationServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}

@@ -1,0 +1,1911 @@
+// @generated from the protobuf sources of this crate; see tests/generated.rs.
+/// A training job.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TrainingJob {
+    /// `trainingJobs/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What to do.
+    #[prost(message, optional, tag = "2")]
+    pub spec: ::core::option::Option<TrainingSpec>,
+    /// Where it stands.
+    #[prost(enumeration = "TrainingJobState", tag = "3")]
+    pub state: i32,
+    /// How far it has come.
+    #[prost(message, optional, tag = "4")]
+    pub progress: ::core::option::Option<TrainingProgress>,
+    /// Digest of the artifact it made, once it has succeeded: a version of `spec.output`.
+    #[prost(string, tag = "5")]
+    pub result_digest: ::prost::alloc::string::String,
+    /// Why it failed.
+    #[prost(string, tag = "6")]
+    pub error: ::prost::alloc::string::String,
+    /// When it was created.
+    #[prost(message, optional, tag = "7")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When a worker first began.
+    #[prost(message, optional, tag = "8")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ended.
+    #[prost(message, optional, tag = "9")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How often a worker began it; more than once after a crash or a restart.
+    #[prost(int32, tag = "10")]
+    pub attempts: i32,
+}
+/// What to train, on what, and how. What is not set has the default told here, which is Hugging Face's where it has one.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TrainingSpec {
+    /// The alias of the result: `adapters/{id}` for LoRA, `baseModels/{id}` for full training. A base model's alias is
+    /// moved when the job succeeds; an adapter is published by AdapterService.
+    #[prost(string, tag = "1")]
+    pub output: ::prost::alloc::string::String,
+    /// The data set: alias or digest. Rows for `supervised`, text for `causal`.
+    #[prost(string, tag = "2")]
+    pub dataset: ::prost::alloc::string::String,
+    /// A data set to validate on; instead of `validation_split`.
+    #[prost(string, tag = "3")]
+    pub validation_dataset: ::prost::alloc::string::String,
+    /// Share of rows (or blocks of text) held out for validation, in \[0, 0.5\].
+    #[prost(double, tag = "4")]
+    pub validation_split: f64,
+    /// How long, how fast, how often.
+    #[prost(message, optional, tag = "11")]
+    pub arguments: ::core::option::Option<TrainingArguments>,
+    /// Where the weights come from.
+    #[prost(oneof = "training_spec::Start", tags = "5, 6")]
+    pub start: ::core::option::Option<training_spec::Start>,
+    /// What is learned.
+    #[prost(oneof = "training_spec::Objective", tags = "7, 8")]
+    pub objective: ::core::option::Option<training_spec::Objective>,
+    /// Which weights are trained.
+    #[prost(oneof = "training_spec::Method", tags = "9, 10")]
+    pub method: ::core::option::Option<training_spec::Method>,
+}
+/// Nested message and enum types in `TrainingSpec`.
+pub mod training_spec {
+    /// Where the weights come from.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Start {
+        /// A base model of the store: alias or digest.
+        #[prost(string, tag = "5")]
+        BaseModel(::prost::alloc::string::String),
+        /// Random weights of a new model.
+        #[prost(message, tag = "6")]
+        NewModel(super::NewModel),
+    }
+    /// What is learned.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Objective {
+        /// The next token of text.
+        #[prost(message, tag = "7")]
+        Causal(super::CausalObjective),
+        /// The answer to an instruction.
+        #[prost(message, tag = "8")]
+        Supervised(super::SupervisedObjective),
+    }
+    /// Which weights are trained.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Method {
+        /// All weights of the model.
+        #[prost(message, tag = "9")]
+        Full(super::FullMethod),
+        /// Low-rank adapters beside frozen weights.
+        #[prost(message, tag = "10")]
+        Lora(super::LoraMethod),
+    }
+}
+/// A Llama to be made from random weights; the names of Hugging Face's config.json.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NewModel {
+    /// Its tokenizer: alias or digest.
+    #[prost(string, tag = "1")]
+    pub tokenizer: ::prost::alloc::string::String,
+    /// Width of the residual stream.
+    #[prost(int32, tag = "2")]
+    pub hidden_size: i32,
+    /// Width of the feed-forward layers.
+    #[prost(int32, tag = "3")]
+    pub intermediate_size: i32,
+    /// Number of layers.
+    #[prost(int32, tag = "4")]
+    pub num_hidden_layers: i32,
+    /// Number of attention heads.
+    #[prost(int32, tag = "5")]
+    pub num_attention_heads: i32,
+    /// Number of key/value heads; 0 means as many as attention heads.
+    #[prost(int32, tag = "6")]
+    pub num_key_value_heads: i32,
+    /// Longest context.
+    #[prost(int32, tag = "7")]
+    pub max_position_embeddings: i32,
+    /// Base of the rotary frequencies; 0 means 10000.
+    #[prost(double, tag = "8")]
+    pub rope_theta: f64,
+    /// Input and output embeddings are one matrix.
+    #[prost(bool, tag = "9")]
+    pub tie_word_embeddings: bool,
+    /// Standard deviation of the random weights; 0 means 0.02.
+    #[prost(double, tag = "10")]
+    pub initializer_range: f64,
+}
+/// Next-token prediction on text, cut into blocks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CausalObjective {
+    /// Tokens per block; 0 means 128.
+    #[prost(int32, tag = "1")]
+    pub block_size: i32,
+}
+/// Rows of instruction, input and output, with the loss on the output alone.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SupervisedObjective {
+    /// `qa_zh`, `qa_en`, `alpaca`, or `chat` for the tokenizer's chat template.
+    #[prost(string, tag = "1")]
+    pub prompt_template: ::prost::alloc::string::String,
+    /// Longest row in tokens; longer ones are left out and counted. 0 means 512.
+    #[prost(int32, tag = "2")]
+    pub max_length: i32,
+    /// Probability that a token of the instruction is left out of the prompt, drawn anew each time the row is seen:
+    /// augmentation against overfitting to one wording. In \[0, 0.9\].
+    #[prost(double, tag = "3")]
+    pub instruction_token_dropout: f64,
+}
+/// Full training.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FullMethod {}
+/// LoRA; the names of PEFT's LoraConfig.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LoraMethod {
+    /// Rank; 0 means 8.
+    #[prost(int32, tag = "1")]
+    pub r: i32,
+    /// Numerator of the scale `lora_alpha / r`; 0 means 8.
+    #[prost(double, tag = "2")]
+    pub lora_alpha: f64,
+    /// Dropout before the low-rank product, in \[0, 1).
+    #[prost(double, tag = "3")]
+    pub lora_dropout: f64,
+    /// Modules to adapt, among q_proj k_proj v_proj o_proj gate_proj up_proj down_proj; empty means q_proj and v_proj.
+    #[prost(string, repeated, tag = "4")]
+    pub target_modules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Scale by `lora_alpha / sqrt(r)` instead.
+    #[prost(bool, tag = "5")]
+    pub use_rslora: bool,
+}
+/// The names of Hugging Face's TrainingArguments.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct TrainingArguments {
+    /// Peak learning rate; 0 means 5e-5.
+    #[prost(double, tag = "1")]
+    pub learning_rate: f64,
+    /// Passes over the data; 0 means 3. Not used when `max_steps` is set.
+    #[prost(double, tag = "2")]
+    pub num_train_epochs: f64,
+    /// Optimizer steps; 0 leaves it to `num_train_epochs`.
+    #[prost(int64, tag = "3")]
+    pub max_steps: i64,
+    /// Rows per forward pass; 0 means 8.
+    #[prost(int32, tag = "4")]
+    pub per_device_train_batch_size: i32,
+    /// Forward passes per optimizer step; 0 means 1. The loss is a mean over all their tokens, as in one large batch.
+    #[prost(int32, tag = "5")]
+    pub gradient_accumulation_steps: i32,
+    /// Steps over which the learning rate rises from 0.
+    #[prost(int64, tag = "6")]
+    pub warmup_steps: i64,
+    /// The same as a share of all steps; only when `warmup_steps` is 0.
+    #[prost(double, tag = "7")]
+    pub warmup_ratio: f64,
+    /// What the learning rate does then.
+    #[prost(enumeration = "LrSchedulerType", tag = "8")]
+    pub lr_scheduler_type: i32,
+    /// Decoupled weight decay on matrices (not on norms).
+    #[prost(double, tag = "9")]
+    pub weight_decay: f64,
+    /// First moment's decay; unset means 0.9.
+    #[prost(double, optional, tag = "10")]
+    pub adam_beta1: ::core::option::Option<f64>,
+    /// Second moment's decay; unset means 0.999.
+    #[prost(double, optional, tag = "11")]
+    pub adam_beta2: ::core::option::Option<f64>,
+    /// Unset means 1e-8.
+    #[prost(double, optional, tag = "12")]
+    pub adam_epsilon: ::core::option::Option<f64>,
+    /// Global norm to which gradients are clipped; unset means 1, 0 turns clipping off.
+    #[prost(double, optional, tag = "13")]
+    pub max_grad_norm: ::core::option::Option<f64>,
+    /// Seed of everything random; unset means 42.
+    #[prost(uint64, optional, tag = "14")]
+    pub seed: ::core::option::Option<u64>,
+    /// Steps between log events; 0 means 10.
+    #[prost(int64, tag = "15")]
+    pub logging_steps: i64,
+    /// Steps between validations; 0 validates only at the end.
+    #[prost(int64, tag = "16")]
+    pub eval_steps: i64,
+    /// Steps between saved states; 0 saves none.
+    #[prost(int64, tag = "17")]
+    pub save_steps: i64,
+    /// How many saved states to keep; 0 keeps 2.
+    #[prost(int32, tag = "18")]
+    pub save_total_limit: i32,
+    /// Validations without improvement after which training ends; 0 never. Needs `eval_steps` and validation data; the
+    /// result is then the best state seen.
+    #[prost(int32, tag = "19")]
+    pub early_stopping_patience: i32,
+    /// How much better counts as improvement.
+    #[prost(double, tag = "20")]
+    pub early_stopping_threshold: f64,
+    /// Number format of frozen weights.
+    #[prost(enumeration = "WeightDtype", tag = "21")]
+    pub weight_dtype: i32,
+}
+/// How far a job has come.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct TrainingProgress {
+    /// Optimizer steps done.
+    #[prost(int64, tag = "1")]
+    pub step: i64,
+    /// Optimizer steps in all; 0 while not yet known.
+    #[prost(int64, tag = "2")]
+    pub total_steps: i64,
+    /// Passes over the data.
+    #[prost(double, tag = "3")]
+    pub epoch: f64,
+    /// Mean loss per token since the last log event.
+    #[prost(double, tag = "4")]
+    pub loss: f64,
+    /// Mean validation loss per token, once there is one.
+    #[prost(double, optional, tag = "5")]
+    pub eval_loss: ::core::option::Option<f64>,
+    /// Learning rate of the last step.
+    #[prost(double, tag = "6")]
+    pub learning_rate: f64,
+    /// Global norm of the last step's gradient, before clipping.
+    #[prost(double, tag = "7")]
+    pub grad_norm: f64,
+    /// Tokens computed per second since the last log event.
+    #[prost(double, tag = "8")]
+    pub tokens_per_second: f64,
+    /// Seconds to go, estimated.
+    #[prost(double, tag = "9")]
+    pub eta_seconds: f64,
+}
+/// One event of a job.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TrainingEvent {
+    /// Counts up within the job, from 1.
+    #[prost(int64, tag = "1")]
+    pub event_id: i64,
+    /// When.
+    #[prost(message, optional, tag = "2")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What happened.
+    #[prost(oneof = "training_event::Event", tags = "3, 4, 5, 6, 7, 8")]
+    pub event: ::core::option::Option<training_event::Event>,
+}
+/// Nested message and enum types in `TrainingEvent`.
+pub mod training_event {
+    /// What happened.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Event {
+        /// The job's state changed.
+        #[prost(message, tag = "3")]
+        StateChange(super::TrainingStateChange),
+        /// Steps were made.
+        #[prost(message, tag = "4")]
+        Progress(super::TrainingProgress),
+        /// A state was saved and is durable.
+        #[prost(message, tag = "5")]
+        StateSaved(super::TrainingStateSaved),
+        /// A worker goes on from a saved state.
+        #[prost(message, tag = "6")]
+        Resumed(super::TrainingResumed),
+        /// The data was read.
+        #[prost(message, tag = "7")]
+        DataReady(super::TrainingDataReady),
+        /// The held-out loss was measured.
+        #[prost(message, tag = "8")]
+        Evaluated(super::TrainingEvaluated),
+    }
+}
+/// A job's new state.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrainingStateChange {
+    /// The state.
+    #[prost(enumeration = "TrainingJobState", tag = "1")]
+    pub state: i32,
+    /// Why, where there is something to say.
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+}
+/// A saved training state.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrainingStateSaved {
+    /// Optimizer steps done in it.
+    #[prost(int64, tag = "1")]
+    pub step: i64,
+    /// Its artifact.
+    #[prost(string, tag = "2")]
+    pub digest: ::prost::alloc::string::String,
+}
+/// A job that goes on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrainingResumed {
+    /// The step it goes on after.
+    #[prost(int64, tag = "1")]
+    pub step: i64,
+    /// The saved state.
+    #[prost(string, tag = "2")]
+    pub digest: ::prost::alloc::string::String,
+}
+/// What was read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrainingDataReady {
+    /// Rows, or blocks of text, to train on.
+    #[prost(int64, tag = "1")]
+    pub train_rows: i64,
+    /// Rows, or blocks of text, to validate on.
+    #[prost(int64, tag = "2")]
+    pub validation_rows: i64,
+    /// Tokens in the training rows.
+    #[prost(int64, tag = "3")]
+    pub train_tokens: i64,
+    /// Tokens in them that carry loss.
+    #[prost(int64, tag = "4")]
+    pub loss_tokens: i64,
+    /// Rows left out because they are too long.
+    #[prost(int64, tag = "5")]
+    pub dropped_rows: i64,
+    /// Parameters that are trained.
+    #[prost(int64, tag = "6")]
+    pub trainable_parameters: i64,
+    /// Parameters in all.
+    #[prost(int64, tag = "7")]
+    pub total_parameters: i64,
+}
+/// A measured validation.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct TrainingEvaluated {
+    /// Optimizer steps done; 0 is before training.
+    #[prost(int64, tag = "1")]
+    pub step: i64,
+    /// Mean loss per token.
+    #[prost(double, tag = "2")]
+    pub eval_loss: f64,
+    /// Whether it is the best so far.
+    #[prost(bool, tag = "3")]
+    pub best: bool,
+}
+/// Request of CreateTrainingJob.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateTrainingJobRequest {
+    /// The id to give it; empty lets the server choose.
+    #[prost(string, tag = "1")]
+    pub training_job_id: ::prost::alloc::string::String,
+    /// What to do.
+    #[prost(message, optional, tag = "2")]
+    pub spec: ::core::option::Option<TrainingSpec>,
+    /// Makes the call idempotent: the same id returns the job that the first call made. At most 64 characters.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Checks everything and creates nothing.
+    #[prost(bool, tag = "4")]
+    pub validate_only: bool,
+}
+/// Response of CreateTrainingJob.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateTrainingJobResponse {
+    /// The job.
+    #[prost(message, optional, tag = "1")]
+    pub training_job: ::core::option::Option<TrainingJob>,
+}
+/// Request of GetTrainingJob.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTrainingJobRequest {
+    /// `trainingJobs/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// Response of GetTrainingJob.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetTrainingJobResponse {
+    /// The job.
+    #[prost(message, optional, tag = "1")]
+    pub training_job: ::core::option::Option<TrainingJob>,
+}
+/// Request of ListTrainingJobs.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTrainingJobsRequest {
+    /// How many to return.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// Where to go on.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response of ListTrainingJobs.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListTrainingJobsResponse {
+    /// The jobs, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub training_jobs: ::prost::alloc::vec::Vec<TrainingJob>,
+    /// Empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request of CancelTrainingJob.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelTrainingJobRequest {
+    /// `trainingJobs/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// Response of CancelTrainingJob.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CancelTrainingJobResponse {
+    /// The job, cancelled.
+    #[prost(message, optional, tag = "1")]
+    pub training_job: ::core::option::Option<TrainingJob>,
+}
+/// Request of DeleteTrainingJob.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteTrainingJobRequest {
+    /// `trainingJobs/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// Response of DeleteTrainingJob.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteTrainingJobResponse {}
+/// Request of WatchTrainingJob.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchTrainingJobRequest {
+    /// `trainingJobs/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Go on after this event; 0 begins with the first.
+    #[prost(int64, tag = "2")]
+    pub after_event_id: i64,
+}
+/// One event of WatchTrainingJob.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchTrainingJobResponse {
+    /// The event.
+    #[prost(message, optional, tag = "1")]
+    pub event: ::core::option::Option<TrainingEvent>,
+}
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TrainingJobState {
+    /// Not used.
+    Unspecified = 0,
+    /// Waits for a worker.
+    Queued = 1,
+    /// A worker computes it.
+    Running = 2,
+    /// Done; the result is in the store.
+    Succeeded = 3,
+    /// Ended by an error, which `error` tells.
+    Failed = 4,
+    /// Ended by CancelTrainingJob.
+    Cancelled = 5,
+}
+impl TrainingJobState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TRAINING_JOB_STATE_UNSPECIFIED",
+            Self::Queued => "TRAINING_JOB_STATE_QUEUED",
+            Self::Running => "TRAINING_JOB_STATE_RUNNING",
+            Self::Succeeded => "TRAINING_JOB_STATE_SUCCEEDED",
+            Self::Failed => "TRAINING_JOB_STATE_FAILED",
+            Self::Cancelled => "TRAINING_JOB_STATE_CANCELLED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TRAINING_JOB_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "TRAINING_JOB_STATE_QUEUED" => Some(Self::Queued),
+            "TRAINING_JOB_STATE_RUNNING" => Some(Self::Running),
+            "TRAINING_JOB_STATE_SUCCEEDED" => Some(Self::Succeeded),
+            "TRAINING_JOB_STATE_FAILED" => Some(Self::Failed),
+            "TRAINING_JOB_STATE_CANCELLED" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
+/// Schedule of the learning rate after warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LrSchedulerType {
+    /// Linear.
+    Unspecified = 0,
+    /// Falls to 0 in a straight line.
+    Linear = 1,
+    /// Falls to 0 along half a cosine.
+    Cosine = 2,
+    /// Stays.
+    Constant = 3,
+}
+impl LrSchedulerType {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LR_SCHEDULER_TYPE_UNSPECIFIED",
+            Self::Linear => "LR_SCHEDULER_TYPE_LINEAR",
+            Self::Cosine => "LR_SCHEDULER_TYPE_COSINE",
+            Self::Constant => "LR_SCHEDULER_TYPE_CONSTANT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LR_SCHEDULER_TYPE_UNSPECIFIED" => Some(Self::Unspecified),
+            "LR_SCHEDULER_TYPE_LINEAR" => Some(Self::Linear),
+            "LR_SCHEDULER_TYPE_COSINE" => Some(Self::Cosine),
+            "LR_SCHEDULER_TYPE_CONSTANT" => Some(Self::Constant),
+            _ => None,
+        }
+    }
+}
+/// Number format of the frozen base weights; trained weights and activations are f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum WeightDtype {
+    /// As stored.
+    Unspecified = 0,
+    /// 32-bit.
+    F32 = 1,
+    /// bfloat16.
+    Bf16 = 2,
+}
+impl WeightDtype {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WEIGHT_DTYPE_UNSPECIFIED",
+            Self::F32 => "WEIGHT_DTYPE_F32",
+            Self::Bf16 => "WEIGHT_DTYPE_BF16",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WEIGHT_DTYPE_UNSPECIFIED" => Some(Self::Unspecified),
+            "WEIGHT_DTYPE_F32" => Some(Self::F32),
+            "WEIGHT_DTYPE_BF16" => Some(Self::Bf16),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod training_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state.
+    #[derive(Debug, Clone)]
+    pub struct TrainingServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl TrainingServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> TrainingServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> TrainingServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            TrainingServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Checks the specification, stores the job and queues it. Errors: INVALID_FIELD, NOT_FOUND (model, tokenizer or
+        /// data set), ALREADY_EXISTS, TOKENIZER_MISMATCH, OVERLOADED (too many queued), DEPENDENCY_UNAVAILABLE.
+        pub async fn create_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateTrainingJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingService/CreateTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingService",
+                        "CreateTrainingJob",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Returns one job. Errors: INVALID_FIELD, NOT_FOUND.
+        pub async fn get_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetTrainingJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingService/GetTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingService",
+                        "GetTrainingJob",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists jobs, newest first. Errors: INVALID_FIELD.
+        pub async fn list_training_jobs(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListTrainingJobsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTrainingJobsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingService/ListTrainingJobs",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingService",
+                        "ListTrainingJobs",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Stops a job; its states saved so far stay. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE.
+        pub async fn cancel_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CancelTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelTrainingJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingService/CancelTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingService",
+                        "CancelTrainingJob",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Forgets a job that has ended, its events and its saved states; its result stays. Errors: INVALID_FIELD, NOT_FOUND,
+        /// WRONG_STATE.
+        pub async fn delete_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteTrainingJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingService/DeleteTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingService",
+                        "DeleteTrainingJob",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Streams the job's events, first those that were, then each as it happens, and ends after the last one of an ended
+        /// job. `after_event_id` goes on without loss. Errors: INVALID_FIELD, NOT_FOUND.
+        pub async fn watch_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchTrainingJobResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingService/WatchTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingService",
+                        "WatchTrainingJob",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod training_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with TrainingServiceServer.
+    #[async_trait]
+    pub trait TrainingService: std::marker::Send + std::marker::Sync + 'static {
+        /// Checks the specification, stores the job and queues it. Errors: INVALID_FIELD, NOT_FOUND (model, tokenizer or
+        /// data set), ALREADY_EXISTS, TOKENIZER_MISMATCH, OVERLOADED (too many queued), DEPENDENCY_UNAVAILABLE.
+        async fn create_training_job(
+            &self,
+            request: tonic::Request<super::CreateTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateTrainingJobResponse>,
+            tonic::Status,
+        >;
+        /// Returns one job. Errors: INVALID_FIELD, NOT_FOUND.
+        async fn get_training_job(
+            &self,
+            request: tonic::Request<super::GetTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetTrainingJobResponse>,
+            tonic::Status,
+        >;
+        /// Lists jobs, newest first. Errors: INVALID_FIELD.
+        async fn list_training_jobs(
+            &self,
+            request: tonic::Request<super::ListTrainingJobsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTrainingJobsResponse>,
+            tonic::Status,
+        >;
+        /// Stops a job; its states saved so far stay. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE.
+        async fn cancel_training_job(
+            &self,
+            request: tonic::Request<super::CancelTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelTrainingJobResponse>,
+            tonic::Status,
+        >;
+        /// Forgets a job that has ended, its events and its saved states; its result stays. Errors: INVALID_FIELD, NOT_FOUND,
+        /// WRONG_STATE.
+        async fn delete_training_job(
+            &self,
+            request: tonic::Request<super::DeleteTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteTrainingJobResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchTrainingJob method.
+        type WatchTrainingJobStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    super::WatchTrainingJobResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Streams the job's events, first those that were, then each as it happens, and ends after the last one of an ended
+        /// job. `after_event_id` goes on without loss. Errors: INVALID_FIELD, NOT_FOUND.
+        async fn watch_training_job(
+            &self,
+            request: tonic::Request<super::WatchTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchTrainingJobStream>,
+            tonic::Status,
+        >;
+    }
+    /// Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state.
+    #[derive(Debug)]
+    pub struct TrainingServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> TrainingServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for TrainingServiceServer<T>
+    where
+        T: TrainingService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/rootstock.training.v1.TrainingService/CreateTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::CreateTrainingJobRequest>
+                    for CreateTrainingJobSvc<T> {
+                        type Response = super::CreateTrainingJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::create_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.training.v1.TrainingService/GetTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::GetTrainingJobRequest>
+                    for GetTrainingJobSvc<T> {
+                        type Response = super::GetTrainingJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::get_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.training.v1.TrainingService/ListTrainingJobs" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListTrainingJobsSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::ListTrainingJobsRequest>
+                    for ListTrainingJobsSvc<T> {
+                        type Response = super::ListTrainingJobsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListTrainingJobsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::list_training_jobs(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListTrainingJobsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.training.v1.TrainingService/CancelTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::CancelTrainingJobRequest>
+                    for CancelTrainingJobSvc<T> {
+                        type Response = super::CancelTrainingJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CancelTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::cancel_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.training.v1.TrainingService/DeleteTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::DeleteTrainingJobRequest>
+                    for DeleteTrainingJobSvc<T> {
+                        type Response = super::DeleteTrainingJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::delete_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.training.v1.TrainingService/WatchTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::ServerStreamingService<
+                        super::WatchTrainingJobRequest,
+                    > for WatchTrainingJobSvc<T> {
+                        type Response = super::WatchTrainingJobResponse;
+                        type ResponseStream = T::WatchTrainingJobStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::watch_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for TrainingServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "rootstock.training.v1.TrainingService";
+    impl<T> tonic::server::NamedService for TrainingServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Request of LeaseJob.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LeaseJobRequest {
+    /// `trainingJobs/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The token that the worker was started with.
+    #[prost(string, tag = "2")]
+    pub lease_token: ::prost::alloc::string::String,
+}
+/// Response of LeaseJob.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LeaseJobResponse {
+    /// The job.
+    #[prost(message, optional, tag = "1")]
+    pub training_job: ::core::option::Option<TrainingJob>,
+    /// Digest of the data set's artifact.
+    #[prost(string, tag = "2")]
+    pub dataset_digest: ::prost::alloc::string::String,
+    /// Digest of the validation data set's artifact, where there is one.
+    #[prost(string, tag = "3")]
+    pub validation_dataset_digest: ::prost::alloc::string::String,
+    /// Digest of the base model's artifact, where there is one.
+    #[prost(string, tag = "4")]
+    pub base_digest: ::prost::alloc::string::String,
+    /// Digest of the artifact that the tokenizer lies in.
+    #[prost(string, tag = "5")]
+    pub tokenizer_artifact_digest: ::prost::alloc::string::String,
+    /// Digest of tokenizer, chat template and special tokens together.
+    #[prost(string, tag = "6")]
+    pub tokenizer_digest: ::prost::alloc::string::String,
+    /// The saved state to go on from; empty to begin.
+    #[prost(string, tag = "7")]
+    pub resume_digest: ::prost::alloc::string::String,
+    /// The step of that state.
+    #[prost(int64, tag = "8")]
+    pub resume_step: i64,
+}
+/// Request of Heartbeat.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HeartbeatRequest {
+    /// `trainingJobs/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The token that the worker was started with.
+    #[prost(string, tag = "2")]
+    pub lease_token: ::prost::alloc::string::String,
+}
+/// Response of Heartbeat.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HeartbeatResponse {
+    /// The job was cancelled: stop.
+    #[prost(bool, tag = "1")]
+    pub cancel: bool,
+}
+/// Request of ReportEvents.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReportEventsRequest {
+    /// `trainingJobs/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The token that the worker was started with.
+    #[prost(string, tag = "2")]
+    pub lease_token: ::prost::alloc::string::String,
+    /// Number of the first event in this report, counted by the worker from 1.
+    #[prost(int64, tag = "3")]
+    pub first_sequence: i64,
+    /// The events, without id; at most 256.
+    #[prost(message, repeated, tag = "4")]
+    pub events: ::prost::alloc::vec::Vec<TrainingEvent>,
+    /// Set on the last report.
+    #[prost(message, optional, tag = "5")]
+    pub outcome: ::core::option::Option<JobOutcome>,
+}
+/// How a job ended.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JobOutcome {
+    /// Digest of the artifact made; empty after a failure.
+    #[prost(string, tag = "1")]
+    pub result_digest: ::prost::alloc::string::String,
+    /// Why it failed; empty after success.
+    #[prost(string, tag = "2")]
+    pub error: ::prost::alloc::string::String,
+}
+/// Response of ReportEvents.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportEventsResponse {}
+/// Generated client implementations.
+pub mod training_worker_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What a worker says and asks. Internal: only workers that the training service started may call it; each call carries
+    /// the token that the worker was started with.
+    #[derive(Debug, Clone)]
+    pub struct TrainingWorkerServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl TrainingWorkerServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> TrainingWorkerServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> TrainingWorkerServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            TrainingWorkerServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Takes the job: its specification, with every name resolved to a digest, and the state to go on from.
+        /// Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (another worker has it, or it has ended).
+        pub async fn lease_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LeaseJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LeaseJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingWorkerService/LeaseJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingWorkerService",
+                        "LeaseJob",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says that the worker lives; brings what it shall do. A lease without a heartbeat for 30 s is lost.
+        /// Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (the lease is lost: stop at once).
+        pub async fn heartbeat(
+            &mut self,
+            request: impl tonic::IntoRequest<super::HeartbeatRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::HeartbeatResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingWorkerService/Heartbeat",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingWorkerService",
+                        "Heartbeat",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Appends events to the job, in order; a sequence number seen before is passed over. The last report ends the job.
+        /// Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE.
+        pub async fn report_events(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReportEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportEventsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingWorkerService/ReportEvents",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingWorkerService",
+                        "ReportEvents",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod training_worker_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with TrainingWorkerServiceServer.
+    #[async_trait]
+    pub trait TrainingWorkerService: std::marker::Send + std::marker::Sync + 'static {
+        /// Takes the job: its specification, with every name resolved to a digest, and the state to go on from.
+        /// Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (another worker has it, or it has ended).
+        async fn lease_job(
+            &self,
+            request: tonic::Request<super::LeaseJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LeaseJobResponse>,
+            tonic::Status,
+        >;
+        /// Says that the worker lives; brings what it shall do. A lease without a heartbeat for 30 s is lost.
+        /// Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (the lease is lost: stop at once).
+        async fn heartbeat(
+            &self,
+            request: tonic::Request<super::HeartbeatRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::HeartbeatResponse>,
+            tonic::Status,
+        >;
+        /// Appends events to the job, in order; a sequence number seen before is passed over. The last report ends the job.
+        /// Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE.
+        async fn report_events(
+            &self,
+            request: tonic::Request<super::ReportEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReportEventsResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What a worker says and asks. Internal: only workers that the training service started may call it; each call carries
+    /// the token that the worker was started with.
+    #[derive(Debug)]
+    pub struct TrainingWorkerServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> TrainingWorkerServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>>
+    for TrainingWorkerServiceServer<T>
+    where
+        T: TrainingWorkerService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/rootstock.training.v1.TrainingWorkerService/LeaseJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct LeaseJobSvc<T: TrainingWorkerService>(pub Arc<T>);
+                    impl<
+                        T: TrainingWorkerService,
+                    > tonic::server::UnaryService<super::LeaseJobRequest>
+                    for LeaseJobSvc<T> {
+                        type Response = super::LeaseJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LeaseJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingWorkerService>::lease_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LeaseJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.training.v1.TrainingWorkerService/Heartbeat" => {
+                    #[allow(non_camel_case_types)]
+                    struct HeartbeatSvc<T: TrainingWorkerService>(pub Arc<T>);
+                    impl<
+                        T: TrainingWorkerService,
+                    > tonic::server::UnaryService<super::HeartbeatRequest>
+                    for HeartbeatSvc<T> {
+                        type Response = super::HeartbeatResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::HeartbeatRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingWorkerService>::heartbeat(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = HeartbeatSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.training.v1.TrainingWorkerService/ReportEvents" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReportEventsSvc<T: TrainingWorkerService>(pub Arc<T>);
+                    impl<
+                        T: TrainingWorkerService,
+                    > tonic::server::UnaryService<super::ReportEventsRequest>
+                    for ReportEventsSvc<T> {
+                        type Response = super::ReportEventsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReportEventsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingWorkerService>::report_events(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReportEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for TrainingWorkerServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "rootstock.training.v1.TrainingWorkerService";
+    impl<T> tonic::server::NamedService for TrainingWorkerServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
