@@ -1,0 +1,178 @@
+"""A typed client over the generated stubs: one endpoint, deadlines, resumable uploads, streams as iterators."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import pathlib
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+
+import grpc
+
+from rootstock.checkpoint.v1 import checkpoint_pb2, checkpoint_pb2_grpc
+from rootstock.errors import typed_errors
+from rootstock.inference.v1 import (
+    adapter_pb2,
+    adapter_pb2_grpc,
+    evaluation_pb2_grpc,
+    generation_pb2,
+    generation_pb2_grpc,
+)
+from rootstock.tokenization.v1 import tokenization_pb2, tokenization_pb2_grpc
+from rootstock.training.v1 import training_pb2, training_pb2_grpc
+
+CHUNK_BYTES = 1 << 20
+"""Bytes per message of an upload; the server's limit."""
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds after which a call that is no stream is given up."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Generation:
+    """A finished generation: the text and what it was bound to."""
+
+    text: str
+    started: generation_pb2.GenerationStarted
+    finished: generation_pb2.GenerationFinished
+
+
+class Client:
+    """One Rootstock server. Connects on first use; safe to share between threads; `close` it or use `with`.
+
+    The stubs of every service are attributes (`checkpoint`, `tokenization`, `training`, `generation`, `adapters`,
+    `evaluation`) for calls that have no method here.
+    """
+
+    def __init__(self, endpoint: str, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        self._timeout = timeout
+        self._channel = grpc.insecure_channel(endpoint.removeprefix("http://"))
+        self.checkpoint = checkpoint_pb2_grpc.CheckpointServiceStub(self._channel)
+        self.tokenization = tokenization_pb2_grpc.TokenizationServiceStub(self._channel)
+        self.training = training_pb2_grpc.TrainingServiceStub(self._channel)
+        self.generation = generation_pb2_grpc.GenerationServiceStub(self._channel)
+        self.adapters = adapter_pb2_grpc.AdapterServiceStub(self._channel)
+        self.evaluation = evaluation_pb2_grpc.EvaluationServiceStub(self._channel)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection; running streams end."""
+        self._channel.close()
+
+    def wait_ready(self, timeout: float = 30.0) -> None:
+        """Waits until the server answers. Raises TimeoutError."""
+        try:
+            grpc.channel_ready_future(self._channel).result(timeout=timeout)
+        except grpc.FutureTimeoutError:
+            raise TimeoutError(f"no server answered within {timeout} s") from None
+
+    def upload_blob(self, data: bytes, path: str) -> checkpoint_pb2.BlobEntry:
+        """Uploads the bytes of one file, from where an earlier try ended, unless the store has them."""
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        with typed_errors():
+            query = checkpoint_pb2.QueryWriteStatusRequest(digest=digest)
+            status = self.checkpoint.QueryWriteStatus(query, timeout=self._timeout)
+            complete, offset = status.complete, status.committed_bytes
+            while not complete:
+                chunk = checkpoint_pb2.WriteBlobRequest(
+                    digest=digest, total_bytes=len(data), offset=offset, data=data[offset : offset + CHUNK_BYTES]
+                )
+                written = self.checkpoint.WriteBlob(chunk, timeout=self._timeout)
+                complete, offset = written.complete, written.committed_bytes
+        return checkpoint_pb2.BlobEntry(path=path, digest=digest, size_bytes=len(data))
+
+    def upload_dataset(self, name: str, files: Mapping[str, bytes | pathlib.Path]) -> checkpoint_pb2.Artifact:
+        """Stores a data set and points the alias `name` ("datasets/...") at it."""
+        blobs = [
+            self.upload_blob(content.read_bytes() if isinstance(content, pathlib.Path) else content, path)
+            for path, content in files.items()
+        ]
+        draft = checkpoint_pb2.Artifact(kind=checkpoint_pb2.ARTIFACT_KIND_DATASET, parent=name, blobs=blobs)
+        with typed_errors():
+            commit = checkpoint_pb2.CommitArtifactRequest(artifact=draft)
+            artifact = self.checkpoint.CommitArtifact(commit, timeout=self._timeout).artifact
+            move = checkpoint_pb2.SetAliasRequest(name=name, digest=artifact.digest, force=True)
+            self.checkpoint.SetAlias(move, timeout=self._timeout)
+        return artifact
+
+    def train_tokenizer(self, name: str, dataset: str, vocab_size: int) -> tokenization_pb2.Tokenizer:
+        """Trains a byte-level BPE tokenizer on a data set of text."""
+        request = tokenization_pb2.TrainTokenizerRequest(name=name, dataset=dataset, vocab_size=vocab_size)
+        with typed_errors():
+            return self.tokenization.TrainTokenizer(request, timeout=10 * self._timeout).tokenizer
+
+    def create_training_job(self, spec: training_pb2.TrainingSpec) -> training_pb2.TrainingJob:
+        """Creates a training job; sent again after a lost answer it doesn't create a second one."""
+        request = training_pb2.CreateTrainingJobRequest(spec=spec, request_id=str(uuid.uuid4()))
+        with typed_errors():
+            return self.training.CreateTrainingJob(request, timeout=self._timeout).training_job
+
+    def watch_training_job(self, name: str, *, give_up_after: float = 30.0) -> Iterator[training_pb2.TrainingEvent]:
+        """Yields the job's events until it has ended, through lost connections of up to `give_up_after` seconds."""
+        last, broken_since = 0, None
+        while True:
+            request = training_pb2.WatchTrainingJobRequest(name=name, after_event_id=last)
+            try:
+                for response in self.training.WatchTrainingJob(request):
+                    last, broken_since = response.event.event_id, None
+                    yield response.event
+                return
+            except grpc.RpcError as error:
+                broken_since = broken_since or time.monotonic()
+                patient = time.monotonic() - broken_since < give_up_after
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or not patient:
+                    with typed_errors():
+                        raise
+            time.sleep(0.5)
+
+    def train(self, spec: training_pb2.TrainingSpec) -> training_pb2.TrainingJob:
+        """Creates a training job and returns it when it has ended."""
+        name = self.create_training_job(spec).name
+        for _ in self.watch_training_job(name):
+            pass
+        with typed_errors():
+            request = training_pb2.GetTrainingJobRequest(name=name)
+            return self.training.GetTrainingJob(request, timeout=self._timeout).training_job
+
+    def publish_adapter(self, name: str, digest: str) -> adapter_pb2.PublishAdapterResponse:
+        """Makes the running server answer `name` with this version."""
+        with typed_errors():
+            request = adapter_pb2.PublishAdapterRequest(name=name, digest=digest)
+            return self.adapters.PublishAdapter(request, timeout=self._timeout)
+
+    def stream(self, request: generation_pb2.GenerateRequest) -> Iterator[generation_pb2.GenerateResponse]:
+        """Yields the messages of one generation; closing the iterator stops the work behind it."""
+        call = self.generation.Generate(request)
+        try:
+            with typed_errors():
+                yield from call
+        finally:
+            call.cancel()
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        model: str = "",
+        adapter: str = "",
+        sampling: generation_pb2.SamplingParams | None = None,
+    ) -> Generation:
+        """Generates a whole answer."""
+        request = generation_pb2.GenerateRequest(model=model, adapter=adapter, prompt=prompt, sampling=sampling)
+        text, started, finished = [], generation_pb2.GenerationStarted(), generation_pb2.GenerationFinished()
+        for response in self.stream(request):
+            match response.WhichOneof("message"):
+                case "started":
+                    started = response.started
+                case "delta":
+                    text.append(response.delta.text)
+                case "finished":
+                    finished = response.finished
+        return Generation("".join(text), started, finished)

@@ -1,0 +1,186 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class EvaluationState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVALUATION_STATE_UNSPECIFIED: _ClassVar[EvaluationState]
+    EVALUATION_STATE_QUEUED: _ClassVar[EvaluationState]
+    EVALUATION_STATE_RUNNING: _ClassVar[EvaluationState]
+    EVALUATION_STATE_SUCCEEDED: _ClassVar[EvaluationState]
+    EVALUATION_STATE_FAILED: _ClassVar[EvaluationState]
+    EVALUATION_STATE_CANCELLED: _ClassVar[EvaluationState]
+EVALUATION_STATE_UNSPECIFIED: EvaluationState
+EVALUATION_STATE_QUEUED: EvaluationState
+EVALUATION_STATE_RUNNING: EvaluationState
+EVALUATION_STATE_SUCCEEDED: EvaluationState
+EVALUATION_STATE_FAILED: EvaluationState
+EVALUATION_STATE_CANCELLED: EvaluationState
+
+class Evaluation(_message.Message):
+    __slots__ = ("name", "spec", "state", "completed_rows", "total_rows", "results", "error", "create_time", "end_time", "evidence_digest")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    COMPLETED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_ROWS_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    spec: EvaluationSpec
+    state: EvaluationState
+    completed_rows: int
+    total_rows: int
+    results: _containers.RepeatedCompositeFieldContainer[TargetResult]
+    error: str
+    create_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    evidence_digest: str
+    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[EvaluationSpec, _Mapping]] = ..., state: _Optional[_Union[EvaluationState, str]] = ..., completed_rows: _Optional[int] = ..., total_rows: _Optional[int] = ..., results: _Optional[_Iterable[_Union[TargetResult, _Mapping]]] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., evidence_digest: _Optional[str] = ...) -> None: ...
+
+class EvaluationSpec(_message.Message):
+    __slots__ = ("dataset", "model", "targets", "prompt_template", "max_tokens")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    model: str
+    targets: _containers.RepeatedScalarFieldContainer[str]
+    prompt_template: str
+    max_tokens: int
+    def __init__(self, dataset: _Optional[str] = ..., model: _Optional[str] = ..., targets: _Optional[_Iterable[str]] = ..., prompt_template: _Optional[str] = ..., max_tokens: _Optional[int] = ...) -> None: ...
+
+class TargetResult(_message.Message):
+    __slots__ = ("target", "adapter_digest", "rows", "keyword_accuracy", "exact_match", "perplexity", "items")
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    KEYWORD_ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    EXACT_MATCH_FIELD_NUMBER: _ClassVar[int]
+    PERPLEXITY_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    target: str
+    adapter_digest: str
+    rows: int
+    keyword_accuracy: Proportion
+    exact_match: Proportion
+    perplexity: float
+    items: _containers.RepeatedCompositeFieldContainer[ItemResult]
+    def __init__(self, target: _Optional[str] = ..., adapter_digest: _Optional[str] = ..., rows: _Optional[int] = ..., keyword_accuracy: _Optional[_Union[Proportion, _Mapping]] = ..., exact_match: _Optional[_Union[Proportion, _Mapping]] = ..., perplexity: _Optional[float] = ..., items: _Optional[_Iterable[_Union[ItemResult, _Mapping]]] = ...) -> None: ...
+
+class Proportion(_message.Message):
+    __slots__ = ("value", "lower", "upper", "hits", "total")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    LOWER_FIELD_NUMBER: _ClassVar[int]
+    UPPER_FIELD_NUMBER: _ClassVar[int]
+    HITS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    value: float
+    lower: float
+    upper: float
+    hits: int
+    total: int
+    def __init__(self, value: _Optional[float] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ..., hits: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
+
+class ItemResult(_message.Message):
+    __slots__ = ("row", "instruction", "expected", "answer", "keywords_found", "keywords_missing", "exact_match", "negative_log_likelihood", "expected_tokens")
+    ROW_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTION_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    KEYWORDS_FOUND_FIELD_NUMBER: _ClassVar[int]
+    KEYWORDS_MISSING_FIELD_NUMBER: _ClassVar[int]
+    EXACT_MATCH_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_LOG_LIKELIHOOD_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    row: int
+    instruction: str
+    expected: str
+    answer: str
+    keywords_found: _containers.RepeatedScalarFieldContainer[str]
+    keywords_missing: _containers.RepeatedScalarFieldContainer[str]
+    exact_match: bool
+    negative_log_likelihood: float
+    expected_tokens: int
+    def __init__(self, row: _Optional[int] = ..., instruction: _Optional[str] = ..., expected: _Optional[str] = ..., answer: _Optional[str] = ..., keywords_found: _Optional[_Iterable[str]] = ..., keywords_missing: _Optional[_Iterable[str]] = ..., exact_match: bool = ..., negative_log_likelihood: _Optional[float] = ..., expected_tokens: _Optional[int] = ...) -> None: ...
+
+class CreateEvaluationRequest(_message.Message):
+    __slots__ = ("evaluation_id", "spec", "request_id")
+    EVALUATION_ID_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    evaluation_id: str
+    spec: EvaluationSpec
+    request_id: str
+    def __init__(self, evaluation_id: _Optional[str] = ..., spec: _Optional[_Union[EvaluationSpec, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class CreateEvaluationResponse(_message.Message):
+    __slots__ = ("evaluation",)
+    EVALUATION_FIELD_NUMBER: _ClassVar[int]
+    evaluation: Evaluation
+    def __init__(self, evaluation: _Optional[_Union[Evaluation, _Mapping]] = ...) -> None: ...
+
+class GetEvaluationRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetEvaluationResponse(_message.Message):
+    __slots__ = ("evaluation",)
+    EVALUATION_FIELD_NUMBER: _ClassVar[int]
+    evaluation: Evaluation
+    def __init__(self, evaluation: _Optional[_Union[Evaluation, _Mapping]] = ...) -> None: ...
+
+class ListEvaluationsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListEvaluationsResponse(_message.Message):
+    __slots__ = ("evaluations", "next_page_token")
+    EVALUATIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    evaluations: _containers.RepeatedCompositeFieldContainer[Evaluation]
+    next_page_token: str
+    def __init__(self, evaluations: _Optional[_Iterable[_Union[Evaluation, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class CancelEvaluationRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class CancelEvaluationResponse(_message.Message):
+    __slots__ = ("evaluation",)
+    EVALUATION_FIELD_NUMBER: _ClassVar[int]
+    evaluation: Evaluation
+    def __init__(self, evaluation: _Optional[_Union[Evaluation, _Mapping]] = ...) -> None: ...
+
+class WatchEvaluationRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class WatchEvaluationResponse(_message.Message):
+    __slots__ = ("evaluation",)
+    EVALUATION_FIELD_NUMBER: _ClassVar[int]
+    evaluation: Evaluation
+    def __init__(self, evaluation: _Optional[_Union[Evaluation, _Mapping]] = ...) -> None: ...

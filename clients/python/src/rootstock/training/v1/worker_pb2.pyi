@@ -1,0 +1,76 @@
+from rootstock.training.v1 import training_pb2 as _training_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class LeaseJobRequest(_message.Message):
+    __slots__ = ("name", "lease_token")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    lease_token: str
+    def __init__(self, name: _Optional[str] = ..., lease_token: _Optional[str] = ...) -> None: ...
+
+class LeaseJobResponse(_message.Message):
+    __slots__ = ("training_job", "dataset_digest", "validation_dataset_digest", "base_digest", "tokenizer_artifact_digest", "tokenizer_digest", "resume_digest", "resume_step")
+    TRAINING_JOB_FIELD_NUMBER: _ClassVar[int]
+    DATASET_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    VALIDATION_DATASET_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    BASE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    TOKENIZER_ARTIFACT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    TOKENIZER_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RESUME_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RESUME_STEP_FIELD_NUMBER: _ClassVar[int]
+    training_job: _training_pb2.TrainingJob
+    dataset_digest: str
+    validation_dataset_digest: str
+    base_digest: str
+    tokenizer_artifact_digest: str
+    tokenizer_digest: str
+    resume_digest: str
+    resume_step: int
+    def __init__(self, training_job: _Optional[_Union[_training_pb2.TrainingJob, _Mapping]] = ..., dataset_digest: _Optional[str] = ..., validation_dataset_digest: _Optional[str] = ..., base_digest: _Optional[str] = ..., tokenizer_artifact_digest: _Optional[str] = ..., tokenizer_digest: _Optional[str] = ..., resume_digest: _Optional[str] = ..., resume_step: _Optional[int] = ...) -> None: ...
+
+class HeartbeatRequest(_message.Message):
+    __slots__ = ("name", "lease_token")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    lease_token: str
+    def __init__(self, name: _Optional[str] = ..., lease_token: _Optional[str] = ...) -> None: ...
+
+class HeartbeatResponse(_message.Message):
+    __slots__ = ("cancel",)
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
+    cancel: bool
+    def __init__(self, cancel: bool = ...) -> None: ...
+
+class ReportEventsRequest(_message.Message):
+    __slots__ = ("name", "lease_token", "first_sequence", "events", "outcome")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    lease_token: str
+    first_sequence: int
+    events: _containers.RepeatedCompositeFieldContainer[_training_pb2.TrainingEvent]
+    outcome: JobOutcome
+    def __init__(self, name: _Optional[str] = ..., lease_token: _Optional[str] = ..., first_sequence: _Optional[int] = ..., events: _Optional[_Iterable[_Union[_training_pb2.TrainingEvent, _Mapping]]] = ..., outcome: _Optional[_Union[JobOutcome, _Mapping]] = ...) -> None: ...
+
+class JobOutcome(_message.Message):
+    __slots__ = ("result_digest", "error")
+    RESULT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    result_digest: str
+    error: str
+    def __init__(self, result_digest: _Optional[str] = ..., error: _Optional[str] = ...) -> None: ...
+
+class ReportEventsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
