@@ -46,7 +46,7 @@ UNTIED = dict(
     ),
 )
 OPTIMIZER = dict(steps=10, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.1, clip_norm=1.0)
-LORA_LR, FULL_LR = 0.02, 0.005
+LORA_LR, FULL_LR = 0.005, 0.005
 GREEDY_TOKENS = 32
 IGNORED = -100
 

@@ -1,0 +1,140 @@
+//! A LoRA adapter in memory: one pair per chosen projection, either frozen (serving) or made of variables (training).
+
+use candle_core::{DType, Device, Tensor, Var};
+use rootstock_kernels::{LoraPair, Random};
+use rootstock_model::{Adapter, Config, Projection};
+
+use crate::{Half, LoraConfig, PeftError, tensor_name};
+
+const PROJECTIONS: usize = Projection::ALL.len();
+
+/// A LoRA (Hu et al., 2021) for one base model; the decoder asks it for its pairs through [`Adapter`].
+#[derive(Debug)]
+pub struct LoraAdapter {
+    config: LoraConfig,
+    /// A slot per layer and projection, in forward order.
+    slots: Vec<Option<LoraPair>>,
+    /// The variables behind the pairs, by PEFT name in order of names; empty when frozen.
+    variables: Vec<(String, Var)>,
+}
+
+impl Adapter for LoraAdapter {
+    fn lora(&self, layer: usize, projection: Projection) -> Option<&LoraPair> {
+        self.slots.get(slot(layer, projection))?.as_ref()
+    }
+}
+
+impl LoraAdapter {
+    /// A trainable adapter that changes nothing yet, as PEFT starts one: A [r, in] drawn evenly from
+    /// +-1/sqrt(in) (Kaiming, a = sqrt 5), B [out, r] zero; f32. The same seed gives the same bits.
+    ///
+    /// # Errors
+    /// When the configuration is out of range or chooses nothing in the base model.
+    pub fn init(config: &LoraConfig, base: &Config, seed: u64, device: &Device) -> Result<Self, PeftError> {
+        config.validate()?;
+        let mut adapter = Self::empty(config, base);
+        for (layer, projection) in config.target_modules.select(base)? {
+            let (out, input) = projection.shape(base);
+            let bound = 1.0 / (input as f64).sqrt();
+            let random = Random::named(seed, &tensor_name(layer, projection, Half::A));
+            let a = random.uniform_tensor((config.r, input), -bound, bound, device)?;
+            let b = Tensor::zeros((out, config.r), DType::F32, device)?;
+            adapter.insert(layer, projection, a, b);
+        }
+        adapter.into_trainable()
+    }
+
+    pub(crate) fn empty(config: &LoraConfig, base: &Config) -> Self {
+        let slots = vec![None; base.num_hidden_layers * PROJECTIONS];
+        Self { config: config.clone(), slots, variables: Vec::new() }
+    }
+
+    pub(crate) fn insert(&mut self, layer: usize, projection: Projection, a: Tensor, b: Tensor) {
+        let pair = LoraPair { a, b, scale: self.config.scale(), dropout: self.config.lora_dropout };
+        self.slots[slot(layer, projection)] = Some(pair);
+    }
+
+    /// The settings the adapter was made with.
+    pub fn config(&self) -> &LoraConfig {
+        &self.config
+    }
+
+    /// Number of layers of the base model it was made for.
+    pub fn num_layers(&self) -> usize {
+        self.slots.len() / PROJECTIONS
+    }
+
+    /// The same adapter with every tensor an f32 variable.
+    ///
+    /// # Errors
+    /// When the device can't take the copies.
+    pub fn into_trainable(mut self) -> Result<Self, PeftError> {
+        self.variables.clear();
+        for (index, pair) in self.slots.iter_mut().enumerate() {
+            let Some(pair) = pair else { continue };
+            for half in Half::ALL {
+                let tensor = half_of(pair, half);
+                let variable = Var::from_tensor(&tensor.detach().to_dtype(DType::F32)?)?;
+                *tensor = variable.as_tensor().clone();
+                self.variables.push((name_of(index, half), variable));
+            }
+        }
+        self.variables.sort_by(|(left, _), (right, _)| left.cmp(right));
+        Ok(self)
+    }
+
+    /// A view of the same weights that records nothing for a backward pass: what evaluation during training runs with.
+    /// It shares memory with `self`, so it follows every optimizer step.
+    pub fn frozen(&self) -> Self {
+        let freeze = |pair: &LoraPair| LoraPair { a: pair.a.detach(), b: pair.b.detach(), ..*pair };
+        let slots = self.slots.iter().map(|pair| pair.as_ref().map(freeze)).collect();
+        Self { config: self.config.clone(), slots, variables: Vec::new() }
+    }
+
+    /// The variables to train, by PEFT name in order of names; empty when the adapter is frozen.
+    pub fn parameters(&self) -> Vec<(String, Var)> {
+        self.variables.clone()
+    }
+
+    /// Every tensor by PEFT name, in order of names: A [r, in] and B [out, r].
+    pub fn named_tensors(&self) -> Vec<(String, Tensor)> {
+        let mut tensors = Vec::new();
+        for (index, pair) in self.slots.iter().enumerate() {
+            let Some(pair) = pair else { continue };
+            tensors.push((name_of(index, Half::A), pair.a.detach()));
+            tensors.push((name_of(index, Half::B), pair.b.detach()));
+        }
+        tensors.sort_by(|(left, _), (right, _)| left.cmp(right));
+        tensors
+    }
+
+    /// Bytes the weights take in memory.
+    pub fn bytes(&self) -> usize {
+        let size = |tensor: &Tensor| tensor.elem_count() * tensor.dtype().size_in_bytes();
+        self.slots.iter().flatten().map(|pair| size(&pair.a) + size(&pair.b)).sum()
+    }
+
+    /// Number of weights.
+    pub fn num_parameters(&self) -> usize {
+        self.slots.iter().flatten().map(|pair| pair.a.elem_count() + pair.b.elem_count()).sum()
+    }
+}
+
+fn slot(layer: usize, projection: Projection) -> usize {
+    // The enum's order is that of `Projection::ALL`, which a test holds.
+    layer * PROJECTIONS + projection as usize
+}
+
+fn name_of(index: usize, half: Half) -> String {
+    tensor_name(index / PROJECTIONS, Projection::ALL[index % PROJECTIONS], half)
+}
+
+fn half_of(pair: &mut LoraPair, half: Half) -> &mut Tensor {
+    match half {
+        Half::A => &mut pair.a,
+        Half::B => &mut pair.b,
+    }
+}
+
+#[cfg(test)]
+mod tests;

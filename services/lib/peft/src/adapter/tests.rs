@@ -1,0 +1,82 @@
+//! A fresh adapter changes nothing, is a function of its seed, and shares its weights with the views made of it.
+
+use super::*;
+use crate::TargetModules;
+
+fn base() -> Config {
+    Config::from_json(include_bytes!("../../../../../tests/golden/tied/config.json")).unwrap()
+}
+
+fn fresh(seed: u64) -> LoraAdapter {
+    let config = LoraConfig { lora_dropout: 0.1, ..LoraConfig::default() };
+    LoraAdapter::init(&config, &base(), seed, &Device::Cpu).unwrap()
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+#[test]
+fn a_slot_is_found_by_its_projection() {
+    for (index, projection) in Projection::ALL.into_iter().enumerate() {
+        assert_eq!(projection as usize, index);
+    }
+}
+
+#[test]
+fn a_fresh_adapter_has_even_down_projections_and_zero_up_projections() {
+    let adapter = fresh(1);
+    for projection in Projection::ALL {
+        let (out, input) = projection.shape(&base());
+        let pair = adapter.lora(1, projection).unwrap();
+        assert_eq!((pair.a.dims(), pair.b.dims()), (&[8, input][..], &[out, 8][..]));
+        assert_eq!((pair.scale, pair.dropout), (1.0, 0.1));
+        let bound = 1.0 / (input as f32).sqrt();
+        let a = values(&pair.a);
+        assert!(a.iter().all(|value| value.abs() <= bound));
+        let variance = a.iter().map(|value| value * value).sum::<f32>() / a.len() as f32;
+        assert!((variance * 3.0 / (bound * bound) - 1.0).abs() < 0.25, "{variance}");
+        assert!(values(&pair.b).iter().all(|value| *value == 0.0));
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_whatever_else_is_targeted() {
+    assert_eq!(fresh(7).weights_bytes().unwrap(), fresh(7).weights_bytes().unwrap());
+    assert_ne!(fresh(7).weights_bytes().unwrap(), fresh(8).weights_bytes().unwrap());
+    let config =
+        LoraConfig { target_modules: TargetModules::from(&[Projection::V][..]), ..LoraConfig::default() };
+    let only_v = LoraAdapter::init(&config, &base(), 7, &Device::Cpu).unwrap();
+    assert!(only_v.lora(0, Projection::Q).is_none() && only_v.lora(9, Projection::V).is_none());
+    let (all, one) = (fresh(7), only_v.lora(0, Projection::V).unwrap());
+    assert_eq!(values(&all.lora(0, Projection::V).unwrap().a), values(&one.a));
+    assert_ne!(values(&all.lora(1, Projection::V).unwrap().a), values(&one.a));
+}
+
+#[test]
+fn parameters_are_the_tensors_the_decoder_sees() {
+    let adapter = fresh(1);
+    let frozen = adapter.frozen();
+    let parameters = adapter.parameters();
+    assert_eq!(parameters.len(), 2 * 2 * 7);
+    assert!(parameters.is_sorted_by_key(|(name, _)| name.clone()));
+    let name = tensor_name(1, Projection::Gate, Half::B);
+    let (_, variable) = parameters.iter().find(|(candidate, _)| *candidate == name).unwrap();
+    variable.set(&variable.ones_like().unwrap()).unwrap();
+    for view in [&adapter, &frozen] {
+        let pair = view.lora(1, Projection::Gate).unwrap();
+        assert!(values(&pair.b).iter().all(|value| *value == 1.0));
+    }
+    assert_eq!(adapter.lora(1, Projection::Gate).unwrap().b.id(), variable.as_tensor().id());
+    assert!(frozen.parameters().is_empty() && !frozen.lora(1, Projection::Gate).unwrap().b.is_variable());
+}
+
+#[test]
+fn bytes_and_parameters_are_counted() {
+    let adapter = fresh(1);
+    let per_layer: usize =
+        Projection::ALL.map(|p| p.shape(&base())).iter().map(|(out, input)| 8 * (out + input)).sum();
+    assert_eq!(adapter.num_parameters(), 2 * per_layer);
+    assert_eq!(adapter.bytes(), 4 * adapter.num_parameters());
+    assert_eq!(adapter.num_layers(), 2);
+}

@@ -1,0 +1,181 @@
+//! PEFT's directory on disk: `adapter_config.json` and `adapter_model.safetensors`, read with every byte accounted for.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, BufReader, Read, Write},
+    path::Path,
+};
+
+use candle_core::{DType, Device, Tensor};
+use rootstock_model::Config;
+use safetensors::Dtype;
+
+use crate::{
+    Half, LoraAdapter, LoraConfig, MAX_CONFIG_BYTES, PeftError, TensorHeader, check_tensors,
+    header::{Entry, read_entries},
+    tensor_name,
+};
+
+/// The file that holds the settings.
+pub const CONFIG_FILE: &str = "adapter_config.json";
+/// The file that holds the weights.
+pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";
+/// What PEFT wrote before safetensors.
+const PICKLE_FILE: &str = "adapter_model.bin";
+
+impl LoraAdapter {
+    /// Reads a PEFT directory into frozen tensors of `dtype` (f32 or bf16), stored as f32, f16 or bf16.
+    ///
+    /// # Errors
+    /// When a file is missing, broken or a pickle; when the configuration asks for what is not supported; when a tensor
+    /// fits nowhere, is missing, has another shape or dtype, or holds a value that is not finite.
+    pub fn load(dir: &Path, base: &Config, dtype: DType, device: &Device) -> Result<Self, PeftError> {
+        let weights = dir.join(WEIGHTS_FILE);
+        if !weights.exists() && dir.join(PICKLE_FILE).exists() {
+            return Err(PeftError::Pickle { file: PICKLE_FILE.to_owned() });
+        }
+        Self::load_files(&dir.join(CONFIG_FILE), &weights, base, dtype, device)
+    }
+
+    /// [`LoraAdapter::load`] from two files of any name, e.g. blobs named by digest.
+    ///
+    /// # Errors
+    /// Those of [`LoraAdapter::load`].
+    pub fn load_files(
+        config: &Path,
+        weights: &Path,
+        base: &Config,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, PeftError> {
+        let config = LoraConfig::from_json(&read_config(config)?)?;
+        let file = File::open(weights).map_err(|error| PeftError::io(WEIGHTS_FILE, error))?;
+        let bytes = file.metadata().map_err(|error| PeftError::io(WEIGHTS_FILE, error))?.len();
+        Self::read(&config, &mut BufReader::new(file), bytes, (base, dtype, device))
+    }
+
+    /// [`LoraAdapter::load`] from the contents of the two files.
+    ///
+    /// # Errors
+    /// Those of [`LoraAdapter::load`].
+    pub fn from_bytes(
+        config: &[u8],
+        weights: &[u8],
+        base: &Config,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, PeftError> {
+        let config = LoraConfig::from_json(config)?;
+        Self::read(&config, &mut &weights[..], weights.len() as u64, (base, dtype, device))
+    }
+
+    fn read(
+        config: &LoraConfig,
+        reader: &mut impl Read,
+        bytes: u64,
+        (base, dtype, device): (&Config, DType, &Device),
+    ) -> Result<Self, PeftError> {
+        let entries = read_entries(reader, bytes)?;
+        let headers: Vec<TensorHeader> = entries.iter().map(|entry| entry.header.clone()).collect();
+        check_tensors(config, base, &headers)?;
+        let mut tensors = HashMap::new();
+        for entry in &entries {
+            tensors.insert(entry.header.0.as_str(), read_tensor(reader, entry, dtype, device)?);
+        }
+        let mut adapter = Self::empty(config, base);
+        for (layer, projection) in config.target_modules.select(base)? {
+            let mut take = |half| {
+                let name = tensor_name(layer, projection, half);
+                tensors.remove(name.as_str()).ok_or(PeftError::MissingTensor(name))
+            };
+            let (a, b) = (take(Half::A)?, take(Half::B)?);
+            adapter.insert(layer, projection, a, b);
+        }
+        Ok(adapter)
+    }
+
+    /// Writes the two files of a PEFT directory, which is made when it is not there. Each file appears whole or not at
+    /// all; equal adapters give equal bytes.
+    ///
+    /// # Errors
+    /// When a file can't be written.
+    pub fn save(&self, dir: &Path) -> Result<(), PeftError> {
+        fs::create_dir_all(dir).map_err(|error| PeftError::io(CONFIG_FILE, error))?;
+        write_whole(dir, WEIGHTS_FILE, &self.weights_bytes()?)?;
+        write_whole(dir, CONFIG_FILE, self.config().to_json().as_bytes())
+    }
+
+    /// The contents of `adapter_model.safetensors`: tensors sorted by name, so that equal adapters give equal bytes.
+    ///
+    /// # Errors
+    /// When a tensor can't be brought to the CPU.
+    pub fn weights_bytes(&self) -> Result<Vec<u8>, PeftError> {
+        let tensors = self.named_tensors().into_iter().map(|(name, tensor)| {
+            let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
+            Ok((name, tensor))
+        });
+        let tensors: Vec<_> = tensors.collect::<Result<_, PeftError>>()?;
+        // One key only: the map has no order, and the bytes must have one.
+        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        safetensors::serialize(tensors, Some(metadata))
+            .map_err(|error| PeftError::format(WEIGHTS_FILE, error))
+    }
+}
+
+fn read_config(path: &Path) -> Result<Vec<u8>, PeftError> {
+    let file = File::open(path).map_err(|error| PeftError::io(CONFIG_FILE, error))?;
+    let mut bytes = Vec::new();
+    // One byte more than allowed, so that the parser sees that there is too much.
+    file.take(MAX_CONFIG_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| PeftError::io(CONFIG_FILE, error))?;
+    Ok(bytes)
+}
+
+/// The entries follow each other without gaps, which `read_entries` has checked, so reading goes straight on.
+fn read_tensor(
+    reader: &mut impl Read,
+    entry: &Entry,
+    dtype: DType,
+    device: &Device,
+) -> Result<Tensor, PeftError> {
+    let (name, shape, stored) = &entry.header;
+    let mut data = vec![0; entry.bytes];
+    reader.read_exact(&mut data).map_err(|error| PeftError::io(WEIGHTS_FILE, error))?;
+    let stored = match stored {
+        Dtype::F16 => DType::F16,
+        Dtype::BF16 => DType::BF16,
+        _ => DType::F32,
+    };
+    let tensor = Tensor::from_raw_buffer(&data, stored, shape, &Device::Cpu)?.to_dtype(dtype)?;
+    refuse_not_finite(name, &tensor)?;
+    Ok(tensor.to_device(device)?)
+}
+
+fn refuse_not_finite(name: &str, tensor: &Tensor) -> Result<(), PeftError> {
+    let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(element) => Err(PeftError::NotFinite { name: name.to_owned(), element }),
+    }
+}
+
+/// Writes beside the final name and renames, so that nobody reads half a file.
+fn write_whole(dir: &Path, file: &str, bytes: &[u8]) -> Result<(), PeftError> {
+    let partial = dir.join(format!(".{file}.partial"));
+    let write = || -> io::Result<()> {
+        let mut out = File::create(&partial)?;
+        out.write_all(bytes)?;
+        out.sync_all()?;
+        fs::rename(&partial, dir.join(file))
+    };
+    write().map_err(|error| {
+        // Nothing half-written may stay; that it could not be removed changes nothing about the answer.
+        let _ = fs::remove_file(&partial);
+        PeftError::io(file, error)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,22 @@
+//! Parameter-efficient fine-tuning: adapter layers and the PEFT directory format.
+#![forbid(unsafe_code)]
+
+mod adapter;
+mod check;
+mod config;
+mod error;
+mod files;
+mod header;
+mod merge;
+mod names;
+mod targets;
+
+pub use adapter::LoraAdapter;
+pub use check::{SUPPORTED_DTYPES, TensorHeader, check_tensors};
+pub use config::{LoraConfig, MAX_CONFIG_BYTES, MAX_RANK};
+pub use error::PeftError;
+pub use files::{CONFIG_FILE, WEIGHTS_FILE};
+pub use header::{MAX_HEADER_BYTES, read_header};
+pub use merge::merge;
+pub use names::{Half, tensor_name};
+pub use targets::{MAX_PATTERN_BYTES, TargetModules};
