@@ -1,0 +1,128 @@
+//! Ends a call when its caller has stopped waiting, or when the server's cap for its kind is reached.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Request, Response};
+use rootstock_proto::common::v1::ErrorReason;
+use tokio::time::Instant;
+use tonic::body::Body;
+
+use super::middleware::{Callee, Middleware, Next, until};
+use crate::methods::{Kind, Method};
+use crate::status::Failure;
+
+/// The metadata in which gRPC callers say how long they wait.
+const GRPC_TIMEOUT: &str = "grpc-timeout";
+
+/// The most digits that gRPC allows in a timeout.
+const MAX_DIGITS: usize = 8;
+
+/// How long before the caller gives up the server does: the answer still has to reach it, and tonic's own timer,
+/// whose error has no details, must not win.
+const ANSWER_MARGIN: Duration = Duration::from_millis(5);
+
+/// When a call's time is up. Handlers find it in the request's extensions and hand what remains to the calls they
+/// make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The deadline of a call; `None` only outside of the server's stack.
+    pub fn of<T>(request: &tonic::Request<T>) -> Option<Self> {
+        request.extensions().get().copied()
+    }
+
+    /// What is left of it.
+    pub fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+}
+
+/// The longest that calls of each kind may take, whatever the caller asks for.
+///
+/// `running -> ended | expired`. The deadline covers the whole call, streams included: at expiry the handler or its
+/// stream is dropped and the caller gets DEADLINE_EXCEEDED, as response or as trailers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caps {
+    pub(crate) unary: Duration,
+    pub(crate) stream: Duration,
+    pub(crate) watch: Duration,
+}
+
+impl Caps {
+    fn of(&self, kind: Kind) -> Duration {
+        match kind {
+            Kind::Unary | Kind::Probe => self.unary,
+            Kind::Stream => self.stream,
+            Kind::Watch => self.watch,
+        }
+    }
+}
+
+impl Middleware for Caps {
+    async fn handle(
+        &self,
+        method: &'static Method,
+        mut request: Request<Body>,
+        next: Next<impl Callee>,
+    ) -> Response<Body> {
+        let received = Instant::now();
+        let asked = match timeout_of(request.headers()) {
+            Ok(asked) => asked,
+            Err(failure) => return failure.into_response(),
+        };
+        let cap = self.of(method.kind);
+        let (wait, message) = match asked {
+            Some(asked) if asked <= cap => {
+                let margin = ANSWER_MARGIN.min(asked / 10);
+                (asked - margin, "the call's deadline has passed")
+            }
+            _ => (cap, "the call took longer than the server allows"),
+        };
+        let deadline = received + wait;
+        request.extensions_mut().insert(Deadline(deadline));
+        let expired = async move {
+            tokio::time::sleep_until(deadline).await;
+            Failure::new(ErrorReason::DeadlineExceeded, message)
+        };
+        until(next.run(request), Box::pin(expired)).await
+    }
+}
+
+/// The caller's timeout: at most eight digits and a unit.
+fn timeout_of(headers: &HeaderMap) -> Result<Option<Duration>, Failure> {
+    let Some(value) = headers.get(GRPC_TIMEOUT) else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(parse_timeout);
+    let refused = || Failure::field(GRPC_TIMEOUT, "not a gRPC timeout; write it like \"500m\" or \"30S\"");
+    parsed.map(Some).ok_or_else(refused)
+}
+
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let well_formed = (1..=MAX_DIGITS).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    let count: u64 = digits.parse().ok().filter(|_| well_formed)?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_as_grpc_writes_them() {
+        assert_eq!(parse_timeout("500m"), Some(Duration::from_millis(500)));
+        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(parse_timeout("30S"), Some(Duration::from_secs(30)));
+        for wrong in ["", "S", "30", "+30S", "123456789S", "3 S", "30s", "3\u{e9}"] {
+            assert_eq!(parse_timeout(wrong), None, "{wrong:?}");
+        }
+    }
+}
