@@ -1,0 +1,301 @@
+//! Causal attention with grouped queries (Vaswani et al., 2017; Ainslie et al., 2023): forward and backward without a matrix of
+//! all scores, by the running softmax of FlashAttention (Dao et al., 2022).
+
+use std::sync::OnceLock;
+
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+
+use crate::{
+    Segments,
+    composed::gradients,
+    cpu::{floats, slice, tensor},
+};
+use forward::{Keys, Queries};
+
+mod backward;
+mod cache;
+mod forward;
+mod plain;
+
+pub use cache::{KeyValues, attention_cached};
+
+/// Keys are taken in blocks of this many, aligned to their position, whatever the query: so a query's result has the same bits
+/// whether its keys were cached or computed with it.
+const KEY_BLOCK: usize = 64;
+/// Queries of one task.
+const QUERY_BLOCK: usize = 32;
+
+/// How the width of a row is divided into heads; `key_value` divides `query`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heads {
+    /// Number of query heads.
+    pub query: usize,
+    /// Number of key and value heads; query head `h` reads head `h / (query / key_value)`.
+    pub key_value: usize,
+    /// Width of a head.
+    pub dim: usize,
+}
+
+impl Heads {
+    fn group(self) -> usize {
+        self.query / self.key_value
+    }
+
+    fn query_width(self) -> usize {
+        self.query * self.dim
+    }
+
+    fn key_width(self) -> usize {
+        self.key_value * self.dim
+    }
+
+    /// Scores are divided by the root of the head's width.
+    fn scale(self) -> f32 {
+        1.0 / (self.dim as f32).sqrt()
+    }
+}
+
+/// What attention leaves for its backward pass.
+#[derive(Clone, Debug)]
+pub struct Attended {
+    /// [T, Hq * D] f32.
+    pub output: Tensor,
+    /// Logarithm of each query's sum of exponentials, [T, Hq]; absent on devices that compute it again.
+    log_sums: Option<Tensor>,
+}
+
+/// Attention of each token to itself and the earlier tokens of its segment, for `q` [T, Hq * D] and `k`, `v` [T, Hkv * D], f32.
+/// Differentiable in all three.
+///
+/// # Errors
+/// When the shapes don't fit the heads or the segments.
+pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, segments: &Segments, heads: Heads) -> Result<Tensor> {
+    check(q, k, v, segments, heads)?;
+    if !q.device().is_cpu() {
+        return plain::attention(q, k, v, segments, heads);
+    }
+    let op = Attention { segments: segments.clone(), heads, log_sums: OnceLock::new() };
+    q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, op)
+}
+
+/// [`attention`] without a tape, keeping what [`attention_backward`] needs.
+///
+/// # Errors
+/// As [`attention`].
+pub fn attention_forward(
+    (q, k, v): (&Tensor, &Tensor, &Tensor),
+    segments: &Segments,
+    heads: Heads,
+) -> Result<Attended> {
+    check(q, k, v, segments, heads)?;
+    if !q.device().is_cpu() {
+        return Ok(Attended { output: plain::attention(q, k, v, segments, heads)?, log_sums: None });
+    }
+    let (q, k, v) = (floats(q)?, floats(k)?, floats(v)?);
+    let (output, log_sums) = packed(&q, &k, &v, segments, heads);
+    let tokens = segments.tokens();
+    Ok(Attended {
+        output: tensor(output, (tokens, heads.query_width()))?,
+        log_sums: Some(tensor(log_sums, (tokens, heads.query))?),
+    })
+}
+
+/// Gradients of [`attention`] for q, k and v, for the output gradient `dy` [T, Hq * D].
+///
+/// # Errors
+/// When the shapes don't fit.
+pub fn attention_backward(
+    (q, k, v): (&Tensor, &Tensor, &Tensor),
+    attended: &Attended,
+    dy: &Tensor,
+    segments: &Segments,
+    heads: Heads,
+) -> Result<(Tensor, Tensor, Tensor)> {
+    check(q, k, v, segments, heads)?;
+    if dy.shape() != q.shape() {
+        bail!("attention: gradient {:?} does not fit queries {:?}", dy.shape(), q.shape());
+    }
+    let Some(log_sums) = &attended.log_sums else {
+        let grads = gradients(&[q, k, v], dy, |t| plain::attention(&t[0], &t[1], &t[2], segments, heads))?;
+        return Ok((grads[0].clone(), grads[1].clone(), grads[2].clone()));
+    };
+    let (output, log_sums) = (floats(&attended.output)?, floats(log_sums)?);
+    let (q_values, k_values, v_values, dy) = (floats(q)?, floats(k)?, floats(v)?, floats(dy)?);
+    let inputs = backward::Inputs {
+        q: &q_values,
+        k: &k_values,
+        v: &v_values,
+        output: &output,
+        log_sums: &log_sums,
+        dy: &dy,
+        heads,
+    };
+    let (dq, dk, dv) = backward::run(&inputs, segments);
+    Ok((tensor(dq, q.shape())?, tensor(dk, k.shape())?, tensor(dv, v.shape())?))
+}
+
+fn check(q: &Tensor, k: &Tensor, v: &Tensor, segments: &Segments, heads: Heads) -> Result<()> {
+    let tokens = segments.tokens();
+    if heads.key_value == 0 || !heads.query.is_multiple_of(heads.key_value) {
+        bail!("attention: {} key heads do not divide {} query heads", heads.key_value, heads.query);
+    }
+    if q.dims2()? != (tokens, heads.query_width()) {
+        bail!("attention: queries {:?} do not fit {tokens} tokens and {heads:?}", q.shape());
+    }
+    if k.dims2()? != (tokens, heads.key_width()) || v.shape() != k.shape() {
+        bail!(
+            "attention: keys {:?}, values {:?} do not fit {tokens} tokens, {heads:?}",
+            k.shape(),
+            v.shape()
+        );
+    }
+    Ok(())
+}
+
+fn packed(q: &[f32], k: &[f32], v: &[f32], segments: &Segments, heads: Heads) -> (Vec<f32>, Vec<f32>) {
+    let width = heads.key_width();
+    let sequences: Vec<_> = segments
+        .ranges()
+        .iter()
+        .map(|range| {
+            let rows = range.start * width..range.end * width;
+            (Queries { rows: range.clone(), position: 0 }, Keys { k: &k[rows.clone()], v: &v[rows] })
+        })
+        .collect();
+    forward::run(q, &sequences, heads)
+}
+
+struct Attention {
+    segments: Segments,
+    heads: Heads,
+    log_sums: OnceLock<Vec<f32>>,
+}
+
+impl CustomOp3 for Attention {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (q, k, v) = (slice(s1, l1)?, slice(s2, l2)?, slice(s3, l3)?);
+        let (output, log_sums) = packed(q, k, v, &self.segments, self.heads);
+        self.log_sums.get_or_init(|| log_sums);
+        Ok((CpuStorage::F32(output), l1.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        output: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let log_sums = match self.log_sums.get() {
+            Some(sums) => Some(tensor(sums.clone(), (self.segments.tokens(), self.heads.query))?),
+            None => None,
+        };
+        let attended = Attended { output: output.detach(), log_sums };
+        let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
+        let inputs = (&q, &k, &v);
+        let (dq, dk, dv) =
+            attention_backward(inputs, &attended, &dy.contiguous()?, &self.segments, self.heads)?;
+        Ok((Some(dq), Some(dk), Some(dv)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, flat, same_values_and_gradients, variable};
+
+    fn heads(query: usize, key_value: usize, dim: usize) -> Heads {
+        Heads { query, key_value, dim }
+    }
+
+    fn qkv(tokens: usize, heads: Heads) -> [candle_core::Var; 3] {
+        let key_width = heads.key_width();
+        [
+            variable(1, (tokens, heads.query_width())),
+            variable(2, (tokens, key_width)),
+            variable(3, (tokens, key_width)),
+        ]
+    }
+
+    #[test]
+    fn values_and_gradients_agree_with_the_definition_at_odd_sizes() {
+        let cases: [(&[usize], Heads); 7] = [
+            (&[1], heads(1, 1, 2)),
+            (&[5], heads(4, 2, 6)),
+            (&[64], heads(2, 1, 16)),
+            (&[65, 1, 33], heads(6, 3, 32)),
+            (&[0, 3, 0], heads(3, 3, 10)),
+            (&[130], heads(8, 2, 24)),
+            (&[31, 32, 33, 97], heads(2, 2, 8)),
+        ];
+        for (lengths, heads) in cases {
+            let segments = Segments::new(lengths);
+            same_values_and_gradients(
+                &qkv(segments.tokens(), heads),
+                |t| attention(&t[0], &t[1], &t[2], &segments, heads),
+                |t| plain::attention(&t[0], &t[1], &t[2], &segments, heads),
+            );
+        }
+    }
+
+    #[test]
+    fn the_pass_without_a_tape_gives_the_same_bits() {
+        let (segments, heads) = (Segments::new(&[40, 70]), heads(4, 2, 16));
+        let [q, k, v] = qkv(110, heads);
+        let attended = attention_forward((&q, &k, &v), &segments, heads).unwrap();
+        assert_close(&attended.output, &attention(&q, &k, &v, &segments, heads).unwrap(), 0.0);
+    }
+
+    #[test]
+    fn no_tokens_give_no_output() {
+        let (segments, heads) = (Segments::new(&[]), heads(4, 2, 16));
+        let [q, k, v] = qkv(0, heads);
+        let attended = attention_forward((&q, &k, &v), &segments, heads).unwrap();
+        assert_eq!(attended.output.dims(), &[0, 64]);
+        let (dq, ..) = attention_backward((&q, &k, &v), &attended, &q, &segments, heads).unwrap();
+        assert_eq!(dq.dims(), &[0, 64]);
+    }
+
+    #[test]
+    fn huge_scores_pick_one_key_and_stay_finite() {
+        let (segments, heads) = (Segments::new(&[70]), heads(1, 1, 2));
+        let [q, k, v] = qkv(70, heads);
+        let q = (q.as_tensor() * 1e4).unwrap();
+        let expected = plain::attention(&q, &k, &v, &segments, heads).unwrap();
+        let attended = attention_forward((&q, &k, &v), &segments, heads).unwrap();
+        assert_close(&attended.output, &expected, 1e-4);
+        let (dq, dk, dv) = attention_backward((&q, &k, &v), &attended, &q, &segments, heads).unwrap();
+        assert!([dq, dk, dv].iter().all(|t| flat(t).iter().all(|v| v.is_finite())));
+    }
+
+    #[test]
+    fn a_sequence_does_not_depend_on_what_is_packed_with_it() {
+        let heads = heads(4, 2, 16);
+        let [q, k, v] = qkv(150, heads);
+        let together = attention(&q, &k, &v, &Segments::new(&[50, 100]), heads).unwrap();
+        let part = |t: &Tensor| t.narrow(0, 50, 100).unwrap();
+        let alone = attention(&part(&q), &part(&k), &part(&v), &Segments::new(&[100]), heads).unwrap();
+        assert_close(&alone, &part(&together), 0.0);
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_refused() {
+        let [q, k, v] = qkv(10, heads(4, 2, 16));
+        assert!(attention(&q, &k, &v, &Segments::new(&[9]), heads(4, 2, 16)).is_err());
+        assert!(attention(&q, &k, &v, &Segments::new(&[10]), heads(4, 3, 16)).is_err());
+        assert!(attention(&q, &k, &v, &Segments::new(&[10]), heads(2, 2, 32)).is_err());
+    }
+}

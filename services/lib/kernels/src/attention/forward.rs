@@ -1,0 +1,189 @@
+//! The forward pass of attention: tasks of a few queries and one key head each, with a running softmax over blocks of keys.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{Heads, KEY_BLOCK, QUERY_BLOCK};
+use crate::{
+    cpu::Scatter,
+    simd::{dispatch, exp, sum_lanes},
+    tile::{COLUMNS, Left, Right, multiply},
+};
+
+/// Products of a score below which the tasks are not worth other threads.
+const PARALLEL_FROM: usize = 64 * 1024;
+
+/// Consecutive queries of one sequence.
+#[derive(Clone, Debug)]
+pub(super) struct Queries {
+    /// Their rows in the query matrix.
+    pub(super) rows: Range<usize>,
+    /// Position of the first one in its sequence.
+    pub(super) position: usize,
+}
+
+/// Keys and values of one sequence from its first token on, [S, Hkv * D].
+#[derive(Clone, Copy)]
+pub(super) struct Keys<'a> {
+    pub(super) k: &'a [f32],
+    pub(super) v: &'a [f32],
+}
+
+struct Task<'a> {
+    q: &'a [f32],
+    queries: Queries,
+    keys: Keys<'a>,
+    key_head: usize,
+    heads: Heads,
+}
+
+/// A task's results, by head of its group and query: unscaled sums [g, n, D], maxima [g, n], sums of exponentials [g, n].
+struct Running {
+    values: Vec<f32>,
+    maxima: Vec<f32>,
+    sums: Vec<f32>,
+}
+
+/// Attention for several sequences of one query matrix: the output [T, Hq * D] and the log-sums [T, Hq].
+pub(super) fn run(q: &[f32], sequences: &[(Queries, Keys<'_>)], heads: Heads) -> (Vec<f32>, Vec<f32>) {
+    let mut output = vec![0_f32; q.len()];
+    let mut log_sums = vec![0_f32; q.len() / heads.dim];
+    let tasks = tasks(q, sequences, heads);
+    let work: usize = tasks.iter().map(|t| t.queries.rows.len() * (t.queries.position + QUERY_BLOCK)).sum();
+    {
+        let output = Scatter::new(&mut output, heads.query_width());
+        let log_sums = Scatter::new(&mut log_sums, heads.query);
+        let run = |task: &Task<'_>| {
+            let running = attend(task);
+            task.store(&running, &output, &log_sums);
+        };
+        if work * heads.group() * heads.dim < PARALLEL_FROM {
+            tasks.iter().for_each(run);
+        } else {
+            tasks.par_iter().for_each(run);
+        }
+    }
+    (output, log_sums)
+}
+
+fn tasks<'a>(q: &'a [f32], sequences: &[(Queries, Keys<'a>)], heads: Heads) -> Vec<Task<'a>> {
+    let mut tasks = Vec::new();
+    for (queries, keys) in sequences {
+        for key_head in 0..heads.key_value {
+            for start in queries.rows.clone().step_by(QUERY_BLOCK) {
+                let rows = start..(start + QUERY_BLOCK).min(queries.rows.end);
+                let position = queries.position + start - queries.rows.start;
+                tasks.push(Task { q, queries: Queries { rows, position }, keys: *keys, key_head, heads });
+            }
+        }
+    }
+    tasks
+}
+
+impl Task<'_> {
+    fn store(&self, running: &Running, output: &Scatter<'_>, log_sums: &Scatter<'_>) {
+        let (Heads { dim, .. }, group) = (self.heads, self.heads.group());
+        let n = self.queries.rows.len();
+        for (i, sum) in running.sums.iter().enumerate() {
+            let (row, head) = (self.queries.rows.start + i % n, self.key_head * group + i / n);
+            // SAFETY: no two tasks share both a row and a key head, and so none writes these columns of this row.
+            let (y, log_sum) = unsafe { (output.part(row, head * dim, dim), log_sums.part(row, head, 1)) };
+            for (y, value) in y.iter_mut().zip(&running.values[i * dim..][..dim]) {
+                *y = value / sum;
+            }
+            log_sum[0] = running.maxima[i] + sum.ln();
+        }
+    }
+}
+
+fn attend(task: &Task<'_>) -> Running {
+    let rows = task.heads.group() * task.queries.rows.len();
+    let mut running = Running {
+        values: vec![0.0; rows * task.heads.dim],
+        maxima: vec![f32::NEG_INFINITY; rows],
+        sums: vec![0.0; rows],
+    };
+    attend_all(task, &mut running);
+    running
+}
+
+dispatch! {
+    fn attend_all(task: &Task<'_>, running: &mut Running) {
+        let Task { q, queries, keys, key_head, heads } = task;
+        let (dim, n) = (heads.dim, queries.rows.len());
+        let key_width = heads.key_width();
+        let visible = queries.position + n;
+        let mut transposed = vec![0_f32; dim * KEY_BLOCK];
+        let mut scores = [0_f32; QUERY_BLOCK * KEY_BLOCK];
+        for block in (0..visible).step_by(KEY_BLOCK) {
+            let count = KEY_BLOCK.min(visible - block);
+            let offset = block * key_width + key_head * dim;
+            transpose(&mut transposed, &keys.k[offset..], key_width, count, dim);
+            for g in 0..heads.group() {
+                let start = queries.rows.start * heads.query_width() + (key_head * heads.group() + g) * dim;
+                let left = Left { data: &q[start..], row: heads.query_width(), column: 1 };
+                let right = Right { data: &transposed, row: KEY_BLOCK };
+                let columns = count.next_multiple_of(COLUMNS);
+                multiply::<FMA>((&mut scores, KEY_BLOCK), false, (n, columns, dim), left, right);
+                for i in 0..n {
+                    let seen = (queries.position + i + 1).saturating_sub(block).min(count);
+                    let row = &mut scores[i * KEY_BLOCK..][..columns];
+                    let at = g * n + i;
+                    let values = &mut running.values[at * dim..][..dim];
+                    soften::<FMA>(row, seen, heads.scale(), &mut running.maxima[at], &mut running.sums[at], values);
+                }
+                let values = &mut running.values[g * n * dim..][..n * dim];
+                let left = Left { data: &scores, row: KEY_BLOCK, column: 1 };
+                let right = Right { data: &keys.v[offset..], row: key_width };
+                multiply::<FMA>((values, dim), true, (n, dim, count), left, right);
+            }
+        }
+    }
+}
+
+/// Copies `count` rows of width `dim` into the columns of a [dim, KEY_BLOCK] block, zeros beside them.
+#[inline(always)]
+pub(super) fn transpose(block: &mut [f32], rows: &[f32], stride: usize, count: usize, dim: usize) {
+    for (d, line) in block.chunks_exact_mut(KEY_BLOCK).enumerate().take(dim) {
+        for (j, value) in line.iter_mut().enumerate() {
+            *value = if j < count { rows[j * stride + d] } else { 0.0 };
+        }
+    }
+}
+
+/// Turns a row of scores into exponentials against the running maximum; the first `seen` keys count.
+#[inline(always)]
+fn soften<const FMA: bool>(
+    row: &mut [f32],
+    seen: usize,
+    scale: f32,
+    maximum: &mut f32,
+    sum: &mut f32,
+    values: &mut [f32],
+) {
+    if seen == 0 {
+        row.fill(0.0);
+        return;
+    }
+    let mut highest = *maximum;
+    for score in &mut row[..seen] {
+        *score *= scale;
+        highest = highest.max(*score);
+    }
+    if highest > *maximum {
+        let shrink = exp::<FMA>(*maximum - highest);
+        *sum *= shrink;
+        values.iter_mut().for_each(|value| *value *= shrink);
+        *maximum = highest;
+    }
+    row[seen..].fill(f32::NEG_INFINITY);
+    let mut lanes = [0_f32; COLUMNS];
+    for part in row.as_chunks_mut::<COLUMNS>().0 {
+        for (score, lane) in part.iter_mut().zip(&mut lanes) {
+            *score = exp::<FMA>(*score - highest);
+            *lane += *score;
+        }
+    }
+    *sum += sum_lanes(lanes);
+}

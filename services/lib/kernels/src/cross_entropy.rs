@@ -1,0 +1,359 @@
+//! Cross-entropy fused with the output projection: logits exist for a chunk of tokens at a time, and their gradient in the same
+//! place. Sum reduction, ignore index -100, as torch's `cross_entropy`.
+
+use candle_core::{CpuStorage, CustomOp2, D, DType, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use crate::{
+    composed::gradients,
+    cpu::{Matrix, floats, matrix, slice, tensor, weight},
+    linear,
+    matmul::{self, Sizes, Write},
+    simd::{dispatch, exp, sum_lanes},
+};
+
+/// A label that does not count.
+pub const IGNORE_INDEX: i64 = -100;
+/// Logits in memory at a time: 8 MiB.
+const CHUNK: usize = 2 * 1024 * 1024;
+/// Bounds of the tokens in a chunk.
+const CHUNK_ROWS: (usize, usize) = (16, 512);
+const LANES: usize = 16;
+
+/// A sum of losses and what it was summed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LossSum {
+    /// Sum of the counted tokens' losses, in nats.
+    pub sum: f64,
+    /// Tokens whose label is not ignored.
+    pub tokens: u64,
+}
+
+impl std::ops::AddAssign for LossSum {
+    fn add_assign(&mut self, other: Self) {
+        self.sum += other.sum;
+        self.tokens += other.tokens;
+    }
+}
+
+/// The gradients of `scale * loss sum`.
+#[derive(Clone, Debug)]
+pub struct HeadGradients {
+    /// For the hidden states, [T, H]; zeros where the label is ignored.
+    pub hidden: Tensor,
+    /// For the output projection, [V, H], if asked for.
+    pub head: Option<Tensor>,
+}
+
+/// The cross-entropy of `softmax(hidden head^T)` against labels, summed: `hidden` [T, H] f32, `head` [V, H] f32 or bf16, one label
+/// per row, -100 ignored. No tape.
+///
+/// # Errors
+/// When shapes don't fit or a label is neither -100 nor below V.
+pub fn cross_entropy(hidden: &Tensor, head: &Tensor, labels: &[i64]) -> Result<LossSum> {
+    let counted = counted(hidden, head, labels)?;
+    if !hidden.device().is_cpu() {
+        return on_device(hidden, head, &counted);
+    }
+    let (hidden, weight) = (floats(hidden)?, weight(head)?);
+    let mut pass = Pass { head: weight.matrix(), width: head.dim(1)?, vocab: head.dim(0)?, gradients: None };
+    Ok(pass.run(&hidden, &counted))
+}
+
+/// [`cross_entropy`] with the gradients of `scale * sum`, which cost one pass over the logits together.
+///
+/// # Errors
+/// As [`cross_entropy`].
+pub fn cross_entropy_with_gradients(
+    hidden: &Tensor,
+    head: &Tensor,
+    labels: &[i64],
+    scale: f64,
+    wants_head: bool,
+) -> Result<(LossSum, HeadGradients)> {
+    let counted = counted(hidden, head, labels)?;
+    if !hidden.device().is_cpu() {
+        return gradients_on_device(hidden, head, &counted, scale, wants_head);
+    }
+    let (vocab, width) = head.dims2()?;
+    let (values, weight) = (floats(hidden)?, weight(head)?);
+    let buffers = Buffers {
+        scale: scale as f32,
+        hidden: vec![0.0; values.len()],
+        head: wants_head.then(|| vec![0.0; vocab * width]),
+    };
+    let mut pass = Pass { head: weight.matrix(), width, vocab, gradients: Some(buffers) };
+    let loss = pass.run(&values, &counted);
+    let Some(buffers) = pass.gradients else { bail!("cross_entropy: gradients were asked for") };
+    let hidden = tensor(buffers.hidden, hidden.shape())?;
+    let head = buffers.head.map(|head| tensor(head, (vocab, width))).transpose()?;
+    Ok((loss, HeadGradients { hidden, head }))
+}
+
+/// The sum of [`cross_entropy`] as a scalar tensor, differentiable in the hidden states and in the head if it is a variable.
+///
+/// # Errors
+/// As [`cross_entropy`].
+pub fn cross_entropy_sum(hidden: &Tensor, head: &Tensor, labels: &[i64]) -> Result<Tensor> {
+    let counted = counted(hidden, head, labels)?;
+    if !hidden.device().is_cpu() {
+        return plain(hidden, head, &counted);
+    }
+    hidden.contiguous()?.apply_op2(head, CrossEntropy { labels: labels.to_vec(), counted })
+}
+
+/// A row whose label counts.
+#[derive(Clone, Copy)]
+struct Counted {
+    row: usize,
+    label: usize,
+}
+
+fn counted(hidden: &Tensor, head: &Tensor, labels: &[i64]) -> Result<Vec<Counted>> {
+    let ((rows, width), (vocab, head_width)) = (hidden.dims2()?, head.dims2()?);
+    if rows != labels.len() || width != head_width {
+        bail!("cross_entropy: hidden {:?}, head {:?}, {} labels", hidden.shape(), head.shape(), labels.len());
+    }
+    let mut counted = Vec::with_capacity(rows);
+    for (row, label) in labels.iter().enumerate().filter(|(_, label)| **label != IGNORE_INDEX) {
+        match usize::try_from(*label) {
+            Ok(label) if label < vocab => counted.push(Counted { row, label }),
+            _ => bail!("cross_entropy: label {label} of row {row} is neither -100 nor below {vocab}"),
+        }
+    }
+    Ok(counted)
+}
+
+struct Pass<'a> {
+    head: Matrix<'a>,
+    width: usize,
+    vocab: usize,
+    gradients: Option<Buffers>,
+}
+
+struct Buffers {
+    scale: f32,
+    hidden: Vec<f32>,
+    head: Option<Vec<f32>>,
+}
+
+impl Pass<'_> {
+    fn run(&mut self, hidden: &[f32], counted: &[Counted]) -> LossSum {
+        let rows = (CHUNK / self.vocab).clamp(CHUNK_ROWS.0, CHUNK_ROWS.1).min(counted.len());
+        let mut inputs = vec![0_f32; rows * self.width];
+        let mut logits = vec![0_f32; rows * self.vocab];
+        let mut loss = LossSum { sum: 0.0, tokens: counted.len() as u64 };
+        for chunk in counted.chunks(rows.max(1)) {
+            for (input, counted) in inputs.chunks_exact_mut(self.width).zip(chunk) {
+                input.copy_from_slice(&hidden[counted.row * self.width..][..self.width]);
+            }
+            let (inputs, logits) =
+                (&inputs[..chunk.len() * self.width], &mut logits[..chunk.len() * self.vocab]);
+            matmul::forward(logits, Write::Set, inputs, self.head, self.sizes(chunk.len()), 1.0);
+            let scale = self.gradients.as_ref().map(|gradients| gradients.scale);
+            loss.sum += losses(logits, chunk, self.vocab, scale);
+            self.add_gradients(logits, inputs, chunk);
+        }
+        loss
+    }
+
+    fn add_gradients(&mut self, slopes: &[f32], inputs: &[f32], chunk: &[Counted]) {
+        let sizes = self.sizes(chunk.len());
+        let Some(gradients) = &mut self.gradients else { return };
+        let mut rows = vec![0_f32; inputs.len()];
+        matmul::input_gradient(&mut rows, Write::Set, slopes, self.head, sizes, 1.0);
+        for (row, counted) in rows.chunks_exact(self.width).zip(chunk) {
+            gradients.hidden[counted.row * self.width..][..self.width].copy_from_slice(row);
+        }
+        if let Some(head) = &mut gradients.head {
+            matmul::weight_gradient(head, Write::Add, slopes, inputs, sizes, 1.0);
+        }
+    }
+
+    fn sizes(&self, rows: usize) -> Sizes {
+        Sizes { rows, inputs: self.width, outputs: self.vocab }
+    }
+}
+
+/// The summed loss of a chunk; with a scale, the logits become their own gradients.
+fn losses(logits: &mut [f32], chunk: &[Counted], vocab: usize, scale: Option<f32>) -> f64 {
+    let rows = logits.par_chunks_exact_mut(vocab).zip(chunk);
+    let losses: Vec<f64> = rows.map(|(logits, counted)| row_loss(logits, counted.label, scale)).collect();
+    losses.iter().sum()
+}
+
+dispatch! {
+    fn row_loss(logits: &mut [f32], label: usize, scale: Option<f32>) -> f64 {
+        let picked = logits[label];
+        let maximum = logits.iter().fold(f32::NEG_INFINITY, |max, value| max.max(*value));
+        let mut lanes = [0_f32; LANES];
+        let (blocks, rest) = logits.as_chunks_mut::<LANES>();
+        for block in blocks {
+            for (value, lane) in block.iter_mut().zip(&mut lanes) {
+                *value = exp::<FMA>(*value - maximum);
+                *lane += *value;
+            }
+        }
+        for (value, lane) in rest.iter_mut().zip(&mut lanes) {
+            *value = exp::<FMA>(*value - maximum);
+            *lane += *value;
+        }
+        let sum = sum_lanes(lanes);
+        if let Some(scale) = scale {
+            let factor = scale / sum;
+            logits.iter_mut().for_each(|value| *value *= factor);
+            logits[label] -= scale;
+        }
+        f64::from(maximum) - f64::from(picked) + f64::from(sum).ln()
+    }
+}
+
+/// The definition in candle's operations.
+fn plain(hidden: &Tensor, head: &Tensor, counted: &[Counted]) -> Result<Tensor> {
+    if counted.is_empty() {
+        return (hidden.sum_all()? * 0.0)? + (head.to_dtype(DType::F32)?.sum_all()? * 0.0)?;
+    }
+    let index = |f: fn(&Counted) -> usize| {
+        let index: Vec<u32> = counted.iter().map(|c| f(c) as u32).collect();
+        Tensor::from_vec(index, counted.len(), hidden.device())
+    };
+    let hidden = hidden.index_select(&index(|c| c.row)?, 0)?;
+    let logits = linear::plain(&hidden, head)?; // [n, V]
+    let maximum = logits.max_keepdim(D::Minus1)?.detach();
+    let log_sum =
+        logits.broadcast_sub(&maximum)?.exp()?.sum_keepdim(D::Minus1)?.log()?.broadcast_add(&maximum)?;
+    (log_sum - logits.gather(&index(|c| c.label)?.unsqueeze(1)?, 1)?)?.sum_all()
+}
+
+fn on_device(hidden: &Tensor, head: &Tensor, counted: &[Counted]) -> Result<LossSum> {
+    let sum = f64::from(plain(hidden, head, counted)?.to_scalar::<f32>()?);
+    Ok(LossSum { sum, tokens: counted.len() as u64 })
+}
+
+fn gradients_on_device(
+    hidden: &Tensor,
+    head: &Tensor,
+    counted: &[Counted],
+    scale: f64,
+    wants_head: bool,
+) -> Result<(LossSum, HeadGradients)> {
+    let seed = Tensor::new(scale as f32, hidden.device())?;
+    let wide = head.to_dtype(DType::F32)?;
+    let grads = gradients(&[hidden, &wide], &seed, |t| plain(&t[0], &t[1], counted))?;
+    let gradients = HeadGradients { hidden: grads[0].clone(), head: wants_head.then(|| grads[1].clone()) };
+    Ok((on_device(hidden, head, counted)?, gradients))
+}
+
+struct CrossEntropy {
+    labels: Vec<i64>,
+    counted: Vec<Counted>,
+}
+
+impl CustomOp2 for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (vocab, width) = l2.shape().dims2()?;
+        let mut pass = Pass { head: matrix(s2, l2)?, width, vocab, gradients: None };
+        let loss = pass.run(slice(s1, l1)?, &self.counted);
+        Ok((CpuStorage::F32(vec![loss.sum as f32]), Shape::from(())))
+    }
+
+    fn bwd(
+        &self,
+        hidden: &Tensor,
+        head: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let scale = f64::from(dy.to_scalar::<f32>()?);
+        let hidden = hidden.contiguous()?.detach();
+        let wants_head = head.track_op();
+        let (_, grads) =
+            cross_entropy_with_gradients(&hidden, &head.detach(), &self.labels, scale, wants_head)?;
+        Ok((Some(grads.hidden), grads.head))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{
+        assert_close, finite_differences, flat, normal, same_values_and_gradients, variable,
+    };
+    use candle_core::Device;
+
+    #[test]
+    fn values_and_gradients_agree_with_the_definition_at_odd_sizes() {
+        for (rows, width, vocab) in [(1, 3, 2), (7, 33, 19), (530, 5, 100)] {
+            let labels: Vec<i64> = (0..rows as i64)
+                .map(|i| if i % 3 == 1 { IGNORE_INDEX } else { i * 7 % vocab as i64 })
+                .collect();
+            same_values_and_gradients(
+                &[variable(1, (rows, width)), variable(2, (vocab, width))],
+                |t| cross_entropy_sum(&t[0], &t[1], &labels),
+                |t| plain(&t[0], &t[1], &counted(&t[0], &t[1], &labels)?),
+            );
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        let (hidden, head, labels) = (normal(1, (3, 4)), normal(2, (5, 4)), [4, IGNORE_INDEX, 0]);
+        let (_, grads) = cross_entropy_with_gradients(&hidden, &head, &labels, 0.5, true).unwrap();
+        let loss = |hidden: &Tensor, head: &Tensor| 0.5 * cross_entropy(hidden, head, &labels).unwrap().sum;
+        assert_close(&grads.hidden, &finite_differences(&hidden, 1e-2, |x| loss(x, &head)), 1e-3);
+        assert_close(&grads.head.unwrap(), &finite_differences(&head, 1e-2, |w| loss(&hidden, w)), 1e-3);
+    }
+
+    #[test]
+    fn ignored_labels_and_empty_batches_give_nothing() {
+        let head = normal(2, (5, 4));
+        for rows in [0, 3] {
+            let hidden = normal(1, (rows, 4));
+            let labels = vec![IGNORE_INDEX; rows];
+            let (loss, grads) = cross_entropy_with_gradients(&hidden, &head, &labels, 1.0, true).unwrap();
+            assert_eq!(loss, LossSum::default());
+            assert!(flat(&grads.hidden).iter().chain(&flat(&grads.head.unwrap())).all(|v| *v == 0.0));
+        }
+    }
+
+    #[test]
+    fn extreme_logits_give_exact_losses() {
+        let hidden = Tensor::new(&[[1e4_f32], [-1e4]], &Device::Cpu).unwrap();
+        let head = Tensor::new(&[[1_f32], [-1.0], [0.0]], &Device::Cpu).unwrap();
+        let loss = |labels: &[i64]| cross_entropy(&hidden, &head, labels).unwrap().sum;
+        assert_eq!(loss(&[0, 1]), 0.0);
+        assert_eq!(loss(&[1, 0]), 4e4);
+        let (_, grads) = cross_entropy_with_gradients(&hidden, &head, &[1, 0], 1.0, true).unwrap();
+        assert!(flat(&grads.hidden).iter().all(|v| v.is_finite()));
+    }
+
+    #[test]
+    fn a_label_outside_the_vocabulary_is_refused_with_its_row() {
+        let (hidden, head) = (normal(1, (2, 4)), normal(2, (5, 4)));
+        for label in [5, -1] {
+            let error = cross_entropy(&hidden, &head, &[0, label]).unwrap_err().to_string();
+            assert!(error.contains(&format!("label {label} of row 1")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bf16_head_gives_what_its_widened_copy_gives() {
+        let (hidden, head) = (normal(1, (6, 4)), normal(2, (9, 4)).to_dtype(DType::BF16).unwrap());
+        let wide = head.to_dtype(DType::F32).unwrap();
+        let run =
+            |head: &Tensor| cross_entropy_with_gradients(&hidden, head, &[1, 2, 3, 4, 5, 6], 1.0, false);
+        let ((loss, grads), (wide_loss, wide_grads)) = (run(&head).unwrap(), run(&wide).unwrap());
+        assert!((loss.sum - wide_loss.sum).abs() < 1e-5);
+        assert_close(&grads.hidden, &wide_grads.hidden, 1e-6);
+    }
+}

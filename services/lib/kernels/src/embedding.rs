@@ -1,0 +1,132 @@
+//! Token embedding: rows of a table by id, and the scattering of their gradients back into it.
+
+use candle_core::{CpuStorage, CustomOp1, DType, Device, InplaceOp2, Layout, Result, Shape, Tensor, bail};
+
+use crate::cpu::{matrix, slice, slice_mut};
+use crate::{cpu::Matrix, matmul::from_bf16};
+
+/// Rows `ids` of `table` [V, H] (f32 or bf16), giving [T, H] f32. Differentiable in the table.
+///
+/// # Errors
+/// When an id is not below V.
+pub fn embedding(table: &Tensor, ids: &[u32]) -> Result<Tensor> {
+    check_ids(ids, table.dims2()?.0)?;
+    if table.device().is_cpu() {
+        table.apply_op1(Lookup { ids: ids.to_vec() })
+    } else {
+        table.index_select(&Tensor::new(ids, table.device())?, 0)?.to_dtype(DType::F32)
+    }
+}
+
+/// Adds each row of `dy` [T, H] to row `ids[t]` of `table_gradient` [V, H], in place and in order.
+///
+/// # Errors
+/// When the shapes don't fit or an id is not below V.
+pub fn embedding_backward(table_gradient: &Tensor, ids: &[u32], dy: &Tensor) -> Result<Tensor> {
+    let (vocab, width) = table_gradient.dims2()?;
+    check_ids(ids, vocab)?;
+    if dy.dims2()? != (ids.len(), width) {
+        bail!("embedding: gradient {:?} for {} tokens of width {width}", dy.shape(), ids.len());
+    }
+    if !table_gradient.device().is_cpu() {
+        return table_gradient.index_add(&Tensor::new(ids, dy.device())?, dy, 0);
+    }
+    table_gradient.inplace_op2(dy, &ScatterAdd { ids })?;
+    Ok(table_gradient.clone())
+}
+
+fn check_ids(ids: &[u32], vocab: usize) -> Result<()> {
+    match ids.iter().find(|id| **id as usize >= vocab) {
+        Some(id) => bail!("embedding: token id {id} is not below the vocabulary size {vocab}"),
+        None => Ok(()),
+    }
+}
+
+struct Lookup {
+    ids: Vec<u32>,
+}
+
+impl CustomOp1 for Lookup {
+    fn name(&self) -> &'static str {
+        "embedding"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (_, width) = layout.shape().dims2()?;
+        let mut rows = Vec::with_capacity(self.ids.len() * width);
+        let range = |id: &u32| *id as usize * width..(*id as usize + 1) * width;
+        match matrix(storage, layout)? {
+            Matrix::F32(table) => self.ids.iter().for_each(|id| rows.extend_from_slice(&table[range(id)])),
+            Matrix::Bf16(table) => {
+                self.ids.iter().for_each(|id| rows.extend(table[range(id)].iter().map(|v| from_bf16(*v))));
+            }
+        }
+        Ok((CpuStorage::F32(rows), Shape::from((self.ids.len(), width))))
+    }
+
+    fn bwd(&self, table: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let zeros = Tensor::zeros(table.shape(), DType::F32, &Device::Cpu)?;
+        embedding_backward(&zeros, &self.ids, &dy.contiguous()?).map(Some)
+    }
+}
+
+struct ScatterAdd<'a> {
+    ids: &'a [u32],
+}
+
+impl InplaceOp2 for ScatterAdd<'_> {
+    fn name(&self) -> &'static str {
+        "embedding_backward"
+    }
+
+    fn cpu_fwd(&self, dst: &mut CpuStorage, dst_l: &Layout, src: &CpuStorage, src_l: &Layout) -> Result<()> {
+        let (_, width) = dst_l.shape().dims2()?;
+        let (table, rows) = (slice_mut(dst, dst_l)?, slice(src, src_l)?);
+        for (id, row) in self.ids.iter().zip(rows.chunks_exact(width)) {
+            let target = &mut table[*id as usize * width..][..width];
+            target.iter_mut().zip(row).for_each(|(sum, gradient)| *sum += gradient);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, flat, normal, same_values_and_gradients, variable};
+
+    #[test]
+    fn values_and_gradients_agree_with_index_select_for_repeated_ids() {
+        for ids in [&[0_u32][..], &[3, 3, 0, 4, 3], &[1; 50]] {
+            let index = Tensor::new(ids, &Device::Cpu).unwrap();
+            same_values_and_gradients(
+                &[variable(1, (5, 7))],
+                |t| embedding(&t[0], ids),
+                |t| t[0].index_select(&index, 0),
+            );
+        }
+    }
+
+    #[test]
+    fn a_bf16_table_gives_f32_rows() {
+        let table = normal(1, (5, 7)).to_dtype(DType::BF16).unwrap();
+        let rows = embedding(&table, &[4, 1]).unwrap();
+        assert_eq!(rows.dtype(), DType::F32);
+        assert_close(&rows.narrow(0, 1, 1).unwrap(), &table.narrow(0, 1, 1).unwrap(), 0.0);
+    }
+
+    #[test]
+    fn gradients_are_added_to_what_is_there() {
+        let sum = Tensor::ones((3, 2), DType::F32, &Device::Cpu).unwrap();
+        let dy = Tensor::new(&[[1_f32, 2.0], [10.0, 20.0]], &Device::Cpu).unwrap();
+        assert_eq!(flat(&embedding_backward(&sum, &[2, 2], &dy).unwrap()), [1.0, 1.0, 1.0, 1.0, 12.0, 23.0]);
+    }
+
+    #[test]
+    fn no_tokens_give_no_rows_and_an_unknown_id_is_refused() {
+        let table = normal(1, (5, 7));
+        assert_eq!(embedding(&table, &[]).unwrap().dims(), &[0, 7]);
+        let error = embedding(&table, &[5]).unwrap_err().to_string();
+        assert!(error.contains("token id 5"), "{error}");
+    }
+}

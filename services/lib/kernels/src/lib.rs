@@ -1,0 +1,48 @@
+//! Differentiable tensor operations, one per file: what candle does not have, or does slowly.
+//!
+//! Each operation is a function on [`candle_core::Tensor`]. On the CPU it is a fused kernel, which candle's tape can differentiate,
+//! beside a `_backward` function for callers that walk a model without a tape; on other devices it is composed of candle's own
+//! operations. All results are the same bits on every run, whatever the number of threads.
+
+mod adamw;
+mod attention;
+mod clip;
+mod composed;
+mod cpu;
+mod cross_entropy;
+mod dropout;
+mod embedding;
+mod linear;
+mod lora_linear;
+mod mapped;
+mod matmul;
+mod random;
+mod residual;
+mod rms_norm;
+mod rotary;
+mod segments;
+mod simd;
+mod swiglu;
+#[cfg(test)]
+mod testing;
+mod tile;
+
+pub use adamw::{AdamW, AdamWOptions, StepRates};
+pub use attention::{
+    Attended, Heads, KeyValues, attention, attention_backward, attention_cached, attention_forward,
+};
+pub use clip::{clip_by_global_norm, global_norm};
+pub use cross_entropy::{
+    HeadGradients, IGNORE_INDEX, LossSum, cross_entropy, cross_entropy_sum, cross_entropy_with_gradients,
+};
+pub use dropout::{DropoutKey, DropoutMask};
+pub use embedding::{embedding, embedding_backward};
+pub use linear::{InputGradient, linear, linear_weight_gradient};
+pub use lora_linear::{LoraPair, lora_backward, lora_linear};
+pub use mapped::MappedFile;
+pub use random::Random;
+pub use residual::add;
+pub use rms_norm::{rms_norm, rms_norm_backward};
+pub use rotary::{RopeScaling, RotaryTable, Rotation, rotary};
+pub use segments::Segments;
+pub use swiglu::{swiglu, swiglu_backward};

@@ -1,0 +1,280 @@
+//! A frozen linear map with a low-rank update (Hu et al., 2021, "LoRA"; PEFT's `lora.Linear`) as one operation.
+
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+
+use crate::{
+    DropoutMask,
+    composed::gradients,
+    cpu::{Matrix, floats, for_rows, matrix, slice, tensor, weight},
+    linear::{self, InputGradient, linear, sizes},
+    matmul::{self, Sizes, Write},
+};
+
+/// A low-rank update: `scale * (dropout(x) A^T) B^T` is added to the output of a linear map.
+#[derive(Clone, Debug)]
+pub struct LoraPair {
+    /// The down projection, [r, in], f32 or bf16.
+    pub a: Tensor,
+    /// The up projection, [out, r], of the same dtype.
+    pub b: Tensor,
+    /// Multiplies the update: `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA.
+    pub scale: f64,
+    /// Probability with which an element of the input is dropped while training.
+    pub dropout: f64,
+}
+
+impl LoraPair {
+    /// Rank of the update.
+    ///
+    /// # Errors
+    /// When A is not a matrix.
+    pub fn rank(&self) -> Result<usize> {
+        Ok(self.a.dims2()?.0)
+    }
+
+    /// The same numbers, out of reach of any tape.
+    pub fn detach(&self) -> Self {
+        Self { a: self.a.detach(), b: self.b.detach(), scale: self.scale, dropout: self.dropout }
+    }
+
+    fn check(&self, base: Sizes) -> Result<usize> {
+        let ((rank, inputs), (outputs, columns)) = (self.a.dims2()?, self.b.dims2()?);
+        if inputs != base.inputs || outputs != base.outputs || columns != rank {
+            let (a, b) = (self.a.shape(), self.b.shape());
+            bail!("lora: A {a:?} and B {b:?} do not fit a weight [{}, {}]", base.outputs, base.inputs);
+        }
+        Ok(rank)
+    }
+}
+
+/// `x W^T + scale * (dropout(x) A^T) B^T` for `x` [.., in] f32 and a weight [out, in], giving [.., out] f32. Without a pair it
+/// is [`linear`]. Differentiable in `x`, A and B; the weight is taken as frozen when there is a pair.
+///
+/// # Errors
+/// When shapes or dtypes don't fit.
+pub fn lora_linear(
+    x: &Tensor,
+    w: &Tensor,
+    pair: Option<&LoraPair>,
+    mask: Option<DropoutMask>,
+) -> Result<Tensor> {
+    let Some(pair) = pair else { return linear(x, w) };
+    pair.check(sizes(x.shape(), w)?)?;
+    let (scale, w) = (pair.scale as f32, w.detach());
+    if x.device().is_cpu() {
+        x.contiguous()?.apply_op3(&pair.a, &pair.b, LoraLinear { weight: w, scale, mask })
+    } else {
+        plain(x, &w, &pair.a, &pair.b, scale, mask)
+    }
+}
+
+/// Gradients of the update in [`lora_linear`] for the output gradient `dy` [.., out]: those of A [r, in] and B [out, r] are
+/// returned, that of `x` through the update is added to `dx`.
+///
+/// # Errors
+/// When the shapes don't fit.
+pub fn lora_backward(
+    x: &Tensor,
+    pair: &LoraPair,
+    mask: Option<DropoutMask>,
+    dy: &Tensor,
+    dx: &mut InputGradient,
+) -> Result<(Tensor, Tensor)> {
+    let (inputs, outputs) = (pair.a.dim(1)?, pair.b.dim(0)?);
+    let rows = x.elem_count() / inputs.max(1);
+    let base = Sizes { rows, inputs, outputs };
+    let rank = pair.check(base)?;
+    if x.elem_count() != rows * inputs || dy.elem_count() != rows * outputs {
+        bail!("lora: gradient {:?} does not fit input {:?}", dy.shape(), x.shape());
+    }
+    if !x.device().is_cpu() {
+        let (a, b) = (pair.a.to_dtype(DType::F32)?, pair.b.to_dtype(DType::F32)?);
+        let grads = gradients(&[x, &a, &b], dy, |t| update(&t[0], &t[1], &t[2], pair.scale as f32, mask))?;
+        dx.add_tensor(grads[0].clone())?;
+        return Ok((grads[1].clone(), grads[2].clone()));
+    }
+    let (a, b, dy, values) = (weight(&pair.a)?, weight(&pair.b)?, floats(dy)?, floats(x)?);
+    let dropped = mask.map(|mask| drop_out(&values, inputs, mask));
+    let dropped = dropped.as_deref().unwrap_or(&values);
+    let (down, up) = (Sizes { rows, inputs, outputs: rank }, Sizes { rows, inputs: rank, outputs });
+    let scale = pair.scale as f32;
+
+    let mut low = vec![0_f32; rows * rank];
+    matmul::forward(&mut low, Write::Set, dropped, a.matrix(), down, 1.0); // [rows, r]
+    let mut db = vec![0_f32; outputs * rank];
+    matmul::weight_gradient(&mut db, Write::Set, &dy, &low, up, scale);
+    let mut dlow = low;
+    matmul::input_gradient(&mut dlow, Write::Set, &dy, b.matrix(), up, scale); // [rows, r]
+    let mut da = vec![0_f32; rank * inputs];
+    matmul::weight_gradient(&mut da, Write::Set, &dlow, dropped, down, 1.0);
+    add_input_gradient(dx, &dlow, a.matrix(), down, mask);
+    Ok((tensor(da, (rank, inputs))?, tensor(db, (outputs, rank))?))
+}
+
+fn add_input_gradient(
+    dx: &mut InputGradient,
+    dlow: &[f32],
+    a: Matrix<'_>,
+    down: Sizes,
+    mask: Option<DropoutMask>,
+) {
+    let (sum, write) = dx.host();
+    let Some(mask) = mask else { return matmul::input_gradient(sum, write, dlow, a, down, 1.0) };
+    let mut through = vec![0_f32; down.rows * down.inputs];
+    matmul::input_gradient(&mut through, Write::Set, dlow, a, down, 1.0);
+    for_rows(sum, even(down.inputs), |first, part| {
+        let start = first * even(down.inputs);
+        let mut gradient = through[start..start + part.len()].to_vec();
+        mask.apply(start, &mut gradient);
+        part.iter_mut().zip(gradient).for_each(|(sum, gradient)| *sum += gradient);
+    });
+}
+
+fn drop_out(x: &[f32], width: usize, mask: DropoutMask) -> Vec<f32> {
+    let mut dropped = x.to_vec();
+    for_rows(&mut dropped, even(width), |first, part| mask.apply(first * even(width), part));
+    dropped
+}
+
+/// A row length with which every piece starts at an even element, as the mask asks for.
+fn even(width: usize) -> usize {
+    width + width % 2
+}
+
+/// The update alone, in candle's operations.
+fn update(x: &Tensor, a: &Tensor, b: &Tensor, scale: f32, mask: Option<DropoutMask>) -> Result<Tensor> {
+    let dropped = match mask {
+        None => x.clone(),
+        Some(mask) => {
+            let mut ones = vec![1_f32; x.elem_count()];
+            mask.apply(0, &mut ones);
+            (x * Tensor::from_vec(ones, x.shape(), x.device())?)?
+        }
+    };
+    linear::plain(&linear::plain(&dropped, a)?, b)? * f64::from(scale)
+}
+
+/// The definition in candle's operations.
+fn plain(
+    x: &Tensor,
+    w: &Tensor,
+    a: &Tensor,
+    b: &Tensor,
+    scale: f32,
+    mask: Option<DropoutMask>,
+) -> Result<Tensor> {
+    linear::plain(x, w)? + update(x, a, b, scale, mask)?
+}
+
+struct LoraLinear {
+    weight: Tensor,
+    scale: f32,
+    mask: Option<DropoutMask>,
+}
+
+impl CustomOp3 for LoraLinear {
+    fn name(&self) -> &'static str {
+        "lora_linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, a, b) = (slice(s1, l1)?, matrix(s2, l2)?, matrix(s3, l3)?);
+        let w = weight(&self.weight)?;
+        let (mut y, shape) = linear::forward(x, l1.shape(), w.matrix(), self.weight.shape())?;
+        let Sizes { rows, inputs, outputs } = sizes(l1.shape(), &self.weight)?;
+        let rank = l2.shape().dims2()?.0;
+        let dropped = self.mask.map(|mask| drop_out(x, inputs, mask));
+        let mut low = vec![0_f32; rows * rank];
+        let down = Sizes { rows, inputs, outputs: rank };
+        matmul::forward(&mut low, Write::Set, dropped.as_deref().unwrap_or(x), a, down, 1.0);
+        matmul::forward(&mut y, Write::Add, &low, b, Sizes { rows, inputs: rank, outputs }, self.scale);
+        Ok((CpuStorage::F32(y), shape))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        a: &Tensor,
+        b: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (x, dy) = (x.contiguous()?.detach(), dy.contiguous()?);
+        let pair = LoraPair { a: a.detach(), b: b.detach(), scale: f64::from(self.scale), dropout: 0.0 };
+        let mut dx = InputGradient::new(&x);
+        dx.add_linear(&dy, &self.weight)?;
+        let (da, db) = lora_backward(&x, &pair, self.mask, &dy, &mut dx)?;
+        Ok((Some(dx.finish()?), Some(da), Some(db)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        DropoutKey,
+        testing::{assert_close, normal, same_values_and_gradients, variable},
+    };
+
+    fn pair(a: &Tensor, b: &Tensor) -> LoraPair {
+        LoraPair { a: a.clone(), b: b.clone(), scale: 0.5, dropout: 0.0 }
+    }
+
+    #[test]
+    fn values_and_gradients_agree_with_the_definition_with_and_without_dropout() {
+        for (rows, inputs, outputs, rank) in [(1, 3, 5, 1), (7, 33, 9, 4), (150, 65, 130, 8)] {
+            for mask in [None, Some(DropoutKey::default().mask(3, 0.4))] {
+                let w = normal(9, (outputs, inputs));
+                same_values_and_gradients(
+                    &[variable(1, (rows, inputs)), variable(2, (rank, inputs)), variable(3, (outputs, rank))],
+                    |t| lora_linear(&t[0], &w, Some(&pair(&t[1], &t[2])), mask),
+                    |t| plain(&t[0], &w, &t[1], &t[2], 0.5, mask),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_pair_it_is_the_linear_map() {
+        let (x, w) = (normal(1, (3, 4)), normal(2, (5, 4)));
+        assert_close(&lora_linear(&x, &w, None, None).unwrap(), &linear(&x, &w).unwrap(), 0.0);
+    }
+
+    #[test]
+    fn bf16_pairs_are_widened() {
+        let (x, w) = (normal(1, (6, 4)), normal(2, (5, 4)));
+        let (a, b) = (normal(3, (2, 4)), normal(4, (5, 2)));
+        let narrow = |t: &Tensor| t.to_dtype(DType::BF16).unwrap();
+        let wide = |t: &Tensor| narrow(t).to_dtype(DType::F32).unwrap();
+        let found = lora_linear(&x, &w, Some(&pair(&narrow(&a), &narrow(&b))), None).unwrap();
+        let expected = lora_linear(&x, &w, Some(&pair(&wide(&a), &wide(&b))), None).unwrap();
+        assert_close(&found, &expected, 1e-6);
+    }
+
+    #[test]
+    fn an_empty_batch_gives_zero_gradients() {
+        let pair = pair(&normal(3, (2, 4)), &normal(4, (5, 2)));
+        let (x, dy) = (normal(1, (0, 4)), normal(1, (0, 5)));
+        let mut dx = InputGradient::new(&x);
+        let (da, db) = lora_backward(&x, &pair, None, &dy, &mut dx).unwrap();
+        assert_close(&da, &pair.a.zeros_like().unwrap(), 0.0);
+        assert_close(&db, &pair.b.zeros_like().unwrap(), 0.0);
+        assert_eq!(dx.finish().unwrap().dims(), &[0, 4]);
+    }
+
+    #[test]
+    fn a_pair_for_another_shape_is_refused() {
+        let (x, w) = (normal(1, (3, 4)), normal(2, (5, 4)));
+        let wrong = pair(&normal(3, (2, 3)), &normal(4, (5, 2)));
+        let error = lora_linear(&x, &w, Some(&wrong), None).unwrap_err().to_string();
+        assert!(error.contains("do not fit a weight [5, 4]"), "{error}");
+    }
+}

@@ -1,0 +1,137 @@
+//! A small matrix product for blocks that fit the first-level cache, to be inlined into a dispatched loop.
+
+use crate::simd::madd;
+
+/// Columns computed together: two registers of eight.
+pub(crate) const COLUMNS: usize = 16;
+/// Rows computed together, so that the sums of a tile stay in registers.
+const ROWS: usize = 6;
+
+/// The left factor: element (i, l) lies at `i * row + l * column`, so that it may be a transposed view.
+#[derive(Clone, Copy)]
+pub(crate) struct Left<'a> {
+    pub(crate) data: &'a [f32],
+    pub(crate) row: usize,
+    pub(crate) column: usize,
+}
+
+/// The right factor: row `l` starts at `l * row`.
+#[derive(Clone, Copy)]
+pub(crate) struct Right<'a> {
+    pub(crate) data: &'a [f32],
+    pub(crate) row: usize,
+}
+
+/// `c [m, n] (+)= a [m, k] b [k, n]`, rows of `c` lying `row` apart. Each element is one running sum over k in order, so that it
+/// depends neither on m nor on n.
+#[inline(always)]
+pub(crate) fn multiply<const FMA: bool>(
+    (c, row): (&mut [f32], usize),
+    add: bool,
+    (m, n, k): (usize, usize, usize),
+    a: Left<'_>,
+    b: Right<'_>,
+) {
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(n <= row && (m - 1) * row + n <= c.len(), "tile writes past its output");
+    assert!(k == 0 || (m - 1) * a.row + (k - 1) * a.column < a.data.len(), "tile reads past its left factor");
+    assert!(k == 0 || (k - 1) * b.row + n <= b.data.len(), "tile reads past its right factor");
+    let whole = n - n % COLUMNS;
+    for j in (0..whole).step_by(COLUMNS) {
+        column_strip::<FMA, COLUMNS>((c, row), add, (m, k), a, b, j);
+    }
+    for j in whole..n {
+        column_strip::<FMA, 1>((c, row), add, (m, k), a, b, j);
+    }
+}
+
+#[inline(always)]
+fn column_strip<const FMA: bool, const N: usize>(
+    (c, row): (&mut [f32], usize),
+    add: bool,
+    (m, k): (usize, usize),
+    a: Left<'_>,
+    b: Right<'_>,
+    j: usize,
+) {
+    let mut i = 0;
+    while i + ROWS <= m {
+        tile::<FMA, ROWS, N>((c, row), add, k, a, b, (i, j));
+        i += ROWS;
+    }
+    while i + 2 <= m {
+        tile::<FMA, 2, N>((c, row), add, k, a, b, (i, j));
+        i += 2;
+    }
+    if i < m {
+        tile::<FMA, 1, N>((c, row), add, k, a, b, (i, j));
+    }
+}
+
+/// The caller has checked that rows i..i+M, columns j..j+N and all of k lie inside the three matrices.
+#[inline(always)]
+fn tile<const FMA: bool, const M: usize, const N: usize>(
+    (c, row): (&mut [f32], usize),
+    add: bool,
+    k: usize,
+    a: Left<'_>,
+    b: Right<'_>,
+    (i, j): (usize, usize),
+) {
+    let mut sums = [[0_f32; N]; M];
+    for l in 0..k {
+        // SAFETY: `multiply` has asserted that row l < k of `b` holds columns up to n >= j + N.
+        let b: &[f32; N] = unsafe { &*b.data.as_ptr().add(l * b.row + j).cast() };
+        for (r, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: `multiply` has asserted that element (m - 1, k - 1) of `a` exists, and i + r < m, l < k.
+            let a = unsafe { *a.data.get_unchecked((i + r) * a.row + l * a.column) };
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum = madd::<FMA>(a, *b, *sum);
+            }
+        }
+    }
+    for (r, sums) in sums.iter().enumerate() {
+        let c = &mut c[(i + r) * row + j..][..N];
+        for (c, sum) in c.iter_mut().zip(sums) {
+            *c = if add { *c + sum } else { *sum };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        simd::dispatch,
+        testing::{flat, normal},
+    };
+
+    dispatch! {
+        fn product(c: &mut [f32], add: bool, sizes: (usize, usize, usize), a: Left<'_>, b: Right<'_>) {
+            multiply::<FMA>((c, sizes.1 + 3), add, sizes, a, b);
+        }
+    }
+
+    #[test]
+    fn tiles_of_every_remainder_agree_with_a_triple_loop() {
+        for m in [1, 2, 5, 6, 7, 13] {
+            for n in [1, 15, 16, 17, 40] {
+                for k in [0, 1, 9] {
+                    let (a, b) = (flat(&normal(1, m * k + 1)), flat(&normal(2, k * (n + 2) + 1)));
+                    // The left factor is read transposed: element (i, l) at i + l m.
+                    let left = Left { data: &a, row: 1, column: m };
+                    let mut c = vec![1.0; m * (n + 3)];
+                    product(&mut c, true, (m, n, k), left, Right { data: &b, row: n + 2 });
+                    for (index, found) in c.iter().enumerate() {
+                        let (i, j) = (index / (n + 3), index % (n + 3));
+                        let sum: f32 = (0..k).map(|l| a[i + l * m] * b[l * (n + 2) + j.min(n)]).sum();
+                        let expected = if j < n { 1.0 + sum } else { 1.0 };
+                        assert!((found - expected).abs() < 1e-4, "({i}, {j}) of {m}x{n}x{k}");
+                    }
+                }
+            }
+        }
+    }
+}
