@@ -19,7 +19,7 @@ const MAX_DIGITS: usize = 8;
 
 /// How long before the caller gives up the server does: the answer still has to reach it, and tonic's own timer,
 /// whose error has no details, must not win.
-const ANSWER_MARGIN: Duration = Duration::from_millis(5);
+const ANSWER_MARGIN: Duration = Duration::from_millis(10);
 
 /// When a call's time is up. Handlers find it in the request's extensions and hand what remains to the calls they
 /// make.
@@ -114,7 +114,90 @@ fn parse_timeout(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use http_body::{Body as _, Frame};
+    use tonic::{Code, Status};
+    use tower::{Layer, ServiceExt, service_fn};
+
     use super::*;
+    use crate::layers::middleware::{code_of, wrap};
+
+    const GENERATE: &str = "/rootstock.inference.v1.GenerationService/Generate";
+
+    /// A stream that never says anything.
+    struct Silent;
+
+    impl http_body::Body for Silent {
+        type Data = bytes::Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<bytes::Bytes>, Status>>> {
+            Poll::Pending
+        }
+    }
+
+    /// Calls Generate, with an hour as the server's cap, and answers with a silent stream or not at all.
+    async fn generate(timeout: Option<&str>, answers: bool) -> Response<Body> {
+        let hour = Duration::from_secs(3600);
+        let caps = Caps { unary: hour, stream: hour, watch: hour };
+        let service = wrap(caps).layer(service_fn(move |_| async move {
+            if !answers {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, Infallible>(Response::new(Body::new(Silent)))
+        }));
+        let mut request = Request::builder().uri(GENERATE);
+        if let Some(timeout) = timeout {
+            request = request.header(GRPC_TIMEOUT, timeout);
+        }
+        service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    async fn code_of_trailers(mut body: Body) -> Option<Code> {
+        let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await.unwrap().unwrap();
+        frame.trailers_ref().and_then(code_of)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_never_answers_is_cut_just_before_its_caller_gives_up() {
+        let began = Instant::now();
+        let response = generate(Some("500m"), false).await;
+        assert_eq!(code_of(response.headers()), Some(Code::DeadlineExceeded));
+        let took = began.elapsed();
+        assert!(took < Duration::from_millis(500) && took > Duration::from_millis(450), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_covers_the_stream_after_the_headers() {
+        let began = Instant::now();
+        let response = generate(Some("2S"), true).await;
+        assert_eq!(code_of(response.headers()), None);
+        assert_eq!(code_of_trailers(response.into_body()).await, Some(Code::DeadlineExceeded));
+        assert!(began.elapsed() < Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_server_caps_callers_that_would_wait_longer_or_forever() {
+        for patience in [None, Some("99999999H")] {
+            let began = Instant::now();
+            assert_eq!(
+                code_of_trailers(generate(patience, true).await.into_body()).await,
+                Some(Code::DeadlineExceeded)
+            );
+            assert_eq!(began.elapsed().as_secs(), 3600);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_timeout_that_is_none_is_refused() {
+        assert_eq!(code_of(generate(Some("soon"), true).await.headers()), Some(Code::InvalidArgument));
+    }
 
     #[test]
     fn timeouts_are_read_as_grpc_writes_them() {
