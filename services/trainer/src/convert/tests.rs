@@ -1,0 +1,284 @@
+//! What is refused, with which field, and what the defaults are.
+
+use proto::{training_spec, training_spec::Start as ProtoStart};
+
+use super::*;
+use crate::spec::{
+    Arguments, EarlyStopping, Length, Lora, Method, Objective, Scheduler, Start, Validation, Warmup,
+};
+
+/// A LoRA fine-tuning on questions, with all defaults.
+pub(crate) fn supervised() -> proto::TrainingSpec {
+    proto::TrainingSpec {
+        output: "adapters/greeter".into(),
+        dataset: "datasets/questions".into(),
+        start: Some(ProtoStart::BaseModel("baseModels/tiny".into())),
+        objective: Some(training_spec::Objective::Supervised(proto::SupervisedObjective {
+            prompt_template: "qa_en".into(),
+            ..Default::default()
+        })),
+        method: Some(training_spec::Method::Lora(proto::LoraMethod::default())),
+        ..Default::default()
+    }
+}
+
+/// A pre-training of a new model.
+pub(crate) fn causal() -> proto::TrainingSpec {
+    proto::TrainingSpec {
+        output: "baseModels/tiny".into(),
+        dataset: "datasets/text".into(),
+        start: Some(ProtoStart::NewModel(proto::NewModel {
+            tokenizer: "tokenizers/tiny".into(),
+            hidden_size: 32,
+            intermediate_size: 64,
+            num_hidden_layers: 2,
+            num_attention_heads: 4,
+            max_position_embeddings: 128,
+            ..Default::default()
+        })),
+        objective: Some(training_spec::Objective::Causal(proto::CausalObjective::default())),
+        method: Some(training_spec::Method::Full(proto::FullMethod {})),
+        ..Default::default()
+    }
+}
+
+/// The arguments of a specification that leaves all of them out.
+pub(crate) fn arguments() -> Arguments {
+    Spec::try_from(&supervised()).unwrap().arguments
+}
+
+fn refused(spec: &proto::TrainingSpec) -> (String, String) {
+    match Spec::try_from(spec) {
+        Err(Error::Invalid { field, message }) => (field, message),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn with(change: impl FnOnce(&mut proto::TrainingArguments)) -> proto::TrainingSpec {
+    let mut spec = supervised();
+    change(spec.arguments.get_or_insert_default());
+    spec
+}
+
+fn new_model(change: impl FnOnce(&mut proto::NewModel)) -> proto::TrainingSpec {
+    let mut spec = causal();
+    if let Some(ProtoStart::NewModel(model)) = &mut spec.start {
+        change(model);
+    }
+    spec
+}
+
+#[test]
+fn what_is_not_set_has_the_default_of_the_contract() {
+    let spec = Spec::try_from(&supervised()).unwrap();
+    assert_eq!(spec.validation, Validation::None);
+    assert_eq!(
+        spec.method,
+        Method::Lora(Lora {
+            r: 8,
+            lora_alpha: 8.0,
+            lora_dropout: 0.0,
+            target_modules: vec!["q_proj".into(), "v_proj".into()],
+            use_rslora: false,
+        })
+    );
+    let a = spec.arguments;
+    assert_eq!((a.learning_rate, a.length, a.batch_size, a.accumulation), (5e-5, Length::Epochs(3.0), 8, 1));
+    assert_eq!((a.warmup, a.scheduler, a.weight_decay), (Warmup::Ratio(0.0), Scheduler::Linear, 0.0));
+    assert_eq!((a.beta1, a.beta2, a.epsilon, a.max_grad_norm), (0.9, 0.999, 1e-8, Some(1.0)));
+    assert_eq!((a.seed, a.logging_steps, a.eval_steps, a.save_steps), (42, 10, None, None));
+    assert_eq!((a.save_total_limit, a.early_stopping), (2, None));
+    assert!(matches!(Spec::try_from(&causal()).unwrap().objective, Objective::Causal { block_size: 128 }));
+    let Start::New(model) = Spec::try_from(&causal()).unwrap().start else { panic!("no new model") };
+    assert_eq!((model.num_key_value_heads, model.rope_theta, model.initializer_range), (4, 10_000.0, 0.02));
+}
+
+#[test]
+fn zero_that_means_something_is_told_from_what_is_not_set() {
+    let spec = with(|a| {
+        a.max_grad_norm = Some(0.0);
+        a.adam_beta1 = Some(0.0);
+        a.seed = Some(0);
+    });
+    let arguments = Spec::try_from(&spec).unwrap().arguments;
+    assert_eq!((arguments.max_grad_norm, arguments.beta1, arguments.seed), (None, 0.0, 0));
+}
+
+#[test]
+fn numbers_out_of_range_are_refused_by_name() {
+    let nan = f64::NAN;
+    let cases: [(&str, proto::TrainingSpec); 22] = [
+        ("learning_rate", with(|a| a.learning_rate = -1.0)),
+        ("learning_rate", with(|a| a.learning_rate = nan)),
+        ("num_train_epochs", with(|a| a.num_train_epochs = -0.5)),
+        ("num_train_epochs", with(|a| a.num_train_epochs = f64::INFINITY)),
+        ("max_steps", with(|a| a.max_steps = -1)),
+        ("per_device_train_batch_size", with(|a| a.per_device_train_batch_size = -8)),
+        ("per_device_train_batch_size", with(|a| a.per_device_train_batch_size = 1 << 30)),
+        ("gradient_accumulation_steps", with(|a| a.gradient_accumulation_steps = -1)),
+        ("warmup_steps", with(|a| a.warmup_steps = -1)),
+        ("warmup_ratio", with(|a| a.warmup_ratio = 1.5)),
+        ("lr_scheduler_type", with(|a| a.lr_scheduler_type = 77)),
+        ("weight_decay", with(|a| a.weight_decay = -0.1)),
+        ("adam_beta1", with(|a| a.adam_beta1 = Some(1.0))),
+        ("adam_beta2", with(|a| a.adam_beta2 = Some(nan))),
+        ("adam_epsilon", with(|a| a.adam_epsilon = Some(0.0))),
+        ("max_grad_norm", with(|a| a.max_grad_norm = Some(-1.0))),
+        ("logging_steps", with(|a| a.logging_steps = -1)),
+        ("eval_steps", with(|a| a.eval_steps = -1)),
+        ("save_steps", with(|a| a.save_steps = -1)),
+        ("save_total_limit", with(|a| a.save_total_limit = -1)),
+        ("early_stopping_threshold", with(|a| a.early_stopping_threshold = nan)),
+        ("weight_dtype", with(|a| a.weight_dtype = 9)),
+    ];
+    for (field, spec) in cases {
+        assert_eq!(refused(&spec).0, format!("spec.arguments.{field}"));
+    }
+}
+
+#[test]
+fn names_must_fit_what_they_are_for() {
+    let change = |change: fn(&mut proto::TrainingSpec)| {
+        let mut spec = supervised();
+        change(&mut spec);
+        refused(&spec).0
+    };
+    assert_eq!(change(|s| s.output = "baseModels/x".into()), "spec.output");
+    assert_eq!(change(|s| s.output = "adapters/../x".into()), "spec.output");
+    assert_eq!(change(|s| s.dataset = "tokenizers/x".into()), "spec.dataset");
+    assert_eq!(change(|s| s.dataset = String::new()), "spec.dataset");
+    assert_eq!(change(|s| s.validation_dataset = "x".into()), "spec.validation_dataset");
+    assert_eq!(change(|s| s.start = Some(ProtoStart::BaseModel("adapters/x".into()))), "spec.base_model");
+    assert_eq!(change(|s| s.start = None), "spec.start");
+    assert_eq!(change(|s| s.objective = None), "spec.objective");
+    assert_eq!(change(|s| s.method = None), "spec.method");
+    assert_eq!(refused(&new_model(|m| m.tokenizer = "datasets/x".into())).0, "spec.new_model.tokenizer");
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let mut spec = causal();
+    spec.objective = supervised().objective;
+    let (field, message) = refused(&spec);
+    assert_eq!(field, "spec.new_model");
+    assert!(message.contains("causal first"), "{message}");
+    spec = causal();
+    spec.output = "adapters/x".into();
+    spec.method = supervised().method;
+    assert_eq!(refused(&spec).0, "spec.new_model");
+    spec = supervised();
+    (spec.validation_dataset, spec.validation_split) = ("datasets/v".into(), 0.1);
+    assert_eq!(refused(&spec).0, "spec.validation_split");
+    assert_eq!(refused(&with(|a| a.eval_steps = 5)).0, "spec.arguments.eval_steps");
+    let mut patient = with(|a| a.early_stopping_patience = 1);
+    patient.validation_split = 0.1;
+    assert_eq!(refused(&patient).0, "spec.arguments.early_stopping_patience");
+    patient.arguments.get_or_insert_default().eval_steps = 5;
+    let rule = Spec::try_from(&patient).unwrap().arguments.early_stopping;
+    assert_eq!(rule, Some(EarlyStopping { patience: 1, threshold: 0.0 }));
+    let mut narrow = causal();
+    narrow.arguments = with(|a| a.weight_dtype = proto::WeightDtype::Bf16.into()).arguments;
+    assert_eq!(refused(&narrow).0, "spec.arguments.weight_dtype");
+}
+
+#[test]
+fn all_four_combinations_of_objective_and_method_are_accepted() {
+    for objective in [causal().objective, supervised().objective] {
+        for (method, output) in [(causal().method, "baseModels/x"), (supervised().method, "adapters/x")] {
+            let output = output.to_owned();
+            Spec::try_from(&proto::TrainingSpec {
+                objective: objective.clone(),
+                method,
+                output,
+                ..supervised()
+            })
+            .unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_new_model_must_be_one_that_can_be_computed() {
+    assert_eq!(refused(&new_model(|m| m.hidden_size = 0)).0, "spec.new_model.hidden_size");
+    assert_eq!(refused(&new_model(|m| m.hidden_size = 36)).0, "spec.new_model.hidden_size");
+    assert_eq!(refused(&new_model(|m| m.num_key_value_heads = 3)).0, "spec.new_model.num_key_value_heads");
+    assert_eq!(refused(&new_model(|m| m.num_hidden_layers = -1)).0, "spec.new_model.num_hidden_layers");
+    assert_eq!(refused(&new_model(|m| m.rope_theta = f64::NAN)).0, "spec.new_model.rope_theta");
+    assert_eq!(refused(&new_model(|m| m.max_position_embeddings = 64)).0, "spec.causal.block_size");
+}
+
+#[test]
+fn objective_and_method_have_ranges_too() {
+    let supervised_with = |change: fn(&mut proto::SupervisedObjective)| {
+        let mut spec = supervised();
+        if let Some(training_spec::Objective::Supervised(objective)) = &mut spec.objective {
+            change(objective);
+        }
+        refused(&spec)
+    };
+    let (field, message) = supervised_with(|o| o.prompt_template = "vicuna".into());
+    assert_eq!(field, "spec.supervised.prompt_template");
+    assert!(message.contains("vicuna") && message.contains("qa_zh"), "{message}");
+    assert_eq!(supervised_with(|o| o.max_length = 1).0, "spec.supervised.max_length");
+    let dropout = supervised_with(|o| o.instruction_token_dropout = 0.95);
+    assert_eq!(dropout.0, "spec.supervised.instruction_token_dropout");
+    let lora_with = |change: fn(&mut proto::LoraMethod)| {
+        let mut spec = supervised();
+        if let Some(training_spec::Method::Lora(lora)) = &mut spec.method {
+            change(lora);
+        }
+        refused(&spec)
+    };
+    assert_eq!(lora_with(|l| l.r = -1).0, "spec.lora.r");
+    assert_eq!(lora_with(|l| l.lora_alpha = -1.0).0, "spec.lora.lora_alpha");
+    assert_eq!(lora_with(|l| l.lora_dropout = 1.0).0, "spec.lora.lora_dropout");
+    let modules = lora_with(|l| l.target_modules = vec!["q_proj".into(), "lm_head".into()]);
+    assert_eq!(modules.0, "spec.lora.target_modules[1]");
+    assert!(modules.1.contains("lm_head") && modules.1.contains("gate_proj"), "{}", modules.1);
+}
+
+#[test]
+fn requests_are_checked_as_well() {
+    let create = proto::CreateTrainingJobRequest { spec: Some(supervised()), ..Default::default() };
+    let field = |request| match Create::try_from(request) {
+        Err(Error::Invalid { field, .. }) => field,
+        other => panic!("not refused: {other:?}"),
+    };
+    assert!(Create::try_from(create.clone()).is_ok());
+    let id = proto::CreateTrainingJobRequest { training_job_id: "No".into(), ..create.clone() };
+    assert_eq!(field(id), "training_job_id");
+    let request_id = proto::CreateTrainingJobRequest { request_id: "x".repeat(65), ..create };
+    assert_eq!(field(request_id), "request_id");
+    assert_eq!(field(proto::CreateTrainingJobRequest::default()), "spec");
+    let page = |page_size| Page::try_from(proto::ListTrainingJobsRequest { page_size, ..Default::default() });
+    assert_eq!(page(0).unwrap().size, 50);
+    assert_eq!(page(5000).unwrap().size, 1000);
+    assert!(page(-1).is_err() && after_event_id(-1).is_err() && job_id("jobs/x").is_err());
+}
+
+#[test]
+fn a_report_is_refused_whole() {
+    let refuse = |request| match Report::try_from(request) {
+        Err(Error::Invalid { field, .. }) => field,
+        other => panic!("not refused: {other:?}"),
+    };
+    let event = |event| proto::TrainingEvent { event: Some(event), ..Default::default() };
+    let report = proto::ReportEventsRequest { first_sequence: 1, ..Default::default() };
+    let change = proto::training_event::Event::StateChange(proto::TrainingStateChange::default());
+    let saved = proto::training_event::Event::StateSaved(proto::TrainingStateSaved::default());
+    assert_eq!(refuse(proto::ReportEventsRequest::default()), "first_sequence");
+    for bad in [change, saved] {
+        let events = vec![event(bad)];
+        assert_eq!(refuse(proto::ReportEventsRequest { events, ..report.clone() }), "events[0].event");
+    }
+    let outcome = Some(proto::JobOutcome::default());
+    assert_eq!(refuse(proto::ReportEventsRequest { outcome, ..report.clone() }), "outcome");
+    let outcome = Some(proto::JobOutcome { result_digest: "x".into(), error: String::new() });
+    assert_eq!(refuse(proto::ReportEventsRequest { outcome, ..report }), "outcome.result_digest");
+}
+
+#[test]
+fn times_before_1970_are_times_too() {
+    assert_eq!(timestamp(1_500_000), Timestamp { seconds: 1, nanos: 500_000_000 });
+    assert_eq!(timestamp(-500_000), Timestamp { seconds: -1, nanos: 500_000_000 });
+}

@@ -1,0 +1,84 @@
+//! TrainingService over gRPC: decode, call, encode.
+
+pub(crate) mod worker;
+
+use std::pin::Pin;
+
+use futures::{Stream, StreamExt};
+use rootstock_proto::training::v1::{self as proto, training_service_server::TrainingService};
+use rootstock_runtime::status;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    convert::{Create, Page, after_event_id, job_id},
+    jobs::Jobs,
+};
+
+/// The service that clients see.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    pub(crate) jobs: Jobs,
+}
+
+#[tonic::async_trait]
+impl TrainingService for Api {
+    async fn create_training_job(
+        &self,
+        request: Request<proto::CreateTrainingJobRequest>,
+    ) -> Result<Response<proto::CreateTrainingJobResponse>, Status> {
+        let create = Create::try_from(request.into_inner()).map_err(status)?;
+        let job = self.jobs.create(create).await.map_err(status)?;
+        Ok(Response::new(proto::CreateTrainingJobResponse { training_job: Some(job.into()) }))
+    }
+
+    async fn get_training_job(
+        &self,
+        request: Request<proto::GetTrainingJobRequest>,
+    ) -> Result<Response<proto::GetTrainingJobResponse>, Status> {
+        let id = job_id(&request.get_ref().name).map_err(status)?;
+        let job = self.jobs.get(&id).await.map_err(status)?;
+        Ok(Response::new(proto::GetTrainingJobResponse { training_job: Some(job.into()) }))
+    }
+
+    async fn list_training_jobs(
+        &self,
+        request: Request<proto::ListTrainingJobsRequest>,
+    ) -> Result<Response<proto::ListTrainingJobsResponse>, Status> {
+        let page = Page::try_from(request.into_inner()).map_err(status)?;
+        let (jobs, next_page_token) = self.jobs.list(page).await.map_err(status)?;
+        let training_jobs = jobs.into_iter().map(proto::TrainingJob::from).collect();
+        Ok(Response::new(proto::ListTrainingJobsResponse { training_jobs, next_page_token }))
+    }
+
+    async fn cancel_training_job(
+        &self,
+        request: Request<proto::CancelTrainingJobRequest>,
+    ) -> Result<Response<proto::CancelTrainingJobResponse>, Status> {
+        let id = job_id(&request.get_ref().name).map_err(status)?;
+        let job = self.jobs.cancel(&id).await.map_err(status)?;
+        Ok(Response::new(proto::CancelTrainingJobResponse { training_job: Some(job.into()) }))
+    }
+
+    async fn delete_training_job(
+        &self,
+        request: Request<proto::DeleteTrainingJobRequest>,
+    ) -> Result<Response<proto::DeleteTrainingJobResponse>, Status> {
+        let id = job_id(&request.get_ref().name).map_err(status)?;
+        self.jobs.delete(&id).await.map_err(status)?;
+        Ok(Response::new(proto::DeleteTrainingJobResponse {}))
+    }
+
+    type WatchTrainingJobStream =
+        Pin<Box<dyn Stream<Item = Result<proto::WatchTrainingJobResponse, Status>> + Send>>;
+
+    async fn watch_training_job(
+        &self,
+        request: Request<proto::WatchTrainingJobRequest>,
+    ) -> Result<Response<Self::WatchTrainingJobStream>, Status> {
+        let id = job_id(&request.get_ref().name).map_err(status)?;
+        let after = after_event_id(request.get_ref().after_event_id).map_err(status)?;
+        let events = self.jobs.watches.open(id, after).await.map_err(status)?;
+        let encode = |event| proto::WatchTrainingJobResponse { event: Some(event) };
+        Ok(Response::new(Box::pin(events.map(move |event| event.map(encode).map_err(status)))))
+    }
+}

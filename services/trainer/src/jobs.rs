@@ -1,0 +1,138 @@
+//! What the training service does, without the network: the handlers decode, call this, and encode.
+
+use std::sync::Arc;
+
+use rootstock_runtime::trace;
+use tokio::sync::Notify;
+
+use crate::{
+    convert::{Create, Page, Report},
+    error::Error,
+    metrics::Metrics,
+    names::JobId,
+    resolve::Resolver,
+    store::{Created, Job, Lease, NewJob, State, Store},
+    supervisor::Leases,
+    watch::{Bells, Watches},
+};
+
+/// The jobs.
+#[derive(Clone, Debug)]
+pub(crate) struct Jobs {
+    pub(crate) store: Store,
+    pub(crate) resolver: Resolver,
+    pub(crate) watches: Watches,
+    pub(crate) bells: Bells,
+    pub(crate) leases: Leases,
+    pub(crate) metrics: Metrics,
+    pub(crate) max_queued: u32,
+    /// Calls the supervisor: a job waits, or one was cancelled.
+    pub(crate) supervisor: Arc<Notify>,
+    /// Calls the janitor: saved states were discarded.
+    pub(crate) janitor: Arc<Notify>,
+}
+
+impl Jobs {
+    /// Creates a job, or returns the one that the same request created before.
+    pub(crate) async fn create(&self, create: Create) -> Result<Job, Error> {
+        if let Some(request_id) = &create.request_id
+            && let Some(job) = self.store.created_by(request_id).await?
+        {
+            return Ok(job);
+        }
+        if let Some(id) = &create.id
+            && self.store.get(id).await.is_ok()
+        {
+            return Err(Error::JobExists(id.to_string()));
+        }
+        let resolved = self.resolver.resolve(&create.spec).await?;
+        let id = create.id.unwrap_or_else(JobId::fresh);
+        if create.validate_only {
+            return Ok(Job::unsaved(id, create.written, resolved));
+        }
+        let new = NewJob {
+            id,
+            request_id: create.request_id,
+            save_total_limit: create.spec.arguments.save_total_limit,
+            spec: create.written,
+            resolved,
+            traceparent: traceparent(),
+        };
+        match self.store.create(new, self.max_queued).await? {
+            Created::Before(job) => Ok(job),
+            Created::New(job) => {
+                tracing::info!(job = %job.id, "training job created");
+                self.metrics.created.inc();
+                self.supervisor.notify_one();
+                Ok(job)
+            }
+        }
+    }
+
+    pub(crate) async fn get(&self, id: &JobId) -> Result<Job, Error> {
+        self.store.get(id).await
+    }
+
+    /// A page of jobs and the token of the next one; empty at the end.
+    pub(crate) async fn list(&self, page: Page) -> Result<(Vec<Job>, String), Error> {
+        let (jobs, more) = self.store.list(page).await?;
+        let next = jobs.last().filter(|_| more).map(|job| job.number.to_string()).unwrap_or_default();
+        Ok((jobs, next))
+    }
+
+    /// Ends a job at once; its worker is told, and killed if it doesn't stop.
+    pub(crate) async fn cancel(&self, id: &JobId) -> Result<Job, Error> {
+        let job = self.store.cancel(id).await?;
+        tracing::info!(job = %id, "training job cancelled");
+        self.metrics.job_ended(State::Cancelled);
+        self.bells.ring(id);
+        self.leases.cancel(id);
+        Ok(job)
+    }
+
+    /// Forgets a job that has ended.
+    pub(crate) async fn delete(&self, id: &JobId) -> Result<(), Error> {
+        self.store.delete(id).await?;
+        self.bells.ring(id);
+        self.janitor.notify_one();
+        Ok(())
+    }
+
+    /// A worker takes its job.
+    pub(crate) async fn lease(&self, id: &JobId, token: &str) -> Result<Lease, Error> {
+        let lease = self.store.lease(id, token).await?;
+        self.leases.heard(id);
+        self.bells.ring(id);
+        Ok(lease)
+    }
+
+    /// A worker lives; tells whether it shall stop.
+    pub(crate) async fn heartbeat(&self, id: &JobId, token: &str) -> Result<bool, Error> {
+        let cancel = self.store.heartbeat(id, token).await?;
+        self.leases.heard(id);
+        Ok(cancel)
+    }
+
+    /// A worker reports.
+    pub(crate) async fn report(&self, id: &JobId, token: &str, report: Report) -> Result<(), Error> {
+        let reported = self.store.report(id, token, report).await?;
+        self.leases.heard(id);
+        self.metrics.events.inc_by(reported.appended as u64);
+        if let Some(state) = reported.ended {
+            tracing::info!(job = %id, state = state.name(), "training job ended");
+            self.metrics.job_ended(state);
+        }
+        if reported.discarded {
+            self.janitor.notify_one();
+        }
+        self.bells.ring(id);
+        Ok(())
+    }
+}
+
+/// The trace of the call that creates the job: its worker continues it.
+fn traceparent() -> String {
+    let env = trace::child_env();
+    let found = env.into_iter().find(|(name, _)| name == trace::TRACEPARENT_ENV);
+    found.map(|(_, value)| value).unwrap_or_default()
+}

@@ -1,0 +1,114 @@
+//! Names to digests: asked once, when the job is created, so that an alias that moves later doesn't change the job.
+
+use rootstock_artifacts::ArtifactName;
+use rootstock_client::{ClientError, Clients};
+use rootstock_proto::{
+    checkpoint::v1::{Artifact, ArtifactKind},
+    tokenization::v1::Tokenizer,
+};
+use rootstock_runtime::{ErrorReason, Failure};
+
+use crate::{
+    error::Error,
+    spec::{Spec, Start, Validation},
+    store::Resolved,
+};
+
+/// Finds what a specification's names stand for.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolver {
+    pub(crate) clients: Clients,
+}
+
+impl Resolver {
+    /// Looks everything up and checks that it belongs together.
+    pub(crate) async fn resolve(&self, spec: &Spec) -> Result<Resolved, Error> {
+        let dataset = self.artifact("spec.dataset", &spec.dataset, &[ArtifactKind::Dataset]).await?;
+        let validation = match &spec.validation {
+            Validation::Dataset(name) => {
+                Some(self.artifact("spec.validation_dataset", name, &[ArtifactKind::Dataset]).await?)
+            }
+            Validation::None | Validation::Split(_) => None,
+        };
+        let (base, tokenizer) = self.start(&spec.start).await?;
+        let digest = &tokenizer.tokenizer_digest;
+        same_tokenizer("spec.dataset", &dataset, digest)?;
+        if let Some(validation) = &validation {
+            same_tokenizer("spec.validation_dataset", validation, digest)?;
+        }
+        Ok(Resolved {
+            dataset_digest: dataset.digest,
+            validation_dataset_digest: validation.map(|artifact| artifact.digest).unwrap_or_default(),
+            base_digest: base.map(|artifact| artifact.digest).unwrap_or_default(),
+            tokenizer_artifact_digest: tokenizer.artifact_digest,
+            tokenizer_digest: tokenizer.tokenizer_digest,
+        })
+    }
+
+    /// The base model, where there is one, and the tokenizer: a base model's is its own.
+    async fn start(&self, start: &Start) -> Result<(Option<Artifact>, Tokenizer), Error> {
+        match start {
+            Start::Base(name) => {
+                let base = self.artifact("spec.base_model", name, &[ArtifactKind::BaseModel]).await?;
+                let tokenizer = self.tokenizer("spec.base_model", &base.digest).await?;
+                same_tokenizer("spec.base_model", &base, &tokenizer.tokenizer_digest)?;
+                Ok((Some(base), tokenizer))
+            }
+            Start::New(model) => {
+                let field = "spec.new_model.tokenizer";
+                let kinds = [ArtifactKind::Tokenizer, ArtifactKind::BaseModel];
+                let artifact = self.artifact(field, &model.tokenizer, &kinds).await?;
+                Ok((None, self.tokenizer(field, &artifact.digest).await?))
+            }
+        }
+    }
+
+    async fn artifact(
+        &self,
+        field: &str,
+        name: &ArtifactName,
+        kinds: &[ArtifactKind],
+    ) -> Result<Artifact, Error> {
+        let found = self.clients.checkpoint().get_artifact(&name.to_string()).await;
+        let artifact = found.map_err(|error| Error::remote(error, "checkpoint", field))?;
+        if kinds.contains(&artifact.kind()) {
+            return Ok(artifact);
+        }
+        let message = format!("{name} is of kind {}, which doesn't fit here", artifact.kind().as_str_name());
+        Err(Error::invalid(field, message))
+    }
+
+    async fn tokenizer(&self, field: &str, digest: &str) -> Result<Tokenizer, Error> {
+        let found = self.clients.tokenization().get_tokenizer(digest).await;
+        found.map_err(|error| Error::remote(error, "tokenization", field))
+    }
+}
+
+/// An artifact that was made with a tokenizer must have been made with this one.
+fn same_tokenizer(field: &str, artifact: &Artifact, digest: &str) -> Result<(), Error> {
+    if artifact.tokenizer_digest.is_empty() || artifact.tokenizer_digest == digest {
+        return Ok(());
+    }
+    let made = &artifact.tokenizer_digest;
+    Err(Error::TokenizerMismatch(format!(
+        "{field} was made with tokenizer {made}, but the job uses {digest}"
+    )))
+}
+
+/// What a failed call to another service means for the call that needed it.
+pub(crate) fn failure_of(error: ClientError, dependency: &str) -> Failure {
+    match error.reason {
+        Some(reason) if reason != ErrorReason::Internal && reason != ErrorReason::ShuttingDown => {
+            let failure = Failure::new(reason, error.message);
+            let failure = error.retry_after.into_iter().fold(failure, Failure::retry_after);
+            error.field.into_iter().fold(failure, Failure::with_field)
+        }
+        Some(ErrorReason::Internal) => {
+            Failure::internal(format!("the {dependency} service failed: {}", error.message))
+        }
+        _ => Failure::new(
+            ErrorReason::DependencyUnavailable,
+            format!("the {dependency} service doesn't answer; retry"),
+        ),
+    }
+}

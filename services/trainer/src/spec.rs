@@ -1,0 +1,147 @@
+//! What a job shall do, checked: the types that the rest of the crate works with, which can't hold a refused value.
+
+use rootstock_artifacts::{AliasName, ArtifactName};
+use rootstock_text::PromptTemplate;
+
+/// A checked training specification.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Spec {
+    pub(crate) output: AliasName,
+    pub(crate) dataset: ArtifactName,
+    pub(crate) validation: Validation,
+    pub(crate) start: Start,
+    pub(crate) objective: Objective,
+    pub(crate) method: Method,
+    pub(crate) arguments: Arguments,
+}
+
+/// Where validation data comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Validation {
+    None,
+    Dataset(ArtifactName),
+    /// This share of the training data, above 0 and at most a half.
+    Split(f64),
+}
+
+/// Where the weights come from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Start {
+    Base(ArtifactName),
+    New(NewModel),
+}
+
+/// The shape of a model to be made; its vocabulary is its tokenizer's.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NewModel {
+    pub(crate) tokenizer: ArtifactName,
+    pub(crate) hidden_size: usize,
+    pub(crate) intermediate_size: usize,
+    pub(crate) num_hidden_layers: usize,
+    pub(crate) num_attention_heads: usize,
+    pub(crate) num_key_value_heads: usize,
+    pub(crate) max_position_embeddings: usize,
+    pub(crate) rope_theta: f64,
+    pub(crate) tie_word_embeddings: bool,
+    pub(crate) initializer_range: f64,
+}
+
+/// What is learned.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Objective {
+    Causal { block_size: usize },
+    Supervised { prompt_template: PromptTemplate, max_length: usize, instruction_token_dropout: f64 },
+}
+
+impl Objective {
+    /// The longest row in tokens, and the field that says so.
+    pub(crate) fn longest(&self) -> (usize, &'static str) {
+        match self {
+            Self::Causal { block_size } => (*block_size, "spec.causal.block_size"),
+            Self::Supervised { max_length, .. } => (*max_length, "spec.supervised.max_length"),
+        }
+    }
+}
+
+/// Which weights are trained.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Method {
+    Full,
+    Lora(Lora),
+}
+
+/// The settings of PEFT's `LoraConfig` that can be chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Lora {
+    pub(crate) r: usize,
+    pub(crate) lora_alpha: f64,
+    pub(crate) lora_dropout: f64,
+    /// Without repetition, in the order of [`rootstock_model::Projection::ALL`].
+    pub(crate) target_modules: Vec<String>,
+    pub(crate) use_rslora: bool,
+}
+
+/// How the learning rate goes on after warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheduler {
+    Linear,
+    Cosine,
+    Constant,
+}
+
+/// Number format of frozen weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WeightDtype {
+    AsStored,
+    F32,
+    Bf16,
+}
+
+/// How long to train.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Length {
+    Epochs(f64),
+    Steps(u64),
+}
+
+/// How long warm-up takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Warmup {
+    Steps(u64),
+    Ratio(f64),
+}
+
+/// When training ends before its last step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct EarlyStopping {
+    /// Validations without improvement that are endured; at least 1.
+    pub(crate) patience: u32,
+    /// How much better counts as improvement.
+    pub(crate) threshold: f64,
+}
+
+/// The checked `TrainingArguments`, defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Arguments {
+    pub(crate) learning_rate: f64,
+    pub(crate) length: Length,
+    pub(crate) batch_size: usize,
+    pub(crate) accumulation: usize,
+    pub(crate) warmup: Warmup,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) weight_decay: f64,
+    pub(crate) beta1: f64,
+    pub(crate) beta2: f64,
+    pub(crate) epsilon: f64,
+    /// `None` leaves gradients as they are.
+    pub(crate) max_grad_norm: Option<f64>,
+    pub(crate) seed: u64,
+    pub(crate) logging_steps: u64,
+    /// `None` validates at the beginning and at the end only.
+    pub(crate) eval_steps: Option<u64>,
+    /// `None` saves no state.
+    pub(crate) save_steps: Option<u64>,
+    pub(crate) save_total_limit: usize,
+    pub(crate) early_stopping: Option<EarlyStopping>,
+    pub(crate) weight_dtype: WeightDtype,
+}

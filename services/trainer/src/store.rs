@@ -1,0 +1,162 @@
+//! The job store: one SQLite database in which each change of a job and the event that tells of it are one transaction.
+
+mod events;
+mod jobs;
+mod leases;
+mod reports;
+mod rows;
+mod saved;
+
+use std::{path::Path, time::SystemTime};
+
+use rootstock_proto::training::v1 as proto;
+use sqlx::{
+    Sqlite, SqlitePool, Transaction,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{error::Error, names::JobId};
+
+pub(crate) use jobs::{Created, NewJob};
+pub(crate) use leases::{Claim, Lease, Release, Released};
+
+/// Connections to the database: one writes at a time, the others read meanwhile.
+const MAX_CONNECTIONS: u32 = 8;
+/// How long a writer waits for the one before it.
+const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Queued = 1,
+    Running = 2,
+    Succeeded = 3,
+    Failed = 4,
+    Cancelled = 5,
+}
+
+impl State {
+    pub(crate) fn has_ended(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// The artifacts that a job's names stood for when it was created.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    pub(crate) dataset_digest: String,
+    /// Empty where there is none.
+    pub(crate) validation_dataset_digest: String,
+    /// Empty where there is none.
+    pub(crate) base_digest: String,
+    pub(crate) tokenizer_artifact_digest: String,
+    pub(crate) tokenizer_digest: String,
+}
+
+/// A job as stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    /// Counts the jobs; decides the order of the queue and of lists.
+    pub(crate) number: i64,
+    pub(crate) id: JobId,
+    pub(crate) spec: proto::TrainingSpec,
+    pub(crate) resolved: Resolved,
+    pub(crate) traceparent: String,
+    pub(crate) state: State,
+    pub(crate) progress: Option<proto::TrainingProgress>,
+    pub(crate) result_digest: String,
+    pub(crate) error: String,
+    pub(crate) create_micros: i64,
+    pub(crate) start_micros: Option<i64>,
+    pub(crate) end_micros: Option<i64>,
+    pub(crate) attempts: i64,
+    pub(crate) stalled: i64,
+    pub(crate) save_total_limit: i64,
+    lease_hash: String,
+    last_sequence: i64,
+    last_event: i64,
+}
+
+impl Job {
+    /// A job as it would be stored.
+    pub(crate) fn unsaved(id: JobId, spec: proto::TrainingSpec, resolved: Resolved) -> Self {
+        Self {
+            number: 0,
+            id,
+            spec,
+            resolved,
+            traceparent: String::new(),
+            state: State::Queued,
+            progress: None,
+            result_digest: String::new(),
+            error: String::new(),
+            create_micros: now_micros(),
+            start_micros: None,
+            end_micros: None,
+            attempts: 0,
+            stalled: 0,
+            save_total_limit: 0,
+            lease_hash: String::new(),
+            last_sequence: 0,
+            last_event: 0,
+        }
+    }
+
+    /// Whether `token` is that of the worker which was started last for the job.
+    fn is_leased_to(&self, token: &str) -> bool {
+        !self.lease_hash.is_empty() && self.lease_hash == leases::hash(token)
+    }
+}
+
+/// The database.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    pool: SqlitePool,
+}
+
+type Write = Transaction<'static, Sqlite>;
+
+impl Store {
+    /// Opens the database, makes it if need be, and brings its schema up to date.
+    pub(crate) async fn open(path: &Path) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = SqlitePoolOptions::new().max_connections(MAX_CONNECTIONS).connect_with(options).await?;
+        sqlx::migrate!("./migrations").run(&pool).await?;
+        Ok(Self { pool })
+    }
+
+    /// Closes the database once all work on it is done.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Begins a transaction that writes; it waits here for the writer before it, and never fails halfway for that.
+    async fn write(&self) -> Result<Write, Error> {
+        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+/// Microseconds since 1970.
+pub(crate) fn now_micros() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! From database rows to what they mean.
+
+use prost::Message;
+use sqlx::{Row, sqlite::SqliteRow};
+
+use super::{Job, Resolved, State};
+use crate::{error::Error, names::JobId};
+
+impl TryFrom<&SqliteRow> for Job {
+    type Error = Error;
+
+    fn try_from(row: &SqliteRow) -> Result<Self, Error> {
+        let id: String = row.try_get("id")?;
+        let spec: Vec<u8> = row.try_get("spec")?;
+        let progress: Option<Vec<u8>> = row.try_get("progress")?;
+        Ok(Self {
+            number: row.try_get("number")?,
+            spec: decode("spec", &spec)?,
+            progress: progress.map(|bytes| decode("progress", &bytes)).transpose()?,
+            resolved: resolved(row)?,
+            traceparent: row.try_get("traceparent")?,
+            state: State::from_code(row.try_get("state")?)?,
+            result_digest: row.try_get("result_digest")?,
+            error: row.try_get("error")?,
+            create_micros: row.try_get("create_micros")?,
+            start_micros: row.try_get("start_micros")?,
+            end_micros: row.try_get("end_micros")?,
+            attempts: row.try_get("attempts")?,
+            stalled: row.try_get("stalled")?,
+            save_total_limit: row.try_get("save_total_limit")?,
+            lease_hash: row.try_get("lease_hash")?,
+            last_sequence: row.try_get("last_sequence")?,
+            last_event: row.try_get("last_event")?,
+            id: JobId::parse(&id).ok_or_else(|| Error::Record(format!("job id {id:?}")))?,
+        })
+    }
+}
+
+fn resolved(row: &SqliteRow) -> Result<Resolved, Error> {
+    Ok(Resolved {
+        dataset_digest: row.try_get("dataset_digest")?,
+        validation_dataset_digest: row.try_get("validation_dataset_digest")?,
+        base_digest: row.try_get("base_digest")?,
+        tokenizer_artifact_digest: row.try_get("tokenizer_artifact_digest")?,
+        tokenizer_digest: row.try_get("tokenizer_digest")?,
+    })
+}
+
+/// Decodes a message that this service encoded.
+pub(super) fn decode<M: Message + Default>(what: &str, bytes: &[u8]) -> Result<M, Error> {
+    M::decode(bytes).map_err(|error| Error::Record(format!("{what}: {error}")))
+}
+
+impl State {
+    /// The number that stands for the state in the database.
+    pub(super) fn code(self) -> i64 {
+        self as i64
+    }
+
+    fn from_code(code: i64) -> Result<Self, Error> {
+        let states = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
+        let found = states.into_iter().find(|state| state.code() == code);
+        found.ok_or_else(|| Error::Record(format!("job state {code}")))
+    }
+}

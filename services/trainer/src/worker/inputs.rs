@@ -1,0 +1,78 @@
+//! Fetches what a job is made of from the checkpoint service into the local cache.
+
+use std::path::PathBuf;
+
+use rootstock_client::{Cache, Clients, FetchedArtifact, Progress};
+use rootstock_text::{TextTokenizer, tokenizer::TokenizerSources};
+
+use super::{
+    args::WorkerArgs,
+    fault::{Fault, of_job},
+};
+
+/// The cache's folder in the data directory; all processes on the machine share it.
+const CACHE_FOLDER: &str = "cache";
+
+/// Where artifacts are fetched from and to.
+#[derive(Clone, Debug)]
+pub(super) struct Fetcher {
+    clients: Clients,
+    cache: Cache,
+}
+
+impl Fetcher {
+    pub(super) async fn open(clients: &Clients, args: &WorkerArgs) -> Result<Self, Fault> {
+        let (dir, bytes) = (args.data_dir.join(CACHE_FOLDER), args.cache_bytes);
+        let cache = blocking(move || {
+            Cache::open(dir, bytes).map_err(|error| Fault::passing("the local cache can't be opened", error))
+        });
+        Ok(Self { clients: clients.clone(), cache: cache.await? })
+    }
+
+    /// Fetches an artifact whole; as long as the result lives, its files stay.
+    pub(super) async fn fetch(&self, what: &str, digest: &str) -> Result<FetchedArtifact, Fault> {
+        tracing::info!(what, digest, "fetching");
+        let fetched = self.clients.checkpoint().fetch_artifact(digest, &self.cache, &Progress::none()).await;
+        fetched.map_err(|error| Fault::remote(what, &error))
+    }
+}
+
+/// Reads a file that must be there.
+pub(super) fn read(artifact: &FetchedArtifact, name: &str) -> Result<Vec<u8>, Fault> {
+    match read_optional(artifact, name)? {
+        Some(bytes) => Ok(bytes),
+        None => Err(Fault::Job(format!("artifact {} has no file {name}", artifact.artifact.digest))),
+    }
+}
+
+/// Reads a file that may be there.
+pub(super) fn read_optional(artifact: &FetchedArtifact, name: &str) -> Result<Option<Vec<u8>>, Fault> {
+    let Some(path) = artifact.path(name) else { return Ok(None) };
+    std::fs::read(path).map(Some).map_err(|error| Fault::passing(&format!("{name} can't be read"), error))
+}
+
+/// The weight files, in order of their names.
+pub(super) fn weight_files(artifact: &FetchedArtifact) -> Vec<PathBuf> {
+    artifact.paths_ending(".safetensors")
+}
+
+/// Builds the tokenizer that lies in an artifact.
+pub(super) fn tokenizer(artifact: &FetchedArtifact) -> Result<TextTokenizer, Fault> {
+    let json = read(artifact, "tokenizer.json")?;
+    let config = read_optional(artifact, "tokenizer_config.json")?;
+    let template = read_optional(artifact, "chat_template.jinja")?;
+    let sources = TokenizerSources {
+        tokenizer_json: &json,
+        tokenizer_config: config.as_deref(),
+        chat_template: template.as_deref(),
+    };
+    TextTokenizer::from_sources(&sources).map_err(|error| of_job("tokenizer")(&error))
+}
+
+/// Does blocking work beside the async runtime.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Fault::passing("a blocking task ended", error)))
+}

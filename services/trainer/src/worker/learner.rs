@@ -1,0 +1,134 @@
+//! What is trained: a model of which all weights, or those of an adapter beside it, are variables.
+
+use std::path::Path;
+
+use candle_core::{Tensor, Var};
+use rootstock_model::{
+    Adapter, Batch, Decoder, DropoutKey, Gradients, LossSum, ModelError, evaluate, forward_backward,
+};
+use rootstock_peft::LoraAdapter;
+
+use super::{
+    fault::{Fault, of_job},
+    rows::loss_tokens,
+};
+
+/// Tensors by name, in order of names.
+pub(super) type Tensors = Vec<(String, Tensor)>;
+
+/// A model and the variables in it.
+pub(super) struct Learner {
+    decoder: Decoder,
+    adapter: Option<LoraAdapter>,
+    variables: Vec<(String, Var)>,
+}
+
+/// Loss and gradients of one optimizer step.
+pub(super) struct StepGradients {
+    pub(super) loss: LossSum,
+    pub(super) gradients: Gradients,
+}
+
+impl Learner {
+    /// All weights are trained.
+    pub(super) fn full(mut decoder: Decoder) -> Result<Self, Fault> {
+        let mut variables = decoder.set_trainable().map_err(|error| of_job("model")(&error))?;
+        variables.sort_by(|(left, _), (right, _)| left.cmp(right));
+        Ok(Self { decoder, adapter: None, variables })
+    }
+
+    /// Only the adapter is trained.
+    pub(super) fn lora(decoder: Decoder, adapter: LoraAdapter) -> Self {
+        let variables = adapter.parameters();
+        Self { decoder, adapter: Some(adapter), variables }
+    }
+
+    pub(super) fn variables(&self) -> &[(String, Var)] {
+        &self.variables
+    }
+
+    /// Numbers that are trained, and numbers in all.
+    pub(super) fn parameters(&self) -> (usize, usize) {
+        let trained = self.variables.iter().map(|(_, variable)| variable.elem_count()).sum();
+        let base = self.decoder.config().parameters();
+        (trained, if self.adapter.is_some() { base + trained } else { base })
+    }
+
+    /// Loss and gradients of the mean over all tokens of all micro-batches, as if they were one batch.
+    pub(super) fn step(
+        &self,
+        micro_batches: &[Batch],
+        seed: u64,
+        step: u64,
+    ) -> Result<StepGradients, ModelError> {
+        let adapter = self.adapter.as_ref().map(|adapter| adapter as &dyn Adapter);
+        let tokens: u64 = micro_batches.iter().map(counted).sum();
+        let denominator = tokens.max(1) as f64;
+        let mut sum = StepGradients { loss: LossSum::default(), gradients: Gradients::default() };
+        for (micro, batch) in micro_batches.iter().enumerate() {
+            let key = DropoutKey { seed, step, micro: micro as u64 };
+            let (loss, gradients) =
+                forward_backward(&self.decoder, adapter, &self.variables, batch, denominator, key)?;
+            sum.loss.sum += loss.sum;
+            sum.loss.tokens += loss.tokens;
+            match micro {
+                0 => sum.gradients = gradients,
+                _ => sum.gradients.accumulate(gradients)?,
+            }
+        }
+        Ok(sum)
+    }
+
+    /// The loss of a batch, nothing dropped out.
+    pub(super) fn evaluate(&self, batch: &Batch) -> Result<LossSum, ModelError> {
+        let frozen = self.adapter.as_ref().map(LoraAdapter::frozen);
+        evaluate(&self.decoder, frozen.as_ref().map(|adapter| adapter as &dyn Adapter), batch)
+    }
+
+    /// Copies of the trained weights, which later steps don't change.
+    pub(super) fn weights(&self) -> Result<Tensors, candle_core::Error> {
+        let copy =
+            |(name, variable): &(String, Var)| Ok((name.clone(), variable.as_detached_tensor().copy()?));
+        self.variables.iter().map(copy).collect()
+    }
+
+    /// Puts weights back that [`Learner::weights`] gave.
+    pub(super) fn set_weights(&self, weights: &Tensors) -> Result<(), Fault> {
+        let unfit = |problem: String| Fault::Job(format!("the saved weights don't fit: {problem}"));
+        if weights.len() != self.variables.len() {
+            return Err(unfit(format!("{} tensors instead of {}", weights.len(), self.variables.len())));
+        }
+        for ((name, variable), (stored, tensor)) in self.variables.iter().zip(weights) {
+            if name != stored || variable.shape() != tensor.shape() {
+                return Err(unfit(format!(
+                    "{stored} {:?} for {name} {:?}",
+                    tensor.shape(),
+                    variable.shape()
+                )));
+            }
+            variable.set(tensor).map_err(|error| unfit(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was trained: a PEFT directory, or the weights of a Hugging Face directory.
+    pub(super) fn save(&self, dir: &Path) -> Result<(), Fault> {
+        let failed = |error: &dyn std::fmt::Display| Fault::passing("the result can't be written", error);
+        match &self.adapter {
+            Some(adapter) => adapter.save(dir).map_err(|error| failed(&error)),
+            None => {
+                let metadata = [("format".to_owned(), "pt".to_owned())].into();
+                let (file, tensors) = (dir.join(super::result::MODEL_FILE), self.decoder.named_tensors());
+                rootstock_model::save_tensors(&file, &tensors, &metadata).map_err(|error| failed(&error))
+            }
+        }
+    }
+}
+
+/// Tokens of a batch that carry loss.
+fn counted(batch: &Batch) -> u64 {
+    batch.labels.chunks(batch.seq_len.max(1)).map(loss_tokens).sum()
+}
+
+#[cfg(test)]
+mod tests;

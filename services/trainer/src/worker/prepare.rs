@@ -1,0 +1,246 @@
+//! From a lease to everything that training needs: the model in memory, the rows, and the state to go on from.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device};
+use rootstock_client::{Clients, FetchedArtifact};
+use rootstock_model::{Config as ModelConfig, Decoder};
+use rootstock_peft::LoraAdapter;
+use rootstock_proto::training::v1::{self as proto, training_event::Event};
+use rootstock_text::TextTokenizer;
+
+use super::{
+    args::WorkerArgs,
+    data::{Read, Reader},
+    encode::Encoder,
+    fault::{Fault, of_job},
+    inputs::{self, Fetcher, blocking, read, weight_files},
+    learner::Learner,
+    order::split,
+    reporter::Reporter,
+    rows::Rows,
+    snapshot::{Saved, spec_digest},
+};
+use crate::{
+    convert::{lora_config, model_config, weight_dtype},
+    spec::{Method, Spec, Start, Validation},
+};
+
+/// What the job's artifacts are made from, for those who write the next ones.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) spec: Arc<Spec>,
+    /// Digest of everything that decides the result.
+    pub(super) spec_digest: String,
+    pub(super) dataset_digest: String,
+    /// Empty for a new model.
+    pub(super) base_digest: String,
+    pub(super) tokenizer_digest: String,
+    pub(super) config: Arc<ModelConfig>,
+    /// The artifact that the tokenizer lies in; held so that its files stay.
+    pub(super) tokenizer: Arc<FetchedArtifact>,
+}
+
+/// Everything that training needs.
+pub(super) struct Prepared {
+    pub(super) origin: Origin,
+    pub(super) learner: Learner,
+    pub(super) train: Rows,
+    pub(super) validation: Rows,
+    pub(super) resume: Option<Saved>,
+}
+
+/// Fetches, reads, encodes and loads.
+pub(super) async fn prepare(
+    args: &WorkerArgs,
+    clients: &Clients,
+    lease: proto::LeaseJobResponse,
+    reporter: &Reporter,
+) -> Result<Prepared, Fault> {
+    let written = lease.training_job.as_ref().and_then(|job| job.spec.as_ref());
+    let written = written.ok_or_else(|| Fault::Job("the lease brought no specification".to_owned()))?;
+    let spec = Arc::new(Spec::try_from(written).map_err(|error| of_job("specification")(&error))?);
+    let fetcher = Fetcher::open(clients, args).await?;
+    let tokenizer_files = Arc::new(fetcher.fetch("tokenizer", &lease.tokenizer_artifact_digest).await?);
+    let tokenizer = {
+        let files = Arc::clone(&tokenizer_files);
+        Arc::new(blocking(move || inputs::tokenizer(&files)).await?)
+    };
+    let base = match lease.base_digest.as_str() {
+        "" => None,
+        digest => Some(fetcher.fetch("spec.base_model", digest).await?),
+    };
+    let config = Arc::new(shape(&spec, base.as_ref(), &tokenizer)?);
+    fits(&spec, &config)?;
+    let origin = Origin {
+        spec_digest: spec_digest(written, &lease),
+        spec: Arc::clone(&spec),
+        dataset_digest: lease.dataset_digest.clone(),
+        base_digest: lease.base_digest.clone(),
+        tokenizer_digest: lease.tokenizer_digest.clone(),
+        config: Arc::clone(&config),
+        tokenizer: tokenizer_files,
+    };
+    let (train, validation) = rows(clients, &fetcher, &lease, &origin, tokenizer).await?;
+    let resume = resume(&fetcher, &lease, &origin).await?;
+    let learner = {
+        let origin = origin.clone();
+        blocking(move || learner(&origin, base.as_ref())).await?
+    };
+    if let Some(saved) = &resume {
+        let resumed = proto::TrainingResumed { step: saved.state.step as i64, digest: saved.digest.clone() };
+        reporter.event(Event::Resumed(resumed)).await?;
+    }
+    reporter.event(Event::DataReady(data_ready(&train, &validation, &learner))).await?;
+    Ok(Prepared { origin, learner, train: train.rows, validation, resume })
+}
+
+fn shape(
+    spec: &Spec,
+    base: Option<&FetchedArtifact>,
+    tokenizer: &TextTokenizer,
+) -> Result<ModelConfig, Fault> {
+    match (&spec.start, base) {
+        (Start::New(model), _) => {
+            let special = tokenizer.special_tokens();
+            let (bos, eos) = (special.bos.as_ref(), special.eos.as_ref());
+            let ids = (bos.map(|token| token.id), eos.map(|token| token.id));
+            Ok(model_config(model, tokenizer.vocab_size(), ids.0, ids.1))
+        }
+        (Start::Base(_), Some(base)) => {
+            let json = read(base, "config.json")?;
+            ModelConfig::from_json(&json).map_err(|error| of_job("spec.base_model")(&error))
+        }
+        (Start::Base(_), None) => Err(Fault::Job("the lease brought no base model".to_owned())),
+    }
+}
+
+fn fits(spec: &Spec, config: &ModelConfig) -> Result<(), Fault> {
+    let (longest, field) = spec.objective.longest();
+    let positions = config.max_position_embeddings;
+    if longest <= positions {
+        return Ok(());
+    }
+    Err(Fault::Job(format!(
+        "{field} is {longest}, but the base model has max_position_embeddings = {positions}"
+    )))
+}
+
+/// The rows to train on, and those to validate on.
+async fn rows(
+    clients: &Clients,
+    fetcher: &Fetcher,
+    lease: &proto::LeaseJobResponse,
+    origin: &Origin,
+    tokenizer: Arc<TextTokenizer>,
+) -> Result<(Read, Rows), Fault> {
+    let encoder = Encoder {
+        client: clients.tokenization(),
+        tokenizer: lease.tokenizer_artifact_digest.clone(),
+        tokenizer_digest: lease.tokenizer_digest.clone(),
+    };
+    let reader = Reader { encoder, tokenizer, objective: origin.spec.objective.clone() };
+    let dataset = fetcher.fetch("spec.dataset", &lease.dataset_digest).await?;
+    let mut train = reader.read("spec.dataset", &dataset).await?;
+    let validation = match &origin.spec.validation {
+        Validation::None => train.rows.select(&[]),
+        Validation::Dataset(_) => {
+            let field = "spec.validation_dataset";
+            let dataset = fetcher.fetch(field, &lease.validation_dataset_digest).await?;
+            something(field, reader.read(field, &dataset).await?.rows)?
+        }
+        Validation::Split(share) => {
+            let (keep, hold_out) = split(train.rows.len(), *share, origin.spec.arguments.seed);
+            let held_out = train.rows.select(&hold_out);
+            train.rows = train.rows.select(&keep);
+            held_out
+        }
+    };
+    train.rows = something("spec.dataset", train.rows)?;
+    for rows in [&train.rows, &validation] {
+        in_vocabulary(rows, &origin.config)?;
+    }
+    Ok((train, validation))
+}
+
+fn something(field: &str, rows: Rows) -> Result<Rows, Fault> {
+    let (tokens, loss_tokens) = rows.tokens();
+    if loss_tokens > 0 {
+        return Ok(rows);
+    }
+    let rows = rows.len();
+    Err(Fault::Job(format!(
+        "NOTHING_TO_TRAIN: {field} leaves {rows} rows with {tokens} tokens, none of which carries loss; \
+         check that rows are not all longer than max_length"
+    )))
+}
+
+fn in_vocabulary(rows: &Rows, config: &ModelConfig) -> Result<(), Fault> {
+    match rows.highest_id() {
+        Some(id) if id as usize >= config.vocab_size => Err(Fault::Job(format!(
+            "TOKENIZER_MISMATCH: the tokenizer gives id {id}, but the model has vocab_size = {}",
+            config.vocab_size
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The state to go on from. One that is gone is no harm: from the beginning the job comes to the same result.
+async fn resume(
+    fetcher: &Fetcher,
+    lease: &proto::LeaseJobResponse,
+    origin: &Origin,
+) -> Result<Option<Saved>, Fault> {
+    if lease.resume_digest.is_empty() {
+        return Ok(None);
+    }
+    let artifact = match fetcher.fetch("saved state", &lease.resume_digest).await {
+        Ok(artifact) => artifact,
+        Err(Fault::Job(reason)) => {
+            tracing::warn!(reason, "the saved state can't be had; beginning anew");
+            return Ok(None);
+        }
+        Err(fault) => return Err(fault),
+    };
+    let digest = origin.spec_digest.clone();
+    blocking(move || Saved::read(&artifact, &digest)).await.map(Some)
+}
+
+fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, Fault> {
+    let (spec, config) = (&origin.spec, ModelConfig::clone(&origin.config));
+    let (seed, device) = (spec.arguments.seed, Device::Cpu);
+    let failed = of_job("model");
+    let decoder = match base {
+        None => Decoder::init(config, seed, &device),
+        Some(base) => {
+            let dtype = match spec.method {
+                Method::Full => DType::F32,
+                Method::Lora(_) => weight_dtype(spec.arguments.weight_dtype, config.torch_dtype.as_deref()),
+            };
+            Decoder::load(config, &weight_files(base), dtype, &device)
+        }
+    };
+    let decoder = decoder.map_err(|error| failed(&error))?;
+    match &spec.method {
+        Method::Full => Learner::full(decoder),
+        Method::Lora(lora) => {
+            let config = lora_config(lora, &origin.base_digest);
+            let adapter = LoraAdapter::init(&config, decoder.config(), seed, &device);
+            Ok(Learner::lora(decoder, adapter.map_err(|error| of_job("adapter")(&error))?))
+        }
+    }
+}
+
+fn data_ready(train: &Read, validation: &Rows, learner: &Learner) -> proto::TrainingDataReady {
+    let (tokens, loss_tokens) = train.rows.tokens();
+    let (trainable, total) = learner.parameters();
+    proto::TrainingDataReady {
+        train_rows: train.rows.len() as i64,
+        validation_rows: validation.len() as i64,
+        train_tokens: tokens as i64,
+        loss_tokens: loss_tokens as i64,
+        dropped_rows: train.dropped as i64,
+        trainable_parameters: trainable as i64,
+        total_parameters: total as i64,
+    }
+}

@@ -1,0 +1,94 @@
+//! The artifact that a job makes, and the alias that is moved to it.
+
+use std::path::Path;
+
+use rootstock_client::{ArtifactDraft, Clients, Expect, Kind, Source};
+
+use super::{
+    args::WorkerArgs, fault::Fault, inputs::blocking, prepare::Origin, train::Finished, upload::upload,
+};
+use crate::spec::Method;
+
+/// The weights of a Hugging Face directory.
+pub(super) const MODEL_FILE: &str = "model.safetensors";
+const CONFIG_FILE: &str = "config.json";
+/// What a base model's directory holds beside its weights and its configuration.
+const TOKENIZER_FILES: [&str; 9] = [
+    "added_tokens.json",
+    "chat_template.jinja",
+    "generation_config.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+];
+/// The folder below the worker's own in which the result is written.
+const FOLDER: &str = "result";
+
+/// Stores the result and returns its digest; a base model's alias is moved to it.
+pub(super) async fn publish(
+    args: &WorkerArgs,
+    clients: &Clients,
+    origin: &Origin,
+    finished: Finished,
+) -> Result<String, Fault> {
+    let dir = args.scratch_dir.join(FOLDER);
+    let step = finished.step;
+    let mut draft = {
+        let (origin, dir) = (origin.clone(), dir.clone());
+        blocking(move || write(&origin, &finished, &dir)).await?
+    };
+    draft.parent = origin.spec.output.to_string();
+    draft.tokenizer_digest.clone_from(&origin.tokenizer_digest);
+    draft.annotations.insert("dataset_digest".to_owned(), origin.dataset_digest.clone());
+    draft.annotations.insert("steps".to_owned(), step.to_string());
+    let digest = upload(&clients.checkpoint(), "the result", draft).await?;
+    // What remains is removed with the worker's folder.
+    let _ = tokio::fs::remove_dir_all(&dir).await;
+    if origin.spec.method == Method::Full {
+        move_alias(clients, &origin.spec.output.to_string(), &digest).await?;
+    }
+    tracing::info!(digest, "result stored");
+    Ok(digest)
+}
+
+fn write(origin: &Origin, finished: &Finished, dir: &Path) -> Result<ArtifactDraft, Fault> {
+    let failed = |error| Fault::passing("the result can't be written", error);
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    finished.learner.save(dir)?;
+    let here = |name: &str| (name.to_owned(), Source::Path(dir.join(name)));
+    match origin.spec.method {
+        Method::Lora(_) => {
+            let mut draft = ArtifactDraft::new(Kind::Adapter);
+            draft.files = vec![here(rootstock_peft::CONFIG_FILE), here(rootstock_peft::WEIGHTS_FILE)];
+            draft.base_digest.clone_from(&origin.base_digest);
+            Ok(draft)
+        }
+        Method::Full => {
+            let mut draft = ArtifactDraft::new(Kind::BaseModel);
+            let mut config = rootstock_model::Config::clone(&origin.config);
+            config.torch_dtype = Some("float32".to_owned());
+            draft.files = vec![here(MODEL_FILE), (CONFIG_FILE.to_owned(), config.to_json().into())];
+            draft.files.extend(tokenizer_files(origin));
+            Ok(draft)
+        }
+    }
+}
+
+/// The tokenizer's files, as they are.
+fn tokenizer_files(origin: &Origin) -> impl Iterator<Item = (String, Source)> {
+    let path = |name: &str| origin.tokenizer.path(name).map(|path| Source::Path(path.to_owned()));
+    TOKENIZER_FILES.into_iter().filter_map(move |name| Some((name.to_owned(), path(name)?)))
+}
+
+/// Moves the alias, unless an earlier attempt has done so.
+async fn move_alias(clients: &Clients, name: &str, digest: &str) -> Result<(), Fault> {
+    let checkpoint = clients.checkpoint();
+    if checkpoint.get_alias(name).await.is_ok_and(|alias| alias.digest == digest) {
+        return Ok(());
+    }
+    let moved = checkpoint.set_alias(name, digest, Expect::Any).await;
+    moved.map(|_| ()).map_err(|error| Fault::remote("spec.output", &error))
+}

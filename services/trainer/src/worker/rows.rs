@@ -1,0 +1,176 @@
+//! Rows of token ids to train on, and the padded batches made of them.
+
+use rootstock_kernels::Random;
+use rootstock_model::Batch;
+use rootstock_text::{IGNORE_INDEX, Replacement, SupervisedExample, TokenDropout};
+
+/// The rows of a data set.
+#[derive(Clone, Debug)]
+pub(crate) enum Rows {
+    /// Blocks of text, in which each token is learned from those before it.
+    Causal(Vec<Vec<u32>>),
+    /// Questions and answers, of which the answers are learned.
+    Supervised(Vec<SupervisedExample>),
+}
+
+/// How rows are changed each time they are seen, from a seed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Augment {
+    pub(crate) dropout: TokenDropout,
+    pub(crate) seed: u64,
+}
+
+impl Augment {
+    /// None where nothing is to be left out.
+    pub(crate) fn new(instruction_token_dropout: f64, seed: u64) -> Option<Self> {
+        let dropout = TokenDropout::new(instruction_token_dropout, Replacement::Remove).ok()?;
+        (dropout.probability() > 0.0).then_some(Self { dropout, seed })
+    }
+}
+
+/// One row as it is fed to the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Example {
+    pub(crate) input_ids: Vec<u32>,
+    pub(crate) labels: Vec<i64>,
+}
+
+impl Rows {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Causal(blocks) => blocks.len(),
+            Self::Supervised(examples) => examples.len(),
+        }
+    }
+
+    /// A row as it is.
+    pub(crate) fn example(&self, row: usize) -> Example {
+        match self {
+            Self::Causal(blocks) => {
+                let labels = blocks[row].iter().map(|id| i64::from(*id)).collect();
+                Example { input_ids: blocks[row].clone(), labels }
+            }
+            Self::Supervised(examples) => Example::from(examples[row].clone()),
+        }
+    }
+
+    /// A row as it is seen in the pass `epoch`.
+    pub(crate) fn augmented(&self, row: usize, epoch: u64, augment: Option<&Augment>) -> Example {
+        match (self, augment) {
+            (Self::Supervised(examples), Some(augment)) => {
+                let random =
+                    Random::named(augment.seed, "instruction token dropout").child(epoch).child(row as u64);
+                Example::from(examples[row].augmented(&augment.dropout, |n| random.uniform(n)))
+            }
+            _ => self.example(row),
+        }
+    }
+
+    /// The rows with these numbers.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Causal(blocks) => Self::Causal(rows.iter().map(|row| blocks[*row].clone()).collect()),
+            Self::Supervised(examples) => {
+                Self::Supervised(rows.iter().map(|row| examples[*row].clone()).collect())
+            }
+        }
+    }
+
+    /// All tokens, and those of them that carry loss.
+    pub(crate) fn tokens(&self) -> (u64, u64) {
+        let count = |row| {
+            let example = self.example(row);
+            (example.input_ids.len() as u64, loss_tokens(&example.labels))
+        };
+        (0..self.len()).map(count).fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1))
+    }
+
+    /// The highest token id, if there is any.
+    pub(crate) fn highest_id(&self) -> Option<u32> {
+        (0..self.len()).filter_map(|row| self.example(row).input_ids.into_iter().max()).max()
+    }
+}
+
+impl From<SupervisedExample> for Example {
+    fn from(example: SupervisedExample) -> Self {
+        Self { input_ids: example.input_ids, labels: example.labels }
+    }
+}
+
+/// Labels that are learned: the first position has nothing before it to be predicted from.
+pub(crate) fn loss_tokens(labels: &[i64]) -> u64 {
+    labels.iter().skip(1).filter(|label| **label != IGNORE_INDEX).count() as u64
+}
+
+/// Pads rows on the right to the longest. What stands in the padding is never seen: no later token attends to it, and
+/// it carries no loss.
+pub(crate) fn batch(examples: &[Example]) -> Batch {
+    let seq_len = examples.iter().map(|example| example.input_ids.len()).max().unwrap_or(0);
+    let mut batch = Batch {
+        rows: examples.len(),
+        seq_len,
+        input_ids: Vec::with_capacity(examples.len() * seq_len),
+        labels: Vec::with_capacity(examples.len() * seq_len),
+    };
+    for (row, example) in examples.iter().enumerate() {
+        batch.input_ids.extend_from_slice(&example.input_ids);
+        batch.input_ids.resize((row + 1) * seq_len, 0);
+        batch.labels.extend_from_slice(&example.labels);
+        batch.labels.resize((row + 1) * seq_len, IGNORE_INDEX);
+    }
+    batch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(prompt: std::ops::Range<u32>, answer: &[u32]) -> SupervisedExample {
+        let prompt_len = prompt.len();
+        let input_ids: Vec<u32> = prompt.chain(answer.iter().copied()).collect();
+        let label = |(i, id): (usize, &u32)| if i < prompt_len { IGNORE_INDEX } else { i64::from(*id) };
+        let labels = input_ids.iter().enumerate().map(label).collect();
+        SupervisedExample { input_ids, labels, prompt_len, user: vec![1..prompt_len - 1] }
+    }
+
+    #[test]
+    fn rows_are_padded_on_the_right_and_padding_carries_no_loss() {
+        let rows = Rows::Causal(vec![vec![1, 2, 3], vec![4]]);
+        let batch = batch(&[rows.example(0), rows.example(1)]);
+        assert_eq!((batch.rows, batch.seq_len), (2, 3));
+        assert_eq!(batch.input_ids, [1, 2, 3, 4, 0, 0]);
+        assert_eq!(batch.labels, [1, 2, 3, 4, IGNORE_INDEX, IGNORE_INDEX]);
+    }
+
+    #[test]
+    fn the_first_token_of_a_block_and_the_tokens_of_a_prompt_are_not_learned() {
+        let blocks = Rows::Causal(vec![vec![5, 6, 7]]);
+        assert_eq!(blocks.tokens(), (3, 2));
+        let questions = Rows::Supervised(vec![question(10..20, &[7, 8, 9])]);
+        assert_eq!(questions.tokens(), (13, 3));
+        assert_eq!(questions.highest_id(), Some(19));
+    }
+
+    #[test]
+    fn dropout_leaves_out_words_of_the_question_anew_in_each_pass() {
+        let rows = Rows::Supervised(vec![question(100..140, &[7, 8, 9])]);
+        let augment = Augment::new(0.5, 3).unwrap();
+        let seen = |epoch| rows.augmented(0, epoch, Some(&augment));
+        let (first, second) = (seen(0), seen(1));
+        assert!(first.input_ids.len() < 43 && first != second);
+        assert_eq!(first, seen(0), "the same pass gives the same row");
+        for example in [first, second] {
+            assert_eq!((example.input_ids[0], loss_tokens(&example.labels)), (100, 3));
+            assert!(example.input_ids.ends_with(&[139, 7, 8, 9]));
+        }
+        assert_eq!(Augment::new(0.0, 3), None);
+        assert_eq!(rows.augmented(0, 0, None), rows.example(0));
+    }
+
+    #[test]
+    fn selected_rows_keep_the_order_asked_for() {
+        let rows = Rows::Causal(vec![vec![0], vec![1], vec![2]]);
+        let Rows::Causal(blocks) = rows.select(&[2, 0]) else { panic!("of another kind") };
+        assert_eq!(blocks, [[2], [0]]);
+    }
+}

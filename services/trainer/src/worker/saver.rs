@@ -1,0 +1,79 @@
+//! Saves training states beside the training, at most one at a time, and tells of each once it is durable.
+
+use std::{path::PathBuf, sync::Arc};
+
+use parking_lot::Mutex;
+use rootstock_client::{ArtifactDraft, CheckpointClient, Clients, Kind};
+use rootstock_proto::training::v1::{self as proto, training_event::Event};
+use tokio::{runtime::Handle, task::JoinHandle};
+use tracing::Instrument;
+
+use super::{
+    args::WorkerArgs, fault::Fault, prepare::Origin, reporter::Reporter, snapshot::Snapshot, upload::upload,
+};
+
+/// The folder below the worker's own in which states are written.
+const FOLDER: &str = "state";
+
+/// Saves states; used from the compute thread.
+pub(super) struct Saver {
+    runtime: Handle,
+    save: Arc<Save>,
+    in_flight: Mutex<Option<JoinHandle<Result<(), Fault>>>>,
+}
+
+struct Save {
+    client: CheckpointClient,
+    reporter: Reporter,
+    dir: PathBuf,
+    base_digest: String,
+    tokenizer_digest: String,
+}
+
+impl Saver {
+    /// Must be called within the runtime that the states are to be saved by.
+    pub(super) fn start(clients: &Clients, args: &WorkerArgs, origin: &Origin, reporter: Reporter) -> Self {
+        let save = Save {
+            client: clients.checkpoint(),
+            reporter,
+            dir: args.scratch_dir.join(FOLDER),
+            base_digest: origin.base_digest.clone(),
+            tokenizer_digest: origin.tokenizer_digest.clone(),
+        };
+        Self { runtime: Handle::current(), save: Arc::new(save), in_flight: Mutex::new(None) }
+    }
+
+    /// Takes a snapshot as soon as the one before is saved, and saves it while training goes on.
+    pub(super) fn save(&self, snapshot: impl FnOnce() -> Result<Snapshot, Fault>) -> Result<(), Fault> {
+        self.settle()?;
+        let (save, snapshot) = (Arc::clone(&self.save), snapshot()?);
+        let task = self.runtime.spawn(async move { save.save(snapshot).await }.in_current_span());
+        *self.in_flight.lock() = Some(task);
+        Ok(())
+    }
+
+    /// Waits until nothing is being saved.
+    pub(super) fn settle(&self) -> Result<(), Fault> {
+        let Some(task) = self.in_flight.lock().take() else { return Ok(()) };
+        let done = self.runtime.block_on(task);
+        done.unwrap_or_else(|error| Err(Fault::passing("saving a state ended", error)))
+    }
+}
+
+impl Save {
+    async fn save(&self, snapshot: Snapshot) -> Result<(), Fault> {
+        let step = snapshot.state.step;
+        let (dir, write_to) = (self.dir.clone(), self.dir.clone());
+        let files = super::inputs::blocking(move || snapshot.write(&write_to)).await?;
+        let mut draft = ArtifactDraft::new(Kind::TrainingState);
+        draft.base_digest.clone_from(&self.base_digest);
+        draft.tokenizer_digest.clone_from(&self.tokenizer_digest);
+        draft.files = files.into_iter().map(|file| (file.to_owned(), dir.join(file).into())).collect();
+        let digest = upload(&self.client, "a training state", draft).await?;
+        tracing::info!(step, digest, "training state saved");
+        // Whatever remains is written over by the next one, or removed with the worker's folder.
+        let _ = tokio::fs::remove_dir_all(&self.dir).await;
+        let event = proto::TrainingStateSaved { step: step as i64, digest };
+        self.reporter.event(Event::StateSaved(event)).await
+    }
+}

@@ -1,0 +1,139 @@
+//! A training state on disk: what was trained, its moments, the best weights where they matter, and where training stood.
+//!
+//! Equal states give equal bytes: nothing in them knows the time, the machine or the name of the job.
+
+use std::path::Path;
+
+use candle_core::{Device, safetensors::load};
+use prost::Message;
+use rootstock_client::FetchedArtifact;
+use rootstock_model::save_tensors;
+use rootstock_proto::training::v1 as proto;
+use serde::{Deserialize, Serialize};
+
+use super::{fault::Fault, inputs, learner::Tensors, patience::Patience};
+
+pub(super) const STATE_FILE: &str = "trainer_state.json";
+pub(super) const WEIGHTS_FILE: &str = "weights.safetensors";
+pub(super) const MOMENTS_FILE: &str = "moments.safetensors";
+pub(super) const BEST_FILE: &str = "best.safetensors";
+/// The format written, and the only one read.
+const FORMAT: u32 = 1;
+
+/// Where training stood. Everything random is drawn from seed and step, so these two are the generator's whole state,
+/// and step and seed give the place in the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrainerState {
+    pub(super) format: u32,
+    pub(super) spec_digest: String,
+    pub(super) step: u64,
+    pub(super) epoch: u64,
+    pub(super) step_in_epoch: u64,
+    pub(super) total_steps: u64,
+    pub(super) seed: u64,
+    pub(super) patience: Patience,
+    pub(super) validated: bool,
+    pub(super) stopped: bool,
+}
+
+impl Default for TrainerState {
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            spec_digest: String::new(),
+            step: 0,
+            epoch: 0,
+            step_in_epoch: 0,
+            total_steps: 0,
+            seed: 0,
+            patience: Patience::default(),
+            validated: false,
+            stopped: false,
+        }
+    }
+}
+
+/// A state to be saved, of copies that training doesn't change.
+#[derive(Clone, Debug)]
+pub(super) struct Snapshot {
+    pub(super) weights: Tensors,
+    pub(super) moments: Tensors,
+    pub(super) best: Option<Tensors>,
+    pub(super) state: TrainerState,
+}
+
+/// A state to go on from.
+#[derive(Clone, Debug)]
+pub(super) struct Saved {
+    pub(super) digest: String,
+    pub(super) weights: Tensors,
+    pub(super) moments: Tensors,
+    pub(super) best: Option<Tensors>,
+    pub(super) state: TrainerState,
+}
+
+impl Snapshot {
+    /// Writes the files into `dir` and returns their names.
+    pub(super) fn write(&self, dir: &Path) -> Result<Vec<&'static str>, Fault> {
+        let failed = |error: &dyn std::fmt::Display| Fault::passing("the state can't be written", error);
+        let mut files = vec![(WEIGHTS_FILE, &self.weights), (MOMENTS_FILE, &self.moments)];
+        files.extend(self.best.as_ref().map(|best| (BEST_FILE, best)));
+        std::fs::create_dir_all(dir).map_err(|error| failed(&error))?;
+        for (file, tensors) in &files {
+            save_tensors(&dir.join(file), tensors, &[].into()).map_err(|error| failed(&error))?;
+        }
+        let json = serde_json::to_vec_pretty(&self.state).map_err(|error| failed(&error))?;
+        std::fs::write(dir.join(STATE_FILE), json).map_err(|error| failed(&error))?;
+        Ok(files.into_iter().map(|(file, _)| file).chain([STATE_FILE]).collect())
+    }
+}
+
+impl Saved {
+    /// Reads a state that was saved for the same specification.
+    pub(super) fn read(artifact: &FetchedArtifact, spec_digest: &str) -> Result<Self, Fault> {
+        let unfit =
+            |problem: String| Fault::Job(format!("saved state {}: {problem}", artifact.artifact.digest));
+        let json = inputs::read(artifact, STATE_FILE)?;
+        let state: TrainerState =
+            serde_json::from_slice(&json).map_err(|error| unfit(format!("{STATE_FILE}: {error}")))?;
+        if state.format != FORMAT || state.spec_digest != spec_digest {
+            return Err(unfit("was saved for another specification".to_owned()));
+        }
+        let tensors = |file: &str| match artifact.path(file) {
+            None => Ok(None),
+            Some(path) => tensors(path).map(Some).map_err(|error| unfit(format!("{file}: {error}"))),
+        };
+        let needed = |file: &str| tensors(file)?.ok_or_else(|| unfit(format!("{file} is missing")));
+        Ok(Self {
+            digest: artifact.artifact.digest.clone(),
+            weights: needed(WEIGHTS_FILE)?,
+            moments: needed(MOMENTS_FILE)?,
+            best: tensors(BEST_FILE)?,
+            state,
+        })
+    }
+}
+
+fn tensors(path: &Path) -> Result<Tensors, candle_core::Error> {
+    let mut tensors: Tensors = load(path, &Device::Cpu)?.into_iter().collect();
+    tensors.sort_by(|(left, _), (right, _)| left.cmp(right));
+    Ok(tensors)
+}
+
+/// Digest of everything that decides a job's result: its specification with names replaced by what they stand for.
+/// The name of the result decides nothing.
+pub(super) fn spec_digest(spec: &proto::TrainingSpec, lease: &proto::LeaseJobResponse) -> String {
+    let mut spec = spec.clone();
+    spec.output.clear();
+    spec.dataset.clone_from(&lease.dataset_digest);
+    spec.validation_dataset.clone_from(&lease.validation_dataset_digest);
+    match &mut spec.start {
+        Some(proto::training_spec::Start::BaseModel(base)) => base.clone_from(&lease.base_digest),
+        Some(proto::training_spec::Start::NewModel(model)) => {
+            model.tokenizer.clone_from(&lease.tokenizer_artifact_digest);
+        }
+        None => {}
+    }
+    rootstock_artifacts::Digest::of(&spec.encode_to_vec()).to_string()
+}

@@ -1,0 +1,76 @@
+//! How everything in a worker learns that it shall stop: the first reason counts.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio_util::sync::CancellationToken;
+
+use super::fault::Fault;
+
+/// How a worker's run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The job has succeeded.
+    Succeeded,
+    /// The job can't succeed and was reported as failed.
+    Failed,
+    /// The job was cancelled.
+    Cancelled,
+    /// The job belongs to another worker by now, or is gone.
+    LeaseLost,
+    /// The training service couldn't be reached for so long that the lease is lost.
+    Unreachable,
+    /// The process that started the worker is gone.
+    Orphaned,
+}
+
+/// Tells a worker's tasks and its compute thread to stop; clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stop {
+    token: CancellationToken,
+    why: Arc<OnceLock<Ended>>,
+}
+
+impl Stop {
+    /// Tells all to stop.
+    pub(super) fn request(&self, why: Ended) {
+        if self.why.set(why).is_ok() {
+            tracing::warn!(?why, "the worker stops");
+        }
+        self.token.cancel();
+    }
+
+    /// The fault to end with, once all shall stop.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.token.is_cancelled() { Err(self.fault()) } else { Ok(()) }
+    }
+
+    /// Does `work`, unless all shall stop before it is done.
+    pub(super) async fn unless<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        self.token.run_until_cancelled(work).await.unwrap_or_else(|| Err(self.fault()))
+    }
+
+    pub(super) async fn requested(&self) {
+        self.token.cancelled().await;
+    }
+
+    fn fault(&self) -> Fault {
+        Fault::Stop(self.why.get().copied().unwrap_or(Ended::LeaseLost))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_reason_ends_everything() {
+        let stop = Stop::default();
+        stop.check().unwrap();
+        assert_eq!(stop.unless(async { Ok(7) }).await.unwrap(), 7);
+        stop.request(Ended::Cancelled);
+        stop.request(Ended::LeaseLost);
+        assert!(matches!(stop.check(), Err(Fault::Stop(Ended::Cancelled))));
+        let never = stop.unless(std::future::pending::<Result<(), Fault>>()).await;
+        assert!(matches!(never, Err(Fault::Stop(Ended::Cancelled))));
+    }
+}

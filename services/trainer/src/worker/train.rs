@@ -1,0 +1,359 @@
+//! The training loop, on a thread of its own: steps, log events, validations, saved states, and when to end.
+
+use std::time::Instant;
+
+use rootstock_kernels::{AdamW, AdamWOptions, StepRates};
+use rootstock_model::{Batch, LossSum};
+use rootstock_proto::training::v1::{self as proto, training_event::Event};
+use tokio::sync::oneshot;
+
+use super::{
+    fault::{Fault, of_job},
+    learner::{Learner, StepGradients, Tensors},
+    meter::{Meter, StepDone},
+    order::{Order, Plan},
+    patience::Patience,
+    prepare::Prepared,
+    reporter::Reporter,
+    rows::{Augment, Rows, batch},
+    saver::Saver,
+    schedule::Schedule,
+    snapshot::{Saved, Snapshot, TrainerState},
+    stop::Stop,
+};
+use crate::spec::{Arguments, Objective, Spec};
+
+/// What training speaks to.
+pub(super) trait Outside {
+    /// Reports an event.
+    fn event(&self, event: Event) -> Result<(), Fault>;
+    /// Saves a state; waits while another is being saved.
+    fn save(&self, snapshot: impl FnOnce() -> Result<Snapshot, Fault>) -> Result<(), Fault>;
+    /// The fault to end with, once training shall stop.
+    fn check(&self) -> Result<(), Fault>;
+    /// Returns when all that was given to be saved is saved.
+    fn settle(&self) -> Result<(), Fault>;
+}
+
+struct Worker {
+    reporter: Reporter,
+    saver: Saver,
+    stop: Stop,
+}
+
+impl Outside for Worker {
+    fn event(&self, event: Event) -> Result<(), Fault> {
+        self.reporter.event_blocking(event)
+    }
+
+    fn save(&self, snapshot: impl FnOnce() -> Result<Snapshot, Fault>) -> Result<(), Fault> {
+        self.saver.save(snapshot)
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        self.stop.check()
+    }
+
+    fn settle(&self) -> Result<(), Fault> {
+        self.saver.settle()
+    }
+}
+
+/// A trained model.
+pub(super) struct Finished {
+    pub(super) learner: Learner,
+    /// Steps in the weights: fewer than were made where an earlier state was better.
+    pub(super) step: u64,
+}
+
+/// Trains on a thread of its own.
+pub(super) async fn on_thread(
+    prepared: Prepared,
+    reporter: Reporter,
+    saver: Saver,
+    stop: Stop,
+) -> Result<Finished, Fault> {
+    let (done, finished) = oneshot::channel();
+    let span = tracing::Span::current();
+    let outside = Worker { reporter, saver, stop: stop.clone() };
+    let compute = move || {
+        let result = span.in_scope(|| Training::new(prepared, outside).and_then(Training::run));
+        // Nobody waits any more when the worker was told to stop.
+        let _ = done.send(result);
+    };
+    let thread = std::thread::Builder::new().name("train".to_owned()).spawn(compute);
+    thread.map_err(|error| Fault::passing("the compute thread can't be started", error))?;
+    let ended = async {
+        finished.await.unwrap_or_else(|_| Err(Fault::Passing("the compute thread panicked".to_owned())))
+    };
+    tokio::select! {
+        finished = ended => finished,
+        // The thread is in the middle of a step; it ends with the process, or after the step.
+        () = stop.requested() => Err(stop.check().err().unwrap_or_else(|| Fault::Passing("stopped".to_owned()))),
+    }
+}
+
+/// A run, between two steps.
+pub(super) struct Training<O> {
+    spec: std::sync::Arc<Spec>,
+    spec_digest: String,
+    learner: Learner,
+    train: Rows,
+    validation: Rows,
+    augment: Option<Augment>,
+    plan: Plan,
+    order: Order,
+    schedule: Schedule,
+    optimizer: AdamW,
+    meter: Meter,
+    patience: Patience,
+    /// The best weights, where the result shall be made of them.
+    best: Option<Tensors>,
+    /// Steps done.
+    step: u64,
+    /// Whether the weights as they are have been validated.
+    validated: bool,
+    /// Whether patience has run out.
+    stopped: bool,
+    outside: O,
+}
+
+impl<O: Outside> Training<O> {
+    pub(super) fn new(prepared: Prepared, outside: O) -> Result<Self, Fault> {
+        let Prepared { origin, learner, train, validation, resume } = prepared;
+        let arguments = &origin.spec.arguments;
+        let augment = match origin.spec.objective {
+            Objective::Supervised { instruction_token_dropout, .. } => {
+                Augment::new(instruction_token_dropout, arguments.seed)
+            }
+            Objective::Causal { .. } => None,
+        };
+        let plan = Plan::new(train.len(), arguments);
+        let options = AdamWOptions { beta1: arguments.beta1, beta2: arguments.beta2, eps: arguments.epsilon };
+        let mut training = Self {
+            schedule: Schedule::new(arguments, plan.total_steps),
+            spec: origin.spec,
+            spec_digest: origin.spec_digest,
+            learner,
+            train,
+            validation,
+            augment,
+            plan,
+            order: Order::new(plan),
+            optimizer: AdamW::new(options),
+            meter: Meter::new(plan),
+            patience: Patience::default(),
+            best: None,
+            step: 0,
+            validated: false,
+            stopped: false,
+            outside,
+        };
+        if let Some(saved) = resume {
+            training.restore(saved)?;
+        }
+        Ok(training)
+    }
+
+    fn restore(&mut self, saved: Saved) -> Result<(), Fault> {
+        self.learner.set_weights(&saved.weights)?;
+        let restored = self.optimizer.restore(saved.state.step, &saved.moments);
+        restored.map_err(|error| of_job("the saved moments don't fit")(&error))?;
+        self.best = saved.best;
+        self.patience = saved.state.patience;
+        self.step = saved.state.step;
+        self.validated = saved.state.validated;
+        self.stopped = saved.state.stopped;
+        Ok(())
+    }
+
+    /// Trains to the end.
+    pub(super) fn run(mut self) -> Result<Finished, Fault> {
+        if self.step == 0 {
+            self.validate()?;
+            // Patience is for training: there was none yet.
+            self.stopped = false;
+        }
+        while self.step < self.plan.total_steps && !self.stopped {
+            self.outside.check()?;
+            let done = self.make_step()?;
+            self.log(&done)?;
+            self.validate_if_due()?;
+            self.save_if_due()?;
+        }
+        if !self.validated {
+            self.validate()?;
+        }
+        self.outside.settle()?;
+        self.finish()
+    }
+
+    fn make_step(&mut self) -> Result<StepDone, Fault> {
+        let (batches, tokens) = self.batches();
+        let failed = of_job(format!("step {}", self.step + 1));
+        let seed = self.spec.arguments.seed;
+        let mut made = self.learner.step(&batches, seed, self.step).map_err(|error| failed(&error))?;
+        let grad_norm = match self.spec.arguments.max_grad_norm {
+            Some(max) => made.gradients.clip(max),
+            None => made.gradients.global_norm(),
+        };
+        let grad_norm = grad_norm.map_err(|error| failed(&error))?;
+        if !made.loss.sum.is_finite() || !grad_norm.is_finite() {
+            return Err(self.not_finite(&made, grad_norm));
+        }
+        let learning_rate = self.schedule.rate(self.step);
+        self.update(&made, learning_rate).map_err(|error| failed(&error))?;
+        self.step += 1;
+        self.validated = false;
+        let done = StepDone { step: self.step, loss: made.loss, tokens, learning_rate, grad_norm };
+        self.meter.count(&done);
+        Ok(done)
+    }
+
+    /// The micro-batches of the next step, and their tokens.
+    fn batches(&mut self) -> (Vec<Batch>, u64) {
+        let rows = self.order.rows(self.step);
+        let mut tokens = 0;
+        let batches = rows.micro_batches.iter().map(|numbers| {
+            let seen = |row: &usize| self.train.augmented(*row, rows.epoch, self.augment.as_ref());
+            let examples: Vec<_> = numbers.iter().map(seen).collect();
+            tokens += examples.iter().map(|example| example.input_ids.len() as u64).sum::<u64>();
+            batch(&examples)
+        });
+        (batches.collect(), tokens)
+    }
+
+    fn update(&mut self, made: &StepGradients, lr: f64) -> Result<(), candle_core::Error> {
+        let weight_decay = self.spec.arguments.weight_decay;
+        let matrices: std::collections::BTreeSet<&str> = self
+            .learner
+            .variables()
+            .iter()
+            .filter(|(_, variable)| variable.rank() >= 2)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        self.optimizer.step(self.learner.variables(), &made.gradients.0, |name| StepRates {
+            lr,
+            weight_decay: if matrices.contains(name) { weight_decay } else { 0.0 },
+        })
+    }
+
+    /// Names the first tensor that holds what isn't a number.
+    fn not_finite(&self, made: &StepGradients, grad_norm: f64) -> Fault {
+        let weights =
+            self.learner.variables().iter().map(|(name, variable)| ("weight", name, variable.as_tensor()));
+        let gradients = made.gradients.0.iter().map(|(name, gradient)| ("gradient of", name, gradient));
+        let first = weights.chain(gradients).find(|(_, _, tensor)| !is_finite(tensor));
+        let first = match first {
+            Some((what, name, _)) => format!("the first tensor with such numbers is the {what} {name}"),
+            None => "no trained tensor holds such numbers yet, so they arise in the forward pass".to_owned(),
+        };
+        let loss = made.loss.sum / made.loss.tokens.max(1) as f64;
+        Fault::Job(format!(
+            "step {}: loss {loss}, gradient norm {grad_norm}: not finite; {first}; lower learning_rate or raise warmup_steps",
+            self.step + 1
+        ))
+    }
+
+    fn log(&mut self, done: &StepDone) -> Result<(), Fault> {
+        let last = self.step == self.plan.total_steps;
+        if self.step.is_multiple_of(self.arguments().logging_steps) || last {
+            let progress = self.meter.read(done);
+            tracing::info!(step = progress.step, loss = progress.loss, "trained");
+            self.outside.event(Event::Progress(progress))?;
+        }
+        Ok(())
+    }
+
+    fn validate_if_due(&mut self) -> Result<(), Fault> {
+        let due = self.arguments().eval_steps.is_some_and(|steps| self.step.is_multiple_of(steps));
+        if due || self.step == self.plan.total_steps { self.validate() } else { Ok(()) }
+    }
+
+    /// Measures the held-out loss, where there is something held out.
+    fn validate(&mut self) -> Result<(), Fault> {
+        self.validated = true;
+        if self.validation.len() == 0 {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let loss = self.validation_loss()?;
+        let verdict = self.patience.take_in(self.step, loss, self.arguments().early_stopping);
+        if verdict.best && self.arguments().early_stopping.is_some() {
+            let weights = self.learner.weights();
+            self.best =
+                Some(weights.map_err(|error| Fault::passing("the best weights can't be kept", error))?);
+        }
+        self.stopped = verdict.stop;
+        let evaluated =
+            proto::TrainingEvaluated { step: self.step as i64, eval_loss: loss, best: verdict.best };
+        self.outside.event(Event::Evaluated(evaluated))?;
+        self.meter.pause(began.elapsed());
+        Ok(())
+    }
+
+    fn validation_loss(&self) -> Result<f64, Fault> {
+        let failed = of_job(format!("validation after step {}", self.step));
+        let mut sum = LossSum::default();
+        let rows: Vec<usize> = (0..self.validation.len()).collect();
+        for numbers in rows.chunks(self.arguments().batch_size) {
+            self.outside.check()?;
+            let examples: Vec<_> = numbers.iter().map(|row| self.validation.example(*row)).collect();
+            let loss = self.learner.evaluate(&batch(&examples)).map_err(|error| failed(&error))?;
+            sum.sum += loss.sum;
+            sum.tokens += loss.tokens;
+        }
+        let loss = sum.sum / sum.tokens.max(1) as f64;
+        if loss.is_finite() { Ok(loss) } else { Err(failed(&format!("the loss is {loss}"))) }
+    }
+
+    fn save_if_due(&mut self) -> Result<(), Fault> {
+        if !self.arguments().save_steps.is_some_and(|steps| self.step.is_multiple_of(steps)) {
+            return Ok(());
+        }
+        let began = Instant::now();
+        self.outside.save(|| self.snapshot())?;
+        self.meter.pause(began.elapsed());
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, Fault> {
+        let failed = |error| Fault::passing("the state can't be copied", error);
+        Ok(Snapshot {
+            weights: self.learner.weights().map_err(failed)?,
+            moments: self.optimizer.state().map_err(failed)?,
+            best: self.best.clone(),
+            state: TrainerState {
+                spec_digest: self.spec_digest.clone(),
+                step: self.step,
+                epoch: self.step / self.plan.steps_per_epoch,
+                step_in_epoch: self.step % self.plan.steps_per_epoch,
+                total_steps: self.plan.total_steps,
+                seed: self.arguments().seed,
+                patience: self.patience.clone(),
+                validated: self.validated,
+                stopped: self.stopped,
+                ..TrainerState::default()
+            },
+        })
+    }
+
+    fn finish(self) -> Result<Finished, Fault> {
+        let best = self.patience.best().map_or(self.step, |(step, _)| step);
+        let Some(weights) = self.best else { return Ok(Finished { learner: self.learner, step: self.step }) };
+        self.learner.set_weights(&weights)?;
+        Ok(Finished { learner: self.learner, step: best })
+    }
+
+    fn arguments(&self) -> &Arguments {
+        &self.spec.arguments
+    }
+}
+
+fn is_finite(tensor: &candle_core::Tensor) -> bool {
+    let numbers = tensor.flatten_all().and_then(|flat| flat.to_vec1::<f32>());
+    numbers.is_ok_and(|numbers| numbers.iter().all(|number| number.is_finite()))
+}
+
+#[cfg(test)]
+mod tests;
