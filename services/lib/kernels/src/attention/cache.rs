@@ -21,8 +21,15 @@ pub struct KeyValues {
 
 #[derive(Debug)]
 enum Kept {
-    Host { keys: Vec<f32>, values: Vec<f32> },
-    Device { pair: Option<(Tensor, Tensor)> },
+    Host {
+        keys: Vec<f32>,
+        values: Vec<f32>,
+    },
+    /// Rows from `len` on are left from before a truncation.
+    Device {
+        pair: Option<(Tensor, Tensor)>,
+        len: usize,
+    },
 }
 
 impl KeyValues {
@@ -31,7 +38,7 @@ impl KeyValues {
         let kept = if device.is_cpu() {
             Kept::Host { keys: Vec::new(), values: Vec::new() }
         } else {
-            Kept::Device { pair: None }
+            Kept::Device { pair: None, len: 0 }
         };
         Self { width: heads.key_width(), kept }
     }
@@ -40,7 +47,7 @@ impl KeyValues {
     pub fn len(&self) -> usize {
         match &self.kept {
             Kept::Host { keys, .. } => keys.len() / self.width,
-            Kept::Device { pair } => pair.as_ref().map_or(0, |(keys, _)| keys.dims()[0]),
+            Kept::Device { len, .. } => *len,
         }
     }
 
@@ -71,34 +78,29 @@ impl KeyValues {
                 extend(keys, &floats(&k.contiguous()?)?, self.width);
                 extend(values, &floats(&v.contiguous()?)?, self.width);
             }
-            Kept::Device { pair } => {
-                *pair = Some(match pair.take() {
+            Kept::Device { pair, len } => {
+                *pair = Some(match pair.take().filter(|_| *len > 0) {
                     None => (k.clone(), v.clone()),
-                    Some((keys, values)) => (Tensor::cat(&[&keys, k], 0)?, Tensor::cat(&[&values, v], 0)?),
+                    Some((keys, values)) => (
+                        Tensor::cat(&[&keys.narrow(0, 0, *len)?, k], 0)?,
+                        Tensor::cat(&[&values.narrow(0, 0, *len)?, v], 0)?,
+                    ),
                 });
+                *len += k.dim(0)?;
             }
         }
         Ok(())
     }
 
     /// Forgets all but the first `len` tokens.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub fn truncate(&mut self, len: usize) -> Result<()> {
-        let len = len.min(self.len());
+    pub fn truncate(&mut self, len: usize) {
         match &mut self.kept {
             Kept::Host { keys, values } => {
                 keys.truncate(len * self.width);
                 values.truncate(len * self.width);
             }
-            Kept::Device { pair } => {
-                if let Some((keys, values)) = pair.take().filter(|_| len > 0) {
-                    *pair = Some((keys.narrow(0, 0, len)?, values.narrow(0, 0, len)?));
-                }
-            }
+            Kept::Device { len: kept, .. } => *kept = len.min(*kept),
         }
-        Ok(())
     }
 }
 
@@ -130,8 +132,10 @@ pub fn attention_cached(q: &Tensor, kept: &KeyValues, heads: Heads) -> Result<Te
             let (output, _) = forward::run(&floats(&q)?, &[(queries, Keys { k: keys, v: values })], heads);
             tensor(output, (n, width))
         }
-        Kept::Device { pair: Some((keys, values)) } => plain::one(q, keys, values, heads),
-        Kept::Device { pair: None } => q.zeros_like(),
+        Kept::Device { pair: Some((keys, values)), len } => {
+            plain::one(q, &keys.narrow(0, 0, *len)?, &values.narrow(0, 0, *len)?, heads)
+        }
+        Kept::Device { pair: None, .. } => q.zeros_like(),
     }
 }
 
@@ -172,10 +176,10 @@ mod tests {
         kept.append(&k, &v).unwrap();
         let first = attention_cached(&rows(&q, 9, 1), &kept, HEADS).unwrap();
         kept.append(&v, &k).unwrap();
-        kept.truncate(10).unwrap();
+        kept.truncate(10);
         assert_eq!(kept.len(), 10);
         assert_close(&attention_cached(&rows(&q, 9, 1), &kept, HEADS).unwrap(), &first, 0.0);
-        kept.truncate(0).unwrap();
+        kept.truncate(0);
         assert!(kept.is_empty());
     }
 

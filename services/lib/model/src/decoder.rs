@@ -1,0 +1,227 @@
+//! The Llama decoder: embedding, layers, norm, output projection; one definition for training and inference.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor, Var};
+use rootstock_kernels::{Random, RotaryTable, Segments, embedding, linear, rms_norm};
+
+use crate::{
+    Adapter, Config, EMBEDDING, FINAL_NORM, HEAD, KvCache, ModelError, Projection,
+    config::{input_norm_name, post_attention_norm_name},
+    layer::{Context, Layer, Pass},
+    weight::Weight,
+};
+
+mod load;
+
+/// How the backward pass gets at the activations of a layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recompute {
+    /// They are kept from the forward pass: fastest.
+    #[default]
+    Never,
+    /// Each layer keeps its input alone and runs again: least memory, a third more work.
+    Always,
+}
+
+/// A Llama model in memory, shared by all who use it.
+#[derive(Debug)]
+pub struct Decoder {
+    config: Config,
+    device: Device,
+    recompute: Recompute,
+    rotary: RotaryTable,
+    /// [V, H]
+    embedding: Weight,
+    layers: Vec<Layer>,
+    /// [H]
+    norm: Weight,
+    /// [V, H]; absent when tied to the embedding.
+    head: Option<Weight>,
+}
+
+impl Decoder {
+    /// A model with fresh weights: matrices from N(0, `initializer_range`^2) as in transformers, norms 1; f32. Each weight's numbers
+    /// depend on the seed and its name alone.
+    ///
+    /// # Errors
+    /// When the configuration does not fit together or the device can't take the tensors.
+    pub fn init(config: Config, seed: u64, device: &Device) -> Result<Self, ModelError> {
+        config.validate()?;
+        let std = config.initializer_range;
+        let mut tensors = BTreeMap::new();
+        for spec in config.tensors() {
+            let tensor = match spec.shape.len() {
+                1 => Tensor::ones(spec.shape, DType::F32, device)?,
+                _ => Random::named(seed, &spec.name).normal_tensor(spec.shape, 0.0, std, device)?,
+            };
+            tensors.insert(spec.name, tensor);
+        }
+        Self::from_tensors(config, tensors, device)
+    }
+
+    /// A model of these tensors, whose shapes have been checked.
+    pub(crate) fn from_tensors(
+        config: Config,
+        mut tensors: BTreeMap<String, Tensor>,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let mut take = |name: String| match tensors.remove(&name) {
+            Some(tensor) => Ok(Weight::new(name, tensor)),
+            None => Err(ModelError::MissingTensors(vec![name])),
+        };
+        let embedding = take(EMBEDDING.to_owned())?;
+        let mut layers = Vec::with_capacity(config.num_hidden_layers);
+        for index in 0..config.num_hidden_layers {
+            let [q, k, v, o, gate, up, down] = Projection::ALL.map(|p| take(p.weight_name(index)));
+            layers.push(Layer {
+                index,
+                projections: [q?, k?, v?, o?, gate?, up?, down?],
+                input_norm: take(input_norm_name(index))?,
+                post_attention_norm: take(post_attention_norm_name(index))?,
+            });
+        }
+        let norm = take(FINAL_NORM.to_owned())?;
+        let head = if config.tie_word_embeddings { None } else { Some(take(HEAD.to_owned())?) };
+        let rotary = RotaryTable::new(config.head_dim, config.rope_theta, &config.rope_scaling);
+        let recompute = Recompute::default();
+        Ok(Self { config, device: device.clone(), recompute, rotary, embedding, layers, norm, head })
+    }
+
+    /// The model's shape.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where its weights lie.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Every weight by its Hugging Face name, in the order of `Config::tensors`, without copying.
+    pub fn named_tensors(&self) -> Vec<(String, Tensor)> {
+        self.weights().map(|weight| (weight.name().to_owned(), weight.tensor().clone())).collect()
+    }
+
+    /// Bytes of all weights.
+    pub fn bytes(&self) -> usize {
+        self.weights().map(|w| w.tensor().elem_count() * w.tensor().dtype().size_in_bytes()).sum()
+    }
+
+    /// Makes every weight an f32 variable and returns them by name: the parameters of full training.
+    ///
+    /// # Errors
+    /// When memory for the variables is not to be had.
+    pub fn set_trainable(&mut self) -> Result<Vec<(String, Var)>, ModelError> {
+        let layers = self.layers.iter_mut().flat_map(Layer::weights_mut);
+        let all = std::iter::once(&mut self.embedding).chain(layers);
+        let all = all.chain(std::iter::once(&mut self.norm)).chain(&mut self.head);
+        all.map(|weight| Ok((weight.name().to_owned(), weight.train()?))).collect()
+    }
+
+    /// Chooses between keeping activations and computing them again.
+    pub fn set_recompute(&mut self, recompute: Recompute) {
+        self.recompute = recompute;
+    }
+
+    pub(crate) fn recompute(&self) -> Recompute {
+        self.recompute
+    }
+
+    /// Logits [V] f32 of the position after `ids`, which follow the tokens in the cache and are appended to it.
+    ///
+    /// # Errors
+    /// When there are no ids, one is not below the vocabulary size, or the cache is too small; the cache keeps its tokens then.
+    pub fn forward(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        adapter: Option<&dyn Adapter>,
+    ) -> Result<Tensor, ModelError> {
+        self.check_ids(ids)?;
+        cache.prepare(ids.len())?;
+        let start = cache.len();
+        let positions: Vec<u32> = (start..start + ids.len()).map(|position| position as u32).collect();
+        let pass = self.pass(&positions, adapter);
+        let mut x = embedding(self.embedding.tensor(), ids)?; // [n, H]
+        for layer in &self.layers {
+            (x, _) = layer.forward(&x, &pass, &mut Context::Cached(&mut *cache))?;
+        }
+        cache.advance(ids.len());
+        let last = x.narrow(0, ids.len() - 1, 1)?; // [1, H]
+        let normed = rms_norm(&last, self.norm.tensor(), self.config.rms_norm_eps)?;
+        Ok(linear(&normed, self.head().tensor())?.squeeze(0)?) // [V]
+    }
+
+    /// Logits [S, V] f32 after each of `ids`, which begin a sequence.
+    ///
+    /// # Errors
+    /// When there are no ids or one is not below the vocabulary size.
+    pub fn forward_all(&self, ids: &[u32], adapter: Option<&dyn Adapter>) -> Result<Tensor, ModelError> {
+        self.check_ids(ids)?;
+        let segments = Segments::new(&[ids.len()]);
+        let hidden = self.hidden(ids, &segments, adapter)?; // [S, H]
+        Ok(linear(&hidden, self.head().tensor())?) // [S, V]
+    }
+
+    /// Normed hidden states [T, H] of packed sequences.
+    pub(crate) fn hidden(
+        &self,
+        ids: &[u32],
+        segments: &Segments,
+        adapter: Option<&dyn Adapter>,
+    ) -> Result<Tensor, ModelError> {
+        let pass = self.pass(&segments.positions(), adapter);
+        let mut x = embedding(self.embedding.tensor(), ids)?; // [T, H]
+        for layer in &self.layers {
+            (x, _) = layer.forward(&x, &pass, &mut Context::Packed(segments))?;
+        }
+        Ok(rms_norm(&x, self.norm.tensor(), self.config.rms_norm_eps)?)
+    }
+
+    pub(crate) fn pass<'a>(&self, positions: &[u32], adapter: Option<&'a dyn Adapter>) -> Pass<'a> {
+        Pass {
+            heads: self.config.heads(),
+            eps: self.config.rms_norm_eps,
+            rotation: self.rotary.at(positions),
+            adapter,
+            dropout: None,
+        }
+    }
+
+    pub(crate) fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    pub(crate) fn embedding(&self) -> &Weight {
+        &self.embedding
+    }
+
+    pub(crate) fn norm(&self) -> &Weight {
+        &self.norm
+    }
+
+    /// The output projection, which may be the embedding table.
+    pub(crate) fn head(&self) -> &Weight {
+        self.head.as_ref().unwrap_or(&self.embedding)
+    }
+
+    fn weights(&self) -> impl Iterator<Item = &Weight> {
+        let layers = self.layers.iter().flat_map(Layer::weights);
+        std::iter::once(&self.embedding).chain(layers).chain(std::iter::once(&self.norm)).chain(&self.head)
+    }
+
+    fn check_ids(&self, ids: &[u32]) -> Result<(), ModelError> {
+        let vocab_size = self.config.vocab_size;
+        if ids.is_empty() {
+            return Err(ModelError::EmptyInput);
+        }
+        match ids.iter().position(|id| *id as usize >= vocab_size) {
+            Some(position) => Err(ModelError::TokenOutOfRange { id: ids[position], position, vocab_size }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Loading a decoder from safetensors files, single or sharded, with every tensor in them accounted for.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use candle_core::{DType, Device, Tensor};
+use rootstock_kernels::MappedFile;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use crate::{Config, Decoder, HEAD, ModelError, TensorSpec, error::file_name};
+
+/// Buffers that older checkpoints hold and nobody reads: the frequencies follow from the configuration.
+const UNUSED_SUFFIX: &str = ".rotary_emb.inv_freq";
+
+impl Decoder {
+    /// Loads a model from memory-mapped safetensors files. Matrices become `dtype`, f32 or bf16; norms are always f32.
+    ///
+    /// # Errors
+    /// Names the tensor that is missing, unexpected, doubled, of the wrong shape or of a dtype that is not read, or the file that
+    /// can't be read. A stored output projection is passed over when the configuration ties it to the embedding.
+    pub fn load(
+        config: Config,
+        files: &[PathBuf],
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        config.validate()?;
+        let expected: BTreeMap<String, TensorSpec> =
+            config.tensors().into_iter().map(|spec| (spec.name.clone(), spec)).collect();
+        let mut reader = Reader { expected, dtype, device, tensors: BTreeMap::new(), unexpected: Vec::new() };
+        for file in files {
+            reader.read(file, config.tie_word_embeddings)?;
+        }
+        let tensors = reader.finish()?;
+        Self::from_tensors(config, tensors, device)
+    }
+}
+
+struct Reader<'a> {
+    expected: BTreeMap<String, TensorSpec>,
+    dtype: DType,
+    device: &'a Device,
+    tensors: BTreeMap<String, Tensor>,
+    unexpected: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, path: &Path, tied: bool) -> Result<(), ModelError> {
+        let file = file_name(path);
+        let map = MappedFile::open(path).map_err(|source| ModelError::Io { file: file.clone(), source })?;
+        let views = SafeTensors::deserialize(map.bytes())
+            .map_err(|error| ModelError::Format { file, problem: error.to_string() })?;
+        for (name, view) in views.iter() {
+            if let Some(spec) = self.expected.get(name) {
+                let tensor = self.convert(spec, &view)?;
+                if self.tensors.insert(name.to_owned(), tensor).is_some() {
+                    return Err(ModelError::DuplicateTensor(name.to_owned()));
+                }
+            } else if !(name.ends_with(UNUSED_SUFFIX) || tied && name == HEAD) {
+                self.unexpected.push(name.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn convert(&self, spec: &TensorSpec, view: &TensorView<'_>) -> Result<Tensor, ModelError> {
+        if view.shape() != spec.shape {
+            let (name, found, expected) = (spec.name.clone(), view.shape().to_vec(), spec.shape.clone());
+            return Err(ModelError::Shape { name, found, expected });
+        }
+        let stored = match view.dtype() {
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            other => {
+                return Err(ModelError::Dtype { name: spec.name.clone(), dtype: format!("{other:?}") });
+            }
+        };
+        let wanted = if spec.shape.len() == 1 { DType::F32 } else { self.dtype };
+        let tensor = Tensor::from_raw_buffer(view.data(), stored, view.shape(), &Device::Cpu)?;
+        Ok(tensor.to_dtype(wanted)?.to_device(self.device)?)
+    }
+
+    fn finish(mut self) -> Result<BTreeMap<String, Tensor>, ModelError> {
+        self.unexpected.sort();
+        if !self.unexpected.is_empty() {
+            return Err(ModelError::UnexpectedTensors(self.unexpected));
+        }
+        let missing: Vec<String> =
+            self.expected.into_keys().filter(|name| !self.tensors.contains_key(name)).collect();
+        if missing.is_empty() { Ok(self.tensors) } else { Err(ModelError::MissingTensors(missing)) }
+    }
+}

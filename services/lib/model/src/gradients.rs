@@ -1,0 +1,122 @@
+//! Gradients by parameter name, and the sink in which a backward pass leaves them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use candle_core::{Tensor, TensorId, Var};
+use rootstock_kernels::{add, clip_by_global_norm, global_norm};
+
+use crate::{ModelError, weight::Weight};
+
+/// Gradients by parameter name (Hugging Face's for weights, PEFT's for adapters), f32, of their parameters' shapes.
+#[derive(Clone, Debug, Default)]
+pub struct Gradients(pub BTreeMap<String, Tensor>);
+
+impl Gradients {
+    /// Adds another micro-batch's gradients; a name that is only there is taken over.
+    ///
+    /// # Errors
+    /// When two gradients of one name differ in shape.
+    pub fn accumulate(&mut self, other: Self) -> Result<(), ModelError> {
+        for (name, gradient) in other.0 {
+            let sum = match self.0.get(&name) {
+                Some(sum) => add(sum, &gradient)?,
+                None => gradient,
+            };
+            self.0.insert(name, sum);
+        }
+        Ok(())
+    }
+
+    /// The Euclidean norm over all gradients.
+    ///
+    /// # Errors
+    /// When a gradient is not f32.
+    pub fn global_norm(&self) -> Result<f64, ModelError> {
+        Ok(global_norm(self.0.values())?)
+    }
+
+    /// Shortens the gradients to `max_norm` where their norm is larger; returns the norm before.
+    ///
+    /// # Errors
+    /// When a gradient is not f32.
+    pub fn clip(&mut self, max_norm: f64) -> Result<f64, ModelError> {
+        Ok(clip_by_global_norm(&mut self.0, max_norm)?)
+    }
+}
+
+/// Collects the gradients of the parameters that were asked for.
+pub(crate) struct Sink<'a> {
+    wanted: HashMap<TensorId, &'a str>,
+    gradients: BTreeMap<String, Tensor>,
+}
+
+impl<'a> Sink<'a> {
+    pub(crate) fn new(parameters: &'a [(String, Var)]) -> Self {
+        let wanted = parameters.iter().map(|(name, var)| (var.as_tensor().id(), name.as_str())).collect();
+        Self { wanted, gradients: BTreeMap::new() }
+    }
+
+    /// The name under which a weight's gradient is wanted.
+    pub(crate) fn wants(&self, weight: &Weight) -> Option<&'a str> {
+        weight.variable().and_then(|variable| self.wants_tensor(variable.as_tensor()))
+    }
+
+    pub(crate) fn wants_tensor(&self, tensor: &Tensor) -> Option<&'a str> {
+        self.wanted.get(&tensor.id()).copied()
+    }
+
+    pub(crate) fn put(&mut self, name: &str, gradient: Tensor) {
+        self.gradients.insert(name.to_owned(), gradient);
+    }
+
+    /// What was put under a name, if anything.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Tensor> {
+        self.gradients.remove(name)
+    }
+
+    /// The gradients, one for each parameter; those that a backward pass has not `reached` are zeros.
+    pub(crate) fn finish(
+        mut self,
+        parameters: &[(String, Var)],
+        reached: bool,
+    ) -> Result<Gradients, ModelError> {
+        for (name, parameter) in parameters {
+            if self.gradients.contains_key(name) {
+                continue;
+            }
+            if reached {
+                let problem = "is a variable of neither the decoder nor the adapter".to_owned();
+                return Err(ModelError::Parameter { name: name.clone(), problem });
+            }
+            self.gradients.insert(name.clone(), parameter.zeros_like()?);
+        }
+        Ok(Gradients(self.gradients))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    fn gradients(name: &str, values: &[f32]) -> Gradients {
+        Gradients(BTreeMap::from([(name.to_owned(), Tensor::new(values, &Device::Cpu).unwrap())]))
+    }
+
+    #[test]
+    fn micro_batches_add_up_and_new_names_are_taken_over() {
+        let mut sum = gradients("a", &[1.0, 2.0]);
+        sum.accumulate(gradients("a", &[10.0, 20.0])).unwrap();
+        sum.accumulate(gradients("b", &[2.0])).unwrap();
+        assert_eq!(sum.0["a"].to_vec1::<f32>().unwrap(), [11.0, 22.0]);
+        assert_eq!(sum.0["b"].to_vec1::<f32>().unwrap(), [2.0]);
+        assert!(sum.accumulate(gradients("a", &[1.0])).is_err());
+    }
+
+    #[test]
+    fn clipping_returns_the_norm_before_and_leaves_the_allowed_one() {
+        let mut sum = gradients("a", &[3.0, 4.0]);
+        assert_eq!(sum.clip(1.0).unwrap(), 5.0);
+        assert!((sum.global_norm().unwrap() - 1.0).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,146 @@
+//! One decoder layer of Llama (Touvron et al., 2023; transformers' `LlamaDecoderLayer`): attention and a gated feed-forward block,
+//! each behind an RMSNorm and added to the residual stream.
+
+use candle_core::Tensor;
+use rootstock_kernels::{
+    Attended, DropoutKey, DropoutMask, Heads, LoraPair, Rotation, Segments, add, attention_cached,
+    attention_forward, lora_linear, rms_norm, rotary, swiglu,
+};
+
+use crate::{Adapter, KvCache, ModelError, Projection, weight::Weight};
+
+pub(crate) use backward::norm;
+
+mod backward;
+
+/// What all layers of one pass have in common.
+pub(crate) struct Pass<'a> {
+    pub(crate) heads: Heads,
+    pub(crate) eps: f64,
+    pub(crate) rotation: Rotation,
+    pub(crate) adapter: Option<&'a dyn Adapter>,
+    /// Present while training: adapters drop parts of their input.
+    pub(crate) dropout: Option<DropoutKey>,
+}
+
+/// Where the keys and values of a pass come from.
+pub(crate) enum Context<'a> {
+    /// Whole sequences, one after the other.
+    Packed(&'a Segments),
+    /// One sequence, of which the cache holds the beginning.
+    Cached(&'a mut KvCache),
+}
+
+/// The weights of a layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Layer {
+    pub(crate) index: usize,
+    /// [H]
+    pub(crate) input_norm: Weight,
+    /// [H]
+    pub(crate) post_attention_norm: Weight,
+    /// [out, in] each, in the order of `Projection::ALL`.
+    pub(crate) projections: [Weight; 7],
+}
+
+/// The activations of a layer, which its backward pass needs. T tokens, width H.
+pub(crate) struct Trace {
+    /// [T, H]
+    input: Tensor,
+    /// [T, H]
+    normed: Tensor,
+    /// [T, Hq * D], rotated.
+    q: Tensor,
+    /// [T, Hkv * D], rotated.
+    k: Tensor,
+    /// [T, Hkv * D]
+    v: Tensor,
+    attended: Attended,
+    /// [T, H], the residual stream between the blocks.
+    middle: Tensor,
+    /// [T, H]
+    middle_normed: Tensor,
+    /// [T, I]
+    gate: Tensor,
+    /// [T, I]
+    up: Tensor,
+    /// [T, I]
+    activated: Tensor,
+}
+
+impl Layer {
+    /// Takes the residual stream `x` [T, H] through the layer; gives it back [T, H], with what was computed on the way.
+    pub(crate) fn forward(
+        &self,
+        x: &Tensor,
+        pass: &Pass<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(Tensor, Trace), ModelError> {
+        let normed = rms_norm(x, self.input_norm.tensor(), pass.eps)?;
+        let q = self.project(Projection::Q, &normed, pass)?; // [T, Hq * D]
+        let k = self.project(Projection::K, &normed, pass)?; // [T, Hkv * D]
+        let v = self.project(Projection::V, &normed, pass)?; // [T, Hkv * D]
+        let (q, k) = (rotary(&q, &pass.rotation)?, rotary(&k, &pass.rotation)?);
+        let attended = self.attend((&q, &k, &v), pass.heads, context)?; // [T, Hq * D]
+        let middle = add(x, &self.project(Projection::O, &attended.output, pass)?)?; // [T, H]
+
+        let middle_normed = rms_norm(&middle, self.post_attention_norm.tensor(), pass.eps)?;
+        let gate = self.project(Projection::Gate, &middle_normed, pass)?; // [T, I]
+        let up = self.project(Projection::Up, &middle_normed, pass)?; // [T, I]
+        let activated = swiglu(&gate, &up)?;
+        let output = add(&middle, &self.project(Projection::Down, &activated, pass)?)?; // [T, H]
+
+        let input = x.clone();
+        let trace = Trace { input, normed, q, k, v, attended, middle, middle_normed, gate, up, activated };
+        Ok((output, trace))
+    }
+
+    pub(crate) fn weight(&self, projection: Projection) -> &Weight {
+        &self.projections[projection as usize]
+    }
+
+    /// The layer's weights in the order of `Config::tensors`.
+    pub(crate) fn weights(&self) -> impl Iterator<Item = &Weight> {
+        let (attention, mlp) = self.projections.split_at(4);
+        let first = std::iter::once(&self.input_norm).chain(attention);
+        first.chain(std::iter::once(&self.post_attention_norm)).chain(mlp)
+    }
+
+    pub(crate) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {
+        let (attention, mlp) = self.projections.split_at_mut(4);
+        let first = std::iter::once(&mut self.input_norm).chain(attention);
+        first.chain(std::iter::once(&mut self.post_attention_norm)).chain(mlp)
+    }
+
+    fn project(&self, projection: Projection, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor, ModelError> {
+        // The backward pass is written out below, so no tape shall keep the activations alive.
+        let pair = self.pair(projection, pass).map(LoraPair::detach);
+        let mask = pair.as_ref().and_then(|pair| self.mask(projection, pair, pass));
+        Ok(lora_linear(x, self.weight(projection).tensor(), pair.as_ref(), mask)?)
+    }
+
+    fn pair<'a>(&self, projection: Projection, pass: &Pass<'a>) -> Option<&'a LoraPair> {
+        pass.adapter.and_then(|adapter| adapter.lora(self.index, projection))
+    }
+
+    fn mask(&self, projection: Projection, pair: &LoraPair, pass: &Pass<'_>) -> Option<DropoutMask> {
+        let module = (self.index * Projection::ALL.len() + projection as usize) as u64;
+        pass.dropout.filter(|_| pair.dropout > 0.0).map(|key| key.mask(module, pair.dropout))
+    }
+
+    fn attend(
+        &self,
+        (q, k, v): (&Tensor, &Tensor, &Tensor),
+        heads: Heads,
+        context: &mut Context<'_>,
+    ) -> Result<Attended, ModelError> {
+        match context {
+            Context::Packed(segments) => Ok(attention_forward((q, k, v), segments, heads)?),
+            Context::Cached(cache) => {
+                let layer = cache.layer(self.index);
+                layer.append(k, v)?;
+                Ok(Attended::from(attention_cached(q, layer, heads)?))
+            }
+        }
+    }
+}

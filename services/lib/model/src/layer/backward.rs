@@ -1,0 +1,84 @@
+//! The backward pass of a layer, the forward pass read from bottom to top; candle's tape over the same forward pass is its test.
+
+use candle_core::Tensor;
+use rootstock_kernels::{
+    InputGradient, LoraPair, Segments, attention_backward, linear_weight_gradient, lora_backward,
+    rms_norm_backward, rotary, swiglu_backward,
+};
+
+use super::{Layer, Pass, Trace};
+use crate::{ModelError, Projection, gradients::Sink, weight::Weight};
+
+impl Layer {
+    /// Takes the gradient `dy` [T, H] of the layer's output to that of its input [T, H], leaving those of the weights in the sink.
+    pub(crate) fn backward(
+        &self,
+        trace: &Trace,
+        dy: &Tensor,
+        (pass, segments): (&Pass<'_>, &Segments),
+        sink: &mut Sink<'_>,
+    ) -> Result<Tensor, ModelError> {
+        let dactivated = self.back(&[(Projection::Down, dy)], &trace.activated, pass, sink)?; // [T, I]
+        let (dgate, dup) = swiglu_backward(&trace.gate, &trace.up, &dactivated)?;
+        let into_mlp = [(Projection::Gate, &dgate), (Projection::Up, &dup)];
+        let dnormed = self.back(&into_mlp, &trace.middle_normed, pass, sink)?; // [T, H]
+        let dmiddle = norm((&trace.middle, &self.post_attention_norm), &dnormed, Some(dy), pass, sink)?;
+
+        let dattended = self.back(&[(Projection::O, &dmiddle)], &trace.attended.output, pass, sink)?; // [T, Hq * D]
+        let qkv = (&trace.q, &trace.k, &trace.v);
+        let (dq, dk, dv) = attention_backward(qkv, &trace.attended, &dattended, segments, pass.heads)?;
+        let back = pass.rotation.inverse();
+        let (dq, dk) = (rotary(&dq, &back)?, rotary(&dk, &back)?);
+        let into_attention = [(Projection::Q, &dq), (Projection::K, &dk), (Projection::V, &dv)];
+        let dnormed = self.back(&into_attention, &trace.normed, pass, sink)?; // [T, H]
+        norm((&trace.input, &self.input_norm), &dnormed, Some(&dmiddle), pass, sink)
+    }
+
+    /// The gradient of the input `x` of several projections, from those of their outputs.
+    fn back(
+        &self,
+        outputs: &[(Projection, &Tensor)],
+        x: &Tensor,
+        pass: &Pass<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Tensor, ModelError> {
+        let mut dx = InputGradient::new(x);
+        for (projection, dy) in outputs {
+            let weight = self.weight(*projection);
+            dx.add_linear(dy, weight.tensor())?;
+            if let Some(name) = sink.wants(weight) {
+                sink.put(name, linear_weight_gradient(dy, x)?);
+            }
+            if let Some(pair) = self.pair(*projection, pass) {
+                let mask = self.mask(*projection, pair, pass);
+                let (da, db) = lora_backward(x, &pair.detach(), mask, dy, &mut dx)?;
+                put_pair(pair, da, db, sink);
+            }
+        }
+        Ok(dx.finish()?)
+    }
+}
+
+fn put_pair(pair: &LoraPair, da: Tensor, db: Tensor, sink: &mut Sink<'_>) {
+    for (tensor, gradient) in [(&pair.a, da), (&pair.b, db)] {
+        if let Some(name) = sink.wants_tensor(tensor) {
+            sink.put(name, gradient);
+        }
+    }
+}
+
+/// Through an RMSNorm, with the gradient that went past it added, if any did.
+pub(crate) fn norm(
+    (x, weight): (&Tensor, &Weight),
+    dy: &Tensor,
+    past: Option<&Tensor>,
+    pass: &Pass<'_>,
+    sink: &mut Sink<'_>,
+) -> Result<Tensor, ModelError> {
+    let name = sink.wants(weight);
+    let (dx, dw) = rms_norm_backward((x, weight.tensor(), pass.eps), dy, past, name.is_some())?;
+    if let (Some(name), Some(dw)) = (name, dw) {
+        sink.put(name, dw);
+    }
+    Ok(dx)
+}

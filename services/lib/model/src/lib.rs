@@ -1,0 +1,28 @@
+//! The decoder that training and inference share, with Hugging Face weight names.
+#![forbid(unsafe_code)]
+
+mod cache;
+mod config;
+mod decoder;
+mod error;
+mod gradients;
+mod layer;
+mod projection;
+mod save;
+#[cfg(test)]
+mod testing;
+mod train;
+mod weight;
+
+pub use cache::KvCache;
+pub use config::{
+    Config, ConfigError, EMBEDDING, FINAL_NORM, HEAD, RopeScaling, SUPPORTED_ARCHITECTURE,
+    SUPPORTED_MODEL_TYPE, TensorSpec,
+};
+pub use decoder::{Decoder, Recompute};
+pub use error::ModelError;
+pub use gradients::Gradients;
+pub use projection::{Adapter, Projection};
+pub use rootstock_kernels::{DropoutKey, LoraPair, LossSum};
+pub use save::save_tensors;
+pub use train::{Batch, evaluate, forward_backward};

@@ -1,0 +1,78 @@
+//! What the tests share: a tiny model of odd shape and an adapter for it.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor, Var};
+use rootstock_kernels::{LoraPair, Random};
+
+use crate::{Adapter, Batch, Config, Projection};
+
+/// Two layers, two query heads per key head, a head wider than `hidden_size / heads`.
+pub(crate) fn tiny() -> Config {
+    let json = br#"{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 61, "hidden_size": 24,
+        "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 10,
+        "tie_word_embeddings": true, "initializer_range": 0.2, "eos_token_id": 0}"#;
+    Config::from_json(json).unwrap()
+}
+
+pub(crate) fn untied() -> Config {
+    Config { tie_word_embeddings: false, ..tiny() }
+}
+
+/// Rows of different lengths, some of whose labels are ignored.
+pub(crate) fn batch(seed: u64) -> Batch {
+    let (rows, seq_len) = (3, 9);
+    let random = Random::new(seed, 0);
+    let input_ids: Vec<u32> = (0..rows * seq_len).map(|i| random.below(i as u64, 61) as u32).collect();
+    let kept = |i: usize| i % seq_len < 4 + 2 * (i / seq_len) && i % 5 != 3;
+    let labels =
+        input_ids.iter().enumerate().map(|(i, id)| if kept(i) { i64::from(*id) } else { -100 }).collect();
+    Batch { rows, seq_len, input_ids, labels }
+}
+
+/// Pairs on all projections but one, with B not zero.
+pub(crate) struct Pairs {
+    pub(crate) pairs: BTreeMap<(usize, Projection), LoraPair>,
+    pub(crate) parameters: Vec<(String, Var)>,
+}
+
+impl Pairs {
+    pub(crate) fn new(config: &Config, rank: usize, dropout: f64) -> Self {
+        let (mut pairs, mut parameters) = (BTreeMap::new(), Vec::new());
+        for layer in 0..config.num_hidden_layers {
+            for projection in Projection::ALL.into_iter().filter(|p| *p != Projection::Up) {
+                let (outputs, inputs) = projection.shape(config);
+                let mut variable = |half: &str, shape: (usize, usize)| {
+                    let name = format!("{}.{half}", projection.module_path(layer));
+                    let values = Random::named(7, &name).normal_tensor(shape, 0.0, 0.3, &Device::Cpu);
+                    let variable = Var::from_tensor(&values.unwrap()).unwrap();
+                    parameters.push((name, variable.clone()));
+                    variable.as_tensor().clone()
+                };
+                let (a, b) = (variable("lora_A", (rank, inputs)), variable("lora_B", (outputs, rank)));
+                pairs.insert((layer, projection), LoraPair { a, b, scale: 0.7, dropout });
+            }
+        }
+        Self { pairs, parameters }
+    }
+}
+
+impl Adapter for Pairs {
+    fn lora(&self, layer: usize, projection: Projection) -> Option<&LoraPair> {
+        self.pairs.get(&(layer, projection))
+    }
+}
+
+pub(crate) fn flat(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+#[track_caller]
+pub(crate) fn assert_close(what: &str, found: &Tensor, expected: &Tensor, tolerance: f32) {
+    assert_eq!(found.dims(), expected.dims(), "{what}");
+    let (found, expected) = (flat(found), flat(expected));
+    let scale = expected.iter().fold(1e-6_f32, |max, value| max.max(value.abs()));
+    for (i, (a, b)) in found.iter().zip(&expected).enumerate() {
+        assert!((a - b).abs() <= tolerance * scale, "{what}[{i}] is {a}, expected {b} (scale {scale})");
+    }
+}

@@ -1,0 +1,134 @@
+//! The seam between a model and its training: loss and gradients of a batch, layer by layer, without a tape.
+
+use candle_core::{Tensor, Var};
+use rootstock_kernels::{
+    DropoutKey, LossSum, cross_entropy, cross_entropy_with_gradients, embedding, embedding_backward, rms_norm,
+};
+
+use crate::{
+    Adapter, Decoder, Gradients, ModelError, Recompute,
+    gradients::Sink,
+    layer::{Context, Layer, Pass, Trace, norm},
+};
+pub use batch::Batch;
+use batch::Packed;
+
+mod batch;
+
+/// The summed loss of a batch and the gradients of `parameters` for `loss sum / denominator`. The denominator is the number of
+/// counted tokens of the whole optimizer step, so that micro-batches add up to the mean. Parameters are variables of the decoder
+/// ([`Decoder::set_trainable`]) or of the adapter, recognised by identity; all else is frozen. The adapter's dropout draws its
+/// masks from the key.
+///
+/// # Errors
+/// When the batch does not fit the model, or a parameter is a variable of neither the decoder nor the adapter.
+pub fn forward_backward(
+    decoder: &Decoder,
+    adapter: Option<&dyn Adapter>,
+    parameters: &[(String, Var)],
+    batch: &Batch,
+    denominator: f64,
+    dropout: DropoutKey,
+) -> Result<(LossSum, Gradients), ModelError> {
+    let packed = batch.pack(decoder.config())?;
+    let mut sink = Sink::new(parameters);
+    if packed.ids.is_empty() {
+        return Ok((LossSum::default(), sink.finish(parameters, false)?));
+    }
+    let mut pass = decoder.pass(&packed.segments.positions(), adapter);
+    pass.dropout = Some(dropout);
+    // Inside the pool, a kernel's last task runs on this thread, and waking others is cheaper.
+    let loss = rayon::scope(|_| walk(decoder, &pass, &packed, 1.0 / denominator, &mut sink))?;
+    Ok((loss, sink.finish(parameters, true)?))
+}
+
+/// The summed loss of a batch, without dropout.
+///
+/// # Errors
+/// When the batch does not fit the model.
+pub fn evaluate(
+    decoder: &Decoder,
+    adapter: Option<&dyn Adapter>,
+    batch: &Batch,
+) -> Result<LossSum, ModelError> {
+    let packed = batch.pack(decoder.config())?;
+    if packed.ids.is_empty() {
+        return Ok(LossSum::default());
+    }
+    let hidden = decoder.hidden(&packed.ids, &packed.segments, adapter)?;
+    Ok(cross_entropy(&hidden, decoder.head().tensor(), &packed.targets)?)
+}
+
+/// What a layer leaves for its backward pass.
+enum Kept {
+    Trace(Box<Trace>),
+    /// The layer's input [T, H], from which the trace is computed again.
+    Input(Tensor),
+}
+
+/// Down through the layers and up again.
+fn walk(
+    decoder: &Decoder,
+    pass: &Pass<'_>,
+    packed: &Packed,
+    scale: f64,
+    sink: &mut Sink<'_>,
+) -> Result<LossSum, ModelError> {
+    let mut kept = Vec::with_capacity(decoder.layers().len());
+    let mut x = embedding(decoder.embedding().tensor(), &packed.ids)?; // [T, H]
+    for layer in decoder.layers() {
+        let (output, trace) = layer.forward(&x, pass, &mut Context::Packed(&packed.segments))?;
+        kept.push(match decoder.recompute() {
+            Recompute::Never => Kept::Trace(Box::new(trace)),
+            Recompute::Always => Kept::Input(x),
+        });
+        x = output;
+    }
+    let (loss, mut dx) = head(decoder, &x, pass, (packed, scale), sink)?;
+    for (layer, kept) in decoder.layers().iter().zip(kept).rev() {
+        let trace = kept.trace(layer, pass, packed)?;
+        dx = layer.backward(&trace, &dx, (pass, &packed.segments), sink)?;
+    }
+    if let Some(name) = sink.wants(decoder.embedding()) {
+        // Where the head is tied to the table, its gradient is there already.
+        let table = match sink.take(name) {
+            Some(gradient) => gradient,
+            None => decoder.embedding().tensor().zeros_like()?,
+        };
+        sink.put(name, embedding_backward(&table, &packed.ids, &dx)?);
+    }
+    Ok(loss)
+}
+
+/// The last norm, the output projection and the loss; gives the gradient of the last layer's output `x` [T, H].
+fn head(
+    decoder: &Decoder,
+    x: &Tensor,
+    pass: &Pass<'_>,
+    (packed, scale): (&Packed, f64),
+    sink: &mut Sink<'_>,
+) -> Result<(LossSum, Tensor), ModelError> {
+    let hidden = rms_norm(x, decoder.norm().tensor(), pass.eps)?;
+    let (weight, targets) = (decoder.head(), &packed.targets);
+    let name = sink.wants(weight);
+    let (loss, gradients) =
+        cross_entropy_with_gradients(&hidden, weight.tensor(), targets, scale, name.is_some())?;
+    if let (Some(name), Some(gradient)) = (name, gradients.head) {
+        sink.put(name, gradient);
+    }
+    Ok((loss, norm((x, decoder.norm()), &gradients.hidden, None, pass, sink)?))
+}
+
+impl Kept {
+    fn trace(self, layer: &Layer, pass: &Pass<'_>, packed: &Packed) -> Result<Box<Trace>, ModelError> {
+        match self {
+            Self::Trace(trace) => Ok(trace),
+            Self::Input(x) => {
+                Ok(Box::new(layer.forward(&x, pass, &mut Context::Packed(&packed.segments))?.1))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor, Var};
+use rootstock_kernels::{AdamW, AdamWOptions, Random, StepRates, cross_entropy_sum};
+
+use super::*;
+use crate::{
+    Config,
+    testing::{Pairs, assert_close, batch, flat, tiny, untied},
+};
+
+const KEY: DropoutKey = DropoutKey { seed: 1, step: 2, micro: 3 };
+
+fn fresh(config: Config) -> Decoder {
+    Decoder::init(config, 1, &Device::Cpu).unwrap()
+}
+
+/// Loss and gradients by candle's tape over the same forward pass.
+fn by_tape(config: &Config, batch: &Batch, denominator: f64) -> (f64, BTreeMap<String, Tensor>) {
+    let named = fresh(config.clone()).named_tensors();
+    let tracked: BTreeMap<String, Tensor> =
+        named.into_iter().map(|(name, t)| (name, Var::from_tensor(&t).unwrap().into_inner())).collect();
+    let decoder = Decoder::from_tensors(config.clone(), tracked.clone(), &Device::Cpu).unwrap();
+    let packed = batch.pack(config).unwrap();
+    let hidden = decoder.hidden(&packed.ids, &packed.segments, None).unwrap();
+    let loss = cross_entropy_sum(&hidden, decoder.head().tensor(), &packed.targets).unwrap();
+    let gradients = (&loss / denominator).unwrap().backward().unwrap();
+    let gradients = tracked.into_iter().map(|(name, t)| (name, gradients.get(&t).unwrap().clone())).collect();
+    (f64::from(loss.to_scalar::<f32>().unwrap()), gradients)
+}
+
+#[test]
+fn every_gradient_of_full_training_agrees_with_candles_tape() {
+    for config in [tiny(), untied()] {
+        let mut decoder = fresh(config.clone());
+        let parameters = decoder.set_trainable().unwrap();
+        let batch = batch(5);
+        let (loss, gradients) = forward_backward(&decoder, None, &parameters, &batch, 7.0, KEY).unwrap();
+        let (expected_loss, expected) = by_tape(&config, &batch, 7.0);
+        assert!((loss.sum - expected_loss).abs() < 1e-4 * expected_loss, "{loss:?} {expected_loss}");
+        assert_eq!(loss.tokens, batch.counted_tokens());
+        assert_eq!(gradients.0.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+        for (name, gradient) in &gradients.0 {
+            assert_close(name, gradient, &expected[name], 5e-5);
+        }
+    }
+}
+
+#[test]
+fn gradients_of_an_adapter_agree_with_finite_differences_of_the_loss() {
+    let (decoder, adapter, batch) = (fresh(tiny()), Pairs::new(&tiny(), 2, 0.0), batch(6));
+    let (_, gradients) =
+        forward_backward(&decoder, Some(&adapter), &adapter.parameters, &batch, 1.0, KEY).unwrap();
+    for (name, parameter) in &adapter.parameters {
+        let direction =
+            Random::named(3, name).normal_tensor(parameter.shape(), 0.0, 1.0, &Device::Cpu).unwrap();
+        let start = parameter.as_tensor().copy().unwrap();
+        let loss_at = |distance: f64| {
+            parameter.set(&(&start + (&direction * distance).unwrap()).unwrap().detach()).unwrap();
+            evaluate(&decoder, Some(&adapter), &batch).unwrap().sum
+        };
+        let slope = (loss_at(2e-3) - loss_at(-2e-3)) / 4e-3;
+        parameter.set(&start.detach()).unwrap();
+        let along: f64 =
+            flat(&(&gradients.0[name] * &direction).unwrap()).iter().map(|v| f64::from(*v)).sum();
+        let norm = flat(&gradients.0[name]).iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        assert!((slope - along).abs() < 5e-3 * norm.max(0.1), "{name}: {along}, but the loss says {slope}");
+    }
+}
+
+#[test]
+fn recomputation_gives_the_same_bits() {
+    let adapter = Pairs::new(&tiny(), 2, 0.3);
+    let mut decoder = fresh(tiny());
+    let run = |decoder: &Decoder| {
+        let (loss, gradients) =
+            forward_backward(decoder, Some(&adapter), &adapter.parameters, &batch(7), 1.0, KEY).unwrap();
+        (loss, gradients.0.into_values().map(|g| flat(&g)).collect::<Vec<_>>())
+    };
+    let kept = run(&decoder);
+    decoder.set_recompute(Recompute::Always);
+    assert_eq!(run(&decoder), kept);
+}
+
+#[test]
+fn dropout_follows_its_key_and_rests_in_evaluation() {
+    let (decoder, adapter, batch) = (fresh(tiny()), Pairs::new(&tiny(), 2, 0.5), batch(8));
+    let loss = |key| {
+        forward_backward(&decoder, Some(&adapter), &adapter.parameters, &batch, 1.0, key).unwrap().0.sum
+    };
+    assert_eq!(loss(KEY), loss(KEY));
+    assert_ne!(loss(KEY), loss(DropoutKey { step: 9, ..KEY }));
+    let quiet = Pairs::new(&tiny(), 2, 0.0);
+    let rested = evaluate(&decoder, Some(&adapter), &batch).unwrap();
+    assert_eq!(rested, evaluate(&decoder, Some(&quiet), &batch).unwrap());
+}
+
+#[test]
+fn rows_alone_add_up_to_the_batch() {
+    let mut decoder = fresh(tiny());
+    let parameters = decoder.set_trainable().unwrap();
+    let whole = batch(9);
+    let run = |batch: &Batch| forward_backward(&decoder, None, &parameters, batch, 10.0, KEY).unwrap();
+    let (loss, gradients) = run(&whole);
+    let (mut sum, mut parts) = (LossSum::default(), Gradients::default());
+    for row in 0..whole.rows {
+        let range = row * whole.seq_len..(row + 1) * whole.seq_len;
+        let (input_ids, labels) = (whole.input_ids[range.clone()].to_vec(), whole.labels[range].to_vec());
+        let (loss, gradients) = run(&Batch { rows: 1, seq_len: whole.seq_len, input_ids, labels });
+        sum += loss;
+        parts.accumulate(gradients).unwrap();
+    }
+    assert!((sum.sum - loss.sum).abs() < 1e-4 && sum.tokens == loss.tokens);
+    for (name, gradient) in &gradients.0 {
+        assert_close(name, &parts.0[name], gradient, 2e-5);
+    }
+}
+
+#[test]
+fn a_batch_without_labels_gives_zero_gradients() {
+    let mut decoder = fresh(tiny());
+    let parameters = decoder.set_trainable().unwrap();
+    let mut silent = batch(1);
+    silent.labels.fill(-100);
+    let (loss, gradients) = forward_backward(&decoder, None, &parameters, &silent, 1.0, KEY).unwrap();
+    assert_eq!(loss, LossSum::default());
+    assert_eq!(gradients.0.len(), parameters.len());
+    assert_eq!(gradients.global_norm().unwrap(), 0.0);
+    assert_eq!(evaluate(&decoder, None, &silent).unwrap(), LossSum::default());
+}
+
+#[test]
+fn a_stranger_among_the_parameters_is_named() {
+    let stranger = Var::from_tensor(&Tensor::new(&[1_f32], &Device::Cpu).unwrap()).unwrap();
+    let parameters = [("stranger".to_owned(), stranger)];
+    let error = forward_backward(&fresh(tiny()), None, &parameters, &batch(1), 1.0, KEY).unwrap_err();
+    assert!(error.to_string().contains("parameter stranger"), "{error}");
+}
+
+#[test]
+fn training_learns_a_batch_by_heart_and_repeats_bit_for_bit() {
+    let train = || {
+        let mut decoder = fresh(tiny());
+        let parameters = decoder.set_trainable().unwrap();
+        let mut optimizer = AdamW::new(AdamWOptions::default());
+        let batch = batch(4);
+        let mut losses = Vec::new();
+        for step in 0..60 {
+            let (loss, mut gradients) = forward_backward(
+                &decoder,
+                None,
+                &parameters,
+                &batch,
+                batch.counted_tokens() as f64,
+                DropoutKey { step, ..KEY },
+            )
+            .unwrap();
+            losses.push(loss.sum / loss.tokens as f64);
+            gradients.clip(1.0).unwrap();
+            optimizer.step(&parameters, &gradients.0, |_| StepRates { lr: 1e-2, weight_decay: 0.0 }).unwrap();
+        }
+        losses
+    };
+    let losses = train();
+    assert!(losses[59] < 0.1 * losses[0], "{losses:?}");
+    assert_eq!(losses, train());
+}
