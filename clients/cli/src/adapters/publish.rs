@@ -1,0 +1,51 @@
+//! `rootstock adapters publish`: new requests get the version from here on; running ones finish on theirs.
+use std::time::Duration;
+
+use clap::Args;
+use rootstock_artifacts::Kind;
+
+use super::served::Served;
+use crate::progress::Meter;
+use crate::{CliError, Context, names};
+
+/// Publishing may have to load the base model first.
+pub(super) const DEADLINE: Duration = Duration::from_secs(300);
+
+/// Arguments of `adapters publish`.
+#[derive(Debug, Args)]
+pub struct PublishArgs {
+    /// The adapter
+    name: String,
+    /// The version [default: the newest]
+    #[arg(long, value_name = "D")]
+    digest: Option<String>,
+    /// Publish only if the name is at this generation (0: was never published)
+    #[arg(long, value_name = "G")]
+    expected_generation: Option<i64>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(args: PublishArgs, context: &Context) -> Result<(), CliError> {
+    let name = names::alias(Kind::Adapter, &args.name)?;
+    let digest = match &args.digest {
+        Some(digest) => names::digest(digest)?,
+        None => newest(context, &name).await?,
+    };
+    let meter = Meter::waiting(format!("publishing {name}"));
+    let adapters = context.clients().with_deadline(DEADLINE).adapters();
+    let published = adapters.publish_adapter(name, digest, args.expected_generation).await;
+    meter.clear();
+    let published = published?;
+    context.show(&Served::after_swap(published.adapter, published.swap_ms)?, args.json)
+}
+
+async fn newest(context: &Context, name: &str) -> Result<String, CliError> {
+    let versions = context.clients().checkpoint().list_artifacts(Some(name), Some(Kind::Adapter)).await?;
+    versions.into_iter().next().map(|version| version.digest).ok_or_else(|| {
+        CliError::refused(format!(
+            "{name} has no version; train one with `rootstock train` or store one with `rootstock adapters import`"
+        ))
+    })
+}

@@ -1,0 +1,80 @@
+//! A PEFT directory before it is sent: a configuration that can be applied, and tensors that fit the base model.
+use std::fs::File;
+use std::path::Path;
+
+use rootstock_model::Config;
+use rootstock_peft::{CONFIG_FILE, LoraConfig, TensorHeader, WEIGHTS_FILE, check_tensors, read_header};
+
+use super::{NamedFile, dir};
+use crate::CliError;
+
+/// A directory that can be sent, if it fits the base model.
+#[derive(Debug)]
+pub(crate) struct Adapter {
+    pub(crate) files: Vec<NamedFile>,
+    pub(crate) left_out: Vec<String>,
+    config: LoraConfig,
+    tensors: Vec<TensorHeader>,
+}
+
+/// Reads and checks a directory.
+pub(crate) fn read(path: &Path) -> Result<Adapter, CliError> {
+    let listing = dir::list(path, |name| name == CONFIG_FILE || name == WEIGHTS_FILE)?;
+    let at = |problem: String| CliError::refused(format!("{}: {problem}", path.display()));
+    let config = listing.read(path, CONFIG_FILE)?;
+    let config = LoraConfig::from_json(&config).map_err(|error| at(error.to_string()))?;
+    let weights = listing.path(WEIGHTS_FILE).ok_or_else(|| {
+        at(format!(
+            "has no {WEIGHTS_FILE}; save the adapter with save_pretrained(..., safe_serialization=True)"
+        ))
+    })?;
+    let failed = |source| CliError::io(weights.display().to_string(), source);
+    let mut file = File::open(weights).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let tensors = read_header(&mut file, size).map_err(|error| at(error.to_string()))?;
+    Ok(Adapter { files: listing.files, left_out: listing.left_out, config, tensors })
+}
+
+impl Adapter {
+    /// Checks every tensor against the base model's shape.
+    pub(crate) fn check_fits(&self, base: &Config, base_name: &str) -> Result<(), CliError> {
+        check_tensors(&self.config, base, &self.tensors).map_err(|error| {
+            CliError::refused(format!("{WEIGHTS_FILE} does not fit the base model {base_name}: {error}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden(name: &str) -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
+    }
+
+    fn config_of(name: &str) -> Config {
+        Config::from_json(&std::fs::read(golden(name).join("config.json")).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_adapter_fits_the_model_it_was_made_for_and_no_other() {
+        let adapter = read(&golden("lora")).unwrap();
+        adapter.check_fits(&config_of("tied"), "tied").unwrap();
+        let error = adapter.check_fits(&config_of("untied"), "untied").unwrap_err().to_string();
+        assert!(error.contains("base model untied") && error.contains("lora_A"), "{error}");
+    }
+
+    #[test]
+    fn what_is_missing_and_what_is_not_supported_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(read(dir.path()).unwrap_err().to_string().contains("has no adapter_config.json"));
+        let config = std::fs::read_to_string(golden("lora").join(CONFIG_FILE)).unwrap();
+        std::fs::write(dir.path().join(CONFIG_FILE), &config).unwrap();
+        assert!(read(dir.path()).unwrap_err().to_string().contains("has no adapter_model.safetensors"));
+        let dora = config.replace("\"use_dora\": false", "\"use_dora\": true");
+        std::fs::write(dir.path().join(CONFIG_FILE), dora).unwrap();
+        assert!(read(dir.path()).unwrap_err().to_string().contains("use_dora"));
+        std::fs::write(dir.path().join("adapter_model.bin"), b"PK\x03\x04").unwrap();
+        assert!(read(dir.path()).unwrap_err().to_string().contains("adapter_model.bin is a pickle"));
+    }
+}

@@ -1,0 +1,198 @@
+//! `rootstock generate`: text as it is made, and nothing but the text on standard output.
+use clap::Args;
+use futures::StreamExt;
+use rootstock_artifacts::Kind;
+use rootstock_client::proto::inference::v1::generate_request::Input;
+use rootstock_client::proto::inference::v1::generate_response::Message;
+use rootstock_client::proto::inference::v1::{
+    FinishReason, GenerateRequest, GeneratedToken, GenerationFinished, GenerationStarted, SamplingParams,
+};
+use serde::Serialize;
+
+use crate::{CliError, Context, names};
+
+/// Arguments of `generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// The base model [default: the adapter's, or the only one there is]
+    #[arg(long, value_name = "M")]
+    model: Option<String>,
+    /// The adapter: its name or NAME/versions/DIGEST [default: none, the base model answers]
+    #[arg(long, value_name = "N")]
+    adapter: Option<String>,
+    /// What to go on from
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    prompt: String,
+    /// Most tokens to generate
+    #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true)]
+    max_tokens: i32,
+    /// 0 takes the most likely token each time; higher is more varied
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
+    temperature: f64,
+    /// Only the K most likely tokens [default: all]
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 0,
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    top_k: i32,
+    /// Only the most likely tokens that together have this probability [default: 1]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    top_p: Option<f64>,
+    /// Only tokens at least this likely relative to the most likely one
+    #[arg(long, value_name = "P", default_value_t = 0.0, allow_negative_numbers = true)]
+    min_p: f64,
+    /// Makes tokens that occurred less likely [default: 1]
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    repetition_penalty: Option<f64>,
+    /// Seed of the random choice [default: the server draws one]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// End before this text; may be repeated
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    stop: Vec<String>,
+    /// Also tell the log-probability of each token, and of the N most likely ones (with --json)
+    #[arg(long, value_name = "N", requires = "json", allow_negative_numbers = true)]
+    logprobs: Option<i32>,
+    /// Go on past the end-of-sequence token
+    #[arg(long)]
+    ignore_eos: bool,
+    /// Print one JSON object at the end, with ids, digests and timings
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Generation {
+    text: String,
+    tokens: Vec<Token>,
+    #[serde(flatten)]
+    started: Started,
+    #[serde(flatten)]
+    finished: Finished,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Started {
+    request_id: String,
+    base_digest: String,
+    adapter_digest: String,
+    adapter_generation: i64,
+    tokenizer_digest: String,
+    seed: u64,
+    prompt_tokens: i32,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Finished {
+    finish_reason: &'static str,
+    completion_tokens: i32,
+    queue_ms: f64,
+    prefill_ms: f64,
+    decode_ms: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Token {
+    id: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprob: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    top_logprobs: Vec<Likely>,
+}
+
+#[derive(Debug, Serialize)]
+struct Likely {
+    id: u32,
+    logprob: f64,
+}
+
+pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), CliError> {
+    let json = args.json;
+    let mut stream = context.clients().generation().generate(request(args)?).await?;
+    let mut generation = Generation::default();
+    while let Some(response) = stream.next().await {
+        match response?.message {
+            Some(Message::Started(started)) => generation.started = started.into(),
+            Some(Message::Delta(delta)) => {
+                generation.text.push_str(&delta.text);
+                generation.tokens.extend(delta.tokens.into_iter().map(Token::from));
+                if !json {
+                    context.write(&delta.text)?;
+                }
+            }
+            Some(Message::Finished(finished)) => generation.finished = finished.into(),
+            None => {}
+        }
+    }
+    if json {
+        return context.json(&generation);
+    }
+    // A line of its own for whatever comes next; in a script the shell takes it away.
+    if generation.text.ends_with('\n') { Ok(()) } else { context.line("") }
+}
+
+fn request(args: GenerateArgs) -> Result<GenerateRequest, CliError> {
+    let named = |kind, name: Option<String>| name.map(|name| names::artifact(kind, &name)).transpose();
+    Ok(GenerateRequest {
+        model: named(Kind::BaseModel, args.model)?.unwrap_or_default(),
+        adapter: named(Kind::Adapter, args.adapter)?.unwrap_or_default(),
+        input: Some(Input::Prompt(args.prompt)),
+        sampling: Some(SamplingParams {
+            max_tokens: args.max_tokens,
+            temperature: args.temperature,
+            top_k: args.top_k,
+            top_p: args.top_p,
+            min_p: args.min_p,
+            repetition_penalty: args.repetition_penalty,
+            seed: args.seed,
+            stop: args.stop,
+            logprobs: args.logprobs,
+            ignore_eos: args.ignore_eos,
+        }),
+    })
+}
+
+impl From<GenerationStarted> for Started {
+    fn from(started: GenerationStarted) -> Self {
+        Self {
+            request_id: started.request_id,
+            base_digest: started.base_digest,
+            adapter_digest: started.adapter_digest,
+            adapter_generation: started.adapter_generation,
+            tokenizer_digest: started.tokenizer_digest,
+            seed: started.seed,
+            prompt_tokens: started.prompt_tokens,
+        }
+    }
+}
+
+impl From<GenerationFinished> for Finished {
+    fn from(finished: GenerationFinished) -> Self {
+        Self {
+            finish_reason: match finished.finish_reason() {
+                FinishReason::Unspecified => "unknown",
+                FinishReason::Eos => "eos",
+                FinishReason::Stop => "stop",
+                FinishReason::Length => "length",
+            },
+            completion_tokens: finished.completion_tokens,
+            queue_ms: finished.queue_ms,
+            prefill_ms: finished.prefill_ms,
+            decode_ms: finished.decode_ms,
+        }
+    }
+}
+
+impl From<GeneratedToken> for Token {
+    fn from(token: GeneratedToken) -> Self {
+        let likely = token.top_logprobs.into_iter();
+        Self {
+            id: token.id,
+            logprob: token.logprob,
+            top_logprobs: likely.map(|top| Likely { id: top.id, logprob: top.logprob }).collect(),
+        }
+    }
+}

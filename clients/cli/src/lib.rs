@@ -1,0 +1,79 @@
+//! The verbs of the `rootstock` command line: one file per verb, each a few calls of the typed client and what a person
+//! or a script wants to see of them.
+//!
+//! Results go to standard output, everything else (progress, notes, errors) to standard error.
+#![forbid(unsafe_code)]
+
+mod adapters;
+mod check;
+mod context;
+mod data;
+mod doctor;
+mod error;
+mod evaluate;
+mod follow;
+mod generate;
+mod jobs;
+mod models;
+mod names;
+mod nearest;
+mod progress;
+mod table;
+mod tokenize;
+mod tokenizer;
+mod train;
+mod transfer;
+
+use clap::Subcommand;
+
+pub use context::{ConnectArgs, Context};
+pub use error::CliError;
+
+/// What to do with a running server.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Import, list and export base models
+    #[command(subcommand)]
+    Models(models::Command),
+    /// Import, publish, roll back, list and export adapters
+    #[command(subcommand)]
+    Adapters(adapters::Command),
+    /// Import and list data sets
+    #[command(subcommand)]
+    Data(data::Command),
+    /// Train and list tokenizers
+    #[command(subcommand)]
+    Tokenizer(tokenizer::Command),
+    /// Show the tokens of a text
+    Tokenize(tokenize::TokenizeArgs),
+    /// Train what a YAML file describes, and watch it
+    Train(train::TrainArgs),
+    /// List, show, watch, cancel and delete training jobs
+    #[command(subcommand)]
+    Jobs(jobs::Command),
+    /// Generate text; nothing but the text goes to standard output
+    Generate(generate::GenerateArgs),
+    /// Score a model and its adapters on a data set
+    Evaluate(evaluate::EvaluateArgs),
+    /// Ask every service how it is
+    Doctor(doctor::DoctorArgs),
+}
+
+/// Runs one verb.
+///
+/// # Errors
+/// When a file is refused, a call fails, or a job ends badly; [`CliError::hint`] says what to do next.
+pub async fn run(command: Command, context: &Context) -> Result<(), CliError> {
+    match command {
+        Command::Models(command) => models::run(command, context).await,
+        Command::Adapters(command) => adapters::run(command, context).await,
+        Command::Data(command) => data::run(command, context).await,
+        Command::Tokenizer(command) => tokenizer::run(command, context).await,
+        Command::Tokenize(args) => tokenize::run(args, context).await,
+        Command::Train(args) => train::run(args, context).await,
+        Command::Jobs(command) => jobs::run(command, context).await,
+        Command::Generate(args) => generate::run(args, context).await,
+        Command::Evaluate(args) => evaluate::run(args, context).await,
+        Command::Doctor(args) => doctor::run(args, context).await,
+    }
+}

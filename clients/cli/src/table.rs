@@ -1,0 +1,81 @@
+//! Tables for people; what they show is serialised as it is for scripts.
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// What can be a row of a table.
+pub(crate) trait Tabular: Serialize {
+    /// Titles of the columns.
+    const HEADER: &'static [&'static str];
+
+    /// What stands below them.
+    fn cells(&self) -> Vec<String>;
+}
+
+/// Things below each other, with a line of titles.
+pub(crate) fn list<T: Tabular>(rows: &[T]) -> String {
+    let mut table = plain();
+    table.set_header(T::HEADER.iter().copied());
+    for row in rows {
+        table.add_row(row.cells());
+    }
+    trimmed(&table)
+}
+
+/// One thing, a line for each field.
+pub(crate) fn fields<T: Tabular>(thing: &T) -> String {
+    let mut table = plain();
+    for (title, cell) in T::HEADER.iter().zip(thing.cells()) {
+        table.add_row([(*title).to_owned(), cell]);
+    }
+    trimmed(&table)
+}
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    // Digests are copied from here: cells are never wrapped.
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+fn trimmed(table: &Table) -> String {
+    table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// A number of bytes for people.
+pub(crate) fn bytes(bytes: i64) -> String {
+    indicatif::HumanBytes(u64::try_from(bytes).unwrap_or_default()).to_string()
+}
+
+/// What may not be there.
+pub(crate) fn or_dash<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// A text that may be empty.
+pub(crate) fn text_or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Pair(&'static str, i64);
+
+    impl Tabular for Pair {
+        const HEADER: &'static [&'static str] = &["NAME", "SIZE"];
+
+        fn cells(&self) -> Vec<String> {
+            vec![self.0.into(), bytes(self.1)]
+        }
+    }
+
+    #[test]
+    fn a_list_has_titles_and_a_thing_has_a_line_for_each_field() {
+        let listed = list(&[Pair("a", 10), Pair("bbbbbbbb", 4096)]);
+        let lines: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines, [vec!["NAME", "SIZE"], vec!["a", "10", "B"], vec!["bbbbbbbb", "4.00", "KiB"]]);
+        assert_eq!(fields(&Pair("a", 10)).lines().count(), 2);
+    }
+}

@@ -1,0 +1,24 @@
+//! `rootstock tokenizer`: tokenizers in the store.
+mod described;
+mod list;
+mod train;
+
+use clap::Subcommand;
+
+use crate::{CliError, Context};
+
+/// What to do with tokenizers.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a byte-level BPE tokenizer on a data set
+    Train(train::TrainArgs),
+    /// List the tokenizers
+    List(list::ListArgs),
+}
+
+pub(crate) async fn run(command: Command, context: &Context) -> Result<(), CliError> {
+    match command {
+        Command::Train(args) => train::run(args, context).await,
+        Command::List(args) => list::run(args, context).await,
+    }
+}

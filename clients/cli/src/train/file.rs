@@ -1,0 +1,145 @@
+//! The keys of a training file: one flat mapping, with the names of Hugging Face's TrainingArguments and PEFT's
+//! LoraConfig. What is not set is left to the server's defaults.
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_yaml_ng::Value;
+
+use crate::nearest;
+
+/// What is learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Objective {
+    Causal,
+    Supervised,
+}
+
+/// Which weights are trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Method {
+    Full,
+    Lora,
+}
+
+/// Schedule of the learning rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Scheduler {
+    Linear,
+    Cosine,
+    Constant,
+}
+
+/// Number format of frozen weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Dtype {
+    #[serde(alias = "float32")]
+    F32,
+    #[serde(alias = "bfloat16")]
+    Bf16,
+}
+
+/// One name or several.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub(super) enum Names {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// A training file.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct TrainFile {
+    pub(super) output: Option<String>,
+    pub(super) base_model: Option<String>,
+    pub(super) new_model: Option<NewModel>,
+    pub(super) dataset: Option<String>,
+    pub(super) validation_dataset: Option<String>,
+    pub(super) validation_split: Option<f64>,
+    pub(super) objective: Option<Objective>,
+    pub(super) block_size: Option<i32>,
+    pub(super) prompt_template: Option<String>,
+    pub(super) max_length: Option<i32>,
+    pub(super) instruction_token_dropout: Option<f64>,
+    pub(super) method: Option<Method>,
+    pub(super) r: Option<i32>,
+    pub(super) lora_alpha: Option<f64>,
+    pub(super) lora_dropout: Option<f64>,
+    pub(super) target_modules: Option<Names>,
+    pub(super) use_rslora: Option<bool>,
+    pub(super) learning_rate: Option<f64>,
+    pub(super) num_train_epochs: Option<f64>,
+    pub(super) max_steps: Option<i64>,
+    pub(super) per_device_train_batch_size: Option<i32>,
+    pub(super) gradient_accumulation_steps: Option<i32>,
+    pub(super) warmup_steps: Option<i64>,
+    pub(super) warmup_ratio: Option<f64>,
+    pub(super) lr_scheduler_type: Option<Scheduler>,
+    pub(super) weight_decay: Option<f64>,
+    pub(super) adam_beta1: Option<f64>,
+    pub(super) adam_beta2: Option<f64>,
+    pub(super) adam_epsilon: Option<f64>,
+    pub(super) max_grad_norm: Option<f64>,
+    pub(super) seed: Option<u64>,
+    pub(super) logging_steps: Option<i64>,
+    pub(super) eval_steps: Option<i64>,
+    pub(super) save_steps: Option<i64>,
+    pub(super) save_total_limit: Option<i32>,
+    pub(super) early_stopping_patience: Option<i32>,
+    pub(super) early_stopping_threshold: Option<f64>,
+    pub(super) weight_dtype: Option<Dtype>,
+}
+
+/// A model of random weights.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct NewModel {
+    pub(super) tokenizer: String,
+    pub(super) hidden_size: i32,
+    pub(super) intermediate_size: i32,
+    pub(super) num_hidden_layers: i32,
+    pub(super) num_attention_heads: i32,
+    pub(super) num_key_value_heads: i32,
+    pub(super) max_position_embeddings: i32,
+    pub(super) rope_theta: f64,
+    pub(super) tie_word_embeddings: bool,
+    pub(super) initializer_range: f64,
+}
+
+/// Parses a file; an unknown key is refused with the nearest known one.
+pub(super) fn parse(bytes: &[u8]) -> Result<TrainFile, String> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| format!("is not UTF-8 from byte {} on", error.valid_up_to()))?;
+    let value: Value = serde_yaml_ng::from_str(text).map_err(|error| format!("is no YAML: {error}"))?;
+    check_keys::<TrainFile>(&value, "")?;
+    if let Some(new_model) = value.get("new_model") {
+        check_keys::<NewModel>(new_model, "new_model.")?;
+    }
+    // From the text and not from the value, so that an error tells the line.
+    serde_yaml_ng::from_str(text).map_err(|error| error.to_string())
+}
+
+fn check_keys<T: Default + Serialize + DeserializeOwned>(value: &Value, prefix: &str) -> Result<(), String> {
+    let Some(mapping) = value.as_mapping() else {
+        return Err(format!("{}must be a mapping of keys to values", prefix.replace('.', " ")));
+    };
+    let known = known_keys::<T>();
+    for key in mapping.keys() {
+        let name = key.as_str().map_or_else(|| format!("{key:?}"), str::to_owned);
+        if !known.contains(&name) {
+            return Err(format!("unknown key {prefix}{name}; {}", nearest::hint(&name, &known)));
+        }
+    }
+    Ok(())
+}
+
+/// The fields of a struct, as they are written.
+fn known_keys<T: Default + Serialize>() -> Vec<String> {
+    match serde_json::to_value(T::default()) {
+        Ok(serde_json::Value::Object(fields)) => fields.into_iter().map(|(name, _)| name).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,247 @@
+//! A training file as the contract's TrainingSpec.
+use rootstock_artifacts::Kind;
+use rootstock_client::proto::training::v1 as proto;
+use rootstock_model::Projection;
+
+use super::file::{self, Dtype, Method, Names, Objective, Scheduler, TrainFile};
+use crate::names;
+
+/// PEFT's name for all seven projections.
+const ALL_LINEAR: &str = "all-linear";
+
+/// Parses a file; the message of an error begins with the key.
+pub(super) fn parse(bytes: &[u8]) -> Result<proto::TrainingSpec, String> {
+    to_spec(file::parse(bytes)?)
+}
+
+fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
+    let objective = file.objective.ok_or("objective is missing; write causal or supervised")?;
+    let method = file.method.ok_or("method is missing; write lora or full")?;
+    refuse_foreign(&file, objective, method)?;
+    let output = file.output.as_deref().ok_or("output is missing; write what to call the result")?;
+    let kind = if method == Method::Lora { Kind::Adapter } else { Kind::BaseModel };
+    let dataset =
+        file.dataset.as_deref().ok_or("dataset is missing; `rootstock data list` shows those there are")?;
+    let validation = file.validation_dataset.as_deref();
+    let validation = validation.map(|name| named("validation_dataset", Kind::Dataset, name)).transpose()?;
+    Ok(proto::TrainingSpec {
+        output: names::alias(kind, output).map_err(|error| format!("output: {error}"))?,
+        dataset: named("dataset", Kind::Dataset, dataset)?,
+        validation_dataset: validation.unwrap_or_default(),
+        validation_split: file.validation_split.unwrap_or_default(),
+        start: Some(start(&file)?),
+        objective: Some(objective_of(&file, objective)?),
+        method: Some(method_of(&file, method)),
+        arguments: Some(arguments(&file)),
+    })
+}
+
+/// Keys that say nothing under this objective or method would be passed over in silence.
+fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Result<(), String> {
+    let belongs = [
+        ("block_size", file.block_size.is_some(), objective == Objective::Causal, "objective: causal"),
+        (
+            "prompt_template",
+            file.prompt_template.is_some(),
+            objective == Objective::Supervised,
+            "objective: supervised",
+        ),
+        (
+            "max_length",
+            file.max_length.is_some(),
+            objective == Objective::Supervised,
+            "objective: supervised",
+        ),
+        (
+            "instruction_token_dropout",
+            file.instruction_token_dropout.is_some(),
+            objective == Objective::Supervised,
+            "objective: supervised",
+        ),
+        ("r", file.r.is_some(), method == Method::Lora, "method: lora"),
+        ("lora_alpha", file.lora_alpha.is_some(), method == Method::Lora, "method: lora"),
+        ("lora_dropout", file.lora_dropout.is_some(), method == Method::Lora, "method: lora"),
+        ("target_modules", file.target_modules.is_some(), method == Method::Lora, "method: lora"),
+        ("use_rslora", file.use_rslora.is_some(), method == Method::Lora, "method: lora"),
+    ];
+    match belongs.into_iter().find(|(_, set, fits, _)| *set && !fits) {
+        Some((key, _, _, where_)) => Err(format!("{key} is only for {where_}; take it out")),
+        None => Ok(()),
+    }
+}
+
+fn named(key: &str, kind: Kind, name: &str) -> Result<String, String> {
+    names::artifact(kind, name).map_err(|error| format!("{key}: {error}"))
+}
+
+fn start(file: &TrainFile) -> Result<proto::training_spec::Start, String> {
+    use proto::training_spec::Start;
+    match (&file.base_model, &file.new_model) {
+        (Some(name), None) => named("base_model", Kind::BaseModel, name).map(Start::BaseModel),
+        (None, Some(model)) => Ok(Start::NewModel(proto::NewModel {
+            tokenizer: named("new_model.tokenizer", Kind::Tokenizer, &model.tokenizer)?,
+            hidden_size: model.hidden_size,
+            intermediate_size: model.intermediate_size,
+            num_hidden_layers: model.num_hidden_layers,
+            num_attention_heads: model.num_attention_heads,
+            num_key_value_heads: model.num_key_value_heads,
+            max_position_embeddings: model.max_position_embeddings,
+            rope_theta: model.rope_theta,
+            tie_word_embeddings: model.tie_word_embeddings,
+            initializer_range: model.initializer_range,
+        })),
+        (Some(_), Some(_)) => Err("base_model and new_model exclude each other; take one out".into()),
+        (None, None) => Err("base_model is missing; name a base model, or describe a new_model".into()),
+    }
+}
+
+fn objective_of(file: &TrainFile, objective: Objective) -> Result<proto::training_spec::Objective, String> {
+    use proto::training_spec::Objective as Of;
+    Ok(match objective {
+        Objective::Causal => {
+            Of::Causal(proto::CausalObjective { block_size: file.block_size.unwrap_or_default() })
+        }
+        Objective::Supervised => Of::Supervised(proto::SupervisedObjective {
+            prompt_template: file
+                .prompt_template
+                .clone()
+                .ok_or("prompt_template is missing; write qa_zh, qa_en, alpaca or chat")?,
+            max_length: file.max_length.unwrap_or_default(),
+            instruction_token_dropout: file.instruction_token_dropout.unwrap_or_default(),
+        }),
+    })
+}
+
+fn method_of(file: &TrainFile, method: Method) -> proto::training_spec::Method {
+    use proto::training_spec::Method as Of;
+    match method {
+        Method::Full => Of::Full(proto::FullMethod {}),
+        Method::Lora => Of::Lora(proto::LoraMethod {
+            r: file.r.unwrap_or_default(),
+            lora_alpha: file.lora_alpha.unwrap_or_default(),
+            lora_dropout: file.lora_dropout.unwrap_or_default(),
+            target_modules: modules(file.target_modules.as_ref()),
+            use_rslora: file.use_rslora.unwrap_or_default(),
+        }),
+    }
+}
+
+fn modules(names: Option<&Names>) -> Vec<String> {
+    match names {
+        None => Vec::new(),
+        Some(Names::One(name)) if name == ALL_LINEAR => {
+            Projection::ALL.iter().map(|projection| projection.name().to_owned()).collect()
+        }
+        Some(Names::One(name)) => vec![name.clone()],
+        Some(Names::Several(names)) => names.clone(),
+    }
+}
+
+fn arguments(file: &TrainFile) -> proto::TrainingArguments {
+    proto::TrainingArguments {
+        learning_rate: file.learning_rate.unwrap_or_default(),
+        num_train_epochs: file.num_train_epochs.unwrap_or_default(),
+        max_steps: file.max_steps.unwrap_or_default(),
+        per_device_train_batch_size: file.per_device_train_batch_size.unwrap_or_default(),
+        gradient_accumulation_steps: file.gradient_accumulation_steps.unwrap_or_default(),
+        warmup_steps: file.warmup_steps.unwrap_or_default(),
+        warmup_ratio: file.warmup_ratio.unwrap_or_default(),
+        lr_scheduler_type: scheduler(file.lr_scheduler_type).into(),
+        weight_decay: file.weight_decay.unwrap_or_default(),
+        adam_beta1: file.adam_beta1,
+        adam_beta2: file.adam_beta2,
+        adam_epsilon: file.adam_epsilon,
+        max_grad_norm: file.max_grad_norm,
+        seed: file.seed,
+        logging_steps: file.logging_steps.unwrap_or_default(),
+        eval_steps: file.eval_steps.unwrap_or_default(),
+        save_steps: file.save_steps.unwrap_or_default(),
+        save_total_limit: file.save_total_limit.unwrap_or_default(),
+        early_stopping_patience: file.early_stopping_patience.unwrap_or_default(),
+        early_stopping_threshold: file.early_stopping_threshold.unwrap_or_default(),
+        weight_dtype: weight_dtype(file.weight_dtype).into(),
+    }
+}
+
+fn scheduler(scheduler: Option<Scheduler>) -> proto::LrSchedulerType {
+    match scheduler {
+        None => proto::LrSchedulerType::Unspecified,
+        Some(Scheduler::Linear) => proto::LrSchedulerType::Linear,
+        Some(Scheduler::Cosine) => proto::LrSchedulerType::Cosine,
+        Some(Scheduler::Constant) => proto::LrSchedulerType::Constant,
+    }
+}
+
+fn weight_dtype(dtype: Option<Dtype>) -> proto::WeightDtype {
+    match dtype {
+        None => proto::WeightDtype::Unspecified,
+        Some(Dtype::F32) => proto::WeightDtype::F32,
+        Some(Dtype::Bf16) => proto::WeightDtype::Bf16,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::training_spec::{Method as MethodOf, Start};
+
+    const LORA: &str = "output: greeter\nbase_model: tiny\ndataset: facts\nobjective: supervised\n\
+                        prompt_template: qa_zh\nmethod: lora\nr: 16\ntarget_modules: all-linear\n\
+                        learning_rate: 1e-3\nmax_steps: 20\nseed: 7\nlr_scheduler_type: cosine\n";
+
+    fn refusal(text: &str) -> String {
+        parse(text.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn the_names_of_trainers_and_adapters_make_a_specification() {
+        let spec = parse(LORA.as_bytes()).unwrap();
+        assert_eq!((spec.output.as_str(), spec.dataset.as_str()), ("adapters/greeter", "datasets/facts"));
+        assert_eq!(spec.start, Some(Start::BaseModel("baseModels/tiny".into())));
+        let Some(MethodOf::Lora(lora)) = spec.method else { panic!("not lora") };
+        assert_eq!((lora.r, lora.target_modules.len()), (16, 7));
+        let arguments = spec.arguments.unwrap();
+        assert_eq!((arguments.learning_rate, arguments.max_steps, arguments.seed), (1e-3, 20, Some(7)));
+        assert_eq!(arguments.lr_scheduler_type(), proto::LrSchedulerType::Cosine);
+        assert_eq!(arguments.max_grad_norm, None, "what is not set is left to the server");
+    }
+
+    #[test]
+    fn a_new_model_is_described_in_its_place() {
+        let text = "output: tiny\nnew_model:\n  tokenizer: t\n  hidden_size: 32\ndataset: d\nobjective: causal\n\
+                    block_size: 16\nmethod: full\n";
+        let spec = parse(text.as_bytes()).unwrap();
+        let Some(Start::NewModel(model)) = spec.start else { panic!("no new model") };
+        assert_eq!((spec.output.as_str(), model.tokenizer.as_str()), ("baseModels/tiny", "tokenizers/t"));
+        let typo = refusal(&text.replace("hidden_size", "hidden_sise"));
+        assert_eq!(typo, "unknown key new_model.hidden_sise; did you mean hidden_size?");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+        assert_eq!(
+            refusal(&LORA.replace("learning_rate", "learning_rat")),
+            "unknown key learning_rat; did you mean learning_rate?"
+        );
+        assert!(refusal("just text").contains("must be a mapping"));
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_told_with_its_line() {
+        let message = refusal(&LORA.replace("max_steps: 20", "max_steps: many"));
+        assert!(message.contains("max_steps") && message.contains("line 10"), "{message}");
+        let message = refusal(&LORA.replace("method: lora", "method: dora"));
+        assert!(message.contains("dora") && message.contains("lora"), "{message}");
+    }
+
+    #[test]
+    fn what_is_missing_or_has_no_effect_is_told() {
+        assert!(refusal(&LORA.replace("dataset: facts\n", "")).starts_with("dataset is missing"));
+        assert!(
+            refusal(&LORA.replace("method: lora", "method: full")).starts_with("r is only for method: lora")
+        );
+        assert!(refusal(&format!("{LORA}block_size: 8\n")).starts_with("block_size is only for"));
+        assert!(refusal(&format!("{LORA}new_model: {{tokenizer: t}}\n")).contains("exclude each other"));
+        assert!(refusal(&LORA.replace("output: greeter", "output: Greeter")).starts_with("output: "));
+    }
+}
