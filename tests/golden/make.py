@@ -173,9 +173,10 @@ def greedy(model, prompt):
 
 
 def rounded(model):
-    """Every weight rounded to bf16, computed with in f32: what a bf16 base means in this project."""
+    """Every matrix rounded to bf16, the norms left alone, all computed with in f32: what loading a base as bf16 means here."""
     for parameter in model.parameters():
-        parameter.data = parameter.data.to(torch.bfloat16).float()
+        if parameter.dim() >= 2:
+            parameter.data = parameter.data.to(torch.bfloat16).float()
     return model
 
 
