@@ -126,17 +126,16 @@ pub enum ConfigError {
 /// The file can't be read, a key is unknown, or a value is wrong; the message names the key and its origin.
 pub fn load<T: DeserializeOwned>(section: &str, sources: &Sources) -> Result<T, ConfigError> {
     let mut root = Node::empty(section, "defaults");
-    if let Some(path) = &sources.file {
-        if let Some(value) = read(path)?.remove(section) {
-            root.merge(Node::from_toml(section, &format!("config file {}", path.display()), value));
-        }
+    if let Some(path) = &sources.file
+        && let Some(value) = read(path)?.remove(section)
+    {
+        root.merge(Node::from_toml(section, &format!("config file {}", path.display()), value));
     }
     let prefix = format!("{ENV_PREFIX}{}_", section.to_ascii_uppercase());
     for (name, value) in &sources.env {
-        if let Some(key) = name.strip_prefix(&prefix).map(str::to_ascii_lowercase) {
-            if key != CLIENTS_ENV_KEY {
-                root.set(key.split(ENV_LEVEL), &format!("environment variable {name}"), value);
-            }
+        let key = name.strip_prefix(&prefix).map(str::to_ascii_lowercase);
+        if let Some(key) = key.filter(|key| key != CLIENTS_ENV_KEY) {
+            root.set(key.split(ENV_LEVEL), &format!("environment variable {name}"), value);
         }
     }
     for (key, value) in &sources.overrides {

@@ -16,6 +16,9 @@ pub const DOMAIN: &str = "rootstock";
 /// When to come back if a failure says nothing else.
 pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// The header in which a status's details travel.
+const DETAILS_HEADER: &str = "grpc-status-details-bin";
+
 /// What a client reads in place of the message of an `INTERNAL` failure, which goes to the log alone.
 const INTERNAL_MESSAGE: &str = "internal error; the server's log has the details under this call's trace id";
 
@@ -220,11 +223,21 @@ pub fn from_remote(status: &Status, dependency: &str) -> Failure {
     }
 }
 
+/// The code in a response's headers or trailers.
+pub(crate) fn code_of(headers: &HeaderMap) -> Option<Code> {
+    headers.get(Status::GRPC_STATUS).map(|value| Code::from_bytes(value.as_bytes()))
+}
+
 /// The failure that stands for a status without the contract's details, as tonic itself makes them (a message that
-/// can't be decoded or is too large, a method that isn't there); `None` where the contract has no reason for it.
-pub(crate) fn from_bare(status: &Status) -> Option<Failure> {
+/// can't be decoded or is too large, a method that isn't there); `None` for what is no error, has its details
+/// already, or has no reason in the contract.
+pub(crate) fn from_bare(headers: &HeaderMap) -> Option<Failure> {
+    if headers.contains_key(DETAILS_HEADER) {
+        return None;
+    }
+    let status = Status::from_header_map(headers)?;
     let reason = match status.code() {
-        // How tonic reports a message over the limit, and one that it cannot decode: both are the caller's.
+        // How tonic reports a message over the limit, and one that it can't decode: both are the caller's.
         Code::OutOfRange | Code::InvalidArgument | Code::Internal => ErrorReason::InvalidField,
         Code::NotFound => ErrorReason::NotFound,
         Code::ResourceExhausted => ErrorReason::Overloaded,

@@ -91,7 +91,7 @@ pub mod bytes {
     /// The serializer's own.
     pub fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         let (unit, size) =
-            UNITS.into_iter().find(|(_, size)| *value > 0 && value % size == 0).unwrap_or(("B", 1));
+            UNITS.into_iter().find(|(_, size)| *value > 0 && value.is_multiple_of(*size)).unwrap_or(("B", 1));
         serializer.collect_str(&format_args!("{}{unit}", value / size))
     }
 

@@ -123,7 +123,8 @@ mod tests {
     use tower::{Layer, ServiceExt, service_fn};
 
     use super::*;
-    use crate::layers::middleware::{code_of, wrap};
+    use crate::layers::middleware::wrap;
+    use crate::status::code_of;
 
     const GENERATE: &str = "/rootstock.inference.v1.GenerationService/Generate";
 

@@ -4,14 +4,14 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use http_body::{Frame, SizeHint};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service, ServiceExt};
 
 use crate::methods::{self, Method};
-use crate::status::Failure;
+use crate::status::{Failure, code_of};
 
 /// What a middleware wraps: the services, or the next middleware.
 pub(crate) trait Callee:
@@ -145,11 +145,6 @@ pub(crate) fn is_last(frame: Option<&Result<Frame<bytes::Bytes>, Status>>) -> bo
         None | Some(Err(_)) => true,
         Some(Ok(frame)) => frame.is_trailers(),
     }
-}
-
-/// The code in a response's headers or trailers.
-pub(crate) fn code_of(headers: &HeaderMap) -> Option<Code> {
-    headers.get(Status::GRPC_STATUS).map(|value| Code::from_bytes(value.as_bytes()))
 }
 
 /// Hears once how a call ended; `CANCELLED` if it is dropped before, which is how a caller's hanging up looks.

@@ -81,3 +81,24 @@ async fn with_a_delay_the_server_says_not_serving_first_and_goes_on_for_a_while(
     assert_eq!(server.hear("hello").await.unwrap(), ["hello"]);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_connection_past_its_age_finishes_its_streams_and_new_calls_find_another() {
+    let max_connection_age = Some(Duration::from_millis(50));
+    let server = start(ServerConfig { max_connection_age, ..ServerConfig::default() }).await;
+    let mut stream = server.call("hold", "old").await.unwrap();
+    stream.message().await.unwrap();
+    for _ in 0..100 {
+        // The first call after a GOAWAY may find out that its connection takes no more: it was never sent, and
+        // goes through on the next one.
+        let answer = match server.hear("hello").await {
+            Err(unsent) if unsent.code() == Code::Cancelled => server.hear("hello").await,
+            answer => answer,
+        };
+        assert_eq!(answer.unwrap(), ["hello"]);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    server.service.gate("old").notify_one();
+    assert_eq!(said(stream.message().await.unwrap().unwrap()), "released");
+    server.stop().await;
+}

@@ -66,6 +66,7 @@ fn a_remote_failure_passes_through_with_its_reason_field_and_delay() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "statuses as transports and foreign servers make them")]
 fn a_dependency_that_is_gone_or_going_is_unavailable_to_the_client() {
     let going = from_remote(&status(Failure::new(ErrorReason::ShuttingDown, "bye")), "checkpoint");
     assert_eq!(going.reason, ErrorReason::DependencyUnavailable);

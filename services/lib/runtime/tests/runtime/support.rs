@@ -23,7 +23,7 @@ use tonic::{Request, Response, Status};
 use tonic_types::StatusExt;
 
 /// The name under which the scripted service is mounted.
-pub const GENERATION: &str = "rootstock.inference.v1.GenerationService";
+pub(crate) const GENERATION: &str = "rootstock.inference.v1.GenerationService";
 
 /// How long anything here may take before the test counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,13 +32,13 @@ type Messages = Pin<Box<dyn Stream<Item = Result<GenerateResponse, Status>> + Se
 
 /// The service: `model` is the script, `adapter` its argument.
 #[derive(Clone, Default)]
-pub struct Scripted {
+pub(crate) struct Scripted {
     gates: Arc<Mutex<BTreeMap<String, Arc<Notify>>>>,
 }
 
 impl Scripted {
     /// What a "hold" stream with this argument waits for.
-    pub fn gate(&self, name: &str) -> Arc<Notify> {
+    pub(crate) fn gate(&self, name: &str) -> Arc<Notify> {
         Arc::clone(self.gates.lock().unwrap().entry(name.to_owned()).or_default())
     }
 }
@@ -49,7 +49,7 @@ fn say(text: impl Into<String>) -> Result<GenerateResponse, Status> {
 }
 
 /// What a message of the scripted service says.
-pub fn said(response: GenerateResponse) -> String {
+pub(crate) fn said(response: GenerateResponse) -> String {
     match response.message {
         Some(Message::Started(started)) => started.request_id,
         other => panic!("the scripted service says nothing but started: {other:?}"),
@@ -99,23 +99,23 @@ impl GenerationService for Scripted {
 }
 
 /// A running server and what its owner holds.
-pub struct Running {
-    pub address: SocketAddr,
-    pub channel: Channel,
-    pub service: Scripted,
-    pub metrics: Metrics,
-    pub health: Health,
-    pub shutdown: Shutdown,
-    pub ended: JoinHandle<Result<(), ServerError>>,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) channel: Channel,
+    pub(crate) service: Scripted,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: Health,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) ended: JoinHandle<Result<(), ServerError>>,
 }
 
 /// Starts the scripted service.
-pub async fn start(config: ServerConfig) -> Running {
+pub(crate) async fn start(config: ServerConfig) -> Running {
     start_with(config, |server| server).await
 }
 
 /// Starts it, with the server adjusted.
-pub async fn start_with(config: ServerConfig, adjust: impl FnOnce(Server) -> Server) -> Running {
+pub(crate) async fn start_with(config: ServerConfig, adjust: impl FnOnce(Server) -> Server) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (metrics, health, shutdown) = (Metrics::new(), Health::new(), Shutdown::new());
@@ -129,17 +129,17 @@ pub async fn start_with(config: ServerConfig, adjust: impl FnOnce(Server) -> Ser
 }
 
 /// A connection of its own.
-pub async fn connect(address: SocketAddr) -> Result<Channel, tonic::transport::Error> {
+pub(crate) async fn connect(address: SocketAddr) -> Result<Channel, tonic::transport::Error> {
     Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await
 }
 
 impl Running {
-    pub fn client(&self) -> GenerationServiceClient<Channel> {
+    pub(crate) fn client(&self) -> GenerationServiceClient<Channel> {
         GenerationServiceClient::new(self.channel.clone())
     }
 
     /// Calls the script and returns its stream.
-    pub async fn call(
+    pub(crate) async fn call(
         &self,
         script: &str,
         argument: &str,
@@ -150,7 +150,7 @@ impl Running {
     }
 
     /// Calls the script and returns all that it said.
-    pub async fn hear(&self, script: &str) -> Result<Vec<String>, Status> {
+    pub(crate) async fn hear(&self, script: &str) -> Result<Vec<String>, Status> {
         self.call(script, "")
             .await?
             .map(|message| message.map(said))
@@ -161,7 +161,7 @@ impl Running {
     }
 
     /// Asks the server to stop and waits until it has.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         drop(self.channel);
         self.shutdown.request();
         tokio::time::timeout(PATIENCE, self.ended).await.expect("the server stops").unwrap().unwrap();
@@ -169,14 +169,14 @@ impl Running {
 }
 
 /// The reason in a status's ErrorInfo.
-pub fn reason(status: &Status) -> String {
+pub(crate) fn reason(status: &Status) -> String {
     let info = status.get_details_error_info().unwrap_or_else(|| panic!("no ErrorInfo in {status:?}"));
     assert_eq!(info.domain, "rootstock");
     info.reason
 }
 
 /// Waits until a condition holds.
-pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !holds().await {
         assert!(tokio::time::Instant::now() < deadline, "not in time: {what}");
