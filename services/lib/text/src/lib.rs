@@ -1,0 +1,33 @@
+//! Tokenizers, chat templates, prompt templates, and data-set rows as token ids with a loss mask.
+//!
+//! Everything here is plain computation: no async, no gRPC, no files and no clock. What comes from
+//! outside (tokenizer.json, chat templates, data sets) is bounded and checked before it is used, and a
+//! refusal names the field, row or byte it is about.
+#![forbid(unsafe_code)]
+
+pub mod augment;
+pub mod causal;
+pub mod chat;
+pub mod documents;
+pub mod metrics;
+pub mod prompt;
+pub mod rows;
+pub mod stream;
+pub mod supervised;
+pub mod tokenizer;
+pub mod train;
+
+pub use augment::{Replacement, TokenDropout, token_dropout};
+pub use causal::{CausalBlocks, causal_blocks};
+pub use chat::{ChatMessage, ChatTemplate, ChatTemplateError};
+pub use documents::{DocumentError, DocumentFormat, parse_documents};
+pub use prompt::{EncodedPrompt, Prompt, PromptError, PromptTemplate};
+pub use rows::{Row, RowError, parse_rows};
+pub use stream::StreamDecoder;
+pub use supervised::{
+    IGNORE_INDEX, Supervised, SupervisedCounts, SupervisedExample, encode_row, supervised_example,
+};
+pub use tokenizer::{
+    Encoding, SpecialToken, SpecialTokens, TextTokenizer, TokenizerError, TokenizerSources, UnknownId,
+};
+pub use train::{BpeOptions, TokenizerFiles, TrainError, train_byte_level_bpe};

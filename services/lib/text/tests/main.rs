@@ -1,0 +1,18 @@
+//! Tests of the text crate, one module per part.
+// An unwrap in a test's helper is a check of the test.
+#![allow(clippy::unwrap_used)]
+
+mod augment;
+mod causal;
+mod chat;
+mod documents;
+mod fixtures;
+mod fuzz;
+mod metrics;
+mod prompt;
+mod refusals;
+mod rows;
+mod stream;
+mod supervised;
+mod tokenizer;
+mod train;

@@ -1,0 +1,47 @@
+//! Training a tokenizer: same input, same bytes; limits kept; bad options named.
+
+use rootstock_text::{BpeOptions, TextTokenizer, TrainError, train_byte_level_bpe};
+
+use crate::fixtures::{CORPUS, FILES, TOKENIZER, options};
+
+#[test]
+fn training_twice_gives_the_same_bytes() {
+    let again = train_byte_level_bpe(CORPUS.into_iter(), &options()).unwrap();
+    assert_eq!(again, *FILES);
+}
+
+#[test]
+fn the_vocabulary_has_the_size_asked_for_and_special_tokens_first() {
+    assert_eq!(TOKENIZER.vocab_size(), 330);
+    assert_eq!(TOKENIZER.token_to_id("<|endoftext|>"), Some(0));
+    assert_eq!(TOKENIZER.token_to_id("<|im_end|>"), Some(2));
+    let text = CORPUS[0];
+    assert!(TOKENIZER.count(text, false).unwrap() < text.len() * 2 / 3);
+}
+
+#[test]
+fn the_longest_token_keeps_to_its_limit() {
+    let text = "适配器只改变很少的参数".repeat(8);
+    for limit in [3, 6, 7] {
+        let options = BpeOptions { vocab_size: 300, max_token_bytes: Some(limit), ..BpeOptions::default() };
+        let files = train_byte_level_bpe([text.as_str(), text.as_str()].into_iter(), &options).unwrap();
+        let tokenizer = TextTokenizer::from_files(&files.tokenizer_json, None).unwrap();
+        let longest = (1..300).map(|id| tokenizer.token_bytes(id).len()).max();
+        assert!(longest > Some(limit / 2) && longest <= Some(limit), "{longest:?} of {limit}");
+    }
+}
+
+#[test]
+fn options_that_cannot_be_met_are_named() {
+    let train = |options: &BpeOptions| train_byte_level_bpe(CORPUS.into_iter(), options).unwrap_err();
+    let small = BpeOptions { vocab_size: 256, ..BpeOptions::default() };
+    assert!(matches!(train(&small), TrainError::VocabSize { least: 257, .. }));
+    let huge = BpeOptions { vocab_size: usize::MAX, ..BpeOptions::default() };
+    assert!(matches!(train(&huge), TrainError::VocabSize { .. }));
+    let stranger = BpeOptions { bos: Some("<s>".to_owned()), ..BpeOptions::default() };
+    assert_eq!(train(&stranger).to_string(), "special_tokens: \"<s>\" is not in the list");
+    let letter = BpeOptions { special_tokens: vec!["a".to_owned()], ..BpeOptions::default() };
+    assert!(matches!(train(&letter), TrainError::SpecialToken { .. }));
+    let nothing = train_byte_level_bpe(["", ""].into_iter(), &BpeOptions::default()).unwrap_err();
+    assert_eq!(nothing, TrainError::NoText);
+}
