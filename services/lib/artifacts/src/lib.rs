@@ -1,7 +1,7 @@
 //! Digests, manifests, file checks, the blob store and the local content-addressed cache.
 #![deny(unsafe_code)]
 
-// pub mod blob_store;
+pub mod blob_store;
 pub mod cache;
 pub mod check;
 mod digest;
@@ -12,8 +12,9 @@ mod manifest;
 pub mod mmap;
 mod name;
 
-// pub use blob_store::{BlobStore, StoreError, UploadStatus};
+pub use blob_store::{BlobStore, BlobStoreOptions, StoreError, UploadStatus};
 pub use cache::{Cache, CacheError, Lease};
+pub use check::{Header, HeaderError, TensorInfo};
 pub use digest::{Digest, DigestError, Hasher};
 pub use faults::Faults;
 pub use kind::{Kind, UnknownKind};

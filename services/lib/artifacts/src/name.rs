@@ -5,7 +5,7 @@ use std::str::FromStr;
 use crate::{Digest, Kind};
 
 /// Longest id.
-pub const MAX_ID_BYTES: usize = 63;
+const MAX_ID_BYTES: usize = 63;
 
 /// Text that is not a name of the contract.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

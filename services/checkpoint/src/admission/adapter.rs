@@ -1,0 +1,99 @@
+//! Adapters: a configuration that can be applied, and tensors that fit the base model they are for.
+use std::collections::BTreeMap;
+
+use rootstock_artifacts::Digest;
+use rootstock_artifacts::check::TensorInfo;
+use rootstock_peft::{
+    CONFIG_FILE, Half, LoraConfig, PeftError, TensorHeader, WEIGHTS_FILE, check_tensors, tensor_name,
+};
+
+use super::{AdmissionError, Base, Inspection, MAX_CONFIG_BYTES};
+
+impl Inspection {
+    /// An adapter artifact.
+    pub(super) fn adapter(
+        mut self,
+        tensors: &BTreeMap<String, Vec<TensorInfo>>,
+    ) -> Result<Option<Digest>, AdmissionError> {
+        let base = self.base.take().ok_or(AdmissionError::Field {
+            field: "artifact.base_digest",
+            problem: "must name the base model that the adapter is for",
+        })?;
+        if let Some((other, _)) = tensors.iter().find(|(file, _)| *file != WEIGHTS_FILE) {
+            return Err(AdmissionError::file(
+                other,
+                format!("the weights of an adapter belong into {WEIGHTS_FILE}"),
+            ));
+        }
+        let bytes = self.small(CONFIG_FILE, MAX_CONFIG_BYTES)?.unwrap_or_default();
+        let config = LoraConfig::from_json(&bytes).map_err(refusal)?;
+        check_named_base(&config, &base)?;
+        let headers: Vec<TensorHeader> = tensors
+            .values()
+            .flatten()
+            .map(|tensor| (tensor.name.clone(), tensor.shape.clone(), tensor.dtype))
+            .collect();
+        check_tensors(&config, &base.config, &headers)
+            .map_err(|error| judge(error, &config, &base, &headers))?;
+        match (self.tokenizer_digest, base.tokenizer_digest) {
+            (Some(given), Some(of_base)) if given != of_base => Err(AdmissionError::Tokenizer(format!(
+                "tokenizer_digest is {given}, but that of the base model is {of_base}"
+            ))),
+            (given, of_base) => Ok(given.or(of_base)),
+        }
+    }
+}
+
+/// An adapter made here names its base by digest; what PEFT writes is a label that says nothing.
+fn check_named_base(config: &LoraConfig, base: &Base) -> Result<(), AdmissionError> {
+    let label = config.base_model_name_or_path.as_deref().unwrap_or_default();
+    let named = label.rsplit('/').next().and_then(|last| last.parse::<Digest>().ok());
+    match named {
+        Some(named) if named != base.digest => {
+            let problem = format!("{CONFIG_FILE}: base_model_name_or_path is {named}");
+            Err(AdmissionError::Base { base: base.digest, problem })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A tensor with a wrong shape is a mistake in the tensor, unless no tensor has the right one: then the whole adapter is
+/// for a model of other dimensions.
+fn judge(error: PeftError, config: &LoraConfig, base: &Base, tensors: &[TensorHeader]) -> AdmissionError {
+    if matches!(error, PeftError::Shape { .. }) && !any_fits(config, base, tensors) {
+        return AdmissionError::Base { base: base.digest, problem: error.to_string() };
+    }
+    refusal(error)
+}
+
+fn any_fits(config: &LoraConfig, base: &Base, tensors: &[TensorHeader]) -> bool {
+    let Ok(modules) = config.target_modules.select(&base.config) else { return false };
+    let shapes: BTreeMap<String, [usize; 2]> = modules
+        .into_iter()
+        .flat_map(|(layer, projection)| {
+            let (out, input) = projection.shape(&base.config);
+            [
+                (tensor_name(layer, projection, Half::A), [config.r, input]),
+                (tensor_name(layer, projection, Half::B), [out, config.r]),
+            ]
+        })
+        .collect();
+    tensors.iter().any(|(name, shape, _)| shapes.get(name).is_some_and(|wanted| wanted[..] == shape[..]))
+}
+
+fn refusal(error: PeftError) -> AdmissionError {
+    let message = error.to_string();
+    // The messages about the configuration name the file themselves.
+    let plain = message
+        .strip_prefix(CONFIG_FILE)
+        .map_or(message.as_str(), |rest| rest.trim_start_matches([':', ' ']));
+    match error {
+        PeftError::Pickle { file } => AdmissionError::Pickle { file },
+        PeftError::Json(_) | PeftError::Field { .. } | PeftError::Unsupported { .. } => {
+            AdmissionError::file(CONFIG_FILE, plain)
+        }
+        PeftError::Format { file, problem } => AdmissionError::file(&file, problem),
+        PeftError::Io { file, source } => AdmissionError::read(&file, source),
+        _ => AdmissionError::tensor(WEIGHTS_FILE, message),
+    }
+}

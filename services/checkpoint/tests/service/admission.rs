@@ -1,0 +1,224 @@
+//! What is admitted, and what is refused with which reason; nothing that is refused is stored.
+use rootstock_artifacts::Digest;
+use rootstock_client::proto::checkpoint::v1::Artifact;
+use rootstock_client::{ArtifactDraft, ErrorReason, Kind, Progress};
+
+use super::files::{
+    adapter, adapter_config, adapter_tensors, base_model, config_json, dataset, model_tensors, safetensors, tokenizer,
+    with_file, without_file,
+};
+use super::harness::{Running, start};
+
+/// Commits what must be refused; returns the message.
+#[track_caller]
+fn refuse(server: &Running, draft: ArtifactDraft, reason: ErrorReason) -> impl Future<Output = String> {
+    let place = std::panic::Location::caller();
+    async move {
+        let error = server.commit(draft).await.expect_err(&format!("admitted at {place}"));
+        assert!(error.is(reason), "{place}: {error:?}");
+        error.message
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_is_admitted_and_read_back_as_it_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let words = tokenizer("some words and some more words");
+    let words = server.commit(words).await.unwrap();
+    assert!(words.tokenizer_digest.parse::<Digest>().is_ok(), "found out by the server");
+    let mut with_words = base_model(8);
+    with_words.files.extend(tokenizer("some words and some more words").files);
+    let base = server.commit(with_words).await.unwrap();
+    assert_eq!(base.tokenizer_digest, words.tokenizer_digest);
+    let version = server.commit(adapter(&base.digest, 8, 1)).await.unwrap();
+    assert_eq!(version.tokenizer_digest, base.tokenizer_digest, "that of the base model");
+    let state = ArtifactDraft::new(Kind::TrainingState)
+        .base_digest(&base.digest)
+        .file("trainer_state.json", "{\"step\": 3}".to_owned())
+        .file("moments.safetensors", safetensors(&adapter_tensors(8), 3));
+    server.commit(state).await.unwrap();
+    let evidence = ArtifactDraft::new(Kind::Evaluation).file("evaluation.json", "{}".to_owned());
+    server.commit(evidence.parent("evaluations/e1").annotation("rows", "0")).await.unwrap();
+    let rows = with_file(dataset("hallo"), "more.json", "[{}, {\"a\": [1]}]");
+    let rows = with_file(with_file(rows, "text.txt", "Grüße, 世界"), "README.md", "about it");
+    let rows = server.commit(rows).await.unwrap();
+
+    let listed = server.client.list_artifacts(None, None).await.unwrap();
+    assert_eq!(listed.len(), 6);
+    assert_eq!(listed[0], rows, "the newest comes first");
+    assert_eq!(server.client.get_artifact(&version.digest).await.unwrap(), version);
+    let by_version = format!("adapters/greeter/versions/{}", version.digest);
+    assert_eq!(server.client.get_artifact(by_version).await.unwrap(), version);
+    assert!(rows.create_time.is_some() && rows.size_bytes > 0);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn weights_that_transformers_and_peft_wrote_are_admitted() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let read = |kind, name: &str| ArtifactDraft::new(kind).dir(&golden.join(name)).unwrap();
+    let tied = server.commit(read(Kind::BaseModel, "tied")).await.unwrap();
+    server.commit(read(Kind::BaseModel, "untied")).await.unwrap();
+    server.commit(read(Kind::Adapter, "lora").base_digest(&tied.digest)).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_not_what_the_kind_needs_are_refused_by_name_and_nothing_is_stored() {
+    use ErrorReason::{InvalidFile, InvalidRow, PickleRefused, TensorMismatch, TokenizerMismatch, UnknownArchitecture};
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let said = async |draft, reason| refuse(&server, draft, reason).await;
+    let weights = |tensors: &_| safetensors(tensors, 0);
+
+    // Base models.
+    let base = || base_model(8);
+    assert!(said(without_file(base(), "config.json"), InvalidFile).await.contains("config.json"));
+    assert!(said(without_file(base(), "model.safetensors"), InvalidFile).await.contains("*.safetensors"));
+    assert!(said(with_file(base(), "config.json", "{"), InvalidFile).await.contains("config.json"));
+    let other = config_json(8).replace("LlamaForCausalLM", "GPT9");
+    assert!(said(with_file(base(), "config.json", other), UnknownArchitecture).await.contains("GPT9"));
+    let pickle = b"\x80\x02}q\x00.".to_vec();
+    assert!(said(with_file(base(), "pytorch_model.bin", "x"), PickleRefused).await.contains("pytorch_model.bin"));
+    assert!(said(with_file(base(), "weights.safetensors", pickle), PickleRefused).await.contains("weights"));
+    assert!(said(with_file(base(), "model.safetensors", "not it"), InvalidFile).await.contains("model.safetensors"));
+    let mut cut = weights(&model_tensors(8));
+    cut.pop();
+    assert!(said(with_file(base(), "model.safetensors", cut), InvalidFile).await.contains("cover"));
+    let mut header = weights(&model_tensors(8));
+    header[9] = b'!';
+    assert!(said(with_file(base(), "model.safetensors", header), InvalidFile).await.contains("header"));
+    let mut tensors = model_tensors(8);
+    let (missing, _) = tensors.pop().unwrap();
+    let lacking = with_file(base(), "model.safetensors", weights(&tensors));
+    assert!(said(lacking, TensorMismatch).await.contains(&missing));
+    tensors.push((missing.clone(), vec![3]));
+    let misshapen = with_file(base(), "model.safetensors", weights(&tensors));
+    assert!(said(misshapen, TensorMismatch).await.contains(&missing));
+    let extra = with_file(base(), "extra.safetensors", weights(&vec![("nowhere.weight".into(), vec![1])]));
+    assert!(said(extra, TensorMismatch).await.contains("nowhere.weight"));
+    let index = r#"{"weight_map": {}}"#;
+    let misled = with_file(base(), "model.safetensors.index.json", index);
+    assert!(said(misled, InvalidFile).await.contains("index.json"));
+
+    // Tokenizers.
+    assert!(said(with_file(tokenizer("a b"), "tokenizer.json", "{}"), InvalidFile).await.contains("tokenizer.json"));
+    let claimed = tokenizer("a b").tokenizer_digest(Digest::of(b"another").to_string());
+    said(claimed, TokenizerMismatch).await;
+    let mut large = base();
+    large.files.extend(tokenizer("a b").files);
+    let small = config_json(8).replace("\"vocab_size\": 300", "\"vocab_size\": 100");
+    let mut shrunk = model_tensors(8);
+    shrunk.iter_mut().for_each(|(_, shape)| shape.iter_mut().filter(|n| **n == 300).for_each(|n| *n = 100));
+    let large = with_file(with_file(large, "config.json", small), "model.safetensors", weights(&shrunk));
+    assert!(said(large, TokenizerMismatch).await.contains("vocab_size is 100"));
+
+    // Data.
+    let rows = |name: &str, bytes: &[u8]| ArtifactDraft::new(Kind::Dataset).file(name, bytes.to_vec());
+    let row = said(rows("rows.jsonl", b"{}\n{}\n\"no object\"\n"), InvalidRow).await;
+    assert!(row.contains("rows.jsonl") && row.contains("row 3"), "{row}");
+    assert!(said(rows("rows.json", b"[{}, 7]"), InvalidRow).await.contains("row 2"));
+    assert!(said(rows("rows.jsonl", b"{\"a\": \"\xff\"}"), InvalidRow).await.contains("UTF-8"));
+    let text = said(rows("text.txt", b"gr\xfc\xdfe"), InvalidFile).await;
+    assert!(text.contains("text.txt") && text.contains("UTF-8"), "{text}");
+    assert!(said(rows("rows.csv", b"a,b"), InvalidFile).await.contains("*.jsonl"));
+    said(rows("rows.pkl", b"{}"), PickleRefused).await;
+
+    // The rest.
+    let state = ArtifactDraft::new(Kind::TrainingState).file("state.safetensors", weights(&adapter_tensors(8)));
+    said(state.clone(), InvalidFile).await;
+    assert!(said(state.file("trainer_state.json", "[]".to_owned()), InvalidFile).await.contains("trainer_state.json"));
+    said(ArtifactDraft::new(Kind::Evaluation).file("evaluation.json", "{".to_owned()), InvalidFile).await;
+
+    assert_eq!(server.client.list_artifacts(None, None).await.unwrap(), []);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_must_fit_the_base_model_it_names() {
+    use ErrorReason::{BaseMismatch, InvalidField, InvalidFile, NotFound, TensorMismatch, TokenizerMismatch};
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let base = server.commit(base_model(8)).await.unwrap().digest;
+    let other = server.commit(base_model(16)).await.unwrap().digest;
+    let rows = server.commit(dataset("no model")).await.unwrap().digest;
+    let said = async |draft, reason| refuse(&server, draft, reason).await;
+
+    said(adapter("", 8, 0), InvalidField).await;
+    said(adapter(&rows, 8, 0), InvalidField).await;
+    said(adapter(&Digest::of(b"gone").to_string(), 8, 0), NotFound).await;
+    let wider = said(adapter(&other, 8, 0), BaseMismatch).await;
+    assert!(wider.contains(&other) && wider.contains("q_proj"), "{wider}");
+    let mut config = adapter_config();
+    config.base_model_name_or_path = Some(other.clone());
+    let named = with_file(adapter(&base, 8, 0), "adapter_config.json", config.to_json());
+    assert!(said(named.clone(), BaseMismatch).await.contains("base_model_name_or_path"));
+    let mut right = named;
+    right.base_digest = other.clone();
+    assert!(said(right, BaseMismatch).await.contains("q_proj"), "the label is right, the shapes are not");
+
+    let with_tensors = |tensors: &_| with_file(adapter(&base, 8, 0), "adapter_model.safetensors", safetensors(tensors, 0));
+    let mut tensors = adapter_tensors(8);
+    let (name, shape) = tensors.pop().unwrap();
+    assert!(said(with_tensors(&tensors), TensorMismatch).await.contains(&name), "missing");
+    tensors.push((name.clone(), vec![shape[0] + 1, shape[1]]));
+    assert!(said(with_tensors(&tensors), TensorMismatch).await.contains(&name), "misshapen");
+    tensors.pop();
+    tensors.push((name, shape));
+    let nowhere = "base_model.model.model.layers.9.self_attn.q_proj.lora_A.weight";
+    tensors.push((nowhere.into(), vec![2, 8]));
+    assert!(said(with_tensors(&tensors), TensorMismatch).await.contains(nowhere));
+
+    let unsupported = adapter_config().to_json().replacen('{', "{\"use_dora\": true, ", 1);
+    let dora = with_file(adapter(&base, 8, 0), "adapter_config.json", unsupported);
+    assert!(said(dora, InvalidFile).await.contains("use_dora"));
+    said(without_file(adapter(&base, 8, 0), "adapter_config.json"), InvalidFile).await;
+    let stray = with_file(adapter(&base, 8, 0), "more.safetensors", safetensors(&vec![], 0));
+    assert!(said(stray, InvalidFile).await.contains("more.safetensors"));
+
+    let mut with_words = base_model(8);
+    with_words.files.extend(tokenizer("some words").files);
+    let with_words = server.commit(with_words).await.unwrap();
+    let mismatched = adapter(&with_words.digest, 8, 0).tokenizer_digest(Digest::of(b"another").to_string());
+    said(mismatched, TokenizerMismatch).await;
+    assert_eq!(server.client.list_artifacts(None, Some(Kind::Adapter)).await.unwrap(), []);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn validating_checks_everything_and_stores_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let blob = server.client.upload_blob("rows.jsonl", b"{}\n".to_vec(), &Progress::none()).await.unwrap();
+    let artifact = Artifact { kind: 5, blobs: vec![blob], ..Artifact::default() };
+    let checked = server.client.commit_artifact(artifact.clone(), true).await.unwrap();
+    assert_eq!(server.client.list_artifacts(None, None).await.unwrap(), []);
+    assert_eq!(checked.create_time, None);
+    let stored = server.client.commit_artifact(artifact, false).await.unwrap();
+    assert_eq!(stored.digest, checked.digest);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_content_is_one_artifact_listed_under_each_parent() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let first = server.commit(dataset("same").parent("datasets/a")).await.unwrap();
+    let again = server.commit(dataset("same").parent("datasets/a")).await.unwrap();
+    assert_eq!(again, first);
+    let elsewhere = server.commit(dataset("same").parent("datasets/b")).await.unwrap();
+    assert_eq!((elsewhere.digest.as_str(), elsewhere.parent.as_str()), (first.digest.as_str(), "datasets/b"));
+    assert_eq!(server.client.list_artifacts(None, None).await.unwrap().len(), 1);
+    for parent in ["datasets/a", "datasets/b"] {
+        let listed = server.client.list_artifacts(Some(parent), None).await.unwrap();
+        assert_eq!((listed.len(), listed[0].parent.as_str()), (1, parent));
+    }
+    let version = |parent: &str| format!("{parent}/versions/{}", first.digest);
+    assert!(server.client.get_artifact(version("datasets/b")).await.is_ok());
+    let error = server.client.get_artifact(version("datasets/c")).await.unwrap_err();
+    assert!(error.is(ErrorReason::NotFound), "{error:?}");
+    server.stop().await;
+}
