@@ -83,9 +83,8 @@ async fn compute(
     stop: &Stop,
     link: &Link,
 ) -> Result<String, Fault> {
-    let prepared = stop.unless(prepare::prepare(args, clients, lease, reporter)).await?;
-    let saver = Saver::start(clients, args, &prepared.origin, reporter.clone());
-    let origin = prepared.origin.clone();
+    let (origin, prepared) = stop.unless(prepare::prepare(args, clients, lease, reporter)).await?;
+    let saver = Saver::start(clients, args, &origin, reporter.clone());
     let finished = train::on_thread(prepared, reporter.clone(), saver, stop.clone()).await?;
     // Nothing is published for a job that was cancelled while its last step was made.
     stop.unless(link.check()).await?;

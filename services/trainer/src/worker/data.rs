@@ -100,18 +100,18 @@ impl Reader {
     }
 }
 
-type Files = Vec<(String, Vec<u8>)>;
+type Contents = Vec<(String, Vec<u8>)>;
 
-fn files(field: &str, dataset: &FetchedArtifact) -> Result<Files, Fault> {
+fn files(field: &str, dataset: &FetchedArtifact) -> Result<Contents, Fault> {
     let known = |name: &&String| [".jsonl", ".json", ".txt"].iter().any(|ending| name.ends_with(ending));
     let names: Vec<&String> = dataset.files.keys().filter(known).collect();
     if names.is_empty() {
         return Err(Fault::Job(format!("{field}: the data set has no *.jsonl, *.json or *.txt file")));
     }
-    names.into_iter().map(|name| Ok((name.clone(), read(dataset, name)?))).collect()
+    names.into_iter().map(|name| Ok((name.clone(), read(&dataset.files, name)?))).collect()
 }
 
-fn documents(field: &str, files: &Files) -> Result<Vec<String>, Fault> {
+fn documents(field: &str, files: &Contents) -> Result<Vec<String>, Fault> {
     let mut documents = Vec::new();
     for (name, bytes) in files {
         let parsed = parse_documents(bytes, DocumentFormat::from_name(name));
@@ -129,7 +129,7 @@ struct Questions {
 
 fn questions(
     field: &str,
-    files: &Files,
+    files: &Contents,
     template: PromptTemplate,
     tokenizer: &TextTokenizer,
 ) -> Result<Questions, Fault> {

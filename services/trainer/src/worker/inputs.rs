@@ -1,6 +1,6 @@
 //! Fetches what a job is made of from the checkpoint service into the local cache.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use rootstock_client::{Cache, Clients, FetchedArtifact, Progress};
 use rootstock_text::{TextTokenizer, tokenizer::TokenizerSources};
@@ -37,17 +37,20 @@ impl Fetcher {
     }
 }
 
+/// The files of an artifact by name, and where they lie.
+pub(super) type Files = BTreeMap<String, PathBuf>;
+
 /// Reads a file that must be there.
-pub(super) fn read(artifact: &FetchedArtifact, name: &str) -> Result<Vec<u8>, Fault> {
-    match read_optional(artifact, name)? {
+pub(super) fn read(files: &Files, name: &str) -> Result<Vec<u8>, Fault> {
+    match read_optional(files, name)? {
         Some(bytes) => Ok(bytes),
-        None => Err(Fault::Job(format!("artifact {} has no file {name}", artifact.artifact.digest))),
+        None => Err(Fault::Job(format!("the artifact has no file {name}"))),
     }
 }
 
 /// Reads a file that may be there.
-pub(super) fn read_optional(artifact: &FetchedArtifact, name: &str) -> Result<Option<Vec<u8>>, Fault> {
-    let Some(path) = artifact.path(name) else { return Ok(None) };
+pub(super) fn read_optional(files: &Files, name: &str) -> Result<Option<Vec<u8>>, Fault> {
+    let Some(path) = files.get(name) else { return Ok(None) };
     std::fs::read(path).map(Some).map_err(|error| Fault::passing(&format!("{name} can't be read"), error))
 }
 
@@ -57,10 +60,10 @@ pub(super) fn weight_files(artifact: &FetchedArtifact) -> Vec<PathBuf> {
 }
 
 /// Builds the tokenizer that lies in an artifact.
-pub(super) fn tokenizer(artifact: &FetchedArtifact) -> Result<TextTokenizer, Fault> {
-    let json = read(artifact, "tokenizer.json")?;
-    let config = read_optional(artifact, "tokenizer_config.json")?;
-    let template = read_optional(artifact, "chat_template.jinja")?;
+pub(super) fn tokenizer(files: &Files) -> Result<TextTokenizer, Fault> {
+    let json = read(files, "tokenizer.json")?;
+    let config = read_optional(files, "tokenizer_config.json")?;
+    let template = read_optional(files, "chat_template.jinja")?;
     let sources = TokenizerSources {
         tokenizer_json: &json,
         tokenizer_config: config.as_deref(),

@@ -131,4 +131,4 @@ fn counted(batch: &Batch) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

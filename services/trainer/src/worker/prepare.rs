@@ -43,7 +43,8 @@ pub(super) struct Origin {
 
 /// Everything that training needs.
 pub(super) struct Prepared {
-    pub(super) origin: Origin,
+    pub(super) spec: Arc<Spec>,
+    pub(super) spec_digest: String,
     pub(super) learner: Learner,
     pub(super) train: Rows,
     pub(super) validation: Rows,
@@ -56,7 +57,7 @@ pub(super) async fn prepare(
     clients: &Clients,
     lease: proto::LeaseJobResponse,
     reporter: &Reporter,
-) -> Result<Prepared, Fault> {
+) -> Result<(Origin, Prepared), Fault> {
     let written = lease.training_job.as_ref().and_then(|job| job.spec.as_ref());
     let written = written.ok_or_else(|| Fault::Job("the lease brought no specification".to_owned()))?;
     let spec = Arc::new(Spec::try_from(written).map_err(|error| of_job("specification")(&error))?);
@@ -64,7 +65,7 @@ pub(super) async fn prepare(
     let tokenizer_files = Arc::new(fetcher.fetch("tokenizer", &lease.tokenizer_artifact_digest).await?);
     let tokenizer = {
         let files = Arc::clone(&tokenizer_files);
-        Arc::new(blocking(move || inputs::tokenizer(&files)).await?)
+        Arc::new(blocking(move || inputs::tokenizer(&files.files)).await?)
     };
     let base = match lease.base_digest.as_str() {
         "" => None,
@@ -92,7 +93,8 @@ pub(super) async fn prepare(
         reporter.event(Event::Resumed(resumed)).await?;
     }
     reporter.event(Event::DataReady(data_ready(&train, &validation, &learner))).await?;
-    Ok(Prepared { origin, learner, train: train.rows, validation, resume })
+    let spec_digest = origin.spec_digest.clone();
+    Ok((origin, Prepared { spec, spec_digest, learner, train: train.rows, validation, resume }))
 }
 
 fn shape(
@@ -108,7 +110,7 @@ fn shape(
             Ok(model_config(model, tokenizer.vocab_size(), ids.0, ids.1))
         }
         (Start::Base(_), Some(base)) => {
-            let json = read(base, "config.json")?;
+            let json = read(&base.files, "config.json")?;
             ModelConfig::from_json(&json).map_err(|error| of_job("spec.base_model")(&error))
         }
         (Start::Base(_), None) => Err(Fault::Job("the lease brought no base model".to_owned())),
@@ -203,7 +205,7 @@ async fn resume(
         Err(fault) => return Err(fault),
     };
     let digest = origin.spec_digest.clone();
-    blocking(move || Saved::read(&artifact, &digest)).await.map(Some)
+    blocking(move || Saved::read(&artifact.artifact.digest, &artifact.files, &digest)).await.map(Some)
 }
 
 fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, Fault> {

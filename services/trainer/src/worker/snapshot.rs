@@ -6,12 +6,16 @@ use std::path::Path;
 
 use candle_core::{Device, safetensors::load};
 use prost::Message;
-use rootstock_client::FetchedArtifact;
 use rootstock_model::save_tensors;
 use rootstock_proto::training::v1 as proto;
 use serde::{Deserialize, Serialize};
 
-use super::{fault::Fault, inputs, learner::Tensors, patience::Patience};
+use super::{
+    fault::Fault,
+    inputs::{Files, read},
+    learner::Tensors,
+    patience::Patience,
+};
 
 pub(super) const STATE_FILE: &str = "trainer_state.json";
 pub(super) const WEIGHTS_FILE: &str = "weights.safetensors";
@@ -91,22 +95,21 @@ impl Snapshot {
 
 impl Saved {
     /// Reads a state that was saved for the same specification.
-    pub(super) fn read(artifact: &FetchedArtifact, spec_digest: &str) -> Result<Self, Fault> {
-        let unfit =
-            |problem: String| Fault::Job(format!("saved state {}: {problem}", artifact.artifact.digest));
-        let json = inputs::read(artifact, STATE_FILE)?;
+    pub(super) fn read(digest: &str, files: &Files, spec_digest: &str) -> Result<Self, Fault> {
+        let unfit = |problem: String| Fault::Job(format!("saved state {digest}: {problem}"));
+        let json = read(files, STATE_FILE)?;
         let state: TrainerState =
             serde_json::from_slice(&json).map_err(|error| unfit(format!("{STATE_FILE}: {error}")))?;
         if state.format != FORMAT || state.spec_digest != spec_digest {
             return Err(unfit("was saved for another specification".to_owned()));
         }
-        let tensors = |file: &str| match artifact.path(file) {
+        let tensors = |file: &str| match files.get(file) {
             None => Ok(None),
             Some(path) => tensors(path).map(Some).map_err(|error| unfit(format!("{file}: {error}"))),
         };
         let needed = |file: &str| tensors(file)?.ok_or_else(|| unfit(format!("{file} is missing")));
         Ok(Self {
-            digest: artifact.artifact.digest.clone(),
+            digest: digest.to_owned(),
             weights: needed(WEIGHTS_FILE)?,
             moments: needed(MOMENTS_FILE)?,
             best: tensors(BEST_FILE)?,

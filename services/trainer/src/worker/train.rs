@@ -120,9 +120,9 @@ pub(super) struct Training<O> {
 
 impl<O: Outside> Training<O> {
     pub(super) fn new(prepared: Prepared, outside: O) -> Result<Self, Fault> {
-        let Prepared { origin, learner, train, validation, resume } = prepared;
-        let arguments = &origin.spec.arguments;
-        let augment = match origin.spec.objective {
+        let Prepared { spec, spec_digest, learner, train, validation, resume } = prepared;
+        let arguments = &spec.arguments;
+        let augment = match spec.objective {
             Objective::Supervised { instruction_token_dropout, .. } => {
                 Augment::new(instruction_token_dropout, arguments.seed)
             }
@@ -132,8 +132,8 @@ impl<O: Outside> Training<O> {
         let options = AdamWOptions { beta1: arguments.beta1, beta2: arguments.beta2, eps: arguments.epsilon };
         let mut training = Self {
             schedule: Schedule::new(arguments, plan.total_steps),
-            spec: origin.spec,
-            spec_digest: origin.spec_digest,
+            spec,
+            spec_digest,
             learner,
             train,
             validation,

@@ -1,1 +1,106 @@
+//! Accumulation is one large batch, and weights come back as they were.
 
+use candle_core::Device;
+use rootstock_model::Config;
+use rootstock_peft::LoraConfig;
+
+use super::*;
+use crate::worker::rows::{Example, batch};
+
+/// The shape of a model that a test can train.
+pub(in crate::worker) fn config() -> Config {
+    let json = br#"{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 64, "hidden_size": 32,
+        "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "tie_word_embeddings": true}"#;
+    Config::from_json(json).unwrap()
+}
+
+/// A model of which all weights are trained.
+pub(in crate::worker) fn full() -> Learner {
+    Learner::full(Decoder::init(config(), 5, &Device::Cpu).unwrap()).unwrap()
+}
+
+/// A model with an adapter beside it.
+pub(in crate::worker) fn lora(lora_dropout: f64) -> Learner {
+    let decoder = Decoder::init(config(), 5, &Device::Cpu).unwrap();
+    let settings = LoraConfig { r: 4, lora_dropout, ..LoraConfig::default() };
+    let adapter = LoraAdapter::init(&settings, decoder.config(), 6, &Device::Cpu).unwrap();
+    Learner::lora(decoder, adapter)
+}
+
+/// Rows of different lengths, with and without a prompt.
+fn examples() -> Vec<Example> {
+    let row = |n: usize, prompt: usize| {
+        let input_ids: Vec<u32> = (0..n as u32).map(|i| (i * 7 + n as u32 * 3) % 64).collect();
+        let label = |(i, id): (usize, &u32)| if i < prompt { -100 } else { i64::from(*id) };
+        let labels = input_ids.iter().enumerate().map(label).collect();
+        Example { input_ids, labels }
+    };
+    vec![row(9, 0), row(4, 2), row(16, 8), row(7, 6)]
+}
+
+fn assert_accumulates(learner: &Learner) {
+    let rows = examples();
+    let whole = learner.step(&[batch(&rows)], 1, 0).unwrap();
+    let halves: Vec<_> = rows.chunks(2).map(batch).collect();
+    let parts = learner.step(&halves, 1, 0).unwrap();
+    let ones: Vec<_> = rows.chunks(1).map(batch).collect();
+    let singles = learner.step(&ones, 1, 0).unwrap();
+    for other in [parts, singles] {
+        assert_eq!(whole.loss.tokens, other.loss.tokens);
+        assert!((whole.loss.sum - other.loss.sum).abs() / whole.loss.sum < 1e-6);
+        assert_eq!(whole.gradients.0.len(), other.gradients.0.len());
+        assert!(!whole.gradients.0.is_empty());
+        for (name, gradient) in &whole.gradients.0 {
+            let difference = (gradient - &other.gradients.0[name]).unwrap().abs().unwrap();
+            let largest = difference.flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
+            assert!(largest < 1e-6, "{name} differs by {largest}");
+        }
+    }
+}
+
+#[test]
+fn accumulating_small_batches_is_one_large_batch_for_all_weights() {
+    assert_accumulates(&full());
+}
+
+#[test]
+fn accumulating_small_batches_is_one_large_batch_for_an_adapter() {
+    assert_accumulates(&lora(0.0));
+}
+
+#[test]
+fn only_what_is_trained_has_gradients() {
+    let rows = [batch(&examples())];
+    let adapter = lora(0.0);
+    let names = |learner: &Learner| -> Vec<String> {
+        learner.step(&rows, 1, 0).unwrap().gradients.0.into_keys().collect()
+    };
+    let variables: Vec<String> = adapter.variables().iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(names(&adapter), variables);
+    assert!(variables.iter().all(|name| name.contains("lora_")));
+    assert_eq!(names(&full()).len(), config().tensors().len());
+}
+
+#[test]
+fn parameters_are_counted() {
+    let base = config().parameters();
+    assert_eq!(full().parameters(), (base, base));
+    let (trained, all) = lora(0.0).parameters();
+    assert_eq!(all, base + trained);
+    assert!(trained > 0 && trained < base);
+}
+
+#[test]
+fn weights_kept_are_not_changed_by_training_and_can_be_put_back() {
+    let learner = lora(0.0);
+    let kept = learner.weights().unwrap();
+    let (_, variable) = &learner.variables()[0];
+    variable.set(&variable.as_detached_tensor().zeros_like().unwrap()).unwrap();
+    let numbers = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    assert_ne!(numbers(&kept[0].1), numbers(variable.as_tensor()));
+    learner.set_weights(&kept).unwrap();
+    assert_eq!(numbers(&kept[0].1), numbers(variable.as_tensor()));
+    let other = full().weights().unwrap();
+    assert!(matches!(learner.set_weights(&other), Err(Fault::Job(_))));
+}

@@ -1,1 +1,239 @@
+//! Whole runs on a tiny model: what is told, what is saved, and that a run which was cut comes to the same bits.
 
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
+
+use rootstock_proto::training::v1::training_event::Event;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    convert::tests::{arguments, causal, supervised},
+    spec::{EarlyStopping, Length, Validation},
+    worker::{
+        learner::tests::{full, lora},
+        snapshot::TrainerState,
+        stop::Ended,
+    },
+};
+
+/// Keeps what training says, and cuts it after some steps.
+#[derive(Clone, Default)]
+struct Script {
+    events: Rc<RefCell<Vec<Event>>>,
+    saved: Rc<RefCell<Vec<Snapshot>>>,
+    checks_left: Rc<Cell<Option<usize>>>,
+}
+
+impl Outside for Script {
+    fn event(&self, event: Event) -> Result<(), Fault> {
+        self.events.borrow_mut().push(event);
+        Ok(())
+    }
+
+    fn save(&self, snapshot: impl FnOnce() -> Result<Snapshot, Fault>) -> Result<(), Fault> {
+        self.saved.borrow_mut().push(snapshot()?);
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        match self.checks_left.get() {
+            Some(0) => Err(Fault::Stop(Ended::Cancelled)),
+            left => {
+                self.checks_left.set(left.map(|left| left - 1));
+                Ok(())
+            }
+        }
+    }
+
+    fn settle(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+impl Script {
+    fn cut_after(checks: usize) -> Self {
+        let script = Self::default();
+        script.checks_left.set(Some(checks));
+        script
+    }
+
+    fn losses(&self) -> Vec<f64> {
+        let loss = |event: &Event| match event {
+            Event::Progress(progress) => Some(progress.loss),
+            _ => None,
+        };
+        self.events.borrow().iter().filter_map(loss).collect()
+    }
+
+    /// Step and whether it was the best, of each validation.
+    fn validations(&self) -> Vec<(i64, bool)> {
+        let validation = |event: &Event| match event {
+            Event::Evaluated(evaluated) => Some((evaluated.step, evaluated.best)),
+            _ => None,
+        };
+        self.events.borrow().iter().filter_map(validation).collect()
+    }
+}
+
+fn rows(count: usize) -> Rows {
+    let block = |row: usize| (0..12).map(|i| ((i * (row % 3 + 2) + row) % 64) as u32).collect();
+    Rows::Causal((0..count).map(block).collect())
+}
+
+fn short() -> Arguments {
+    Arguments {
+        length: Length::Steps(12),
+        batch_size: 2,
+        accumulation: 2,
+        learning_rate: 1e-2,
+        weight_decay: 0.1,
+        logging_steps: 3,
+        ..arguments()
+    }
+}
+
+fn prepared(learner: Learner, arguments: Arguments, validation: usize) -> Prepared {
+    let proto = if learner.parameters().0 == learner.parameters().1 { causal() } else { supervised() };
+    let mut spec = Spec::try_from(&proto).unwrap();
+    spec.arguments = arguments;
+    spec.validation = if validation > 0 { Validation::Split(0.5) } else { Validation::None };
+    Prepared {
+        spec: Arc::new(spec),
+        spec_digest: "sha256:test".into(),
+        learner,
+        train: rows(10),
+        validation: rows(validation),
+        resume: None,
+    }
+}
+
+fn run(prepared: Prepared, script: &Script) -> Result<Finished, Fault> {
+    Training::new(prepared, script.clone()).and_then(Training::run)
+}
+
+fn bits(learner: &Learner) -> Vec<u32> {
+    let numbers =
+        |(_, tensor): &(String, candle_core::Tensor)| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    learner.weights().unwrap().iter().flat_map(numbers).map(f32::to_bits).collect()
+}
+
+/// The newest state, through the files it is stored in.
+fn read_back(script: &Script) -> Saved {
+    let dir = TempDir::new().unwrap();
+    let snapshot = script.saved.borrow().last().unwrap().clone();
+    let names = snapshot.write(dir.path()).unwrap();
+    let files = names.into_iter().map(|name| (name.to_owned(), dir.path().join(name))).collect();
+    Saved::read("sha256:state", &files, "sha256:test").unwrap()
+}
+
+fn assert_resumes(learner: fn() -> Learner, arguments: &Arguments, validation: usize, cut: usize) {
+    let whole = Script::default();
+    let undisturbed = run(prepared(learner(), arguments.clone(), validation), &whole).unwrap();
+    let before = Script::cut_after(cut);
+    let end = run(prepared(learner(), arguments.clone(), validation), &before);
+    assert!(matches!(end, Err(Fault::Stop(Ended::Cancelled))));
+    let saved = read_back(&before);
+    assert!(saved.state.step > 0 && saved.state.step < 12, "{:?}", saved.state);
+    let after = Script::default();
+    let mut again = prepared(learner(), arguments.clone(), validation);
+    again.resume = Some(saved);
+    let resumed = run(again, &after).unwrap();
+    assert_eq!(bits(&resumed.learner), bits(&undisturbed.learner));
+    assert_eq!(resumed.step, undisturbed.step);
+    let last = |script: &Script| -> (TrainerState, Vec<u32>) {
+        let saved = script.saved.borrow();
+        let snapshot = saved.last().unwrap();
+        let numbers = |(_, tensor): &(String, candle_core::Tensor)| {
+            tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
+        (snapshot.state.clone(), snapshot.moments.iter().flat_map(numbers).map(f32::to_bits).collect())
+    };
+    assert_eq!(last(&after), last(&whole), "moments and cursor");
+}
+
+#[test]
+fn a_run_that_was_cut_comes_to_the_same_bits() {
+    let arguments = Arguments { save_steps: Some(3), ..short() };
+    assert_resumes(full, &arguments, 0, 7);
+    assert_resumes(|| lora(0.2), &arguments, 0, 5);
+}
+
+#[test]
+fn a_run_with_early_stopping_remembers_its_best_state_over_a_cut() {
+    let early_stopping = Some(EarlyStopping { patience: 3, threshold: 0.0 });
+    let arguments = Arguments { save_steps: Some(4), eval_steps: Some(2), early_stopping, ..short() };
+    assert_resumes(|| lora(0.0), &arguments, 4, 22);
+}
+
+#[test]
+fn the_loss_falls_and_is_told_every_few_steps() {
+    let script = Script::default();
+    let finished = run(prepared(full(), short(), 0), &script).unwrap();
+    let losses = script.losses();
+    assert_eq!((losses.len(), finished.step), (4, 12));
+    assert!(losses[3] < 0.8 * losses[0], "{losses:?}");
+    assert!(script.validations().is_empty() && script.saved.borrow().is_empty());
+}
+
+#[test]
+fn validation_is_made_before_at_intervals_and_at_the_end() {
+    let script = Script::default();
+    run(prepared(full(), Arguments { eval_steps: Some(5), ..short() }, 3), &script).unwrap();
+    let steps: Vec<i64> = script.validations().into_iter().map(|(step, _)| step).collect();
+    assert_eq!(steps, [0, 5, 10, 12]);
+    let script = Script::default();
+    run(prepared(full(), short(), 3), &script).unwrap();
+    let steps: Vec<i64> = script.validations().into_iter().map(|(step, _)| step).collect();
+    assert_eq!(steps, [0, 12]);
+}
+
+#[test]
+fn early_stopping_ends_training_and_the_best_state_is_the_result() {
+    let script = Script::default();
+    let early_stopping = Some(EarlyStopping { patience: 2, threshold: 0.0 });
+    // A rate at which training makes everything worse.
+    let arguments = Arguments {
+        learning_rate: 3.0,
+        eval_steps: Some(1),
+        early_stopping,
+        length: Length::Steps(50),
+        ..short()
+    };
+    let finished = run(prepared(lora(0.0), arguments, 3), &script).unwrap();
+    let validations = script.validations();
+    let best = validations.iter().rev().find(|(_, best)| *best).unwrap().0;
+    assert!(validations.len() < 51, "{validations:?}");
+    assert_eq!(finished.step as i64, best);
+    if best == 0 {
+        assert_eq!(bits(&finished.learner), bits(&lora(0.0)));
+    }
+}
+
+#[test]
+fn what_is_not_a_number_ends_the_job_and_is_named() {
+    let learner = full();
+    let (name, variable) = &learner.variables()[3];
+    let (name, nan) =
+        (name.clone(), (variable.as_detached_tensor().ones_like().unwrap() * f64::NAN).unwrap());
+    variable.set(&nan).unwrap();
+    let Err(Fault::Job(message)) = run(prepared(learner, short(), 0), &Script::default()) else {
+        panic!("trained with what is not a number");
+    };
+    assert!(message.contains("step 1") && message.contains(&name), "{message}");
+}
+
+#[test]
+fn equal_states_are_equal_bytes() {
+    let write = || {
+        let script = Script::default();
+        run(prepared(lora(0.1), Arguments { save_steps: Some(12), ..short() }, 0), &script).unwrap();
+        let dir = TempDir::new().unwrap();
+        let names = script.saved.borrow()[0].write(dir.path()).unwrap();
+        names.into_iter().map(|name| std::fs::read(dir.path().join(name)).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(write(), write());
+}

@@ -1,0 +1,12 @@
+//! The training service over gRPC on a port of its own: jobs and their events, workers that come, report, crash or stay
+//! silent, restarts, and whole jobs computed by the real worker.
+//!
+//! No service may depend on another's crate, so the store and the tokenizer behind it are stand-ins that keep what they
+//! are given in memory; tests/e2e runs the same jobs against the real ones.
+
+mod bench;
+mod jobs;
+mod store;
+mod tokens;
+mod training;
+mod workers;

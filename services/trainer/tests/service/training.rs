@@ -1,0 +1,184 @@
+//! Whole jobs, computed by the real worker: what they make, that they make it again, and how they end otherwise.
+
+use proto::{TrainingJobState, training_event::Event, training_spec};
+use rootstock_proto::{checkpoint::v1::ArtifactKind, training::v1 as proto};
+use rootstock_trainer::worker::{Ended, run};
+
+use crate::bench::{Bench, Script, eventually, finetuning, pretraining};
+
+impl Bench {
+    /// Computes a job to its end with the real worker, in this process.
+    async fn compute(&self, id: &str, spec: proto::TrainingSpec) -> (Ended, proto::TrainingJob) {
+        let job = self.create(id, spec).await;
+        let (token, _) = self.worker_of(&job).await;
+        let ended = run(self.worker_args(&job, &token)).await.unwrap();
+        (ended, self.job(&job).await)
+    }
+
+    async fn succeed(&self, id: &str, spec: proto::TrainingSpec) -> proto::TrainingJob {
+        let (ended, job) = self.compute(id, spec).await;
+        assert_eq!((ended, job.state()), (Ended::Succeeded, TrainingJobState::Succeeded), "{}", job.error);
+        job
+    }
+
+    async fn fail(&self, id: &str, spec: proto::TrainingSpec) -> String {
+        let (ended, job) = self.compute(id, spec).await;
+        assert_eq!((ended, job.state()), (Ended::Failed, TrainingJobState::Failed));
+        job.error
+    }
+}
+
+fn with(mut spec: proto::TrainingSpec, change: impl FnOnce(&mut proto::TrainingArguments)) -> proto::TrainingSpec {
+    change(spec.arguments.get_or_insert_default());
+    spec
+}
+
+/// Played workers block the only slot until they are gone, so these tests have several.
+async fn bench() -> Bench {
+    Bench::with(Script::Played, |config| config.workers = 16).await
+}
+
+fn progress(events: &[Event]) -> Vec<proto::TrainingProgress> {
+    let of = |event: &Event| match event {
+        Event::Progress(progress) => Some(*progress),
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_model_is_pre_trained_and_its_alias_moved() {
+    let bench = bench().await;
+    let spec = proto::TrainingSpec { validation_split: 0.1, ..pretraining() };
+    let job = bench.succeed("base", spec).await;
+    assert_eq!(bench.store.alias("baseModels/tiny"), Some((job.result_digest.clone(), 1)));
+    let artifact = bench.store.artifact(&job.result_digest).unwrap();
+    let files: Vec<_> = artifact.blobs.iter().map(|blob| blob.path.as_str()).collect();
+    assert_eq!(files, ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]);
+    assert_eq!((artifact.kind(), artifact.parent.as_str()), (ArtifactKind::BaseModel, "baseModels/tiny"));
+    assert!(artifact.tokenizer_digest.starts_with("sha256:"));
+    let events = bench.events(&job.name).await;
+    let progress = progress(&events);
+    assert_eq!(progress.iter().map(|p| p.step).collect::<Vec<_>>(), [4, 8, 12]);
+    assert!(progress[2].loss < progress[0].loss, "{progress:?}");
+    assert!(progress.iter().all(|p| p.tokens_per_second > 0.0 && p.grad_norm > 0.0 && p.total_steps == 12));
+    let evaluated: Vec<_> = events.iter().filter_map(|event| match event {
+        Event::Evaluated(evaluated) => Some((evaluated.step, evaluated.eval_loss)),
+        _ => None,
+    });
+    let evaluated: Vec<_> = evaluated.collect();
+    assert_eq!((evaluated[0].0, evaluated[1].0), (0, 12));
+    assert!(evaluated[1].1 < evaluated[0].1);
+    let last = job.progress.unwrap();
+    assert_eq!((last.step, last.eval_loss), (12, Some(evaluated[1].1)));
+    assert!(events.iter().any(|event| matches!(event, Event::DataReady(ready)
+        if ready.validation_rows > 0 && ready.trainable_parameters == ready.total_parameters)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_four_combinations_of_objective_and_method_are_trained() {
+    let bench = bench().await;
+    bench.succeed("base", pretraining()).await;
+    let base = Some(training_spec::Start::BaseModel("baseModels/tiny".into()));
+    let short = |spec| with(spec, |arguments| arguments.max_steps = 2);
+    let adapter = bench.succeed("questions-lora", short(finetuning())).await;
+    let artifact = bench.store.artifact(&adapter.result_digest).unwrap();
+    let (base_digest, moved) = bench.store.alias("baseModels/tiny").unwrap();
+    assert_eq!((artifact.kind(), artifact.base_digest), (ArtifactKind::Adapter, base_digest));
+    assert_eq!(artifact.parent, "adapters/foxes");
+    assert!(bench.store.alias("adapters/foxes").is_none(), "publishing is the adapter service's");
+    let text_lora = proto::TrainingSpec {
+        dataset: "datasets/text".into(),
+        objective: pretraining().objective,
+        ..finetuning()
+    };
+    bench.succeed("text-lora", short(text_lora)).await;
+    let full = |objective: proto::TrainingSpec, output: &str| proto::TrainingSpec {
+        output: output.into(),
+        start: base.clone(),
+        method: pretraining().method,
+        ..objective
+    };
+    bench.succeed("questions-full", short(full(finetuning(), "baseModels/answers"))).await;
+    bench.succeed("text-full", short(full(pretraining(), "baseModels/tiny"))).await;
+    assert_eq!(bench.store.alias("baseModels/tiny").unwrap().1, moved + 1);
+    assert!(bench.store.alias("baseModels/answers").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_jobs_make_equal_artifacts_whatever_they_are_called() {
+    let bench = bench().await;
+    let first = bench.succeed("one", pretraining()).await;
+    let output = "baseModels/other".to_owned();
+    let second = bench.succeed("two", proto::TrainingSpec { output, ..pretraining() }).await;
+    assert_eq!(first.result_digest, second.result_digest);
+    let seed = bench.succeed("three", with(pretraining(), |arguments| arguments.seed = Some(1))).await;
+    assert_ne!(first.result_digest, seed.result_digest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_cut_in_the_middle_is_replaced_and_the_artifact_is_the_same() {
+    let bench = bench().await;
+    bench.succeed("base", pretraining()).await;
+    let spec = with(finetuning(), |arguments| (arguments.max_steps, arguments.save_steps) = (40, 5));
+    let undisturbed = bench.succeed("undisturbed", spec.clone()).await;
+    let job = bench.create("cut", spec).await;
+    let (token, pid) = bench.worker_of(&job).await;
+    let first = tokio::spawn(run(bench.worker_args(&job, &token)));
+    let events = async || bench.store.of_kind(ArtifactKind::TrainingState).len();
+    eventually("a state is saved", async || {
+        let step = bench.job(&job).await.progress.map_or(0, |progress| progress.step);
+        (step >= 8 && events().await > 0).then_some(())
+    })
+    .await;
+    // The process that holds the lease dies; the worker in this one learns that the lease is lost.
+    assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+    assert_eq!(first.await.unwrap().unwrap(), Ended::LeaseLost);
+    let (token, _) = bench.worker_of(&job).await;
+    assert_eq!(run(bench.worker_args(&job, &token)).await.unwrap(), Ended::Succeeded);
+    let resumed = bench.job(&job).await;
+    assert_eq!(resumed.attempts, 2);
+    let events = bench.events(&job).await;
+    assert!(events.iter().any(|event| matches!(event, Event::Resumed(resumed) if resumed.step > 0)), "{events:?}");
+    assert_eq!(resumed.result_digest, undisturbed.result_digest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_worker_stops_by_itself() {
+    let bench = bench().await;
+    let spec = with(pretraining(), |arguments| arguments.max_steps = 100_000);
+    let job = bench.create("long", spec).await;
+    let (token, _) = bench.worker_of(&job).await;
+    let worker = tokio::spawn(run(bench.worker_args(&job, &token)));
+    eventually("steps are made", async || bench.job(&job).await.progress).await;
+    bench.training().cancel_training_job(&job).await.unwrap();
+    assert_eq!(worker.await.unwrap().unwrap(), Ended::Cancelled);
+    assert!(bench.store.alias("baseModels/tiny").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_can_not_be_trained_on_fails_the_job_with_file_row_and_field() {
+    let bench = bench().await;
+    bench.succeed("base", pretraining()).await;
+    let rows = |name: &str, file: &str, bytes: &[u8]| {
+        bench.store.put(ArtifactKind::Dataset, &format!("datasets/{name}"), &[(file, bytes)]);
+        proto::TrainingSpec { dataset: format!("datasets/{name}"), ..finetuning() }
+    };
+    let lacks = rows("lacks", "rows.jsonl", b"{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"a\"}\n");
+    let error = bench.fail("lacks", lacks).await;
+    for part in ["spec.dataset", "rows.jsonl", "row 2", "output"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    let error = bench.fail("latin", rows("latin", "rows.jsonl", b"{\"instruction\": \"\xE9\"}")).await;
+    assert!(error.contains("UTF-8"), "{error}");
+    let question = "why ".repeat(200);
+    let long = format!("{{\"instruction\": \"{question}\", \"output\": \"b\"}}");
+    let error = bench.fail("long", rows("long", "rows.jsonl", long.as_bytes())).await;
+    assert!(error.contains("NOTHING_TO_TRAIN"), "{error}");
+    let mut spec = finetuning();
+    if let Some(training_spec::Objective::Supervised(supervised)) = &mut spec.objective {
+        supervised.max_length = 4096;
+    }
+    let error = bench.fail("wide", spec).await;
+    assert!(error.contains("spec.supervised.max_length") && error.contains("128"), "{error}");
+}
