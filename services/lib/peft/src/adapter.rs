@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use rootstock_kernels::{LoraPair, Random};
 use rootstock_model::{Adapter, Config, Projection};
 
-use crate::{Half, LoraConfig, PeftError, tensor_name};
+use crate::{Half, LoraConfig, PeftError, TargetModules, tensor_name};
 
 const PROJECTIONS: usize = Projection::ALL.len();
 
@@ -32,7 +32,12 @@ impl LoraAdapter {
     /// When the configuration is out of range or chooses nothing in the base model.
     pub fn init(config: &LoraConfig, base: &Config, seed: u64, device: &Device) -> Result<Self, PeftError> {
         config.validate()?;
-        let mut adapter = Self::empty(config, base);
+        let mut config = config.clone();
+        if config.target_modules == TargetModules::AllLinear {
+            // As PEFT does: readers of the file need not know the word.
+            config.target_modules = TargetModules::from(&Projection::ALL[..]);
+        }
+        let mut adapter = Self::empty(&config, base);
         for (layer, projection) in config.target_modules.select(base)? {
             let (out, input) = projection.shape(base);
             let bound = 1.0 / (input as f64).sqrt();

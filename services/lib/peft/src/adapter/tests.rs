@@ -1,7 +1,6 @@
 //! A fresh adapter changes nothing, is a function of its seed, and shares its weights with the views made of it.
 
 use super::*;
-use crate::TargetModules;
 
 fn base() -> Config {
     Config::from_json(include_bytes!("../../../../../tests/golden/tied/config.json")).unwrap()
@@ -69,6 +68,12 @@ fn parameters_are_the_tensors_the_decoder_sees() {
     }
     assert_eq!(adapter.lora(1, Projection::Gate).unwrap().b.id(), variable.as_tensor().id());
     assert!(frozen.parameters().is_empty() && !frozen.lora(1, Projection::Gate).unwrap().b.is_variable());
+}
+
+#[test]
+fn all_linear_is_written_out_as_names() {
+    let names = Projection::ALL.map(|projection| projection.name().to_owned());
+    assert_eq!(fresh(1).config().target_modules, TargetModules::Names(names.to_vec()));
 }
 
 #[test]
