@@ -1,0 +1,126 @@
+//! The settings of the inference service.
+
+use std::time::Duration;
+
+use rootstock_runtime::config::units;
+use serde::{Deserialize, Serialize};
+
+/// What the weights of base models are in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightDtype {
+    /// As they are in the files: bf16 stays bf16, everything else becomes f32.
+    #[default]
+    Stored,
+    /// 32-bit floats.
+    F32,
+    /// Brain floats of 16 bits.
+    Bf16,
+}
+
+/// The settings of the inference service, section `inference`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Base models to load at the start, by alias or digest; others are loaded when they are first asked for. The
+    /// service is not SERVING before these are loaded.
+    pub models: Vec<String>,
+    /// Base models in memory at once; the one idle longest goes first.
+    pub max_models: usize,
+    /// What their weights are in memory.
+    pub weight_dtype: WeightDtype,
+    /// Threads that step sequences. A step itself uses all cores where that pays.
+    pub compute_threads: usize,
+    /// Requests that are computed at once.
+    pub max_running: usize,
+    /// Requests that may wait for that; more are refused.
+    pub max_queued: usize,
+    /// Bytes of keys and values of all sequences together.
+    #[serde(with = "units::bytes")]
+    pub kv_cache_bytes: u64,
+    /// Bytes of adapter weights in memory; those not in use that were used longest ago go first.
+    #[serde(with = "units::bytes")]
+    pub adapter_memory_bytes: u64,
+    /// Bytes of artifacts in the local cache on disk.
+    #[serde(with = "units::bytes")]
+    pub cache_bytes: u64,
+    /// Tokens that may wait for a client that reads slowly; its sequence pauses when they are this many.
+    pub output_buffer: usize,
+    /// A client that reads nothing for so long is given up.
+    #[serde(with = "units::duration")]
+    pub stall_timeout: Duration,
+    /// Evaluations that may wait; more are refused.
+    pub max_queued_evaluations: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            models: Vec::new(),
+            max_models: 2,
+            weight_dtype: WeightDtype::Stored,
+            compute_threads: 1,
+            max_running: 16,
+            max_queued: 256,
+            kv_cache_bytes: 1 << 30,
+            adapter_memory_bytes: 1 << 30,
+            cache_bytes: 64 << 30,
+            output_buffer: 64,
+            stall_timeout: Duration::from_secs(60),
+            max_queued_evaluations: 100,
+        }
+    }
+}
+
+/// A setting that can't be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("inference.{key} {problem}")]
+pub struct ConfigProblem {
+    /// The setting.
+    pub key: &'static str,
+    /// What it must be.
+    pub problem: String,
+}
+
+impl Config {
+    /// Checks what the types can't say.
+    ///
+    /// # Errors
+    /// The first setting that can't be.
+    pub fn validate(&self) -> Result<(), ConfigProblem> {
+        let checks = [
+            (self.max_models >= 1, "max_models"),
+            (self.compute_threads >= 1, "compute_threads"),
+            (self.max_running >= 1, "max_running"),
+            (self.max_queued >= 1, "max_queued"),
+            (self.kv_cache_bytes >= 1, "kv_cache_bytes"),
+            (self.adapter_memory_bytes >= 1, "adapter_memory_bytes"),
+            (self.output_buffer >= 1, "output_buffer"),
+            (!self.stall_timeout.is_zero(), "stall_timeout"),
+            (self.max_queued_evaluations >= 1, "max_queued_evaluations"),
+        ];
+        if let Some((_, key)) = checks.into_iter().find(|(holds, _)| !holds) {
+            return Err(ConfigProblem { key, problem: "must be at least 1".to_owned() });
+        }
+        if self.models.len() > self.max_models {
+            let problem = format!("names {} models, but max_models is {}", self.models.len(), self.max_models);
+            return Err(ConfigProblem { key: "models", problem });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_nonsense_is_named() {
+        Config::default().validate().unwrap();
+        let none = Config { max_running: 0, ..Config::default() };
+        assert_eq!(none.validate().unwrap_err().to_string(), "inference.max_running must be at least 1");
+        let models = ["a", "b", "c"].map(|id| format!("baseModels/{id}")).to_vec();
+        let many = Config { models, ..Config::default() };
+        assert_eq!(many.validate().unwrap_err().key, "models");
+    }
+}

@@ -1,0 +1,61 @@
+//! From the contract's messages to the domain and back; what passes here is within its range.
+
+mod adapter;
+mod evaluation;
+mod generation;
+
+pub(crate) use adapter::{ListAdapters, Publish, Rollback};
+pub(crate) use evaluation::{Create, ListEvaluations, evaluation_id, message_with_items};
+
+use prost_types::Timestamp;
+use rootstock_artifacts::{ArtifactName, Kind};
+
+use crate::error::Error;
+
+/// A page when none is asked for.
+const DEFAULT_PAGE: usize = 50;
+/// The largest page.
+const MAX_PAGE: usize = 1000;
+const MICROS: i64 = 1_000_000;
+
+/// Microseconds since 1970.
+pub(crate) fn to_micros(timestamp: &Timestamp) -> i64 {
+    timestamp.seconds.saturating_mul(MICROS).saturating_add(i64::from(timestamp.nanos) / 1000)
+}
+
+fn from_micros(micros: i64) -> Timestamp {
+    // The remainder is below a million, so a thousand times it is below the limit of i32.
+    Timestamp { seconds: micros.div_euclid(MICROS), nanos: (micros.rem_euclid(MICROS) * 1000) as i32 }
+}
+
+fn page_size(size: i32) -> Result<usize, Error> {
+    match usize::try_from(size) {
+        Ok(0) => Ok(DEFAULT_PAGE),
+        Ok(size) => Ok(size.min(MAX_PAGE)),
+        Err(_) => Err(Error::invalid("page_size", format!("is {size}; must not be negative"))),
+    }
+}
+
+/// What points at an artifact of a kind: an alias, a version, or a digest.
+fn reference(field: &str, kind: Kind, name: &str) -> Result<ArtifactName, Error> {
+    let parsed: ArtifactName = name.parse().map_err(|error| Error::invalid(field, format!("{error}")))?;
+    match &parsed {
+        ArtifactName::Alias(alias) | ArtifactName::Version(alias, _) if alias.kind() != kind => {
+            Err(Error::invalid(field, format!("{name:?} must be in {}/", kind.collection())))
+        }
+        _ => Ok(parsed),
+    }
+}
+
+/// The same, where leaving it out means something.
+fn optional_reference(field: &str, kind: Kind, name: &str) -> Result<Option<ArtifactName>, Error> {
+    if name.is_empty() { Ok(None) } else { reference(field, kind, name).map(Some) }
+}
+
+/// A count that must not be above what this machine or a message can have anyway.
+fn count(value: usize) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! EvaluationService's messages.
+
+use prost::Message;
+use rootstock_artifacts::{Id, Kind};
+use rootstock_proto::inference::v1 as proto;
+use rootstock_runtime::MAX_MESSAGE_BYTES;
+use rootstock_text::PromptTemplate;
+
+use super::{count, from_micros, optional_reference, page_size, reference};
+use crate::{
+    error::Error,
+    evaluation::{Evaluation, Item, Proportion, Spec, State, TargetResult, parse_evaluation_name},
+};
+
+const DEFAULT_MAX_TOKENS: usize = 64;
+const MAX_TARGETS: usize = 8;
+const MAX_REQUEST_ID_CHARS: usize = 64;
+/// Room for what is around the evaluation in a message.
+const MESSAGE_MARGIN: usize = 64 << 10;
+
+/// CreateEvaluationRequest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Create {
+    pub(crate) id: Option<Id>,
+    pub(crate) spec: Spec,
+    pub(crate) request_id: Option<String>,
+}
+
+impl TryFrom<proto::CreateEvaluationRequest> for Create {
+    type Error = Error;
+
+    fn try_from(request: proto::CreateEvaluationRequest) -> Result<Self, Error> {
+        let id = match request.evaluation_id.as_str() {
+            "" => None,
+            id => Some(id.parse().map_err(|error| Error::invalid("evaluation_id", format!("{error}")))?),
+        };
+        if request.request_id.chars().count() > MAX_REQUEST_ID_CHARS {
+            let message = format!("has more than {MAX_REQUEST_ID_CHARS} characters");
+            return Err(Error::invalid("request_id", message));
+        }
+        let spec = request.spec.ok_or_else(|| Error::invalid("spec", "is missing"))?;
+        let request_id = Some(request.request_id).filter(|id| !id.is_empty());
+        Ok(Self { id, spec: spec.try_into()?, request_id })
+    }
+}
+
+impl TryFrom<proto::EvaluationSpec> for Spec {
+    type Error = Error;
+
+    fn try_from(spec: proto::EvaluationSpec) -> Result<Self, Error> {
+        if spec.targets.is_empty() || spec.targets.len() > MAX_TARGETS {
+            let message = format!("has {} entries; must have 1 to {MAX_TARGETS}", spec.targets.len());
+            return Err(Error::invalid("spec.targets", message));
+        }
+        let targets = spec.targets.iter().enumerate();
+        let targets = targets.map(|(index, target)| {
+            optional_reference(&format!("spec.targets[{index}]"), Kind::Adapter, target)
+        });
+        let template = PromptTemplate::parse(&spec.prompt_template)
+            .map_err(|error| Error::invalid("spec.prompt_template", error.to_string()))?;
+        let max_tokens = match usize::try_from(spec.max_tokens) {
+            Ok(0) => DEFAULT_MAX_TOKENS,
+            Ok(tokens) => tokens,
+            Err(_) => return Err(Error::invalid("spec.max_tokens", "must not be negative")),
+        };
+        Ok(Self {
+            dataset: reference("spec.dataset", Kind::Dataset, &spec.dataset)?,
+            model: reference("spec.model", Kind::BaseModel, &spec.model)?,
+            targets: targets.collect::<Result<_, Error>>()?,
+            template,
+            max_tokens,
+        })
+    }
+}
+
+impl From<&Spec> for proto::EvaluationSpec {
+    fn from(spec: &Spec) -> Self {
+        let target = |target: &Option<_>| target.as_ref().map(ToString::to_string).unwrap_or_default();
+        Self {
+            dataset: spec.dataset.to_string(),
+            model: spec.model.to_string(),
+            targets: spec.targets.iter().map(target).collect(),
+            prompt_template: spec.template.name().to_owned(),
+            max_tokens: count(spec.max_tokens),
+        }
+    }
+}
+
+/// ListEvaluationsRequest. The token is the number of the last evaluation on the page before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListEvaluations {
+    pub(crate) page_size: usize,
+    pub(crate) before: Option<i64>,
+}
+
+impl TryFrom<proto::ListEvaluationsRequest> for ListEvaluations {
+    type Error = Error;
+
+    fn try_from(request: proto::ListEvaluationsRequest) -> Result<Self, Error> {
+        let before = match request.page_token.as_str() {
+            "" => None,
+            token => Some(token.parse().map_err(|_| {
+                Error::invalid("page_token", "is none that ListEvaluations gave; leave it out to begin again")
+            })?),
+        };
+        Ok(Self { page_size: page_size(request.page_size)?, before })
+    }
+}
+
+/// The id in `evaluations/{id}`.
+pub(crate) fn evaluation_id(name: &str) -> Result<Id, Error> {
+    let wrong = || Error::invalid("name", format!("{name:?} must be evaluations/ and an id"));
+    parse_evaluation_name(name).ok_or_else(wrong)
+}
+
+/// The message with the rows' evidence; without it where it doesn't fit a message, and then the artifact has it.
+pub(crate) fn message_with_items(evaluation: Evaluation) -> proto::Evaluation {
+    let mut message = proto::Evaluation::from(evaluation);
+    if message.encoded_len() > MAX_MESSAGE_BYTES - MESSAGE_MARGIN {
+        message.results.iter_mut().for_each(|result| result.items.clear());
+    }
+    message
+}
+
+impl From<Evaluation> for proto::Evaluation {
+    fn from(evaluation: Evaluation) -> Self {
+        Self {
+            name: evaluation.name(),
+            spec: Some((&evaluation.spec).into()),
+            state: proto::EvaluationState::from(evaluation.state).into(),
+            completed_rows: count(evaluation.completed_rows),
+            total_rows: count(evaluation.total_rows),
+            results: evaluation.results.into_iter().map(Into::into).collect(),
+            error: evaluation.error,
+            create_time: Some(from_micros(evaluation.create_micros)),
+            end_time: evaluation.end_micros.map(from_micros),
+            evidence_digest: evaluation.evidence.map(|digest| digest.to_string()).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<State> for proto::EvaluationState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Queued => Self::Queued,
+            State::Running => Self::Running,
+            State::Succeeded => Self::Succeeded,
+            State::Failed => Self::Failed,
+            State::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+impl From<TargetResult> for proto::TargetResult {
+    fn from(result: TargetResult) -> Self {
+        Self {
+            target: result.target,
+            adapter_digest: result.adapter_digest.map(|digest| digest.to_string()).unwrap_or_default(),
+            rows: count(result.rows),
+            keyword_accuracy: Some(result.keyword_accuracy.into()),
+            exact_match: Some(result.exact_match.into()),
+            perplexity: result.perplexity,
+            items: result.items.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<Proportion> for proto::Proportion {
+    fn from(share: Proportion) -> Self {
+        let Proportion { value, lower, upper, hits, total } = share;
+        Self { value, lower, upper, hits: count(hits), total: count(total) }
+    }
+}
+
+impl From<Item> for proto::ItemResult {
+    fn from(item: Item) -> Self {
+        Self {
+            row: count(item.row),
+            instruction: item.instruction,
+            expected: item.expected,
+            answer: item.answer,
+            keywords_found: item.keywords_found,
+            keywords_missing: item.keywords_missing,
+            exact_match: item.exact_match,
+            negative_log_likelihood: item.negative_log_likelihood,
+            expected_tokens: i32::try_from(item.expected_tokens).unwrap_or(i32::MAX),
+        }
+    }
+}

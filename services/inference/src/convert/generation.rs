@@ -1,0 +1,169 @@
+//! GenerationService's messages.
+
+use std::hash::{BuildHasher, RandomState};
+
+use rootstock_artifacts::Kind;
+use rootstock_proto::inference::v1::{
+    self as proto, generate_request::Input as InputMessage, generate_response::Message,
+};
+use uuid::Uuid;
+
+use super::{count, optional_reference};
+use crate::{
+    engine::{Delta, FinishReason, Finished},
+    error::Error,
+    generation::{Input, Request, Started},
+    sampling::{Sampling, Token},
+};
+
+const DEFAULT_MAX_TOKENS: usize = 64;
+const MAX_PROMPT_BYTES: usize = 1 << 20;
+const MAX_TEMPERATURE: f64 = 100.0;
+const MAX_REPETITION_PENALTY: f64 = 100.0;
+const MAX_STOPS: usize = 16;
+const MAX_STOP_BYTES: usize = 256;
+const MAX_LOGPROBS: usize = 20;
+
+impl TryFrom<proto::GenerateRequest> for Request {
+    type Error = Error;
+
+    fn try_from(request: proto::GenerateRequest) -> Result<Self, Error> {
+        let input = match request.input {
+            Some(InputMessage::Prompt(text)) if text.len() > MAX_PROMPT_BYTES => {
+                let message = format!("has {} bytes, more than the {MAX_PROMPT_BYTES} allowed", text.len());
+                return Err(Error::invalid("prompt", message));
+            }
+            Some(InputMessage::Prompt(text)) => Input::Text(text),
+            Some(InputMessage::PromptIds(ids)) if ids.ids.is_empty() => {
+                return Err(Error::invalid("prompt_ids.ids", "is empty; send at least one token"));
+            }
+            Some(InputMessage::PromptIds(ids)) => Input::Ids(ids.ids),
+            None => return Err(Error::invalid("prompt", "is missing; set prompt or prompt_ids")),
+        };
+        let params = request.sampling.unwrap_or_default();
+        Ok(Self {
+            model: optional_reference("model", Kind::BaseModel, &request.model)?,
+            adapter: optional_reference("adapter", Kind::Adapter, &request.adapter)?,
+            input,
+            stop: stops(&params.stop)?,
+            sampling: params.try_into()?,
+        })
+    }
+}
+
+impl TryFrom<proto::SamplingParams> for Sampling {
+    type Error = Error;
+
+    fn try_from(params: proto::SamplingParams) -> Result<Self, Error> {
+        let penalty = params.repetition_penalty.unwrap_or(1.0);
+        let top_p = params.top_p.unwrap_or(1.0);
+        within("temperature", params.temperature, "in [0, 100]", (0.0..=MAX_TEMPERATURE).contains(&params.temperature))?;
+        within("top_p", top_p, "in (0, 1]", top_p > 0.0 && top_p <= 1.0)?;
+        within("min_p", params.min_p, "in [0, 1]", (0.0..=1.0).contains(&params.min_p))?;
+        // As a 32-bit float, because that is what it multiplies.
+        let penalty_ok = penalty as f32 > 0.0 && penalty <= MAX_REPETITION_PENALTY;
+        within("repetition_penalty", penalty, "in (0, 100]", penalty_ok)?;
+        Ok(Self {
+            max_tokens: match natural("max_tokens", params.max_tokens)? {
+                0 => DEFAULT_MAX_TOKENS,
+                tokens => tokens,
+            },
+            temperature: params.temperature,
+            top_k: natural("top_k", params.top_k)?,
+            top_p,
+            min_p: params.min_p,
+            repetition_penalty: penalty as f32,
+            seed: params.seed.unwrap_or_else(draw_seed),
+            logprobs: params.logprobs.map(logprobs).transpose()?,
+            ignore_eos: params.ignore_eos,
+        })
+    }
+}
+
+/// NaN lies in no range.
+fn within(field: &str, value: f64, range: &str, holds: bool) -> Result<(), Error> {
+    if holds {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("sampling.{field}"), format!("is {value}; must be {range}")))
+}
+
+fn natural(field: &str, value: i32) -> Result<usize, Error> {
+    let negative = |_| Error::invalid(format!("sampling.{field}"), format!("is {value}; must not be negative"));
+    usize::try_from(value).map_err(negative)
+}
+
+fn logprobs(value: i32) -> Result<usize, Error> {
+    match usize::try_from(value) {
+        Ok(value) if value <= MAX_LOGPROBS => Ok(value),
+        _ => Err(Error::invalid("sampling.logprobs", format!("is {value}; must be in [0, {MAX_LOGPROBS}]"))),
+    }
+}
+
+fn stops(stops: &[String]) -> Result<Vec<String>, Error> {
+    if stops.len() > MAX_STOPS {
+        let message = format!("has {} strings, more than the {MAX_STOPS} allowed", stops.len());
+        return Err(Error::invalid("sampling.stop", message));
+    }
+    for (index, stop) in stops.iter().enumerate() {
+        if stop.is_empty() || stop.len() > MAX_STOP_BYTES {
+            let message = format!("has {} bytes; must have 1 to {MAX_STOP_BYTES}", stop.len());
+            return Err(Error::invalid(format!("sampling.stop[{index}]"), message));
+        }
+    }
+    Ok(stops.to_vec())
+}
+
+/// A seed that nobody can foresee: the hasher's keys are the operating system's random numbers.
+fn draw_seed() -> u64 {
+    RandomState::new().hash_one(Uuid::now_v7())
+}
+
+fn response(message: Message) -> proto::GenerateResponse {
+    proto::GenerateResponse { message: Some(message) }
+}
+
+impl From<Started> for proto::GenerateResponse {
+    fn from(started: Started) -> Self {
+        response(Message::Started(proto::GenerationStarted {
+            request_id: started.request_id,
+            base_digest: started.base.to_string(),
+            adapter_digest: started.adapter.map(|digest| digest.to_string()).unwrap_or_default(),
+            adapter_generation: started.adapter_generation,
+            tokenizer_digest: started.tokenizer,
+            seed: started.seed,
+            prompt_tokens: count(started.prompt_tokens),
+        }))
+    }
+}
+
+impl From<Delta> for proto::GenerateResponse {
+    fn from(delta: Delta) -> Self {
+        response(Message::Delta(proto::GenerationDelta { text: delta.text, tokens: vec![delta.token.into()] }))
+    }
+}
+
+impl From<Token> for proto::GeneratedToken {
+    fn from(token: Token) -> Self {
+        let top = token.top.into_iter().map(|(id, logprob)| proto::TokenLogprob { id, logprob });
+        Self { id: token.id, logprob: token.logprob, top_logprobs: top.collect() }
+    }
+}
+
+impl From<Finished> for proto::GenerateResponse {
+    fn from(finished: Finished) -> Self {
+        let reason = match finished.reason {
+            FinishReason::Eos => proto::FinishReason::Eos,
+            FinishReason::Stop => proto::FinishReason::Stop,
+            FinishReason::Length => proto::FinishReason::Length,
+        };
+        response(Message::Finished(proto::GenerationFinished {
+            finish_reason: reason.into(),
+            prompt_tokens: count(finished.prompt_tokens),
+            completion_tokens: count(finished.completion_tokens),
+            queue_ms: finished.queue_ms,
+            prefill_ms: finished.prefill_ms,
+            decode_ms: finished.decode_ms,
+        }))
+    }
+}

@@ -1,0 +1,111 @@
+//! What the engine is given, and what it gives back.
+
+use std::{sync::Arc, time::Instant};
+
+use rootstock_model::{Batch, LossSum};
+
+use crate::{
+    adapters::AdapterLease,
+    error::Error,
+    models::Model,
+    sampling::{Sampling, Token},
+};
+
+/// Which queue a sequence waits in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Priority {
+    /// Somebody waits for it.
+    Interactive,
+    /// An evaluation's.
+    Background,
+}
+
+/// One sequence to compute, with all that it is bound to.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) model: Arc<Model>,
+    pub(crate) adapter: Option<AdapterLease>,
+    pub(crate) work: Work,
+    pub(crate) priority: Priority,
+    /// When the request was received.
+    pub(crate) received: Instant,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// What to compute.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Go on from a prompt.
+    Generate(Generate),
+    /// Sum the losses of given tokens, in one step.
+    Score(Batch),
+}
+
+/// A prompt and how to go on from it.
+#[derive(Clone, Debug)]
+pub(crate) struct Generate {
+    /// At least one id, all below the vocabulary size.
+    pub(crate) prompt: Vec<u32>,
+    pub(crate) sampling: Sampling,
+    /// None is empty.
+    pub(crate) stop: Vec<String>,
+}
+
+/// What a sequence tells its client.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A token was chosen.
+    Delta(Delta),
+    /// The last: the text has ended.
+    Finished(Finished),
+    /// The last: the scores.
+    Scored(LossSum),
+    /// The last: it can't go on.
+    Failed(Error),
+}
+
+/// A token, and the text that is certain since.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Delta {
+    pub(crate) text: String,
+    pub(crate) token: Token,
+}
+
+/// Why a text ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FinishReason {
+    Eos,
+    Stop,
+    Length,
+}
+
+/// How a text ended, and what it took.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Finished {
+    pub(crate) reason: FinishReason,
+    pub(crate) prompt_tokens: usize,
+    pub(crate) completion_tokens: usize,
+    pub(crate) queue_ms: f64,
+    pub(crate) prefill_ms: f64,
+    pub(crate) decode_ms: f64,
+}
+
+impl Job {
+    /// Checks that the sequence can ever run, and says how many bytes of keys and values it needs.
+    pub(super) fn check(&self, cache_bytes: u64) -> Result<u64, Error> {
+        let Work::Generate(generate) = &self.work else { return Ok(0) };
+        let (prompt, max_tokens) = (generate.prompt.len(), generate.sampling.max_tokens);
+        let too_long = |what, limit| Error::ContextTooLong { prompt, max_tokens, what, limit };
+        let tokens = prompt.saturating_add(max_tokens);
+        if tokens > self.model.context() {
+            return Err(too_long("the model's context", self.model.context()));
+        }
+        let per_token = self.model.cache_bytes_per_token();
+        let needed = per_token.saturating_mul(tokens as u64);
+        if needed > cache_bytes {
+            let limit = usize::try_from(cache_bytes / per_token.max(1)).unwrap_or(usize::MAX);
+            return Err(too_long("this server's key/value cache", limit));
+        }
+        Ok(needed)
+    }
+}

@@ -1,0 +1,310 @@
+//! One sequence from its queue to its end: what a step computes and what the client is told.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use candle_core::Tensor;
+use rootstock_model::{Adapter, Batch, KvCache};
+use tokio::sync::mpsc;
+
+use super::{
+    Delta, Event, FinishReason, Finished, Generate, Job, Priority, Work, text::TextStream,
+};
+use crate::{
+    adapters::AdapterLease,
+    error::Error,
+    metrics::{Metrics, Outcome},
+    models::Model,
+    sampling::{Sampler, Token},
+};
+
+/// Why a sequence that waits shall not go on.
+#[derive(Debug)]
+pub(super) enum Over {
+    /// Nobody listens.
+    Cancelled,
+    /// The client is told.
+    Failed(Error),
+}
+
+/// One sequence.
+#[derive(Debug)]
+pub(super) struct Sequence {
+    model: Arc<Model>,
+    adapter: Option<AdapterLease>,
+    phase: Phase,
+    events: mpsc::Sender<Event>,
+    /// The place kept for the last event.
+    last: Option<mpsc::OwnedPermit<Event>>,
+    /// Whether it waits for its client; shared with the client's end.
+    stalled: Arc<AtomicBool>,
+    stalled_since: Option<Instant>,
+    received: Instant,
+    deadline: Option<Instant>,
+    pub(super) priority: Priority,
+    /// Bytes of keys and values reserved for it.
+    pub(super) cache_bytes: u64,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Start(Work),
+    Decoding(Box<Decoding>),
+    Over,
+}
+
+/// A text under way.
+#[derive(Debug)]
+struct Decoding {
+    cache: KvCache,
+    sampler: Sampler,
+    text: TextStream,
+    last: u32,
+    generated: usize,
+    prompt_tokens: usize,
+    queued: Duration,
+    prefill: Duration,
+    prefilled_at: Instant,
+}
+
+/// What a step has led to.
+enum Progress {
+    More(Delta),
+    Last(Option<Delta>, Event),
+}
+
+impl Sequence {
+    pub(super) fn new(
+        job: Job,
+        events: mpsc::Sender<Event>,
+        stalled: Arc<AtomicBool>,
+        cache_bytes: u64,
+    ) -> Self {
+        // The channel is new and has at least one place, so this succeeds.
+        let last = events.clone().try_reserve_owned().ok();
+        Self {
+            model: job.model,
+            adapter: job.adapter,
+            phase: Phase::Start(job.work),
+            events,
+            last,
+            stalled,
+            stalled_since: None,
+            received: job.received,
+            deadline: job.deadline,
+            priority: job.priority,
+            cache_bytes,
+        }
+    }
+
+    /// Whether it has to end before its next step.
+    pub(super) fn over(&self, now: Instant, stall_timeout: Duration) -> Option<Over> {
+        if self.events.is_closed() {
+            return Some(Over::Cancelled);
+        }
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            return Some(Over::Failed(Error::DeadlineExceeded("the call's deadline has passed")));
+        }
+        let given_up = self.stalled_since.is_some_and(|since| since + stall_timeout <= now);
+        given_up.then(|| {
+            Over::Failed(Error::DeadlineExceeded("the client has not read for too long; read faster, or ask for less"))
+        })
+    }
+
+    /// When [`Sequence::over`] may first say so by itself.
+    pub(super) fn expires(&self, stall_timeout: Duration) -> Option<Instant> {
+        let stall = self.stalled_since.map(|since| since + stall_timeout);
+        self.deadline.into_iter().chain(stall).min()
+    }
+
+    /// Whether there is room for the event of one more step; marks the sequence as waiting if there is none.
+    pub(super) fn has_room(&mut self, now: Instant) -> bool {
+        if self.events.capacity() > 0 {
+            self.unmark();
+            return true;
+        }
+        // Set before the second look: the client looks at it after making room.
+        self.stalled.store(true, Ordering::SeqCst);
+        if self.events.capacity() > 0 {
+            self.unmark();
+            return true;
+        }
+        self.stalled_since.get_or_insert(now);
+        false
+    }
+
+    fn unmark(&mut self) {
+        self.stalled.store(false, Ordering::SeqCst);
+        self.stalled_since = None;
+    }
+
+    /// Ends it without a step. Its cache and its lease go when it is dropped, which may take a while.
+    pub(super) fn end(&mut self, over: Over, metrics: &Metrics) {
+        match over {
+            Over::Cancelled => metrics.ended(Outcome::Cancelled),
+            Over::Failed(error) => {
+                metrics.ended(Outcome::Failed);
+                self.tell_last(Event::Failed(error));
+            }
+        }
+    }
+
+    /// Computes one step; `None` when that was the last. Blocks for as long as a forward takes.
+    pub(super) fn step(mut self, metrics: &Metrics) -> Option<Self> {
+        let computed = catch_unwind(AssertUnwindSafe(|| self.advance(metrics)));
+        let progress = computed.unwrap_or_else(|_| Err(Error::Internal("a step of the model panicked".into())));
+        match progress {
+            Ok(Progress::More(delta)) => {
+                self.tell(delta);
+                Some(self)
+            }
+            Ok(Progress::Last(delta, event)) => {
+                delta.into_iter().for_each(|delta| self.tell(delta));
+                self.finish(event, metrics);
+                None
+            }
+            Err(error) => {
+                self.finish(Event::Failed(error), metrics);
+                None
+            }
+        }
+    }
+
+    fn tell(&self, delta: Delta) {
+        // There was room before the step, and only this sequence sends; a client that hung up is seen before the next.
+        let _ = self.events.try_send(Event::Delta(delta));
+    }
+
+    fn finish(&mut self, event: Event, metrics: &Metrics) {
+        metrics.ended(if matches!(event, Event::Failed(_)) { Outcome::Failed } else { Outcome::Finished });
+        // The cache and the lease go before the client hears of the end, so that what it asks next finds them free.
+        self.phase = Phase::Over;
+        self.adapter = None;
+        self.tell_last(event);
+    }
+
+    fn tell_last(&mut self, event: Event) {
+        if let Some(last) = self.last.take() {
+            last.send(event);
+        }
+    }
+
+    fn advance(&mut self, metrics: &Metrics) -> Result<Progress, Error> {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Start(Work::Score(batch)) => self.score(&batch, metrics),
+            Phase::Start(Work::Generate(generate)) => self.prefill(generate, metrics),
+            Phase::Decoding(mut decoding) => {
+                let logits = self.forward(&[decoding.last], &mut decoding.cache)?;
+                self.take(decoding, &logits, metrics)
+            }
+            Phase::Over => Err(Error::Internal("a sequence was stepped after its end".into())),
+        }
+    }
+
+    fn score(&self, batch: &Batch, metrics: &Metrics) -> Result<Progress, Error> {
+        let loss = rootstock_model::evaluate(self.model.decoder(), self.adapter(), batch)?;
+        if !loss.sum.is_finite() {
+            return Err(not_finite(crate::sampling::NotFinite));
+        }
+        metrics.prompt_computed(batch.input_ids.len());
+        Ok(Progress::Last(None, Event::Scored(loss)))
+    }
+
+    /// The whole prompt in one forward, and the first token.
+    fn prefill(&mut self, generate: Generate, metrics: &Metrics) -> Result<Progress, Error> {
+        let started = Instant::now();
+        let Generate { prompt, sampling, stop } = generate;
+        let mut cache = self.model.new_cache(prompt.len() + sampling.max_tokens)?;
+        let logits = self.forward(&prompt, &mut cache)?;
+        let prefilled_at = Instant::now();
+        metrics.prompt_computed(prompt.len());
+        metrics.first_token(prefilled_at - self.received);
+        let decoding = Decoding {
+            cache,
+            sampler: Sampler::new(sampling, &prompt, self.model.vocab_size()),
+            text: TextStream::new(self.model.stream_decoder(), stop),
+            last: 0,
+            generated: 0,
+            prompt_tokens: prompt.len(),
+            queued: started - self.received,
+            prefill: prefilled_at - started,
+            prefilled_at,
+        };
+        self.take(Box::new(decoding), &logits, metrics)
+    }
+
+    /// Chooses the token that follows these logits [vocab].
+    fn take(&mut self, mut decoding: Box<Decoding>, logits: &Tensor, metrics: &Metrics) -> Result<Progress, Error> {
+        let logits = logits.to_vec1::<f32>().map_err(|error| Error::internal("logits can't be read", error))?;
+        let token = decoding.sampler.choose(&logits).map_err(not_finite)?;
+        metrics.token_generated();
+        let (text, reason) = decoding.note(&token, &self.model);
+        let delta = Delta { text, token };
+        match reason {
+            None => {
+                self.phase = Phase::Decoding(decoding);
+                Ok(Progress::More(delta))
+            }
+            Some(reason) => Ok(Progress::Last(Some(delta), Event::Finished(decoding.finished(reason)))),
+        }
+    }
+
+    /// Logits [vocab] after the last of `ids`.
+    fn forward(&self, ids: &[u32], cache: &mut KvCache) -> Result<Tensor, Error> {
+        Ok(self.model.decoder().forward(ids, cache, self.adapter())?)
+    }
+
+    fn adapter(&self) -> Option<&dyn Adapter> {
+        self.adapter.as_ref().map(AdapterLease::weights)
+    }
+}
+
+impl Decoding {
+    /// Counts a token; gives the text that is certain since, and why it was the last, if it was.
+    fn note(&mut self, token: &Token, model: &Model) -> (String, Option<FinishReason>) {
+        self.last = token.id;
+        self.generated += 1;
+        let sampling = self.sampler.sampling();
+        let eos = !sampling.ignore_eos && model.is_eos(token.id);
+        let length = self.generated >= sampling.max_tokens;
+        // The end-of-sequence token is no part of the text, even where the tokenizer has characters for it.
+        let mut filtered = if eos { crate::stop::Filtered::default() } else { self.text.push(token.id) };
+        if (eos || length) && !filtered.stopped {
+            let rest = self.text.finish();
+            filtered.text.push_str(&rest.text);
+            filtered.stopped = rest.stopped;
+        }
+        let reason = match (filtered.stopped, eos, length) {
+            (true, _, _) => Some(FinishReason::Stop),
+            (false, true, _) => Some(FinishReason::Eos),
+            (false, false, true) => Some(FinishReason::Length),
+            (false, false, false) => None,
+        };
+        (filtered.text, reason)
+    }
+
+    fn finished(&self, reason: FinishReason) -> Finished {
+        Finished {
+            reason,
+            prompt_tokens: self.prompt_tokens,
+            completion_tokens: self.generated,
+            queue_ms: milliseconds(self.queued),
+            prefill_ms: milliseconds(self.prefill),
+            decode_ms: milliseconds(self.prefilled_at.elapsed()),
+        }
+    }
+}
+
+fn not_finite(error: crate::sampling::NotFinite) -> Error {
+    Error::Internal(error.to_string())
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

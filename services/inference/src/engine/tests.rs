@@ -1,0 +1,315 @@
+//! The engine with a tiny model: fair, cancellable, and bounded whatever its clients do.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use candle_core::{DType, Device, Tensor};
+use futures::StreamExt;
+use rootstock_artifacts::Digest;
+use rootstock_model::{Decoder, save_tensors};
+use rootstock_runtime::Failure;
+
+use super::*;
+use crate::{
+    models::Model,
+    sampling::Sampling,
+    testing::{PATIENCE, eventually, model, tiny_config, tokenizer},
+};
+
+/// An engine with small bounds.
+struct Rig {
+    engine: Engine,
+    tasks: Tasks,
+    model: Arc<Model>,
+}
+
+fn limits() -> Limits {
+    Limits {
+        threads: 1,
+        max_running: 4,
+        max_queued: 8,
+        cache_bytes: 1 << 30,
+        output_buffer: 4,
+        stall_timeout: PATIENCE,
+    }
+}
+
+impl Rig {
+    fn new(limits: Limits) -> Self {
+        let tasks = Tasks::new(Shutdown::new());
+        let engine = Engine::start(limits, Metrics::default(), &tasks).unwrap();
+        Self { engine, tasks, model: model(1) }
+    }
+
+    fn job(&self, prompt: &[u32], sampling: Sampling) -> Job {
+        let work = Work::Generate(Generate { prompt: prompt.to_vec(), sampling, stop: Vec::new() });
+        let (model, received) = (Arc::clone(&self.model), Instant::now());
+        Job { model, adapter: None, work, priority: Priority::Interactive, received, deadline: None }
+    }
+
+    fn submit(&self, prompt: &[u32], max_tokens: usize) -> Output {
+        self.engine.submit(self.job(prompt, greedy(max_tokens))).unwrap()
+    }
+
+    /// A sequence that takes all the room there is for keys and values, and whose client never reads.
+    fn hog(&self, limits: &Limits) -> Output {
+        let tokens = limits.cache_bytes / self.model.cache_bytes_per_token();
+        self.submit(&[1], tokens as usize - 1)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.engine.shared.state.lock().is_idle()
+    }
+}
+
+/// Goes on past the end, so that the length is known.
+fn greedy(max_tokens: usize) -> Sampling {
+    Sampling { ignore_eos: true, ..Sampling::greedy(max_tokens) }
+}
+
+/// Room for so many tokens.
+fn cache_for(tokens: u64) -> u64 {
+    model(1).cache_bytes_per_token() * tokens
+}
+
+async fn read(mut output: Output) -> (Vec<u32>, String, Result<Finished, Failure>) {
+    let (mut ids, mut text) = (Vec::new(), String::new());
+    while let Some(event) = output.next().await {
+        match event {
+            Event::Delta(delta) => {
+                ids.push(delta.token.id);
+                text.push_str(&delta.text);
+            }
+            Event::Finished(finished) => return (ids, text, Ok(finished)),
+            Event::Failed(error) => return (ids, text, Err(error.into())),
+            Event::Scored(_) => panic!("nothing was to be scored"),
+        }
+    }
+    panic!("the last event is missing after {ids:?}");
+}
+
+async fn reason(output: Output) -> ErrorReason {
+    read(output).await.2.unwrap_err().reason
+}
+
+use rootstock_runtime::ErrorReason;
+
+#[tokio::test]
+async fn a_sequence_gets_among_others_the_tokens_that_it_gets_alone() {
+    let rig = Rig::new(limits());
+    let prompts: Vec<Vec<u32>> = (0..8).map(|i| (0..=i).map(|k| (i * 31 + k * 7) % 300).collect()).collect();
+    let sampled = |seed| Sampling { temperature: 1.0, seed, ..greedy(20) };
+    let mut alone = Vec::new();
+    for (seed, prompt) in prompts.iter().enumerate() {
+        alone.push(read(rig.engine.submit(rig.job(prompt, sampled(seed as u64))).unwrap()).await.0);
+    }
+    let together: Vec<Output> = prompts
+        .iter()
+        .enumerate()
+        .map(|(seed, prompt)| rig.engine.submit(rig.job(prompt, sampled(seed as u64))).unwrap())
+        .collect();
+    let together = futures::future::join_all(together.into_iter().map(read)).await;
+    for (together, alone) in together.iter().zip(&alone) {
+        assert_eq!(&together.0, alone);
+        assert_eq!(together.0.len(), 20);
+    }
+}
+
+#[tokio::test]
+async fn turns_go_round() {
+    let rig = Rig::new(Limits { output_buffer: 400, ..limits() });
+    let long = rig.submit(&[1], 300);
+    let short = rig.submit(&[2], 30);
+    let finished = read(short).await.2.unwrap();
+    assert_eq!((finished.reason, finished.completion_tokens), (FinishReason::Length, 30));
+    // While the short one got 30 tokens, the long one got about as many; it isn't through by far.
+    let seen = rig.engine.shared.state.lock().is_idle();
+    assert!(!seen, "the long sequence was computed before the short one");
+    assert_eq!(read(long).await.0.len(), 300);
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_stalls_nobody() {
+    let rig = Rig::new(Limits { max_running: 1, ..limits() });
+    let unread = rig.submit(&[1], 50);
+    // It gave up the only slot when its channel was full.
+    for prompt in 0..3 {
+        assert_eq!(read(rig.submit(&[prompt], 10)).await.0.len(), 10);
+    }
+    let expected = read(rig.submit(&[1], 50)).await.0;
+    let (ids, _, finished) = read(unread).await;
+    assert_eq!(ids, expected);
+    assert_eq!(finished.unwrap().completion_tokens, 50);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_for_too_long_is_given_up() {
+    let rig = Rig::new(Limits { stall_timeout: Duration::from_millis(30), ..limits() });
+    let unread = rig.submit(&[1], 50);
+    eventually("the sequence is given up", || rig.is_idle()).await;
+    assert_eq!(reason(unread).await, ErrorReason::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once() {
+    let limits = Limits { cache_bytes: cache_for(40), max_queued: 2, ..limits() };
+    let rig = Rig::new(limits);
+    let hog = rig.hog(&limits);
+    eventually("the hog waits for its client", || rig.engine.shared.state.lock().next_expiry(&limits).is_some()).await;
+    let waiting = [rig.submit(&[1], 5), rig.submit(&[2], 5)];
+    let began = Instant::now();
+    let refused = Failure::from(rig.engine.submit(rig.job(&[3], greedy(5))).unwrap_err());
+    assert_eq!(refused.reason, ErrorReason::Overloaded);
+    assert!(began.elapsed() < Duration::from_secs(1));
+    // When the hog goes, those who waited are served.
+    drop(hog);
+    for output in waiting {
+        assert_eq!(read(output).await.0.len(), 5);
+    }
+}
+
+#[tokio::test]
+async fn hanging_up_ends_a_sequence_wherever_it_is() {
+    let limits = Limits { cache_bytes: cache_for(4000), ..limits() };
+    let rig = Rig::new(limits);
+    // Computing.
+    let mut running = rig.submit(&[1], 3000);
+    running.next().await.unwrap();
+    drop(running);
+    eventually("the running one has ended", || rig.is_idle()).await;
+    // Parked, and queued behind it.
+    let parked = rig.hog(&limits);
+    let queued = rig.submit(&[1], 10);
+    drop((parked, queued));
+    eventually("both have ended", || rig.is_idle()).await;
+    assert_eq!(read(rig.submit(&[1], 3)).await.0.len(), 3);
+}
+
+#[tokio::test]
+async fn deadlines_hold_for_who_waits_and_for_who_computes() {
+    let limits = Limits { cache_bytes: cache_for(3000), output_buffer: 3000, ..limits() };
+    let rig = Rig::new(limits);
+    let soon = |job: Job| Job { deadline: Some(Instant::now() + Duration::from_millis(40)), ..job };
+    let computing = rig.engine.submit(soon(rig.job(&[1], greedy(2999)))).unwrap();
+    let queued = rig.engine.submit(soon(rig.job(&[1], greedy(2000)))).unwrap();
+    assert_eq!(reason(queued).await, ErrorReason::DeadlineExceeded);
+    assert_eq!(reason(computing).await, ErrorReason::DeadlineExceeded);
+    eventually("nothing is left", || rig.is_idle()).await;
+}
+
+#[tokio::test]
+async fn while_draining_the_running_finish_and_new_ones_are_sent_away() {
+    let rig = Rig::new(limits());
+    let running = [rig.submit(&[1], 40), rig.submit(&[2], 40)];
+    rig.tasks.shutdown().request();
+    let refused = Failure::from(rig.engine.submit(rig.job(&[3], greedy(5))).unwrap_err());
+    assert_eq!(refused.reason, ErrorReason::ShuttingDown);
+    for output in running {
+        assert_eq!(read(output).await.0.len(), 40);
+    }
+    // And then the threads end.
+    rig.tasks.join(PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn stopping_ends_everybody() {
+    let limits = Limits { cache_bytes: cache_for(50), ..limits() };
+    let rig = Rig::new(limits);
+    let (parked, queued) = (rig.hog(&limits), rig.submit(&[1], 10));
+    rig.tasks.shutdown().request();
+    rig.engine.stop();
+    assert_eq!(reason(queued).await, ErrorReason::ShuttingDown);
+    assert_eq!(reason(parked).await, ErrorReason::ShuttingDown);
+    rig.tasks.join(PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_can_never_run_is_refused_with_both_lengths() {
+    let rig = Rig::new(Limits { cache_bytes: cache_for(100), ..limits() });
+    let refused = |tokens| Failure::from(rig.engine.submit(rig.job(&[1, 2, 3], greedy(tokens))).unwrap_err());
+    let context = refused(4094);
+    assert_eq!(context.reason, ErrorReason::ContextTooLong);
+    assert!(context.message.contains("3 tokens") && context.message.contains("4094"), "{context}");
+    let cache = refused(98);
+    assert_eq!(cache.reason, ErrorReason::ContextTooLong);
+    assert!(cache.message.contains("100 tokens"), "{cache}");
+    assert_eq!(read(rig.submit(&[1, 2, 3], 97)).await.0.len(), 97);
+}
+
+#[tokio::test]
+async fn evaluations_get_on_beside_interactive_sequences() {
+    let rig = Rig::new(Limits { max_running: 2, output_buffer: 4000, ..limits() });
+    let busy = [rig.submit(&[1], 3000), rig.submit(&[2], 3000)];
+    let background = Job { priority: Priority::Background, ..rig.job(&[3], greedy(10)) };
+    let (ids, _, _) = read(rig.engine.submit(background).unwrap()).await;
+    assert_eq!(ids.len(), 10);
+    assert!(!rig.is_idle(), "the interactive sequences were computed first");
+    drop(busy);
+}
+
+#[tokio::test]
+async fn weights_that_are_no_numbers_end_their_request_alone() {
+    let rig = Rig::new(limits());
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.safetensors");
+    let broken = |(name, tensor): (String, Tensor)| match tensor.dims() {
+        [_] => (name, (tensor * f64::NAN).unwrap()),
+        _ => (name, tensor),
+    };
+    let tensors: Vec<_> = rig.model.decoder().named_tensors().into_iter().map(broken).collect();
+    save_tensors(&path, &tensors, &BTreeMap::new()).unwrap();
+    let decoder = Decoder::load(tiny_config(), &[path], DType::F32, &Device::Cpu).unwrap();
+    let damaged = Arc::new(Model::new(Digest::of(b"damaged"), decoder, Some(tokenizer())));
+    let healthy = rig.submit(&[1], 20);
+    let job = Job { model: damaged, ..rig.job(&[1], greedy(5)) };
+    assert_eq!(reason(rig.engine.submit(job).unwrap()).await, ErrorReason::Internal);
+    assert_eq!(read(healthy).await.0.len(), 20);
+}
+
+#[tokio::test]
+async fn text_ends_before_a_stop_string_and_the_tokens_tell_what_was_chosen() {
+    let rig = Rig::new(limits());
+    let sampling = Sampling { temperature: 1.5, seed: 3, ..greedy(60) };
+    let (ids, text, _) = read(rig.engine.submit(rig.job(&[70, 71], sampling.clone())).unwrap()).await;
+    assert_eq!(text, tokenizer().decode(&ids, true));
+    // A stop string from the middle of what it says.
+    let from = text.char_indices().nth(text.chars().count() / 2).unwrap().0;
+    let stop: String = text[from..].chars().take(2).collect();
+    let expected = &text[..text.find(&stop).unwrap()];
+    let work = Generate { prompt: vec![70, 71], sampling, stop: vec![stop] };
+    let job = Job { work: Work::Generate(work), ..rig.job(&[], greedy(1)) };
+    let (stopped_ids, stopped_text, finished) = read(rig.engine.submit(job).unwrap()).await;
+    assert_eq!(stopped_text, expected);
+    assert_eq!(stopped_ids, ids[..stopped_ids.len()]);
+    let finished = finished.unwrap();
+    assert_eq!((finished.reason, finished.completion_tokens), (FinishReason::Stop, stopped_ids.len()));
+}
+
+#[tokio::test]
+async fn the_end_of_sequence_token_ends_the_text_unless_it_shall_not() {
+    let rig = Rig::new(limits());
+    // Some seed draws the token 0 soon.
+    let sampling = |seed, ignore_eos| Sampling { temperature: 3.0, seed, ignore_eos, ..Sampling::greedy(400) };
+    for seed in 0..20 {
+        let (ids, text, finished) = read(rig.engine.submit(rig.job(&[5], sampling(seed, false))).unwrap()).await;
+        if finished.unwrap().reason != FinishReason::Eos {
+            continue;
+        }
+        assert_eq!(ids.last(), Some(&0));
+        assert_eq!(text, tokenizer().decode(&ids, true));
+        let (longer, ..) = read(rig.engine.submit(rig.job(&[5], sampling(seed, true))).unwrap()).await;
+        assert_eq!(longer.len(), 400);
+        assert_eq!(longer[..ids.len()], ids);
+        return;
+    }
+    panic!("no seed drew the end of the text");
+}
+
+#[tokio::test]
+async fn several_threads_give_the_same_tokens() {
+    let one = Rig::new(limits());
+    let many = Rig::new(Limits { threads: 3, ..limits() });
+    let outputs: Vec<Output> = (0..6).map(|prompt| many.submit(&[prompt], 30)).collect();
+    for (prompt, output) in (0..6).zip(outputs) {
+        assert_eq!(read(output).await.0, read(one.submit(&[prompt], 30)).await.0);
+    }
+}

@@ -1,0 +1,256 @@
+//! Evaluations: what they are, and the calls on them. One runs at a time, through the same engine as everything else.
+
+mod book;
+mod item;
+mod rows;
+mod runner;
+mod score;
+mod watching;
+
+use std::sync::Arc;
+
+use rootstock_artifacts::{ArtifactName, Digest, Id, Kind};
+use rootstock_runtime::{Shutdown, Tasks};
+use rootstock_text::PromptTemplate;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, Notify};
+
+pub(crate) use book::Book;
+pub(crate) use score::{Item, Proportion, TargetResult};
+pub(crate) use watching::Watching;
+
+use crate::{
+    adapters::check_base,
+    bind::Binder,
+    engine::Engine,
+    error::Error,
+    store::Store,
+};
+use book::{Created, NewEvaluation};
+use watching::Active;
+
+/// What an evaluation's name starts with.
+const COLLECTION: &str = "evaluations/";
+
+/// Where an evaluation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Queued = 1,
+    Running = 2,
+    Succeeded = 3,
+    Failed = 4,
+    Cancelled = 5,
+}
+
+impl State {
+    pub(crate) fn has_ended(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// What to evaluate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spec {
+    pub(crate) dataset: ArtifactName,
+    pub(crate) model: ArtifactName,
+    /// `None` is the base model itself.
+    pub(crate) targets: Vec<Option<ArtifactName>>,
+    pub(crate) template: PromptTemplate,
+    pub(crate) max_tokens: usize,
+}
+
+/// What the names stood for when the evaluation was created: an alias that moves later doesn't change it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pinned {
+    pub(crate) dataset: Digest,
+    pub(crate) model: Digest,
+    /// One for each target.
+    pub(crate) adapters: Vec<Option<Digest>>,
+}
+
+/// An evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Evaluation {
+    /// Counts the evaluations; decides the order of the queue and of lists.
+    pub(crate) number: i64,
+    pub(crate) id: Id,
+    pub(crate) spec: Spec,
+    pub(crate) pinned: Pinned,
+    pub(crate) state: State,
+    pub(crate) completed_rows: usize,
+    pub(crate) total_rows: usize,
+    /// Once it has succeeded.
+    pub(crate) results: Vec<TargetResult>,
+    pub(crate) evidence: Option<Digest>,
+    pub(crate) error: String,
+    pub(crate) create_micros: i64,
+    pub(crate) end_micros: Option<i64>,
+}
+
+impl Evaluation {
+    /// `evaluations/{id}`.
+    pub(crate) fn name(&self) -> String {
+        evaluation_name(&self.id)
+    }
+}
+
+/// `evaluations/{id}`.
+pub(crate) fn evaluation_name(id: &Id) -> String {
+    format!("{COLLECTION}{id}")
+}
+
+/// The id in `evaluations/{id}`.
+pub(crate) fn parse_evaluation_name(name: &str) -> Option<Id> {
+    name.strip_prefix(COLLECTION)?.parse().ok()
+}
+
+/// The calls on evaluations; clones share everything.
+#[derive(Clone, Debug)]
+pub(crate) struct Evaluations {
+    book: Book,
+    store: Arc<dyn Store>,
+    binder: Binder,
+    engine: Engine,
+    tasks: Tasks,
+    active: Active,
+    /// Held while the book and the active ones change together.
+    changing: Arc<Mutex<()>>,
+    /// There may be something to run.
+    wake: Arc<Notify>,
+}
+
+/// What evaluations need.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) book: Book,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) binder: Binder,
+    pub(crate) engine: Engine,
+    pub(crate) tasks: Tasks,
+}
+
+impl Evaluations {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { book, store, binder, engine, tasks } = parts;
+        let (active, changing, wake) = (Active::default(), Arc::default(), Arc::default());
+        Self { book, store, binder, engine, tasks, active, changing, wake }
+    }
+
+    /// Checks a specification, stores the evaluation and queues it; the same request id gives the one of the first call.
+    pub(crate) async fn create(
+        &self,
+        id: Option<Id>,
+        spec: Spec,
+        request_id: Option<String>,
+    ) -> Result<Evaluation, Error> {
+        if let Some(request_id) = &request_id {
+            if let Some(existing) = self.book.of_request(request_id).await? {
+                return Ok(existing);
+            }
+        }
+        let pinned = self.pin(&spec).await?;
+        let rows = self.rows(&pinned.dataset).await?;
+        let total_rows = rows.len() * spec.targets.len();
+        let id = match id {
+            Some(id) => id,
+            None => fresh_id()?,
+        };
+        let _changing = self.changing.lock().await;
+        match self.book.create(NewEvaluation { id, request_id, spec, pinned, total_rows }).await? {
+            Created::New(evaluation) => {
+                self.active.publish(&evaluation);
+                self.wake.notify_one();
+                Ok(evaluation)
+            }
+            Created::Existing(evaluation) => Ok(evaluation),
+        }
+    }
+
+    /// One evaluation, with its items.
+    pub(crate) async fn get(&self, id: &Id) -> Result<Evaluation, Error> {
+        // What is running has got further than the book knows.
+        match self.active.latest(id) {
+            Some(evaluation) => Ok((*evaluation).clone()),
+            None => self.book.get(id).await,
+        }
+    }
+
+    /// Up to `limit` evaluations, newest first, those before number `before`; without items.
+    pub(crate) async fn list(&self, before: Option<i64>, limit: usize) -> Result<Vec<Evaluation>, Error> {
+        let listed = self.book.list(before, limit).await?;
+        let latest = |evaluation: Evaluation| match self.active.latest(&evaluation.id) {
+            Some(latest) => (*latest).clone(),
+            None => evaluation,
+        };
+        Ok(listed.into_iter().map(latest).collect())
+    }
+
+    /// Stops an evaluation that waits or runs.
+    pub(crate) async fn cancel(&self, id: &Id) -> Result<Evaluation, Error> {
+        let _changing = self.changing.lock().await;
+        let cancelled = self.book.cancel(id).await?;
+        self.active.end(&cancelled);
+        Ok(cancelled)
+    }
+
+    /// The evaluation as it stands, then its latest state after each change, until it has ended.
+    pub(crate) async fn watch(&self, id: &Id) -> Result<Watching, Error> {
+        match self.active.subscribe(id) {
+            Some(states) => Ok(Watching::following(self.book.clone(), states)),
+            None => Ok(Watching::ended(self.book.get(id).await?)),
+        }
+    }
+
+    /// Runs evaluations one after the other until shutdown. Those that a restart interrupted begin again.
+    pub(crate) async fn run(self, shutdown: Shutdown) {
+        match self.book.unfinished().await {
+            Ok(unfinished) => unfinished.iter().for_each(|evaluation| self.active.publish(evaluation)),
+            Err(error) => tracing::error!(%error, "unfinished evaluations can't be read"),
+        }
+        runner::run(self, shutdown).await;
+    }
+
+    async fn pin(&self, spec: &Spec) -> Result<Pinned, Error> {
+        let model = self.binder.model(&spec.model).await?;
+        self.check_kind(&model, Kind::BaseModel, "spec.model").await?;
+        let dataset = match &spec.dataset {
+            ArtifactName::Alias(alias) => self.binder.aliases.resolve(alias).await?.digest,
+            ArtifactName::Digest(digest) | ArtifactName::Version(_, digest) => *digest,
+        };
+        self.check_kind(&dataset, Kind::Dataset, "spec.dataset").await?;
+        let mut adapters = Vec::with_capacity(spec.targets.len());
+        for (index, target) in spec.targets.iter().enumerate() {
+            adapters.push(match target {
+                None => None,
+                Some(name) => {
+                    let bound = self.binder.adapter(name, &format!("spec.targets[{index}]")).await?;
+                    check_base(&bound.digest, &bound.base, &model)?;
+                    Some(bound.digest)
+                }
+            });
+        }
+        Ok(Pinned { dataset, model, adapters })
+    }
+
+    async fn check_kind(&self, digest: &Digest, kind: Kind, field: &str) -> Result<(), Error> {
+        let found = self.store.artifact(&ArtifactName::Digest(*digest)).await?.kind;
+        if found == kind {
+            return Ok(());
+        }
+        Err(Error::invalid(field, format!("{digest} is of kind {found}, which doesn't fit here")))
+    }
+
+    async fn rows(&self, dataset: &Digest) -> Result<Arc<Vec<rows::Question>>, Error> {
+        let fetched = self.store.fetch(dataset).await?;
+        let parse = move || rows::read(&fetched).map(Arc::new);
+        self.tasks.spawn_blocking("inference-rows", parse).await?
+    }
+}
+
+fn fresh_id() -> Result<Id, Error> {
+    let id = uuid::Uuid::now_v7().to_string();
+    id.parse().map_err(|error| Error::internal("no id could be made", error))
+}
+
+#[cfg(test)]
+mod tests;

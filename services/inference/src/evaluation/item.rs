@@ -1,0 +1,107 @@
+//! One row on its way through the engine: its answer is generated and its expected answer scored.
+
+use std::{sync::Arc, time::Instant};
+
+use futures::StreamExt;
+use rootstock_model::{Batch, LossSum};
+use rootstock_runtime::Tasks;
+use rootstock_text::{PromptTemplate, Supervised, TextTokenizer, encode_row};
+
+use super::{rows::Question, score::Item};
+use crate::{
+    adapters::AdapterLease,
+    engine::{Engine, Event, Generate, Job, Output, Priority, Work},
+    error::Error,
+    models::Model,
+    sampling::Sampling,
+};
+
+/// What all rows of one target share.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) engine: Engine,
+    pub(super) tasks: Tasks,
+    pub(super) model: Arc<Model>,
+    pub(super) adapter: Option<AdapterLease>,
+    pub(super) template: PromptTemplate,
+    pub(super) max_tokens: usize,
+    pub(super) questions: Arc<Vec<Question>>,
+}
+
+/// A row as token ids.
+struct Encoded {
+    prompt: Vec<u32>,
+    scored: Batch,
+}
+
+impl Target {
+    /// Computes and judges one row.
+    pub(super) async fn judge(self: Arc<Self>, index: usize) -> Result<Item, Error> {
+        let this = Arc::clone(&self);
+        let encoded = self.tasks.spawn_blocking("inference-encode-row", move || this.encode(index)).await??;
+        let room = self.model.context() - encoded.prompt.len();
+        let sampling = Sampling::greedy(self.max_tokens.min(room));
+        let generate = Generate { prompt: encoded.prompt, sampling, stop: Vec::new() };
+        let answer = self.submit(Work::Generate(generate))?;
+        let score = self.submit(Work::Score(encoded.scored))?;
+        let (answer, _) = collect(answer).await?;
+        let (_, loss) = collect(score).await?;
+        Ok(Item::judge(index, &self.questions[index], &answer, loss))
+    }
+
+    fn encode(&self, index: usize) -> Result<Encoded, Error> {
+        let without = || Error::invalid("spec.model", "the base model has no tokenizer");
+        let tokenizer = self.model.tokenizer().ok_or_else(without)?;
+        encode(tokenizer, self.template, &self.questions[index], self.model.context())
+            .map_err(|problem| Error::InvalidRow(format!("row {}: {problem}", index + 1)))
+    }
+
+    fn submit(&self, work: Work) -> Result<Output, Error> {
+        self.engine.submit(Job {
+            model: Arc::clone(&self.model),
+            adapter: self.adapter.as_ref().map(AdapterLease::again),
+            work,
+            priority: Priority::Background,
+            received: Instant::now(),
+            deadline: None,
+        })
+    }
+}
+
+/// Prompt and expected answer as in training, so that the loss is the one that training lowers.
+fn encode(
+    tokenizer: &TextTokenizer,
+    template: PromptTemplate,
+    question: &Question,
+    context: usize,
+) -> Result<Encoded, String> {
+    let outcome = encode_row(tokenizer, template, &question.row, context).map_err(|error| error.to_string())?;
+    match outcome {
+        Supervised::Kept { example, .. } => Ok(Encoded {
+            prompt: example.input_ids[..example.prompt_len].to_vec(),
+            scored: Batch {
+                rows: 1,
+                seq_len: example.input_ids.len(),
+                input_ids: example.input_ids,
+                labels: example.labels,
+            },
+        }),
+        Supervised::Dropped { tokens } => Err(format!(
+            "prompt and answer have {tokens} tokens, and the prompt alone doesn't fit the model's context of {context}"
+        )),
+    }
+}
+
+/// Waits for the end of a sequence: its text, or its score.
+async fn collect(mut output: Output) -> Result<(String, LossSum), Error> {
+    let mut text = String::new();
+    while let Some(event) = output.next().await {
+        match event {
+            Event::Delta(delta) => text.push_str(&delta.text),
+            Event::Finished(_) => return Ok((text, LossSum::default())),
+            Event::Scored(loss) => return Ok((text, loss)),
+            Event::Failed(error) => return Err(error),
+        }
+    }
+    Err(Error::Internal("the engine dropped a sequence".into()))
+}

@@ -1,0 +1,171 @@
+//! Runs one evaluation after the other: each row through the engine, the results together, the evidence into the store.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use rootstock_runtime::Shutdown;
+use serde::Serialize;
+
+use super::{
+    Evaluation, Evaluations, TargetResult,
+    item::Target,
+};
+use crate::{adapters::Binding, error::Error, store::EvidenceDraft};
+
+/// Rows of an evaluation under way at once: enough to prepare the next while one is computed.
+const ROWS_IN_FLIGHT: usize = 2;
+/// How often an evaluation is tried while something it needs is away.
+const MAX_ATTEMPTS: u32 = 6;
+/// How long the first retry waits; each further one twice as long.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+/// How long the runner waits when its own database fails.
+const BOOK_RETRY: Duration = Duration::from_secs(2);
+
+/// What is stored as an EVALUATION artifact.
+#[derive(Serialize)]
+struct Evidence<'a> {
+    name: String,
+    dataset_digest: String,
+    base_digest: String,
+    tokenizer_digest: &'a str,
+    prompt_template: &'static str,
+    max_tokens: usize,
+    results: &'a [TargetResult],
+}
+
+pub(super) async fn run(evaluations: Evaluations, shutdown: Shutdown) {
+    loop {
+        let step = async {
+            match evaluations.claim().await {
+                Ok(Some(evaluation)) => evaluations.run_one(evaluation).await,
+                Ok(None) => evaluations.wake.notified().await,
+                Err(error) => {
+                    tracing::error!(%error, "the next evaluation can't be read");
+                    tokio::time::sleep(BOOK_RETRY).await;
+                }
+            }
+        };
+        // What is dropped here is still RUNNING in the book and begins again after the restart.
+        if shutdown.unless_requested(step).await.is_none() {
+            return;
+        }
+    }
+}
+
+impl Evaluations {
+    async fn claim(&self) -> Result<Option<Evaluation>, Error> {
+        let _changing = self.changing.lock().await;
+        let claimed = self.book.claim_next().await?;
+        claimed.iter().for_each(|evaluation| self.active.publish(evaluation));
+        Ok(claimed)
+    }
+
+    async fn run_one(&self, evaluation: Evaluation) {
+        let cancelled = self.active.cancelled(&evaluation.id);
+        tracing::info!(name = evaluation.name(), rows = evaluation.total_rows, "evaluation begins");
+        let Some(outcome) = cancelled.run_until_cancelled(self.compute_patiently(&evaluation)).await else {
+            tracing::info!(name = evaluation.name(), "evaluation cancelled");
+            return;
+        };
+        let _changing = self.changing.lock().await;
+        let ended = match outcome {
+            Ok((results, evidence)) => self.book.succeed(&evaluation.id, &results, &evidence).await,
+            // It begins again after the restart.
+            Err(Error::ShuttingDown) => return,
+            Err(error) => self.book.fail(&evaluation.id, &error.to_string()).await,
+        };
+        match ended {
+            Ok(ended) => {
+                tracing::info!(name = ended.name(), state = ?ended.state, error = ended.error, "evaluation ended");
+                self.active.end(&ended);
+            }
+            Err(error) => tracing::error!(name = evaluation.name(), %error, "an evaluation's end can't be stored"),
+        }
+    }
+
+    async fn compute_patiently(&self, evaluation: &Evaluation) -> Result<Outcome, Error> {
+        let mut delay = FIRST_RETRY;
+        for _ in 1..MAX_ATTEMPTS {
+            match self.compute(evaluation).await {
+                Err(error) if error.is_transient() && !matches!(error, Error::ShuttingDown) => {
+                    tracing::warn!(name = evaluation.name(), %error, ?delay, "evaluation interrupted; retrying");
+                    tokio::time::sleep(delay).await;
+                    delay *= 2;
+                }
+                done => return done,
+            }
+        }
+        self.compute(evaluation).await
+    }
+
+    async fn compute(&self, evaluation: &Evaluation) -> Result<Outcome, Error> {
+        let pinned = &evaluation.pinned;
+        let questions = self.rows(&pinned.dataset).await?;
+        let model = self.binder.models.get(pinned.model).await?;
+        let mut results = Vec::with_capacity(pinned.adapters.len());
+        for (name, digest) in evaluation.spec.targets.iter().zip(&pinned.adapters) {
+            let adapter = match digest {
+                Some(digest) => {
+                    let binding = Binding { digest: *digest, generation: 0, alias: None, base: pinned.model };
+                    Some(self.binder.adapters.lease(&binding, &model).await?)
+                }
+                None => None,
+            };
+            let target = Arc::new(Target {
+                engine: self.engine.clone(),
+                tasks: self.tasks.clone(),
+                model: Arc::clone(&model),
+                adapter,
+                template: evaluation.spec.template,
+                max_tokens: evaluation.spec.max_tokens,
+                questions: Arc::clone(&questions),
+            });
+            let items = self.judge_all(evaluation, target, results.len() * questions.len()).await?;
+            let name = name.as_ref().map(ToString::to_string).unwrap_or_default();
+            results.push(TargetResult::of(name, *digest, items));
+        }
+        let evidence = self.store_evidence(evaluation, &model.tokenizer_digest(), &results).await?;
+        Ok((results, evidence))
+    }
+
+    async fn judge_all(
+        &self,
+        evaluation: &Evaluation,
+        target: Arc<Target>,
+        done_before: usize,
+    ) -> Result<Vec<super::Item>, Error> {
+        let rows = 0..target.questions.len();
+        let judged = stream::iter(rows.map(|index| Arc::clone(&target).judge(index))).buffered(ROWS_IN_FLIGHT);
+        judged
+            .inspect_ok(|item| self.active.progress(&evaluation.id, done_before + item.row + 1))
+            .try_collect()
+            .await
+    }
+
+    async fn store_evidence(
+        &self,
+        evaluation: &Evaluation,
+        tokenizer_digest: &str,
+        results: &[TargetResult],
+    ) -> Result<rootstock_artifacts::Digest, Error> {
+        let evidence = Evidence {
+            name: evaluation.name(),
+            dataset_digest: evaluation.pinned.dataset.to_string(),
+            base_digest: evaluation.pinned.model.to_string(),
+            tokenizer_digest,
+            prompt_template: evaluation.spec.template.name(),
+            max_tokens: evaluation.spec.max_tokens,
+            results,
+        };
+        let json = serde_json::to_vec(&evidence).map_err(|error| Error::internal("evidence", error))?;
+        let draft = EvidenceDraft {
+            parent: evaluation.name(),
+            base: evaluation.pinned.model,
+            tokenizer: tokenizer_digest.to_owned(),
+            json,
+        };
+        self.store.put_evidence(draft).await
+    }
+}
+
+type Outcome = (Vec<TargetResult>, rootstock_artifacts::Digest);

@@ -1,0 +1,122 @@
+//! Generation: binds a request, turns its prompt into tokens, and queues it.
+
+use std::time::Instant;
+
+use rootstock_artifacts::{ArtifactName, Digest};
+use rootstock_runtime::Tasks;
+use uuid::Uuid;
+
+use crate::{
+    bind::Binder,
+    engine::{Engine, Generate, Job, Output, Priority, Work},
+    error::Error,
+    models::Model,
+    sampling::Sampling,
+};
+
+/// A prompt as it comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    Text(String),
+    Ids(Vec<u32>),
+}
+
+/// A request whose every value is within the contract's range.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Request {
+    pub(crate) model: Option<ArtifactName>,
+    pub(crate) adapter: Option<ArtifactName>,
+    pub(crate) input: Input,
+    pub(crate) sampling: Sampling,
+    pub(crate) stop: Vec<String>,
+}
+
+/// When a request came, and when its time is up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    pub(crate) received: Instant,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// What a request is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Started {
+    pub(crate) request_id: String,
+    pub(crate) base: Digest,
+    pub(crate) adapter: Option<Digest>,
+    pub(crate) adapter_generation: i64,
+    pub(crate) tokenizer: String,
+    pub(crate) seed: u64,
+    pub(crate) prompt_tokens: usize,
+}
+
+/// What the handlers call.
+#[derive(Clone, Debug)]
+pub(crate) struct Generation {
+    pub(crate) binder: Binder,
+    pub(crate) engine: Engine,
+    pub(crate) tasks: Tasks,
+}
+
+impl Generation {
+    /// Admits a request: says what it is bound to and gives its events.
+    pub(crate) async fn generate(&self, request: Request, timing: Timing) -> Result<(Started, Output), Error> {
+        let bound = self.binder.bind(request.model.as_ref(), request.adapter.as_ref()).await?;
+        let model = bound.model.clone();
+        let input = request.input;
+        let prompt = match input {
+            Input::Ids(ids) => check_ids(ids, &model)?,
+            Input::Text(text) => {
+                self.tasks.spawn_blocking("inference-encode", move || encode(&text, &model)).await??
+            }
+        };
+        let started = Started {
+            request_id: Uuid::now_v7().to_string(),
+            base: *bound.model.digest(),
+            adapter: bound.adapter.as_ref().map(|lease| *lease.digest()),
+            adapter_generation: bound.adapter.as_ref().map_or(0, |lease| lease.generation()),
+            tokenizer: bound.model.tokenizer_digest(),
+            seed: request.sampling.seed,
+            prompt_tokens: prompt.len(),
+        };
+        let work = Generate { prompt, sampling: request.sampling, stop: request.stop };
+        let output = self.engine.submit(Job {
+            model: bound.model,
+            adapter: bound.adapter,
+            work: Work::Generate(work),
+            priority: Priority::Interactive,
+            received: timing.received,
+            deadline: timing.deadline,
+        })?;
+        tracing::info!(
+            request_id = started.request_id,
+            base = %started.base,
+            adapter = started.adapter.map(tracing::field::display),
+            generation = started.adapter_generation,
+            prompt_tokens = started.prompt_tokens,
+            "request admitted"
+        );
+        Ok((started, output))
+    }
+}
+
+fn check_ids(ids: Vec<u32>, model: &Model) -> Result<Vec<u32>, Error> {
+    let vocab_size = model.vocab_size();
+    match ids.iter().position(|&id| id as usize >= vocab_size) {
+        None => Ok(ids),
+        Some(position) => Err(Error::invalid(
+            format!("prompt_ids.ids[{position}]"),
+            format!("{} is not below the model's vocabulary size {vocab_size}", ids[position]),
+        )),
+    }
+}
+
+fn encode(text: &str, model: &Model) -> Result<Vec<u32>, Error> {
+    let without = || Error::invalid("prompt", "the base model has no tokenizer; send prompt_ids");
+    let tokenizer = model.tokenizer().ok_or_else(without)?;
+    let ids = tokenizer.encode_ids(text, true).map_err(|error| Error::invalid("prompt", error.to_string()))?;
+    if ids.is_empty() {
+        return Err(Error::invalid("prompt", "is empty, and the tokenizer adds no token of its own; write something"));
+    }
+    Ok(ids)
+}

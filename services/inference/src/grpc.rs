@@ -1,0 +1,5 @@
+//! The three services over gRPC: decode, call, encode.
+
+pub(crate) mod adapters;
+pub(crate) mod evaluation;
+pub(crate) mod generation;

@@ -1,0 +1,47 @@
+//! GenerationService over gRPC.
+
+use std::{pin::Pin, time::Instant};
+
+use futures::{Stream, StreamExt, future, stream};
+use rootstock_proto::inference::v1::{self as proto, generation_service_server::GenerationService};
+use rootstock_runtime::{Deadline, status};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    engine::Event,
+    error::Error,
+    generation::{Generation, Timing},
+};
+
+/// The service that clients see.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    pub(crate) generation: Generation,
+}
+
+#[tonic::async_trait]
+impl GenerationService for Api {
+    type GenerateStream = Pin<Box<dyn Stream<Item = Result<proto::GenerateResponse, Status>> + Send>>;
+
+    async fn generate(
+        &self,
+        request: Request<proto::GenerateRequest>,
+    ) -> Result<Response<Self::GenerateStream>, Status> {
+        let received = Instant::now();
+        let deadline = Deadline::of(&request).map(|deadline| received + deadline.remaining());
+        let request = crate::generation::Request::try_from(request.into_inner()).map_err(status)?;
+        let timing = Timing { received, deadline };
+        let (started, events) = self.generation.generate(request, timing).await.map_err(status)?;
+        let first = stream::once(future::ready(Ok(proto::GenerateResponse::from(started))));
+        Ok(Response::new(first.chain(events.map(encode)).boxed()))
+    }
+}
+
+fn encode(event: Event) -> Result<proto::GenerateResponse, Status> {
+    match event {
+        Event::Delta(delta) => Ok(delta.into()),
+        Event::Finished(finished) => Ok(finished.into()),
+        Event::Failed(error) => Err(status(error)),
+        Event::Scored(_) => Err(status(Error::Internal("a generation was scored instead".into()))),
+    }
+}

@@ -1,0 +1,32 @@
+//! The inference service: generation, adapter swapping and evaluation on one shared base model.
+//!
+//! A request is bound at admission ([`bind`]) to a base model ([`models`]) and a lease on one generation of an adapter
+//! ([`adapters`]), which its alias stands for at that moment ([`aliases`]); the [`engine`] computes it on threads of
+//! its own. Publishing ([`publish`]) loads a version before its alias moves. [`evaluation`]s run through the same
+//! engine, behind everybody else.
+#![forbid(unsafe_code)]
+
+mod adapters;
+mod aliases;
+mod bind;
+mod config;
+mod convert;
+mod engine;
+mod error;
+mod evaluation;
+mod generation;
+mod grpc;
+mod metrics;
+mod models;
+mod publish;
+mod residents;
+mod sampling;
+mod service;
+mod stop;
+mod store;
+#[cfg(test)]
+mod testing;
+
+pub use config::{Config, ConfigProblem, WeightDtype};
+pub use error::Error;
+pub use service::{Deps, Handle, build};

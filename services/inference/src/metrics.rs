@@ -1,0 +1,139 @@
+//! What the inference service counts.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+};
+
+/// Upper bounds in seconds of the time to the first token: a cached tiny model to a long prompt behind a full queue.
+const FIRST_TOKEN_BUCKETS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Outcome {
+    Finished,
+    Cancelled,
+    Failed,
+    Refused,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LoadLabel {
+    what: &'static str,
+    outcome: &'static str,
+}
+
+/// The metrics of the inference service; clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    pub(crate) running: Gauge,
+    pub(crate) queued: Gauge,
+    pub(crate) parked: Gauge,
+    pub(crate) cache_bytes: Gauge,
+    pub(crate) adapter_swaps: Counter,
+    pub(crate) adapters_resident: Gauge,
+    pub(crate) adapter_bytes: Gauge,
+    pub(crate) models_resident: Gauge,
+    requests: Family<OutcomeLabel, Counter>,
+    tokens: Family<KindLabel, Counter>,
+    loads: Family<LoadLabel, Counter>,
+    first_token: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            running: Gauge::default(),
+            queued: Gauge::default(),
+            parked: Gauge::default(),
+            cache_bytes: Gauge::default(),
+            adapter_swaps: Counter::default(),
+            adapters_resident: Gauge::default(),
+            adapter_bytes: Gauge::default(),
+            models_resident: Gauge::default(),
+            requests: Family::default(),
+            tokens: Family::default(),
+            loads: Family::default(),
+            first_token: Histogram::new(FIRST_TOKEN_BUCKETS),
+        }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn register(&self, registry: &rootstock_runtime::Metrics) {
+        let gauges = [
+            ("rootstock_inference_running", "Sequences being computed", &self.running),
+            ("rootstock_inference_queued", "Sequences that wait to be computed", &self.queued),
+            ("rootstock_inference_parked", "Sequences that wait for their client to read", &self.parked),
+            ("rootstock_inference_kv_cache_bytes", "Bytes reserved for keys and values", &self.cache_bytes),
+            ("rootstock_inference_adapters_resident", "Adapters in memory", &self.adapters_resident),
+            ("rootstock_inference_adapter_bytes", "Bytes reserved for adapters", &self.adapter_bytes),
+            ("rootstock_inference_models_resident", "Base models in memory", &self.models_resident),
+        ];
+        for (name, help, gauge) in gauges {
+            registry.register(name, help, gauge.clone());
+        }
+        registry.register(
+            "rootstock_inference_requests",
+            "Sequences by how they ended",
+            self.requests.clone(),
+        );
+        registry.register("rootstock_inference_tokens", "Tokens computed", self.tokens.clone());
+        registry.register("rootstock_inference_loads", "Loads of models and adapters", self.loads.clone());
+        registry.register(
+            "rootstock_inference_adapter_swaps",
+            "Moves of adapter aliases seen",
+            self.adapter_swaps.clone(),
+        );
+        registry.register(
+            "rootstock_inference_first_token_seconds",
+            "Time from a request's receipt to its first token",
+            self.first_token.clone(),
+        );
+    }
+
+    pub(crate) fn ended(&self, outcome: Outcome) {
+        let outcome = match outcome {
+            Outcome::Finished => "finished",
+            Outcome::Cancelled => "cancelled",
+            Outcome::Failed => "failed",
+            Outcome::Refused => "refused",
+        };
+        self.requests.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    pub(crate) fn prompt_computed(&self, tokens: usize) {
+        self.tokens.get_or_create(&KindLabel { kind: "prompt" }).inc_by(tokens as u64);
+    }
+
+    pub(crate) fn token_generated(&self) {
+        self.tokens.get_or_create(&KindLabel { kind: "generated" }).inc();
+    }
+
+    pub(crate) fn first_token(&self, after: Duration) {
+        self.first_token.observe(after.as_secs_f64());
+    }
+
+    pub(crate) fn loaded(&self, what: &'static str, success: bool) {
+        let outcome = if success { "loaded" } else { "failed" };
+        self.loads.get_or_create(&LoadLabel { what, outcome }).inc();
+    }
+}
+
+/// A number of bytes or things as a gauge takes it.
+pub(crate) fn gauge_value(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,178 @@
+//! Base models in memory: weights mapped from the local cache, the tokenizer, and which tokens end a text.
+
+use std::{fs::File, path::Path, sync::Arc};
+
+use candle_core::{DType, Device};
+use rootstock_artifacts::{
+    Digest, Kind,
+    check::{Header, safetensors::Dtype},
+};
+use rootstock_model::{Config as ModelConfig, Decoder, KvCache};
+use rootstock_runtime::Tasks;
+use rootstock_text::{StreamDecoder, TextTokenizer, TokenizerSources};
+
+use crate::{
+    config::WeightDtype,
+    error::Error,
+    residents::{Reservation, Residents},
+    store::{Fetched, Store},
+};
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = ".safetensors";
+const TOKENIZER: &str = "tokenizer.json";
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+const CHAT_TEMPLATE: &str = "chat_template.jinja";
+/// Keys and values are f32.
+const CACHE_ELEMENT_BYTES: u64 = 4;
+
+/// A base model in memory.
+#[derive(Debug)]
+pub(crate) struct Model {
+    digest: Digest,
+    decoder: Decoder,
+    tokenizer: Option<TextTokenizer>,
+    /// Tokens that end a text: the model's and the tokenizer's.
+    eos: Vec<u32>,
+    _reservation: Option<Reservation>,
+    /// Keeps the mapped files from eviction, so that the cache's count of its bytes stays true.
+    _files: Option<Fetched>,
+}
+
+impl Model {
+    /// A model from its parts.
+    pub(crate) fn new(digest: Digest, decoder: Decoder, tokenizer: Option<TextTokenizer>) -> Self {
+        let mut eos = decoder.config().eos_token_ids.clone();
+        let named = tokenizer.as_ref().and_then(|tokenizer| tokenizer.special_tokens().eos.as_ref());
+        eos.extend(named.map(|token| token.id));
+        eos.sort_unstable();
+        eos.dedup();
+        Self { digest, decoder, tokenizer, eos, _reservation: None, _files: None }
+    }
+
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    pub(crate) fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// The tokenizer; a model may come without, and then takes token ids alone.
+    pub(crate) fn tokenizer(&self) -> Option<&TextTokenizer> {
+        self.tokenizer.as_ref()
+    }
+
+    /// Digest of tokenizer, chat template and special tokens; empty without a tokenizer.
+    pub(crate) fn tokenizer_digest(&self) -> String {
+        self.tokenizer.as_ref().map_or_else(String::new, |tokenizer| format!("sha256:{}", tokenizer.digest()))
+    }
+
+    pub(crate) fn is_eos(&self, id: u32) -> bool {
+        self.eos.contains(&id)
+    }
+
+    pub(crate) fn vocab_size(&self) -> usize {
+        self.decoder.config().vocab_size
+    }
+
+    /// Most tokens of prompt and answer together.
+    pub(crate) fn context(&self) -> usize {
+        self.decoder.config().max_position_embeddings
+    }
+
+    pub(crate) fn new_cache(&self, tokens: usize) -> Result<KvCache, Error> {
+        Ok(KvCache::new(self.decoder.config(), tokens, &Device::Cpu)?)
+    }
+
+    /// Bytes of keys and values that one token takes.
+    pub(crate) fn cache_bytes_per_token(&self) -> u64 {
+        let config = self.decoder.config();
+        let elements = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
+        elements as u64 * CACHE_ELEMENT_BYTES
+    }
+
+    /// Turns generated ids into text.
+    pub(crate) fn stream_decoder(&self) -> Option<StreamDecoder> {
+        self.tokenizer.as_ref().map(|tokenizer| tokenizer.stream_decoder(true))
+    }
+}
+
+/// The base models: loaded when first asked for, at most so many at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Models {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) residents: Residents<Model>,
+    pub(crate) tasks: Tasks,
+    pub(crate) dtype: WeightDtype,
+}
+
+impl Models {
+    /// The model, loaded if need be.
+    pub(crate) async fn get(&self, digest: Digest) -> Result<Arc<Model>, Error> {
+        let models = self.clone();
+        self.residents.get_or_load(digest, || async move { models.load(digest).await }).await
+    }
+
+    async fn load(&self, digest: Digest) -> Result<Model, Error> {
+        let fetched = self.store.fetch(&digest).await?;
+        if fetched.artifact.kind != Kind::BaseModel {
+            let kind = fetched.artifact.kind;
+            return Err(Error::invalid("model", format!("{digest} is of kind {kind}, not a base model")));
+        }
+        let reservation = self.residents.reserve(1)?;
+        let dtype = self.dtype;
+        self.tasks.spawn_blocking("inference-load-model", move || load(fetched, dtype, reservation)).await?
+    }
+}
+
+/// Maps the weights and builds the tokenizer; blocks.
+fn load(fetched: Fetched, dtype: WeightDtype, reservation: Reservation) -> Result<Model, Error> {
+    let config = ModelConfig::from_json(&fetched.read(CONFIG)?).map_err(rootstock_model::ModelError::from)?;
+    let weights = fetched.paths_ending(WEIGHTS);
+    let dtype = match dtype {
+        WeightDtype::F32 => DType::F32,
+        WeightDtype::Bf16 => DType::BF16,
+        WeightDtype::Stored => stored_dtype(weights.first().map(|path| path.as_path()))?,
+    };
+    let tokenizer = load_tokenizer(&fetched)?;
+    let decoder = Decoder::load(config, &weights, dtype, &Device::Cpu)?;
+    if let Some(tokenizer) = &tokenizer {
+        let (tokens, rows) = (tokenizer.vocab_size(), decoder.config().vocab_size);
+        if tokens > rows {
+            let message = format!("{TOKENIZER} has {tokens} tokens, more than the {rows} rows of {CONFIG}");
+            return Err(Error::InvalidFile(message));
+        }
+    }
+    let model = Model::new(fetched.artifact.digest, decoder, tokenizer);
+    Ok(Model { _reservation: Some(reservation), _files: Some(fetched), ..model })
+}
+
+fn load_tokenizer(fetched: &Fetched) -> Result<Option<TextTokenizer>, Error> {
+    if !fetched.has(TOKENIZER) {
+        return Ok(None);
+    }
+    let optional = |name| if fetched.has(name) { fetched.read(name).map(Some) } else { Ok(None) };
+    let (json, config, template) =
+        (fetched.read(TOKENIZER)?, optional(TOKENIZER_CONFIG)?, optional(CHAT_TEMPLATE)?);
+    let sources = TokenizerSources {
+        tokenizer_json: &json,
+        tokenizer_config: config.as_deref(),
+        chat_template: template.as_deref(),
+    };
+    TextTokenizer::from_sources(&sources).map(Some).map_err(|error| Error::InvalidFile(error.to_string()))
+}
+
+/// What the weights are in their files: that of the first matrix stands for all.
+fn stored_dtype(path: Option<&Path>) -> Result<DType, Error> {
+    let Some(path) = path else { return Ok(DType::F32) };
+    let read = || {
+        let file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        Ok::<_, std::io::Error>((file, bytes))
+    };
+    let (file, bytes) = read().map_err(|error| Error::internal("a weight file can't be read", error))?;
+    let header = Header::read(file, bytes).map_err(|error| Error::InvalidFile(format!("the weights: {error}")))?;
+    let matrix = header.tensors.iter().find(|tensor| tensor.shape.len() > 1);
+    Ok(if matrix.is_some_and(|tensor| tensor.dtype == Dtype::BF16) { DType::BF16 } else { DType::F32 })
+}

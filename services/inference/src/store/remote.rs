@@ -1,0 +1,148 @@
+//! The store over gRPC: the checkpoint service's client, and a cache of files on the local disk.
+
+use futures::{StreamExt, stream::BoxStream};
+use rootstock_artifacts::{AliasName, ArtifactName, Cache, Digest, Kind};
+use rootstock_client::{
+    ArtifactDraft, ClientError, Clients, Progress, checkpoint::kind_from_proto,
+};
+use rootstock_proto::checkpoint::v1 as proto;
+use rootstock_runtime::{ErrorReason, Failure, Tasks};
+use tokio::runtime::Handle;
+use tonic::Code;
+
+use super::{Alias, AliasEvent, Artifact, EvidenceDraft, Expect, Fetched, Store};
+use crate::error::Error;
+
+/// The file of an evaluation's evidence.
+const EVIDENCE: &str = "evaluation.json";
+
+/// The checkpoint service.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    pub(crate) clients: Clients,
+    pub(crate) cache: Cache,
+    pub(crate) tasks: Tasks,
+}
+
+#[tonic::async_trait]
+impl Store for Remote {
+    async fn artifact(&self, name: &ArtifactName) -> Result<Artifact, Error> {
+        let artifact = self.clients.checkpoint().get_artifact(name.to_string()).await;
+        to_artifact(&artifact.map_err(|error| failed(error, &name.to_string()))?)
+    }
+
+    async fn fetch(&self, digest: &Digest) -> Result<Fetched, Error> {
+        let name = digest.to_string();
+        let (client, cache, wanted) = (self.clients.checkpoint(), self.cache.clone(), name.clone());
+        let runtime = Handle::current();
+        // A transfer hashes and writes most of the time, so a thread of its own carries it from end to end.
+        let transfer = move || runtime.block_on(client.fetch_artifact(wanted, &cache, &Progress::none()));
+        let fetched = self.tasks.spawn_blocking("inference-fetch", transfer).await?;
+        let fetched = fetched.map_err(|error| failed(error, &name))?;
+        let artifact = to_artifact(&fetched.artifact)?;
+        Ok(Fetched { artifact, files: fetched.files.clone(), _keep: Box::new(fetched) })
+    }
+
+    async fn alias(&self, name: &AliasName) -> Result<Option<Alias>, Error> {
+        match self.clients.checkpoint().get_alias(name.to_string()).await {
+            Ok(alias) => to_alias(alias).map(Some),
+            Err(error) if error.is(ErrorReason::NotFound) => Ok(None),
+            Err(error) => Err(failed(error, &name.to_string())),
+        }
+    }
+
+    async fn set_alias(&self, name: &AliasName, digest: &Digest, expect: Expect) -> Result<Alias, Error> {
+        let expect = match expect {
+            Expect::Absent => rootstock_client::Expect::Absent,
+            Expect::Etag(etag) => rootstock_client::Expect::Etag(etag),
+        };
+        let moved = self.clients.checkpoint().set_alias(name.to_string(), digest.to_string(), expect).await;
+        to_alias(moved.map_err(|error| failed(error, &name.to_string()))?)
+    }
+
+    fn watch(&self, after: i64) -> BoxStream<'static, Result<AliasEvent, Error>> {
+        let events = self.clients.checkpoint().watch_aliases("", after);
+        let decode = |message: Result<proto::WatchAliasesResponse, ClientError>| async {
+            match message {
+                Ok(message) => to_event(message).transpose(),
+                Err(error) => Some(Err(failed(error, "the watch of aliases"))),
+            }
+        };
+        events.filter_map(decode).boxed()
+    }
+
+    async fn put_evidence(&self, draft: EvidenceDraft) -> Result<Digest, Error> {
+        let parent = draft.parent.clone();
+        let artifact = ArtifactDraft::new(Kind::Evaluation)
+            .parent(draft.parent)
+            .base_digest(draft.base.to_string())
+            .tokenizer_digest(draft.tokenizer)
+            .file(EVIDENCE, draft.json);
+        let stored = self.clients.checkpoint().upload_artifact(artifact, &Progress::none()).await;
+        digest(&stored.map_err(|error| failed(error, &parent))?.digest)
+    }
+}
+
+/// A failed call, in the words of this service; what is missing is named.
+fn failed(error: ClientError, name: &str) -> Error {
+    match error.reason {
+        Some(ErrorReason::NotFound) => Error::NotFound(format!("{name} does not exist: {}", error.message)),
+        Some(ErrorReason::AliasMoved) => Error::AliasMoved(error.message),
+        Some(ErrorReason::Internal) => Error::Internal(format!("the checkpoint service failed: {}", error.message)),
+        Some(ErrorReason::ShuttingDown) => unavailable(),
+        Some(reason) => {
+            let failure = Failure::new(reason, error.message);
+            Error::from(error.retry_after.into_iter().fold(failure, Failure::retry_after))
+        }
+        // An error of this side that is no connection's has its own message and cause.
+        None if error.is_transient() || error.source.is_none() => unavailable(),
+        None if error.code == Code::DeadlineExceeded => unavailable(),
+        None => Error::Internal(error.to_string()),
+    }
+}
+
+fn unavailable() -> Error {
+    crate::error::unavailable("the checkpoint service doesn't answer; retry")
+}
+
+fn digest(text: &str) -> Result<Digest, Error> {
+    text.parse().map_err(|error| Error::internal("the checkpoint service sent a digest that is none", error))
+}
+
+fn optional_digest(text: &str) -> Result<Option<Digest>, Error> {
+    if text.is_empty() { Ok(None) } else { digest(text).map(Some) }
+}
+
+fn to_artifact(artifact: &proto::Artifact) -> Result<Artifact, Error> {
+    let kind = kind_from_proto(artifact.kind());
+    Ok(Artifact {
+        digest: digest(&artifact.digest)?,
+        kind: kind.ok_or_else(|| Error::Internal("the checkpoint service sent an artifact of no kind".into()))?,
+        base: optional_digest(&artifact.base_digest)?,
+        tokenizer: artifact.tokenizer_digest.clone(),
+    })
+}
+
+fn to_alias(alias: proto::Alias) -> Result<Alias, Error> {
+    let name = alias.name.parse().map_err(|error| Error::internal("the checkpoint service sent an alias", error))?;
+    let history = alias.history.iter().map(|revision| Ok((revision.generation, digest(&revision.digest)?)));
+    Ok(Alias {
+        name,
+        digest: digest(&alias.digest)?,
+        generation: alias.generation,
+        update_micros: alias.update_time.as_ref().map_or(0, crate::convert::to_micros),
+        base: optional_digest(&alias.base_digest)?,
+        history: history.collect::<Result<_, Error>>()?,
+        etag: alias.etag,
+    })
+}
+
+/// Aliases of kinds that this service doesn't know are left out.
+fn to_event(message: proto::WatchAliasesResponse) -> Result<Option<AliasEvent>, Error> {
+    let event_id = message.event_id;
+    match message.alias {
+        Some(alias) => Ok(Some(AliasEvent::Record { event_id, alias: to_alias(alias)? })),
+        None if message.synced => Ok(Some(AliasEvent::Synced { event_id })),
+        None => Ok(None),
+    }
+}
