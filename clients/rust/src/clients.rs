@@ -101,7 +101,7 @@ impl Clients {
 
     /// Generation.
     pub fn generation(&self) -> GenerationClient {
-        GenerationClient::new(self.transport(Service::Inference), self.caller.clone())
+        GenerationClient::new(self.transport(Service::Inference))
     }
 
     /// Publishing of adapters.

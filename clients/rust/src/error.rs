@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_status_tells_reason_field_and_delay() {
-        let mut details = ErrorDetails::with_error_info("OVERLOADED", DOMAIN, HashMap::<String, String>::new());
+        let mut details =
+            ErrorDetails::with_error_info("OVERLOADED", DOMAIN, HashMap::<String, String>::new());
         details.add_bad_request_violation("spec.output", "is taken");
         details.set_retry_info(Some(Duration::from_secs(2)));
         let error = ClientError::from(Status::with_error_details(Code::ResourceExhausted, "busy", details));
@@ -128,7 +129,8 @@ mod tests {
 
     #[test]
     fn what_another_domain_calls_its_reason_is_not_ours() {
-        let details = ErrorDetails::with_error_info("NOT_FOUND", "elsewhere", HashMap::<String, String>::new());
+        let details =
+            ErrorDetails::with_error_info("NOT_FOUND", "elsewhere", HashMap::<String, String>::new());
         let error = ClientError::from(Status::with_error_details(Code::NotFound, "gone", details));
         assert_eq!(error.reason, None);
         assert!(!error.is_transient());

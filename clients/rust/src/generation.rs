@@ -2,15 +2,28 @@
 use rootstock_proto::inference::v1::generation_service_client::GenerationServiceClient;
 use rootstock_proto::inference::v1::{GenerateRequest, GenerateResponse};
 
-use crate::clients::service_client;
+use crate::clients::MAX_MESSAGE_BYTES;
 use crate::{ClientError, EventStream, Transport, stream};
 
-service_client! {
-    /// Generates text.
-    GenerationClient, GenerationServiceClient<Transport>
+/// Generates text.
+#[derive(Clone, Debug)]
+pub struct GenerationClient {
+    raw: GenerationServiceClient<Transport>,
 }
 
 impl GenerationClient {
+    pub(crate) fn new(transport: Transport) -> Self {
+        let raw = GenerationServiceClient::new(transport)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        Self { raw }
+    }
+
+    /// The generated client, for calls with metadata of their own.
+    pub fn raw(&self) -> GenerationServiceClient<Transport> {
+        self.raw.clone()
+    }
+
     /// Streams the generated text: one `started`, any number of `delta`, one `finished`. Dropping the stream stops the
     /// work. Never tried again: the server may have begun.
     ///

@@ -199,6 +199,10 @@ pub struct TrainTokenizerRequest {
     /// A chat template (Jinja) to store with the tokenizer; may be empty.
     #[prost(string, tag = "6")]
     pub chat_template: ::prost::alloc::string::String,
+    /// The longest token, in bytes; 0 sets no limit. Text without spaces, such as Chinese, makes whole clauses tokens
+    /// where there is none.
+    #[prost(int32, tag = "7")]
+    pub max_token_length: i32,
 }
 /// Response of TrainTokenizer.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

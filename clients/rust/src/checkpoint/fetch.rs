@@ -63,9 +63,9 @@ impl CheckpointClient {
         let artifact = self.get_artifact(name).await?;
         let meter = Meter::new(progress, u64::try_from(artifact.size_bytes).unwrap_or_default());
         // One after the other for files that are the same: the second would wait for the first's lock for ever.
-        let mut by_digest: BTreeMap<&str, Vec<&BlobEntry>> = BTreeMap::new();
+        let mut by_digest: BTreeMap<&str, Vec<BlobEntry>> = BTreeMap::new();
         for blob in &artifact.blobs {
-            by_digest.entry(&blob.digest).or_default().push(blob);
+            by_digest.entry(&blob.digest).or_default().push(blob.clone());
         }
         let leased: Vec<Vec<(String, Lease)>> = stream::iter(by_digest.into_values())
             .map(|blobs| self.fetch_same(blobs, cache, &meter))
@@ -113,13 +113,14 @@ impl CheckpointClient {
 
     async fn fetch_same(
         &self,
-        blobs: Vec<&BlobEntry>,
+        blobs: Vec<BlobEntry>,
         cache: &Cache,
         meter: &Meter,
     ) -> Result<Vec<(String, Lease)>, ClientError> {
         let mut leases = Vec::with_capacity(blobs.len());
         for blob in blobs {
-            leases.push((blob.path.clone(), self.fetch_blob(blob, cache, meter.share()).await?));
+            let lease = self.fetch_blob(&blob, cache, meter.share()).await?;
+            leases.push((blob.path, lease));
         }
         Ok(leases)
     }

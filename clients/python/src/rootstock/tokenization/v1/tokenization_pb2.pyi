@@ -145,20 +145,22 @@ class CountTokensResponse(_message.Message):
     def __init__(self, counts: _Optional[_Iterable[int]] = ..., total: _Optional[int] = ...) -> None: ...
 
 class TrainTokenizerRequest(_message.Message):
-    __slots__ = ("name", "dataset", "vocab_size", "min_frequency", "special_tokens", "chat_template")
+    __slots__ = ("name", "dataset", "vocab_size", "min_frequency", "special_tokens", "chat_template", "max_token_length")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VOCAB_SIZE_FIELD_NUMBER: _ClassVar[int]
     MIN_FREQUENCY_FIELD_NUMBER: _ClassVar[int]
     SPECIAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CHAT_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKEN_LENGTH_FIELD_NUMBER: _ClassVar[int]
     name: str
     dataset: str
     vocab_size: int
     min_frequency: int
     special_tokens: _containers.RepeatedScalarFieldContainer[str]
     chat_template: str
-    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., vocab_size: _Optional[int] = ..., min_frequency: _Optional[int] = ..., special_tokens: _Optional[_Iterable[str]] = ..., chat_template: _Optional[str] = ...) -> None: ...
+    max_token_length: int
+    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., vocab_size: _Optional[int] = ..., min_frequency: _Optional[int] = ..., special_tokens: _Optional[_Iterable[str]] = ..., chat_template: _Optional[str] = ..., max_token_length: _Optional[int] = ...) -> None: ...
 
 class TrainTokenizerResponse(_message.Message):
     __slots__ = ("tokenizer",)
