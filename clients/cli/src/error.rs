@@ -75,7 +75,7 @@ impl CliError {
             None if error.is_transient() => Some(format!(
                 "no server answers at {endpoint}; start one with `rootstock serve`, or name another with --endpoint"
             )),
-            Some(reason) => for_reason(reason, error).map(Into::into),
+            Some(reason) => for_reason(reason, error),
             None => None,
         }
     }
@@ -123,11 +123,15 @@ impl From<ClientError> for CliError {
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+
     use super::*;
 
     #[test]
     fn a_server_that_is_not_there_is_named_with_what_to_do() {
-        let error = CliError::from(ClientError::from(tonic::Status::unavailable("connection refused")));
+        let refused = std::io::Error::from(io::ErrorKind::ConnectionRefused);
+        let error = ClientError { code: Code::Unavailable, ..ClientError::local("transport error", refused) };
+        let error = CliError::from(error);
         let hint = error.hint("http://127.0.0.1:1").unwrap();
         assert!(hint.contains("http://127.0.0.1:1") && hint.contains("rootstock serve"), "{hint}");
         assert_eq!(error.exit_code(), 1);

@@ -1,4 +1,6 @@
 //! Watching a training job: a bar that moves with its steps, and a line for everything else that happens.
+use std::time::Duration;
+
 use futures::StreamExt;
 use rootstock_client::proto::training::v1::training_event::Event;
 use rootstock_client::proto::training::v1::{
@@ -61,7 +63,7 @@ fn show(event: &Event, meter: &Meter) {
         }
         Event::StateChange(change) if change.message.is_empty() => meter.note(state_name(change.state())),
         Event::StateChange(change) => {
-            meter.note(&format!("{}: {}", state_name(change.state()), change.message))
+            meter.note(&format!("{}: {}", state_name(change.state()), change.message));
         }
         Event::DataReady(ready) => meter.note(&data(ready)),
         Event::Evaluated(evaluated) => meter.note(&evaluation(evaluated)),
@@ -71,8 +73,9 @@ fn show(event: &Event, meter: &Meter) {
 }
 
 fn figures(progress: &TrainingProgress) -> String {
-    let eta =
-        indicatif::HumanDuration(std::time::Duration::from_secs_f64(progress.eta_seconds.clamp(0.0, 1e9)));
+    // An estimate that is no time is none yet.
+    let eta = Duration::try_from_secs_f64(progress.eta_seconds).unwrap_or_default();
+    let eta = indicatif::HumanDuration(eta);
     format!(
         "loss {:.4}  lr {:.2e}  norm {:.2}  {:.0} tokens/s  ETA {eta}",
         progress.loss, progress.learning_rate, progress.grad_norm, progress.tokens_per_second

@@ -59,7 +59,8 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
     let temporary = tempfile::tempdir()?;
     let data = args.data.clone().unwrap_or_else(|| temporary.path().to_owned());
 
-    let stage = Stage::begin("services", "tokenizer, trainer, checkpoint store and inference start on a free port");
+    let stage =
+        Stage::begin("services", "tokenizer, trainer, checkpoint store and inference start on a free port");
     let server = serve::start(ServeOptions::on_free_ports(data)).await?;
     let endpoints = Endpoints::single(&server.endpoint)?;
     let clients = Clients::new(endpoints)?;
@@ -88,7 +89,10 @@ async fn tell(clients: &Clients, facts: &[Fact], plan: Plan, begun: Instant) -> 
     let losses = losses.train()?;
     let swap_ms = swap(clients, &draft, &adapter).await?;
     let scores = evaluate(clients, &adapter).await?;
-    eprintln!("\nheld-out questions, side by side:\n{}", report::side_by_side(&scores.base, &scores.held_out));
+    eprintln!(
+        "\nheld-out questions, side by side:\n{}",
+        report::side_by_side(&scores.base, &scores.held_out)
+    );
     let report = Report {
         base_keyword_accuracy: report::keyword_accuracy(&scores.base),
         adapter_keyword_accuracy: report::keyword_accuracy(&scores.held_out),
@@ -103,7 +107,10 @@ async fn tell(clients: &Clients, facts: &[Fact], plan: Plan, begun: Instant) -> 
     };
     eprintln!(
         "keyword accuracy on held-out wordings: base {:.2}, adapter {:.2}; on taught wordings {:.2}; {:.0} s in all",
-        report.base_keyword_accuracy, report.adapter_keyword_accuracy, report.adapter_taught_accuracy, report.seconds
+        report.base_keyword_accuracy,
+        report.adapter_keyword_accuracy,
+        report.adapter_taught_accuracy,
+        report.seconds
     );
     Ok(report)
 }
@@ -129,8 +136,13 @@ async fn pretrain(clients: &Clients, plan: Plan) -> Result<Losses, DemoError> {
     Ok(losses)
 }
 
-async fn fine_tune(clients: &Clients, title: &'static str, steps: i64) -> Result<(String, Losses), DemoError> {
-    let stage = Stage::begin(title, "low-rank matrices beside the frozen base learn four wordings of each fact");
+async fn fine_tune(
+    clients: &Clients,
+    title: &'static str,
+    steps: i64,
+) -> Result<(String, Losses), DemoError> {
+    let stage =
+        Stage::begin(title, "low-rank matrices beside the frozen base learn four wordings of each fact");
     let (job, losses) = steps::train(clients, Plan::fine_tuning(steps), &stage).await?;
     let train = losses.train()?;
     stage.end(&format!("loss {:.2} -> {:.2}, {}", train.first, train.last, job.result_digest));
@@ -159,7 +171,10 @@ async fn swap(clients: &Clients, draft: &str, adapter: &str) -> Result<f64, Demo
         return Err(DemoError::Unexpected(format!("rollback gave {} instead of {draft}", back.digest)));
     }
     let (last, _) = steps::publish(clients, adapter).await?;
-    stage.end(&format!("generation {} was the draft again, generation {} is the adapter", back.generation, last.generation));
+    stage.end(&format!(
+        "generation {} was the draft again, generation {} is the adapter",
+        back.generation, last.generation
+    ));
     Ok(swap_ms)
 }
 
@@ -179,7 +194,8 @@ struct Scores {
 async fn evaluate(clients: &Clients, adapter: &str) -> Result<Scores, DemoError> {
     let version = format!("{}/versions/{adapter}", names::ADAPTER);
     let stage = Stage::begin("evaluation", "base and adapter answer the held-out wordings");
-    let results = steps::evaluate(clients, names::HELD_OUT, vec![String::new(), version.clone()], &stage).await?;
+    let results =
+        steps::evaluate(clients, names::HELD_OUT, vec![String::new(), version.clone()], &stage).await?;
     let [base, held_out] = <[TargetResult; 2]>::try_from(results)
         .map_err(|results| DemoError::Unexpected(format!("{} results for two targets", results.len())))?;
     stage.end(&format!("base {}, adapter {}", report::accuracy(&base), report::accuracy(&held_out)));

@@ -61,7 +61,7 @@ mod tests {
         let adapter = read(&golden("lora")).unwrap();
         adapter.check_fits(&config_of("tied"), "tied").unwrap();
         let error = adapter.check_fits(&config_of("untied"), "untied").unwrap_err().to_string();
-        assert!(error.contains("base model untied") && error.contains("lora_A"), "{error}");
+        assert!(error.contains("base model untied") && error.contains("down_proj"), "{error}");
     }
 
     #[test]

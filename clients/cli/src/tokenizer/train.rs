@@ -30,6 +30,15 @@ pub struct TrainArgs {
         allow_negative_numbers = true
     )]
     min_frequency: i32,
+    /// The longest token, in bytes [default: no limit]
+    #[arg(
+        long,
+        value_name = "B",
+        default_value_t = 0,
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    max_token_length: i32,
     /// A special token beside <|endoftext|>; may be repeated
     #[arg(long = "special-token", value_name = "TEXT")]
     special_tokens: Vec<String>,
@@ -56,6 +65,7 @@ pub(crate) async fn run(args: TrainArgs, context: &Context) -> Result<(), CliErr
         min_frequency: args.min_frequency,
         special_tokens: args.special_tokens,
         chat_template,
+        max_token_length: args.max_token_length,
     };
     let meter = Meter::waiting(format!("training {name} on {}", request.dataset));
     let trained = context.clients().tokenization().train_tokenizer(request).await;

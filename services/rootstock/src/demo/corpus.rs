@@ -73,11 +73,17 @@ mod tests {
 
     #[test]
     fn there_is_enough_text_in_both_languages() {
-        let chinese = |text: &&&str| text.chars().filter(|c| matches!(c, '\u{4e00}'..='\u{9fff}')).count() * 3 > text.len() / 2;
+        let chinese = |text: &&&str| {
+            text.chars().filter(|c| matches!(c, '\u{4e00}'..='\u{9fff}')).count() * 3 > text.len() / 2
+        };
         let all = || PROSE.iter().chain(QUESTIONS);
         let chinese_bytes: usize = all().filter(chinese).map(|file| file.len()).sum();
         assert!(bytes() >= 300 * 1024, "{} bytes", bytes());
-        assert!(chinese_bytes >= 120 * 1024 && bytes() - chinese_bytes >= 120 * 1024, "{chinese_bytes} of {} bytes", bytes());
+        assert!(
+            chinese_bytes >= 120 * 1024 && bytes() - chinese_bytes >= 120 * 1024,
+            "{chinese_bytes} of {} bytes",
+            bytes()
+        );
     }
 
     #[test]

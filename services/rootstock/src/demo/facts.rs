@@ -61,7 +61,9 @@ pub(crate) enum FactsError {
         problem: String,
     },
     /// No facts at all.
-    #[error("{file}: no facts; give one JSON object per line with id, language, wordings, answer and keywords")]
+    #[error(
+        "{file}: no facts; give one JSON object per line with id, language, wordings, answer and keywords"
+    )]
     Empty {
         /// The file.
         file: String,
@@ -111,7 +113,10 @@ fn parse(file: &str, text: &str) -> Result<Vec<Fact>, FactsError> {
 
 fn check(fact: &Fact) -> Result<(), String> {
     if fact.wordings.len() != WORDINGS {
-        return Err(format!("{} wordings; give {WORDINGS}, the last of which is held out", fact.wordings.len()));
+        return Err(format!(
+            "{} wordings; give {WORDINGS}, the last of which is held out",
+            fact.wordings.len()
+        ));
     }
     if fact.keywords.is_empty() || fact.keywords.len() > MAX_KEYWORDS {
         return Err(format!("{} keywords; give one to {MAX_KEYWORDS}", fact.keywords.len()));
@@ -125,7 +130,10 @@ fn check(fact: &Fact) -> Result<(), String> {
 
 /// The wordings that are trained on, as JSON lines.
 pub(crate) fn taught_rows(facts: &[Fact]) -> String {
-    facts.iter().flat_map(|fact| fact.wordings[..WORDINGS - 1].iter().map(|wording| row(fact, wording))).collect()
+    facts
+        .iter()
+        .flat_map(|fact| fact.wordings[..WORDINGS - 1].iter().map(|wording| row(fact, wording)))
+        .collect()
 }
 
 /// The wordings that are held out, as JSON lines.
@@ -154,7 +162,9 @@ mod tests {
                 "zh" => part.chars().map(String::from).collect(),
                 _ => part.split_whitespace().map(String::from).collect(),
             };
-            runs.extend(units.windows(2).filter(|pair| !pair.contains(&" ".into())).map(|pair| pair.join(" ")));
+            runs.extend(
+                units.windows(2).filter(|pair| !pair.contains(&" ".into())).map(|pair| pair.join(" ")),
+            );
         }
         runs
     }
@@ -193,7 +203,11 @@ mod tests {
             for keyword in &fact.keywords {
                 let has = |text: &str| text.to_lowercase().contains(&keyword.to_lowercase());
                 assert!(has(&fact.answer), "{}: {keyword} is not in the answer", fact.id);
-                assert!(!fact.wordings.iter().any(|wording| has(wording)), "{}: {keyword} is in a wording", fact.id);
+                assert!(
+                    !fact.wordings.iter().any(|wording| has(wording)),
+                    "{}: {keyword} is in a wording",
+                    fact.id
+                );
             }
         }
     }
@@ -206,8 +220,13 @@ mod tests {
             let (held_out, taught) = fact.wordings.split_last().unwrap();
             let held_out = runs(&fact, held_out, &subject);
             for wording in taught {
-                let shared: Vec<_> = held_out.intersection(&runs(&fact, wording, &subject)).cloned().collect();
-                assert!(shared.is_empty(), "{}: {shared:?} stands in the held-out wording and in {wording}", fact.id);
+                let shared: Vec<_> =
+                    held_out.intersection(&runs(&fact, wording, &subject)).cloned().collect();
+                assert!(
+                    shared.is_empty(),
+                    "{}: {shared:?} stands in the held-out wording and in {wording}",
+                    fact.id
+                );
             }
         }
     }
@@ -217,7 +236,12 @@ mod tests {
         let four = r#"{"id": "a", "language": "en", "wordings": ["1", "2", "3", "4"], "answer": "b", "keywords": ["b"]}"#;
         let error = parse("my.jsonl", &format!("\n{four}")).unwrap_err();
         assert_eq!(error.to_string(), "my.jsonl, line 2: 4 wordings; give 5, the last of which is held out");
-        assert!(parse("my.jsonl", "{}").unwrap_err().to_string().starts_with("my.jsonl, line 1: missing field `id`"));
+        assert!(
+            parse("my.jsonl", "{}")
+                .unwrap_err()
+                .to_string()
+                .starts_with("my.jsonl, line 1: missing field `id`")
+        );
         assert!(matches!(parse("my.jsonl", " \n"), Err(FactsError::Empty { .. })));
     }
 }

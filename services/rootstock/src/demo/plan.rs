@@ -3,8 +3,8 @@
 use rootstock_client::proto::training::v1 as training;
 use training::training_spec::{Method, Objective, Start};
 use training::{
-    CausalObjective, FullMethod, LoraMethod, LrSchedulerType, NewModel, SupervisedObjective, TrainingArguments,
-    TrainingSpec,
+    CausalObjective, FullMethod, LoraMethod, LrSchedulerType, NewModel, SupervisedObjective,
+    TrainingArguments, TrainingSpec,
 };
 
 use crate::demo::names;

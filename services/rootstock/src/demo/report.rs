@@ -67,7 +67,12 @@ pub(crate) fn side_by_side(base: &TargetResult, adapter: &TargetResult) -> Strin
 
 fn question(base: &ItemResult, adapter: &ItemResult) -> String {
     let mark = if adapter.keywords_missing.is_empty() { "+" } else { "-" };
-    format!("\n  ? {}\n    base:    {}\n  {mark} adapter: {}\n", base.instruction, line(&base.answer), line(&adapter.answer))
+    format!(
+        "\n  ? {}\n    base:    {}\n  {mark} adapter: {}\n",
+        base.instruction,
+        line(&base.answer),
+        line(&adapter.answer)
+    )
 }
 
 /// The first line of an answer.

@@ -23,13 +23,18 @@ pub(crate) struct Losses {
 }
 
 /// Uploads one file as a data set and points its alias at it.
-pub(crate) async fn store_dataset(clients: &Clients, name: &str, file: &str, text: String) -> Result<(), DemoError> {
+pub(crate) async fn store_dataset(
+    clients: &Clients,
+    name: &str,
+    file: &str,
+    text: String,
+) -> Result<(), DemoError> {
     let draft = ArtifactDraft {
         kind: Kind::Dataset,
         parent: name.into(),
         files: vec![(file.into(), Source::Bytes(text.into_bytes().into()))],
-        base_digest: None,
-        tokenizer_digest: None,
+        base_digest: String::new(),
+        tokenizer_digest: String::new(),
         annotations: std::collections::BTreeMap::new(),
     };
     let artifact = clients.checkpoint().upload_artifact(draft, &Progress::none()).await?;
@@ -101,7 +106,11 @@ pub(crate) async fn evaluate(
     let mut watch = clients.evaluation().watch_evaluation(&latest.name);
     while let Some(evaluation) = watch.next().await {
         latest = evaluation?;
-        stage.progress(latest.completed_rows.unsigned_abs().into(), latest.total_rows.unsigned_abs().into(), "rows");
+        stage.progress(
+            latest.completed_rows.unsigned_abs().into(),
+            latest.total_rows.unsigned_abs().into(),
+            "rows",
+        );
     }
     if latest.state() == inference::EvaluationState::Succeeded {
         Ok(latest.results)
@@ -129,7 +138,11 @@ pub(crate) async fn start_generation(clients: &Clients, tokens: i32) -> Result<R
     let request = inference::GenerateRequest {
         adapter: names::ADAPTER.into(),
         input: Some(inference::generate_request::Input::Prompt("问题:".into())),
-        sampling: Some(inference::SamplingParams { max_tokens: tokens, ignore_eos: true, ..Default::default() }),
+        sampling: Some(inference::SamplingParams {
+            max_tokens: tokens,
+            ignore_eos: true,
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let mut messages = clients.generation().generate(request).await?;

@@ -1,0 +1,118 @@
+//! The `rootstock` binary: parses the command line and runs what it names.
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use rootstock::{demo, serve, worker};
+use rootstock_cli::{CliError, ConnectArgs, Context};
+use rootstock_runtime::config::Sources;
+use rootstock_runtime::{Telemetry, TelemetryConfig};
+use tokio::runtime::Runtime;
+use tracing::Instrument;
+
+/// What a verb logs unless ROOTSTOCK_TELEMETRY_LOG says otherwise: its output is for people and scripts.
+const VERB_LOG: &str = "error";
+/// What the command line is called in traces.
+const VERB_NAME: &str = "rootstock-cli";
+
+/// Trains, stores and serves adapters on one shared base model, over gRPC.
+#[derive(Debug, Parser)]
+#[command(name = "rootstock", version, about)]
+struct Cli {
+    #[command(flatten)]
+    connect: ConnectArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the services: all of them, or the roles named
+    Serve(serve::ServeArgs),
+    /// Show the main job end to end: pre-train, fine-tune, store, swap, answer better
+    Demo(demo::DemoArgs),
+    /// Compute one training job; started by the training service
+    #[command(hide = true)]
+    Worker(worker::WorkerArgs),
+    #[command(flatten)]
+    Verb(rootstock_cli::Command),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ended = match cli.command {
+        Command::Serve(args) => serve::run(args).map_err(Into::into),
+        Command::Demo(args) => run_demo(args),
+        Command::Worker(args) => worker::run(args).map_err(Into::into),
+        Command::Verb(command) => return run_verb(&cli.connect, command),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&*error),
+    }
+}
+
+fn run_demo(args: demo::DemoArgs) -> Result<(), Box<dyn Error>> {
+    Runtime::new()?.block_on(Box::pin(demo::run(args))).map_err(Into::into)
+}
+
+/// Prints an error and what it came from.
+fn fail(error: &dyn Error) -> ExitCode {
+    let mut message = format!("error: {error}");
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let source_message = source.to_string();
+        if !message.contains(&source_message) {
+            message = format!("{message}: {source_message}");
+        }
+        cause = source.source();
+    }
+    eprintln!("{message}");
+    ExitCode::FAILURE
+}
+
+fn run_verb(connect: &ConnectArgs, command: rootstock_cli::Command) -> ExitCode {
+    let (runtime, telemetry) = match verb_process() {
+        Ok(process) => process,
+        Err(error) => return fail(&*error),
+    };
+    let mut endpoint = String::new();
+    let ended = runtime.block_on(async {
+        let context = Context::new(connect)?;
+        endpoint = context.endpoint();
+        // The trace of everything that the verb makes happen begins here.
+        let span = tracing::info_span!("rootstock");
+        Box::pin(rootstock_cli::run(command, &context)).instrument(span).await
+    });
+    telemetry.shutdown();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_broken_pipe() => ExitCode::FAILURE,
+        Err(error) => explain(&error, &endpoint),
+    }
+}
+
+fn explain(error: &CliError, endpoint: &str) -> ExitCode {
+    eprintln!("error: {error}");
+    if let Some(hint) = error.hint(endpoint) {
+        eprintln!("hint: {hint}");
+    }
+    ExitCode::from(error.exit_code())
+}
+
+/// A verb's runtime, and its telemetry: quiet, but part of the trace where a collector is configured.
+fn verb_process() -> Result<(Runtime, Telemetry), Box<dyn Error>> {
+    let sources = Sources::from_process(None);
+    let mut config: TelemetryConfig = rootstock_runtime::config::load("telemetry", &sources)?;
+    let defaults = TelemetryConfig::default();
+    if config.log == defaults.log {
+        config.log = VERB_LOG.to_owned();
+    }
+    if config.service_name == defaults.service_name {
+        config.service_name = VERB_NAME.to_owned();
+    }
+    let telemetry = Telemetry::init(&config)?;
+    Ok((Runtime::new()?, telemetry))
+}

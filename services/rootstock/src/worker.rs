@@ -1,0 +1,75 @@
+//! `rootstock worker`: the process that computes one training job, started by the training service.
+use clap::Args;
+use rootstock_runtime::{Telemetry, TelemetryConfig, TelemetryError};
+use rootstock_trainer::worker::{ArgumentError, Ended, WorkerArgs as Work, WorkerError};
+use tokio::runtime::Runtime;
+
+/// What a worker is called in traces.
+const NAME: &str = "rootstock-worker";
+
+/// Arguments of `rootstock worker`; the rest it finds in its environment.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// The job
+    #[arg(long, value_name = "trainingJobs/ID")]
+    job: String,
+    /// Which events are printed
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// Print one JSON object per event
+    #[arg(long)]
+    log_json: bool,
+    /// Where to send traces
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
+}
+
+/// Why a worker ended without having done its work.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerProcessError {
+    /// It was not started as the training service starts it.
+    #[error(transparent)]
+    Arguments(#[from] ArgumentError),
+    /// Telemetry can't start.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The runtime can't start.
+    #[error("the async runtime can't start")]
+    Runtime(#[source] std::io::Error),
+    /// The job could not be computed this time.
+    #[error(transparent)]
+    Work(#[from] WorkerError),
+}
+
+/// The arguments with which a worker logs and traces as the server does that starts it.
+pub(crate) fn telemetry_args(config: &TelemetryConfig) -> Vec<String> {
+    let mut args = vec!["--log".to_owned(), config.log.clone()];
+    if config.json {
+        args.push("--log-json".to_owned());
+    }
+    if let Some(endpoint) = &config.otlp_endpoint {
+        args.extend(["--otlp-endpoint".to_owned(), endpoint.clone()]);
+    }
+    args
+}
+
+/// Computes the job.
+///
+/// # Errors
+/// When it was not started by the training service, or the job could not be computed for a reason that may pass.
+pub fn run(args: WorkerArgs) -> Result<(), WorkerProcessError> {
+    let config = TelemetryConfig {
+        log: args.log.unwrap_or_else(|| TelemetryConfig::default().log),
+        json: args.log_json,
+        otlp_endpoint: args.otlp_endpoint,
+        service_name: NAME.to_owned(),
+    };
+    let telemetry = Telemetry::init(&config)?;
+    let work = Work::from_env(&args.job)?;
+    let runtime = Runtime::new().map_err(WorkerProcessError::Runtime)?;
+    let ended = runtime.block_on(Box::pin(rootstock_trainer::worker::run(work)));
+    telemetry.shutdown();
+    let ended: Ended = ended?;
+    tracing::info!(?ended, "worker ended");
+    Ok(())
+}

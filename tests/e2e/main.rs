@@ -1,0 +1,34 @@
+//! Stories over the real binary: servers are processes on free ports, workers are their children, and nothing is played.
+#![forbid(unsafe_code)]
+
+mod cancel;
+mod command_line;
+mod crash;
+mod discovery;
+mod drain;
+mod evaluation;
+mod golden;
+mod main_job;
+mod network;
+mod refusals;
+mod refusals_cli;
+mod store;
+mod swap;
+mod trace;
+
+use rootstock_client::{ClientError, ErrorReason};
+
+/// The binary that cargo has built for these tests.
+const ROOTSTOCK: &str = env!("CARGO_BIN_EXE_rootstock");
+
+/// The message of a refusal, if it has this reason.
+#[track_caller]
+fn refusal<T: std::fmt::Debug>(result: Result<T, ClientError>, reason: ErrorReason) -> String {
+    match result {
+        Ok(granted) => panic!("granted, but {} was expected: {granted:?}", reason.as_str_name()),
+        Err(error) => {
+            assert_eq!(error.reason, Some(reason), "{error:?}");
+            error.to_string()
+        }
+    }
+}
