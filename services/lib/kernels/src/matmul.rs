@@ -1,8 +1,8 @@
-//! Matrix products on slices, the one place that decides how they are computed: `gemm` for many rows, dot products for few.
+//! Matrix products on slices, the one place that decides how they are computed: in cache blocks for many rows, as dot products for
+//! few.
 //!
-//! All matrices are row-major. Weights may be bf16; they are widened block by block, so no f32 copy of a whole one exists.
+//! All matrices are row-major. Weights may be bf16; they are widened as they are packed, so no f32 copy of a whole one exists.
 
-use gemm::Parallelism;
 use half::bf16;
 use rayon::prelude::*;
 
@@ -10,13 +10,14 @@ use crate::{
     cpu::Matrix,
     simd::{LANES, dispatch, dot, madd, sum_lanes},
 };
+use blocked::{Packed, Source};
+
+mod blocked;
 
 /// Up to this many rows, a product reads the weight once and takes dot products.
 const FEW_ROWS: usize = 4;
 /// Weight numbers per task of such a product.
 const DOT_TASK: usize = 64 * 1024;
-/// Numbers of a bf16 weight widened at a time: 1 MiB of f32.
-const WIDENED: usize = 256 * 1024;
 
 /// What happens to the numbers already in the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,16 +42,10 @@ pub(crate) fn forward(y: &mut [f32], write: Write, x: &[f32], w: Matrix<'_>, siz
     if rows <= FEW_ROWS {
         return few_rows(y, write, x, w, sizes, scale);
     }
-    let lhs = View { data: x, row: inputs, column: 1 };
-    for_widened_rows(w, inputs, |first, part| {
-        let rhs = View { data: part, row: 1, column: inputs };
-        let n = part.len() / inputs.max(1);
-        let output = Output { data: &mut y[first.min(outputs)..], row: outputs, write };
-        product(output, (rows, n, inputs), lhs, rhs, scale);
+    let lhs = Source { data: x, row: inputs, column: 1 };
+    with_f32_or_bf16(w, inputs, Side::Transposed, |w| {
+        blocked::product(y, write, (rows, outputs, inputs), lhs, w, scale);
     });
-    if inputs == 0 && write == Write::Set {
-        y.fill(0.0);
-    }
 }
 
 /// `dx [rows, inputs] = scale * dy [rows, outputs] w [outputs, inputs]`.
@@ -63,109 +58,35 @@ pub(crate) fn input_gradient(
     scale: f32,
 ) {
     let Sizes { rows, inputs, outputs } = sizes;
-    let mut write = write;
-    for_widened_rows(w, inputs, |first, part| {
-        let n = part.len() / inputs.max(1);
-        let lhs = View { data: &dy[first.min(dy.len())..], row: outputs, column: 1 };
-        let rhs = View { data: part, row: inputs, column: 1 };
-        product(Output { data: dx, row: inputs, write }, (rows, inputs, n), lhs, rhs, scale);
-        write = Write::Add;
+    let lhs = Source { data: dy, row: outputs, column: 1 };
+    with_f32_or_bf16(w, inputs, Side::Plain, |w| {
+        blocked::product(dx, write, (rows, inputs, outputs), lhs, w, scale);
     });
-    if outputs == 0 && write == Write::Set {
-        dx.fill(0.0);
-    }
 }
 
 /// `dw [outputs, inputs] = scale * dy [rows, outputs]^T x [rows, inputs]`.
 pub(crate) fn weight_gradient(dw: &mut [f32], write: Write, dy: &[f32], x: &[f32], sizes: Sizes, scale: f32) {
     let Sizes { rows, inputs, outputs } = sizes;
-    let lhs = View { data: dy, row: 1, column: outputs };
-    let rhs = View { data: x, row: inputs, column: 1 };
-    product(Output { data: dw, row: inputs, write }, (outputs, inputs, rows), lhs, rhs, scale);
+    let lhs = Source { data: dy, row: 1, column: outputs };
+    let rhs = Source { data: x, row: inputs, column: 1 };
+    blocked::product(dw, write, (outputs, inputs, rows), lhs, &rhs, scale);
 }
 
-/// A matrix to read: element (i, j) lies at `i * row + j * column`.
+/// Whether a weight is used as it lies or turned over.
 #[derive(Clone, Copy)]
-struct View<'a> {
-    data: &'a [f32],
-    row: usize,
-    column: usize,
+enum Side {
+    Plain,
+    Transposed,
 }
 
-impl View<'_> {
-    fn holds(&self, rows: usize, columns: usize) -> bool {
-        rows == 0 || columns == 0 || (rows - 1) * self.row + (columns - 1) * self.column < self.data.len()
-    }
-}
-
-/// A matrix to write, with neighbouring columns.
-struct Output<'a> {
-    data: &'a mut [f32],
-    row: usize,
-    write: Write,
-}
-
-/// `output [m, n] = scale * lhs [m, k] rhs [k, n]`.
-fn product(output: Output<'_>, (m, n, k): (usize, usize, usize), lhs: View<'_>, rhs: View<'_>, scale: f32) {
-    if m == 0 || n == 0 {
-        return;
-    }
-    let Output { data, row, write } = output;
-    assert!(lhs.holds(m, k) && rhs.holds(k, n), "matrix product reads past its inputs");
-    assert!((m - 1) * row + n <= data.len() && n <= row, "matrix product writes past its output");
-    let threads = match rayon::current_num_threads() {
-        1 => Parallelism::None,
-        threads => Parallelism::Rayon(threads),
+fn with_f32_or_bf16(w: Matrix<'_>, width: usize, side: Side, work: impl FnOnce(&dyn Packed)) {
+    let (row, column) = match side {
+        Side::Plain => (width, 1),
+        Side::Transposed => (1, width),
     };
-    // SAFETY: the assertions above keep every element that is read or written inside its slice (indices grow with row and
-    // column), the rows of the output don't overlap because n <= row, and the slices can't alias because `data` is borrowed
-    // mutably. All strides fit isize, as the slices do.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            data.as_mut_ptr(),
-            1,
-            row as isize,
-            write == Write::Add,
-            lhs.data.as_ptr(),
-            lhs.column as isize,
-            lhs.row as isize,
-            rhs.data.as_ptr(),
-            rhs.column as isize,
-            rhs.row as isize,
-            1.0,
-            scale,
-            false,
-            false,
-            false,
-            threads,
-        );
-    }
-}
-
-/// Calls `work(first row, rows)` on the weight's rows in order: once for f32, on widened blocks for bf16.
-fn for_widened_rows(w: Matrix<'_>, width: usize, mut work: impl FnMut(usize, &[f32])) {
     match w {
-        Matrix::F32(w) => work(0, w),
-        Matrix::Bf16(w) => {
-            let rows = (WIDENED / width.max(1)).max(1);
-            let mut wide = vec![0_f32; w.len().min(rows * width)];
-            for (block, part) in w.chunks((rows * width).max(1)).enumerate() {
-                let wide = &mut wide[..part.len()];
-                wide.par_chunks_mut(DOT_TASK).zip(part.par_chunks(DOT_TASK)).for_each(|(a, b)| widen(a, b));
-                work(block * rows, wide);
-            }
-        }
-    }
-}
-
-dispatch! {
-    fn widen(wide: &mut [f32], narrow: &[bf16]) {
-        for (wide, narrow) in wide.iter_mut().zip(narrow) {
-            *wide = from_bf16(*narrow);
-        }
+        Matrix::F32(data) => work(&Source { data, row, column }),
+        Matrix::Bf16(data) => work(&Source { data, row, column }),
     }
 }
 
@@ -306,9 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_the_same_among_any_few_others() {
+    fn a_row_is_the_same_among_any_others() {
         let (inputs, outputs) = (300, 50);
-        let (x, w) = (numbers(1, 4 * inputs), numbers(2, inputs * outputs));
+        let (x, w) = (numbers(1, 500 * inputs), numbers(2, inputs * outputs));
         let run = |rows: usize| {
             let mut y = vec![0.0; rows * outputs];
             forward(
@@ -324,5 +245,7 @@ mod tests {
         };
         assert_eq!(run(1), run(2));
         assert_eq!(run(1), run(4));
+        assert_eq!(run(5), run(6));
+        assert_eq!(run(5), run(500));
     }
 }

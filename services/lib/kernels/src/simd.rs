@@ -74,7 +74,7 @@ pub(crate) fn sum_lanes<const N: usize>(mut lanes: [f32; N]) -> f32 {
 #[inline(always)]
 pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
     const MAGIC: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to a whole number
-    const LN2_HIGH: f32 = 0.693_359_375;
+    const LN2_HIGH: f32 = 0.693_359_4; // 355 / 512, exact in few bits
     const LN2_LOW: f32 = -2.121_944_4e-4;
     // Outside these bounds the result is not a normal number.
     let clamped = x.clamp(-87.3, 88.3);

@@ -80,24 +80,43 @@ fn tile<const FMA: bool, const M: usize, const N: usize>(
     b: Right<'_>,
     (i, j): (usize, usize),
 ) {
-    let mut sums = [[0_f32; N]; M];
-    for l in 0..k {
-        // SAFETY: `multiply` has asserted that row l < k of `b` holds columns up to n >= j + N.
-        let b: &[f32; N] = unsafe { &*b.data.as_ptr().add(l * b.row + j).cast() };
-        for (r, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: `multiply` has asserted that element (m - 1, k - 1) of `a` exists, and i + r < m, l < k.
-            let a = unsafe { *a.data.get_unchecked((i + r) * a.row + l * a.column) };
-            for (sum, b) in sums.iter_mut().zip(b) {
-                *sum = madd::<FMA>(a, *b, *sum);
-            }
-        }
-    }
+    let (left, right) = (a.data.as_ptr().wrapping_add(i * a.row), b.data.as_ptr().wrapping_add(j));
+    // SAFETY: `multiply` has asserted that element (m - 1, k - 1) of `a` and row k - 1 of `b` up to column n exist.
+    let sums = unsafe { sums::<FMA, M, N>(k, (left, a.row, a.column), (right, b.row)) };
     for (r, sums) in sums.iter().enumerate() {
         let c = &mut c[(i + r) * row + j..][..N];
         for (c, sum) in c.iter_mut().zip(sums) {
             *c = if add { *c + sum } else { *sum };
         }
     }
+}
+
+/// The M x N sums over k of products of a left factor (pointer, row stride, column stride) and a right one (pointer, row stride),
+/// small enough for registers.
+///
+/// # Safety
+/// Elements (r, l) for r < M and l < k of the left factor, and N elements from each of k rows of the right one, can be read.
+#[inline(always)]
+pub(crate) unsafe fn sums<const FMA: bool, const M: usize, const N: usize>(
+    k: usize,
+    (mut a, row, column): (*const f32, usize, usize),
+    (mut b, step): (*const f32, usize),
+) -> [[f32; N]; M] {
+    let mut sums = [[0_f32; N]; M];
+    for _ in 0..k {
+        // SAFETY: this is one of the k rows of the right factor.
+        let b_row: [f32; N] = unsafe { b.cast::<[f32; N]>().read() };
+        for (r, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: r < M, and `a` has moved on by less than k columns.
+            let a = unsafe { *a.add(r * row) };
+            for (sum, b) in sums.iter_mut().zip(b_row) {
+                *sum = madd::<FMA>(a, b, *sum);
+            }
+        }
+        // Wrapping, because the last step may leave the slice.
+        (a, b) = (a.wrapping_add(column), b.wrapping_add(step));
+    }
+    sums
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ const DECODED: usize = 100;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let steps = std::env::args().nth(1).map_or(Ok(20), |steps| steps.parse())?;
+    if std::env::var_os("PLAIN_ALLOCATOR").is_none() {
+        rootstock_kernels::keep_freed_memory();
+    }
     let config = Config::from_json(SHAPE.as_bytes())?;
     let device = Device::Cpu;
 

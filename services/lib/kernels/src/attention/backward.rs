@@ -143,11 +143,13 @@ dispatch! {
 #[inline(always)]
 fn deltas<const FMA: bool>(task: &Task<'_>) -> Vec<f32> {
     let (n, dim) = (task.rows.len(), task.inputs.heads.dim);
-    let delta = |i: usize| {
+    let mut deltas = vec![0_f32; task.inputs.heads.group() * n];
+    // A loop rather than `map`: a closure would be compiled without the wide instructions.
+    for (i, delta) in deltas.iter_mut().enumerate() {
         let row = task.query_offset(i % n, i / n);
-        dot::<FMA>(&task.inputs.dy[row..][..dim], &task.inputs.output[row..][..dim])
-    };
-    (0..task.inputs.heads.group() * n).map(delta).collect()
+        *delta = dot::<FMA>(&task.inputs.dy[row..][..dim], &task.inputs.output[row..][..dim]);
+    }
+    deltas
 }
 
 impl Block {

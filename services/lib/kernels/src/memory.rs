@@ -1,0 +1,48 @@
+//! A hint to the C library's allocator for processes that train: freed memory is kept for the next step.
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod glibc {
+    /// `mallopt` parameters, from glibc's malloc.h.
+    const TRIM_THRESHOLD: i32 = -1;
+    const MMAP_THRESHOLD: i32 = -3;
+    const ARENA_MAX: i32 = -8;
+    /// Blocks up to this size come from the heap: the largest value glibc takes.
+    const LARGEST_KEPT: i32 = 32 << 20;
+    /// The heap is shrunk when more than this is free at its end.
+    const KEPT: i32 = 1 << 30;
+
+    unsafe extern "C" {
+        fn mallopt(parameter: i32, value: i32) -> i32;
+    }
+
+    pub(super) fn keep() -> bool {
+        // SAFETY: `mallopt` changes allocator parameters under the allocator's own lock and may be called at any time.
+        let set = |parameter, value| unsafe { mallopt(parameter, value) } == 1;
+        [(MMAP_THRESHOLD, LARGEST_KEPT), (TRIM_THRESHOLD, KEPT), (ARENA_MAX, 1)]
+            .map(|(parameter, value)| set(parameter, value))
+            .iter()
+            .all(|taken| *taken)
+    }
+}
+
+/// Makes the process keep the memory it frees, so that a training step does not ask the kernel for the pages that the step before
+/// gave back (a tenth of the time of a small model's step). For worker processes; memory use stays at its peak. Returns whether
+/// the allocator took the hint.
+pub fn keep_freed_memory() -> bool {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        glibc::keep()
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn glibc_takes_the_hint() {
+        assert_eq!(super::keep_freed_memory(), cfg!(all(target_os = "linux", target_env = "gnu")));
+    }
+}
