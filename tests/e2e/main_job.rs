@@ -32,9 +32,9 @@ async fn from_text_to_a_better_answer_with_the_command_line_alone() {
     assert_eq!((imported["name"].as_str(), imported["rows"].as_i64()), (Some("datasets/text"), Some(60)));
     run(&["data", "import", &rows, "--name", "colours"]).await.ok();
     let tokenizer =
-        run(&["tokenizer", "train", "--name", "words", "--dataset", "text", "--vocab-size", "300", "--json"])
+        run(&["tokenizer", "train", "--name", "words", "--dataset", "text", "--vocab-size", "280", "--json"])
             .await;
-    assert_eq!(tokenizer.json()["vocab_size"], 300);
+    assert_eq!(tokenizer.json()["vocab_size"], 280);
 
     let base = run(&["train", &write(files.path(), "base.yaml", BASE)]).await;
     assert!(base.stderr.contains("loss") && base.stderr.contains("tokens/s"), "{}", base.stderr);

@@ -65,7 +65,7 @@ async fn adapters_that_do_not_fit_are_refused_and_nothing_is_served() {
     let before = artifacts(&clients).await;
 
     let message =
-        refusal(store_adapter(&clients, &golden("lora"), "a", &other).await, ErrorReason::TensorMismatch);
+        refusal(store_adapter(&clients, &golden("lora"), "a", &other).await, ErrorReason::BaseMismatch);
     assert!(message.contains("lora_"), "{message}");
     let fewer = changed("lora", "adapter_config.json", |config| config.replace("\"gate_proj\",", ""));
     let message =

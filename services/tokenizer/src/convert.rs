@@ -122,7 +122,7 @@ pub(crate) fn tokenizer(name: &str, loaded: &Loaded) -> proto::Tokenizer {
     proto::Tokenizer {
         name: name.to_owned(),
         artifact_digest: loaded.artifact_digest.clone(),
-        tokenizer_digest: tokenizer.digest().to_owned(),
+        tokenizer_digest: loaded.tokenizer_digest(),
         vocab_size: i32::try_from(tokenizer.vocab_size()).unwrap_or(i32::MAX),
         bos_token_id: special.bos.as_ref().map(|token| token.id),
         eos_token_id: special.eos.as_ref().map(|token| token.id),

@@ -88,7 +88,7 @@ impl TokenizationService for Grpc {
             Texts::new(request.texts, request.add_special_tokens, request.return_offsets).map_err(status)?;
         let loaded = self.registry.get("tokenizer", &request.tokenizer).await.map_err(status)?;
         let encodings = self.encoded(&loaded, texts).await.map_err(status)?;
-        let tokenizer_digest = loaded.tokenizer.digest().to_owned();
+        let tokenizer_digest = loaded.tokenizer_digest();
         Ok(Response::new(proto::EncodeResponse { encodings, tokenizer_digest }))
     }
 
@@ -101,7 +101,7 @@ impl TokenizationService for Grpc {
         let sequences = convert::sequences(request.sequences, &loaded.tokenizer).map_err(status)?;
         let decode = |ids: &Vec<u32>| loaded.tokenizer.decode(ids, request.skip_special_tokens);
         let texts = sequences.iter().map(decode).collect();
-        let tokenizer_digest = loaded.tokenizer.digest().to_owned();
+        let tokenizer_digest = loaded.tokenizer_digest();
         Ok(Response::new(proto::DecodeResponse { texts, tokenizer_digest }))
     }
 
@@ -121,7 +121,7 @@ impl TokenizationService for Grpc {
         let request = request.into_inner();
         let messages = convert::messages(request.messages).map_err(status)?;
         let loaded = self.registry.get("tokenizer", &request.tokenizer).await.map_err(status)?;
-        let tokenizer_digest = loaded.tokenizer.digest().to_owned();
+        let tokenizer_digest = loaded.tokenizer_digest();
         let add_generation_prompt = request.add_generation_prompt;
         let work = move || {
             let text = loaded

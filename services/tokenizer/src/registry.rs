@@ -29,6 +29,13 @@ pub(crate) struct Loaded {
     pub(crate) tokenizer: TextTokenizer,
 }
 
+impl Loaded {
+    /// The digest of tokenizer, chat template and special tokens, in the form that the contract gives all digests.
+    pub(crate) fn tokenizer_digest(&self) -> String {
+        format!("sha256:{}", self.tokenizer.digest())
+    }
+}
+
 type Slot = Arc<OnceCell<Arc<Loaded>>>;
 
 /// Finds and keeps tokenizers; clones share them.

@@ -108,7 +108,7 @@ fn tokenizer_digest(path: &Path, listing: &dir::Listing) -> Result<Option<String
     };
     let tokenizer = TextTokenizer::from_sources(&sources)
         .map_err(|error| CliError::refused(format!("{}: {error}", path.display())))?;
-    Ok(Some(tokenizer.digest().to_string()))
+    Ok(Some(format!("sha256:{}", tokenizer.digest())))
 }
 
 #[cfg(test)]

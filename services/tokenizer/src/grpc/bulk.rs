@@ -46,7 +46,7 @@ impl State {
         };
         let texts = Texts::new(request.texts, request.add_special_tokens, request.return_offsets)?;
         let encodings = self.service.encoded(&loaded, texts).await?;
-        let tokenizer_digest = loaded.tokenizer.digest().to_owned();
+        let tokenizer_digest = loaded.tokenizer_digest();
         self.loaded = Some(loaded);
         Ok(EncodeStreamResponse { encodings, tokenizer_digest })
     }
