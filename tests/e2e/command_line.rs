@@ -1,10 +1,15 @@
 //! The verbs as scripts see them: tables and the same as JSON, a job that is left alone, a server that is configured.
+use std::process::Stdio;
+use std::time::Duration;
+
+use rootstock_client::proto::training::v1::TrainingJobState;
+use rootstock_client::proto::training::v1::training_event::Event;
 use rootstock_test_support::cli::run as run_plain;
 use rootstock_test_support::{Server, fixtures, jobs, rootstock};
 
 use crate::ROOTSTOCK;
 
-const TRAIN: &str = "output: colours\nbase_model: tiny\ndataset: rows\nobjective: supervised\nprompt_template: qa_en\n\
+const TRAIN: &str = "output: colours\nbase_model: tiny\ndataset: rows\nobjective: supervised\nprompt_template: qa_en\nmax_length: 96\n\
     method: lora\nmax_steps: 3\nper_device_train_batch_size: 4\n";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,4 +77,39 @@ async fn the_configuration_is_layered_and_a_typo_is_refused() {
     std::fs::write(file.path(), "[trainer]\nworkerz = 2\n").unwrap();
     let refused = run_plain(ROOTSTOCK, &args, &[]).await.refused();
     assert!(refused.contains("did you mean workers?"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_the_watching_and_not_the_job() {
+    use rootstock_test_support::server::signal;
+    let server = Server::start(ROOTSTOCK).await;
+    let clients = server.clients();
+    fixtures::stage(&clients).await;
+    let job = jobs::create(&clients, jobs::lora_spec("colours", 100_000, 0)).await.unwrap();
+    let mut verb = tokio::process::Command::new(ROOTSTOCK);
+    verb.args(["jobs", "watch", &job.name]).env("ROOTSTOCK_ENDPOINT", server.endpoint()).kill_on_drop(true);
+    let watching = verb.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    jobs::event(&clients, &job.name, "a step is made", |event| match event {
+        Event::Progress(progress) => (progress.step > 0).then_some(()),
+        _ => None,
+    })
+    .await;
+    let pid = watching.id().unwrap();
+    let interrupt = async {
+        loop {
+            // Until it listens for the signal, which it does as soon as it watches.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            signal("INT", pid).await;
+        }
+    };
+    let ended = tokio::select! {
+        ended = watching.wait_with_output() => ended.unwrap(),
+        () = interrupt => unreachable!("it never ends"),
+    };
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert!(told.contains("goes on") && told.contains("rootstock jobs watch"), "{told}");
+    assert_eq!(ended.status.code(), Some(130), "{told}");
+    let state = clients.training().get_training_job(&job.name).await.unwrap().state();
+    assert_eq!(state, TrainingJobState::Running);
+    rootstock(ROOTSTOCK, server.endpoint(), &["jobs", "cancel", &job.name]).await.ok();
 }

@@ -11,7 +11,7 @@ const BASE: &str = "output: small\nnew_model:\n  tokenizer: words\n  hidden_size
     learning_rate: 3e-3\nmax_steps: 30\nper_device_train_batch_size: 4\nlogging_steps: 5\n";
 
 const ADAPTER: &str = "output: colours\nbase_model: small\ndataset: colours\nobjective: supervised\n\
-    prompt_template: qa_en\nmethod: lora\nr: 8\ntarget_modules: all-linear\nlearning_rate: 1e-2\nmax_steps: 20\n\
+    prompt_template: qa_en\nmax_length: 96\nmethod: lora\nr: 8\ntarget_modules: all-linear\nlearning_rate: 1e-2\nmax_steps: 20\n\
     per_device_train_batch_size: 4\nlogging_steps: 5\n";
 
 fn write(dir: &Path, name: &str, text: &str) -> String {

@@ -7,7 +7,7 @@ use rootstock_test_support::{CollectedSpan, Collector, ServerOptions, eventually
 
 use crate::ROOTSTOCK;
 
-const TRAIN: &str = "output: colours\nbase_model: tiny\ndataset: rows\nobjective: supervised\nprompt_template: qa_en\n\
+const TRAIN: &str = "output: colours\nbase_model: tiny\ndataset: rows\nobjective: supervised\nprompt_template: qa_en\nmax_length: 96\n\
     method: lora\nmax_steps: 4\nsave_steps: 2\nper_device_train_batch_size: 4\n";
 
 /// Whether a span of the trace, made by this process, has this in its name.
