@@ -74,7 +74,7 @@ def test_trains_publishes_and_generates(client):
             output="adapters/animals",
             dataset="datasets/animals",
             base_model="baseModels/tiny",
-            supervised=training_pb2.SupervisedObjective(prompt_template="qa_en"),
+            supervised=training_pb2.SupervisedObjective(prompt_template="qa_en", max_length=64),
             lora=training_pb2.LoraMethod(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"]),
             arguments=training_pb2.TrainingArguments(learning_rate=1e-2, max_steps=20, logging_steps=5),
         )
