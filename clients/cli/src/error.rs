@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_server_that_is_not_there_is_named_with_what_to_do() {
-        let refused = std::io::Error::from(io::ErrorKind::ConnectionRefused);
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let error = ClientError { code: Code::Unavailable, ..ClientError::local("transport error", refused) };
         let error = CliError::from(error);
         let hint = error.hint("http://127.0.0.1:1").unwrap();

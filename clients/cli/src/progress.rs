@@ -23,7 +23,8 @@ pub(crate) struct Meter {
     bar: ProgressBar,
     label: String,
     terminal: bool,
-    last_line: Arc<Mutex<Option<Instant>>>,
+    /// What the last line told, and when.
+    last_line: Arc<Mutex<Option<(u64, Instant)>>>,
 }
 
 impl Meter {
@@ -70,7 +71,7 @@ impl Meter {
             meter.bar.set_length(transfer.total_bytes);
             meter.bar.set_position(transfer.done_bytes);
             let ended = transfer.done_bytes == transfer.total_bytes;
-            if !meter.terminal && meter.is_due(ended) {
+            if !meter.terminal && meter.is_due(transfer.done_bytes, ended) {
                 let done = indicatif::HumanBytes(transfer.done_bytes);
                 eprintln!("{}: {done} of {}", meter.label, indicatif::HumanBytes(transfer.total_bytes));
             }
@@ -84,13 +85,13 @@ impl Meter {
             self.bar.set_position(done);
             self.bar.set_message(message.to_owned());
         } else {
-            eprintln!("{} {done}/{total}  {message}", self.label);
+            eprintln!("{}", format!("{} {done}/{total}  {message}", self.label).trim_end());
         }
     }
 
     /// The same for work with many steps: without a terminal a line now and then.
     pub(crate) fn rows(&self, done: u64, total: u64) {
-        if self.terminal || self.is_due(done == total) {
+        if self.terminal || self.is_due(done, done == total) {
             self.step(done, total, "");
         }
     }
@@ -109,12 +110,17 @@ impl Meter {
         self.bar.finish_and_clear();
     }
 
-    fn is_due(&self, ended: bool) -> bool {
+    /// Whether it is time for a line, or for the last one; each amount is told once.
+    fn is_due(&self, done: u64, ended: bool) -> bool {
         let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last.is_none_or(|last| last.elapsed() >= LINE_EVERY);
-        if due || ended {
-            *last = Some(Instant::now());
+        let due = match *last {
+            None => true,
+            Some((told, _)) if told == done => false,
+            Some((_, when)) => ended || when.elapsed() >= LINE_EVERY,
+        };
+        if due {
+            *last = Some((done, Instant::now()));
         }
-        due || ended
+        due
     }
 }

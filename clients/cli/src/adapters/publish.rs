@@ -4,7 +4,7 @@ use std::time::Duration;
 use clap::Args;
 use rootstock_artifacts::Kind;
 
-use super::served::Served;
+use super::served::Swapped;
 use crate::progress::Meter;
 use crate::{CliError, Context, names};
 
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: PublishArgs, context: &Context) -> Result<(), CliE
     let published = adapters.publish_adapter(name, digest, args.expected_generation).await;
     meter.clear();
     let published = published?;
-    context.show(&Served::after_swap(published.adapter, published.swap_ms)?, args.json)
+    context.show(&Swapped::new(published.adapter, published.swap_ms)?, args.json)
 }
 
 async fn newest(context: &Context, name: &str) -> Result<String, CliError> {

@@ -3,7 +3,7 @@ use clap::Args;
 use rootstock_artifacts::Kind;
 
 use super::publish::DEADLINE;
-use super::served::Served;
+use super::served::Swapped;
 use crate::progress::Meter;
 use crate::{CliError, Context, names};
 
@@ -27,5 +27,5 @@ pub(crate) async fn run(args: RollbackArgs, context: &Context) -> Result<(), Cli
     let published = adapters.rollback_adapter(name, args.to_generation).await;
     meter.clear();
     let published = published?;
-    context.show(&Served::after_swap(published.adapter, published.swap_ms)?, args.json)
+    context.show(&Swapped::new(published.adapter, published.swap_ms)?, args.json)
 }

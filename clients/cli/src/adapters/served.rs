@@ -1,4 +1,4 @@
-//! A published adapter as a row.
+//! A published adapter as a row, and as the answer to a swap.
 use rootstock_client::proto::inference::v1::Adapter;
 use serde::Serialize;
 
@@ -15,16 +15,30 @@ pub(super) struct Served {
     memory_bytes: i64,
     leases: i32,
     update_time: Option<String>,
-    /// Only after a swap.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    swap_ms: Option<f64>,
 }
 
-impl Served {
-    /// What a swap gave.
-    pub(super) fn after_swap(adapter: Option<Adapter>, swap_ms: f64) -> Result<Self, CliError> {
+/// An adapter after a swap, and how long that took.
+#[derive(Debug, Serialize)]
+pub(super) struct Swapped {
+    #[serde(flatten)]
+    served: Served,
+    swap_ms: f64,
+}
+
+impl Swapped {
+    pub(super) fn new(adapter: Option<Adapter>, swap_ms: f64) -> Result<Self, CliError> {
         let adapter = adapter.ok_or_else(|| CliError::refused("the server's answer has no adapter"))?;
-        Ok(Self { swap_ms: Some(swap_ms), ..Self::from(adapter) })
+        Ok(Self { served: adapter.into(), swap_ms })
+    }
+}
+
+impl Tabular for Swapped {
+    const HEADER: &'static [&'static str] = &["name", "digest", "generation", "base", "swap ms"];
+
+    fn cells(&self) -> Vec<String> {
+        let Served { name, digest, generation, base_digest, .. } = &self.served;
+        let swap_ms = format!("{:.1}", self.swap_ms);
+        vec![name.clone(), digest.clone(), generation.to_string(), base_digest.clone(), swap_ms]
     }
 }
 
@@ -39,14 +53,13 @@ impl From<Adapter> for Served {
             memory_bytes: adapter.memory_bytes,
             leases: adapter.leases,
             update_time: adapter.update_time.map(|time| time.to_string()),
-            swap_ms: None,
         }
     }
 }
 
 impl Tabular for Served {
     const HEADER: &'static [&'static str] =
-        &["NAME", "DIGEST", "GENERATION", "BASE", "RESIDENT", "MEMORY", "LEASES", "UPDATED", "SWAP MS"];
+        &["NAME", "DIGEST", "GENERATION", "BASE", "RESIDENT", "MEMORY", "LEASES", "UPDATED"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -58,7 +71,6 @@ impl Tabular for Served {
             table::bytes(self.memory_bytes),
             self.leases.to_string(),
             or_dash(self.update_time.as_ref()),
-            or_dash(self.swap_ms.map(|ms| format!("{ms:.1}"))),
         ]
     }
 }
