@@ -98,6 +98,7 @@ macro_rules! unary {
 pub(crate) use unary;
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "these tests play the server")]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -108,6 +108,7 @@ impl StdError for ClientError {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "these tests play the server")]
 mod tests {
     use std::collections::HashMap;
 

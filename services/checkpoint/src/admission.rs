@@ -7,6 +7,7 @@ mod error;
 mod json;
 mod source;
 mod tokenizer;
+mod utf8;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

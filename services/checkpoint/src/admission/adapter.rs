@@ -57,17 +57,17 @@ fn check_named_base(config: &LoraConfig, base: &Base) -> Result<(), AdmissionErr
     }
 }
 
-/// A tensor with a wrong shape is a mistake in the tensor, unless no tensor has the right one: then the whole adapter is
-/// for a model of other dimensions.
+/// One tensor with a wrong shape is a mistake in that tensor. Several are the dimensions of another model.
 fn judge(error: PeftError, config: &LoraConfig, base: &Base, tensors: &[TensorHeader]) -> AdmissionError {
-    if matches!(error, PeftError::Shape { .. }) && !any_fits(config, base, tensors) {
+    if matches!(error, PeftError::Shape { .. }) && misshapen(config, base, tensors) > 1 {
         return AdmissionError::Base { base: base.digest, problem: error.to_string() };
     }
     refusal(error)
 }
 
-fn any_fits(config: &LoraConfig, base: &Base, tensors: &[TensorHeader]) -> bool {
-    let Ok(modules) = config.target_modules.select(&base.config) else { return false };
+/// How many tensors have a place in the base model, but another shape than it asks for.
+fn misshapen(config: &LoraConfig, base: &Base, tensors: &[TensorHeader]) -> usize {
+    let Ok(modules) = config.target_modules.select(&base.config) else { return 0 };
     let shapes: BTreeMap<String, [usize; 2]> = modules
         .into_iter()
         .flat_map(|(layer, projection)| {
@@ -78,7 +78,10 @@ fn any_fits(config: &LoraConfig, base: &Base, tensors: &[TensorHeader]) -> bool 
             ]
         })
         .collect();
-    tensors.iter().any(|(name, shape, _)| shapes.get(name).is_some_and(|wanted| wanted[..] == shape[..]))
+    tensors
+        .iter()
+        .filter(|(name, shape, _)| shapes.get(name).is_some_and(|wanted| wanted[..] != shape[..]))
+        .count()
 }
 
 fn refusal(error: PeftError) -> AdmissionError {

@@ -6,8 +6,9 @@ use std::io::{BufRead, BufReader, Read};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::AdmissionError;
-use super::json::{self, AnyObject};
+use super::json::AnyObject;
 use super::source::Source;
+use super::utf8::{Utf8Check, Utf8Reader};
 
 /// Longest row, in bytes.
 const MAX_ROW_BYTES: u64 = 4 << 20;
@@ -35,29 +36,21 @@ pub(super) fn check(source: Source) -> Result<(), AdmissionError> {
     }
 }
 
-fn check_text(name: &str, mut reader: impl Read) -> Result<(), AdmissionError> {
-    let mut buffer = vec![0; TEXT_BYTES];
-    let (mut kept, mut before) = (0, 0_u64);
+fn not_utf8(name: &str, at: u64) -> AdmissionError {
+    AdmissionError::file(name, format!("is not UTF-8 at byte {at}; save it as UTF-8"))
+}
+
+fn check_text(name: &str, mut reader: impl BufRead) -> Result<(), AdmissionError> {
+    let refuse = |at: u64| not_utf8(name, at);
+    let mut check = Utf8Check::default();
     loop {
-        let read = reader.read(&mut buffer[kept..]).map_err(|error| AdmissionError::read(name, error))?;
-        let filled = kept + read;
-        let valid = match std::str::from_utf8(&buffer[..filled]) {
-            Ok(_) => filled,
-            // A character that goes on after the piece.
-            Err(error) if error.error_len().is_none() && read > 0 => error.valid_up_to(),
-            Err(error) => {
-                let at = before + error.valid_up_to() as u64;
-                return Err(AdmissionError::file(
-                    name,
-                    format!("is not UTF-8 at byte {at}; save it as UTF-8"),
-                ));
-            }
-        };
-        if read == 0 {
-            return Ok(());
+        let piece = reader.fill_buf().map_err(|error| AdmissionError::read(name, error))?;
+        if piece.is_empty() {
+            return check.finish().map_err(refuse);
         }
-        buffer.copy_within(valid..filled, 0);
-        (kept, before) = (filled - valid, before + valid as u64);
+        check.push(piece).map_err(refuse)?;
+        let read = piece.len();
+        reader.consume(read);
     }
 }
 
@@ -93,15 +86,20 @@ fn check_array(name: &str, mut reader: impl BufRead) -> Result<(), AdmissionErro
     let mark = if start.starts_with(BYTE_ORDER_MARK.as_bytes()) { BYTE_ORDER_MARK.len() } else { 0 };
     reader.consume(mark);
     let mut row = 1;
-    let mut deserializer = serde_json::Deserializer::from_reader(reader);
-    let checked = deserializer.deserialize_seq(Rows { row: &mut row });
-    checked.and_then(|()| deserializer.end()).map_err(|error| {
-        json::refusal(name, error, |error| AdmissionError::Row {
-            file: name.to_owned(),
-            row,
-            problem: format!("must be a JSON object: {error}"),
-        })
-    })
+    let mut reader = Utf8Reader::new(reader);
+    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::new(&mut reader));
+    let checked = deserializer.deserialize_seq(Rows { row: &mut row }).and_then(|()| deserializer.end());
+    drop(deserializer);
+    match (checked, reader.wrong()) {
+        (Ok(()), _) => Ok(()),
+        // Text is read ahead of the rows, so only its place in the file is known.
+        (Err(_), Some(at)) => Err(not_utf8(name, at)),
+        (Err(error), None) if error.is_io() => Err(AdmissionError::read(name, error.into())),
+        (Err(error), None) => {
+            let problem = format!("must be a JSON object: {error}");
+            Err(AdmissionError::Row { file: name.to_owned(), row, problem })
+        }
+    }
 }
 
 /// Counts the rows of an array, so that an error knows where it is.
@@ -153,21 +151,13 @@ mod tests {
         assert!(array(b"[{}, {}, 3]").unwrap_err().starts_with("rows.json: row 3: must be a JSON object"));
         assert!(array(b"[{}").is_err());
         assert!(array(b"[{}] x").is_err());
-        assert!(array(b"[{\"a\": \"\xff\"}]").is_err(), "not UTF-8");
+        assert!(array(b"[{}, {\"a\": \"\xff\"}]").unwrap_err().contains("is not UTF-8 at byte 12"));
     }
 
     #[test]
-    fn text_is_utf8_wherever_the_pieces_end() {
-        let text = "ä".repeat(TEXT_BYTES) + "文";
-        for cut in 0..3 {
-            assert!(check_text("a.txt", &text.as_bytes()[cut * 2..]).is_ok());
-            let shifted = [b"x".repeat(cut), text.clone().into_bytes()].concat();
-            assert!(check_text("a.txt", &shifted[..]).is_ok());
-        }
-        let mut broken = text.clone().into_bytes();
-        broken[100_001] = b'x';
-        let error = check_text("a.txt", &broken[..]).unwrap_err();
-        assert_eq!(error.to_string(), "a.txt: is not UTF-8 at byte 100000; save it as UTF-8");
-        assert!(check_text("a.txt", &text.as_bytes()[..text.len() - 1]).is_err(), "cut within a character");
+    fn text_must_be_utf8() {
+        assert!(check_text("a.txt", "Grüße, 世界".as_bytes()).is_ok());
+        let error = check_text("a.txt", &b"gr\xfcn"[..]).unwrap_err();
+        assert_eq!(error.to_string(), "a.txt: is not UTF-8 at byte 2; save it as UTF-8");
     }
 }

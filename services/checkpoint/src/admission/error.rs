@@ -78,7 +78,7 @@ pub enum AdmissionError {
     },
     /// A file's stored bytes are damaged.
     #[error(
-        "{file}: the stored bytes no longer match their digest; upload the file again under another name"
+        "{file}: the stored bytes no longer match their digest; delete what has the file, and upload it again"
     )]
     Corrupt {
         /// The file.

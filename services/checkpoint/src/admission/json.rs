@@ -6,6 +6,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::AdmissionError;
 use super::source::Source;
+use super::utf8::Utf8Reader;
 
 /// A JSON object of any content, of which nothing is kept.
 #[derive(Debug)]
@@ -35,19 +36,12 @@ impl<'de> Deserialize<'de> for AnyObject {
 /// Checks that a file is one JSON object.
 pub(super) fn check_object(source: Source) -> Result<(), AdmissionError> {
     let name = source.name.clone();
-    match serde_json::from_reader::<_, AnyObject>(BufReader::new(source)) {
-        Ok(AnyObject) => Ok(()),
-        Err(error) => Err(refusal(&name, error, |error| {
-            AdmissionError::file(&name, format!("must be a JSON object: {error}"))
-        })),
+    let mut reader = Utf8Reader::new(source);
+    let parsed = serde_json::from_reader::<_, AnyObject>(BufReader::new(&mut reader));
+    match (parsed, reader.wrong()) {
+        (Ok(AnyObject), _) => Ok(()),
+        (Err(_), Some(at)) => Err(AdmissionError::file(&name, format!("is not UTF-8 at byte {at}"))),
+        (Err(error), None) if error.is_io() => Err(AdmissionError::read(&name, error.into())),
+        (Err(error), None) => Err(AdmissionError::file(&name, format!("must be a JSON object: {error}"))),
     }
-}
-
-/// Tells a file that cannot be read from one that is not as it must be.
-pub(super) fn refusal(
-    name: &str,
-    error: serde_json::Error,
-    refuse: impl FnOnce(serde_json::Error) -> AdmissionError,
-) -> AdmissionError {
-    if error.is_io() { AdmissionError::read(name, error.into()) } else { refuse(error) }
 }

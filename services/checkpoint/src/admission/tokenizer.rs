@@ -29,8 +29,7 @@ impl Inspection {
             chat_template: template.as_deref(),
         };
         let built = TextTokenizer::from_sources(&sources).map_err(refusal)?;
-        let digest: Digest =
-            built.digest().parse().map_err(|_| AdmissionError::file(TOKENIZER, "has no digest"))?;
+        let digest = digest(built.digest())?;
         match self.tokenizer_digest {
             Some(given) if given != digest => Err(AdmissionError::Tokenizer(format!(
                 "tokenizer_digest is {given}, but the tokenizer in the files has {digest}"
@@ -38,6 +37,12 @@ impl Inspection {
             _ => Ok(Some((built.vocab_size(), digest))),
         }
     }
+}
+
+/// Reads the tokenizer's digest, with or without its prefix.
+fn digest(text: &str) -> Result<Digest, AdmissionError> {
+    let digest = text.parse().or_else(|_| Digest::from_hex(text));
+    digest.map_err(|_| AdmissionError::file(TOKENIZER, "has no digest"))
 }
 
 fn refusal(error: TokenizerError) -> AdmissionError {

@@ -4,8 +4,8 @@ use rootstock_client::proto::checkpoint::v1::Artifact;
 use rootstock_client::{ArtifactDraft, ErrorReason, Kind, Progress};
 
 use super::files::{
-    adapter, adapter_config, adapter_tensors, base_model, config_json, dataset, model_tensors, safetensors, tokenizer,
-    with_file, without_file,
+    Shapes, adapter, adapter_config, adapter_tensors, base_model, config_json, dataset, model_tensors,
+    safetensors, tokenizer, with_file, without_file,
 };
 use super::harness::{Running, start};
 
@@ -18,6 +18,11 @@ fn refuse(server: &Running, draft: ArtifactDraft, reason: ErrorReason) -> impl F
         assert!(error.is(reason), "{place}: {error:?}");
         error.message
     }
+}
+
+/// Weights of these tensors, all zero.
+fn zeros(tensors: &Shapes) -> Vec<u8> {
+    safetensors(tensors, 0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,71 +72,129 @@ async fn weights_that_transformers_and_peft_wrote_are_admitted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_that_are_not_what_the_kind_needs_are_refused_by_name_and_nothing_is_stored() {
-    use ErrorReason::{InvalidFile, InvalidRow, PickleRefused, TensorMismatch, TokenizerMismatch, UnknownArchitecture};
+async fn a_base_model_that_is_not_whole_is_refused_by_file_and_tensor() {
+    use ErrorReason::{InvalidFile, PickleRefused, TensorMismatch, UnknownArchitecture};
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path()).await;
-    let said = async |draft, reason| refuse(&server, draft, reason).await;
-    let weights = |tensors: &_| safetensors(tensors, 0);
-
-    // Base models.
     let base = || base_model(8);
-    assert!(said(without_file(base(), "config.json"), InvalidFile).await.contains("config.json"));
-    assert!(said(without_file(base(), "model.safetensors"), InvalidFile).await.contains("*.safetensors"));
-    assert!(said(with_file(base(), "config.json", "{"), InvalidFile).await.contains("config.json"));
+    assert!(refuse(&server, without_file(base(), "config.json"), InvalidFile).await.contains("config.json"));
+    assert!(
+        refuse(&server, without_file(base(), "model.safetensors"), InvalidFile)
+            .await
+            .contains("*.safetensors")
+    );
+    assert!(
+        refuse(&server, with_file(base(), "config.json", "{"), InvalidFile).await.contains("config.json")
+    );
     let other = config_json(8).replace("LlamaForCausalLM", "GPT9");
-    assert!(said(with_file(base(), "config.json", other), UnknownArchitecture).await.contains("GPT9"));
+    assert!(
+        refuse(&server, with_file(base(), "config.json", other), UnknownArchitecture).await.contains("GPT9")
+    );
     let pickle = b"\x80\x02}q\x00.".to_vec();
-    assert!(said(with_file(base(), "pytorch_model.bin", "x"), PickleRefused).await.contains("pytorch_model.bin"));
-    assert!(said(with_file(base(), "weights.safetensors", pickle), PickleRefused).await.contains("weights"));
-    assert!(said(with_file(base(), "model.safetensors", "not it"), InvalidFile).await.contains("model.safetensors"));
-    let mut cut = weights(&model_tensors(8));
+    assert!(
+        refuse(&server, with_file(base(), "pytorch_model.bin", "x"), PickleRefused)
+            .await
+            .contains("pytorch_model.bin")
+    );
+    assert!(
+        refuse(&server, with_file(base(), "weights.safetensors", pickle), PickleRefused)
+            .await
+            .contains("weights")
+    );
+    assert!(
+        refuse(&server, with_file(base(), "model.safetensors", "not it"), InvalidFile)
+            .await
+            .contains("model.safetensors")
+    );
+    let mut cut = zeros(&model_tensors(8));
     cut.pop();
-    assert!(said(with_file(base(), "model.safetensors", cut), InvalidFile).await.contains("cover"));
-    let mut header = weights(&model_tensors(8));
+    assert!(
+        refuse(&server, with_file(base(), "model.safetensors", cut), InvalidFile).await.contains("cover")
+    );
+    let mut header = zeros(&model_tensors(8));
     header[9] = b'!';
-    assert!(said(with_file(base(), "model.safetensors", header), InvalidFile).await.contains("header"));
+    assert!(
+        refuse(&server, with_file(base(), "model.safetensors", header), InvalidFile).await.contains("header")
+    );
     let mut tensors = model_tensors(8);
     let (missing, _) = tensors.pop().unwrap();
-    let lacking = with_file(base(), "model.safetensors", weights(&tensors));
-    assert!(said(lacking, TensorMismatch).await.contains(&missing));
+    let lacking = with_file(base(), "model.safetensors", zeros(&tensors));
+    assert!(refuse(&server, lacking, TensorMismatch).await.contains(&missing));
     tensors.push((missing.clone(), vec![3]));
-    let misshapen = with_file(base(), "model.safetensors", weights(&tensors));
-    assert!(said(misshapen, TensorMismatch).await.contains(&missing));
-    let extra = with_file(base(), "extra.safetensors", weights(&vec![("nowhere.weight".into(), vec![1])]));
-    assert!(said(extra, TensorMismatch).await.contains("nowhere.weight"));
+    let misshapen = with_file(base(), "model.safetensors", zeros(&tensors));
+    assert!(refuse(&server, misshapen, TensorMismatch).await.contains(&missing));
+    let extra = with_file(base(), "extra.safetensors", zeros(&vec![("nowhere.weight".into(), vec![1])]));
+    assert!(refuse(&server, extra, TensorMismatch).await.contains("nowhere.weight"));
     let index = r#"{"weight_map": {}}"#;
     let misled = with_file(base(), "model.safetensors.index.json", index);
-    assert!(said(misled, InvalidFile).await.contains("index.json"));
+    assert!(refuse(&server, misled, InvalidFile).await.contains("index.json"));
 
-    // Tokenizers.
-    assert!(said(with_file(tokenizer("a b"), "tokenizer.json", "{}"), InvalidFile).await.contains("tokenizer.json"));
+    assert_eq!(server.client.list_artifacts(None, None).await.unwrap(), []);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tokenizer_must_be_one_and_be_the_one_that_is_claimed() {
+    use ErrorReason::{InvalidFile, TokenizerMismatch};
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let base = || base_model(8);
+    assert!(
+        refuse(&server, with_file(tokenizer("a b"), "tokenizer.json", "{}"), InvalidFile)
+            .await
+            .contains("tokenizer.json")
+    );
     let claimed = tokenizer("a b").tokenizer_digest(Digest::of(b"another").to_string());
-    said(claimed, TokenizerMismatch).await;
+    refuse(&server, claimed, TokenizerMismatch).await;
     let mut large = base();
     large.files.extend(tokenizer("a b").files);
     let small = config_json(8).replace("\"vocab_size\": 300", "\"vocab_size\": 100");
     let mut shrunk = model_tensors(8);
     shrunk.iter_mut().for_each(|(_, shape)| shape.iter_mut().filter(|n| **n == 300).for_each(|n| *n = 100));
-    let large = with_file(with_file(large, "config.json", small), "model.safetensors", weights(&shrunk));
-    assert!(said(large, TokenizerMismatch).await.contains("vocab_size is 100"));
+    let large = with_file(with_file(large, "config.json", small), "model.safetensors", zeros(&shrunk));
+    assert!(refuse(&server, large, TokenizerMismatch).await.contains("vocab_size is 100"));
 
-    // Data.
+    assert_eq!(server.client.list_artifacts(None, None).await.unwrap(), []);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_and_text_are_refused_by_row_and_file() {
+    use ErrorReason::{InvalidFile, InvalidRow, PickleRefused};
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
     let rows = |name: &str, bytes: &[u8]| ArtifactDraft::new(Kind::Dataset).file(name, bytes.to_vec());
-    let row = said(rows("rows.jsonl", b"{}\n{}\n\"no object\"\n"), InvalidRow).await;
+    let row = refuse(&server, rows("rows.jsonl", b"{}\n{}\n\"no object\"\n"), InvalidRow).await;
     assert!(row.contains("rows.jsonl") && row.contains("row 3"), "{row}");
-    assert!(said(rows("rows.json", b"[{}, 7]"), InvalidRow).await.contains("row 2"));
-    assert!(said(rows("rows.jsonl", b"{\"a\": \"\xff\"}"), InvalidRow).await.contains("UTF-8"));
-    let text = said(rows("text.txt", b"gr\xfc\xdfe"), InvalidFile).await;
+    assert!(refuse(&server, rows("rows.json", b"[{}, 7]"), InvalidRow).await.contains("row 2"));
+    assert!(refuse(&server, rows("rows.jsonl", b"{\"a\": \"\xff\"}"), InvalidRow).await.contains("UTF-8"));
+    let text = refuse(&server, rows("text.txt", b"gr\xfc\xdfe"), InvalidFile).await;
     assert!(text.contains("text.txt") && text.contains("UTF-8"), "{text}");
-    assert!(said(rows("rows.csv", b"a,b"), InvalidFile).await.contains("*.jsonl"));
-    said(rows("rows.pkl", b"{}"), PickleRefused).await;
+    assert!(refuse(&server, rows("rows.csv", b"a,b"), InvalidFile).await.contains("*.jsonl"));
+    refuse(&server, rows("rows.pkl", b"{}"), PickleRefused).await;
 
-    // The rest.
-    let state = ArtifactDraft::new(Kind::TrainingState).file("state.safetensors", weights(&adapter_tensors(8)));
-    said(state.clone(), InvalidFile).await;
-    assert!(said(state.file("trainer_state.json", "[]".to_owned()), InvalidFile).await.contains("trainer_state.json"));
-    said(ArtifactDraft::new(Kind::Evaluation).file("evaluation.json", "{".to_owned()), InvalidFile).await;
+    assert_eq!(server.client.list_artifacts(None, None).await.unwrap(), []);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_state_and_an_evaluation_must_be_json_objects() {
+    use ErrorReason::InvalidFile;
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let state = ArtifactDraft::new(Kind::TrainingState).file("state.safetensors", zeros(&adapter_tensors(8)));
+    refuse(&server, state.clone(), InvalidFile).await;
+    assert!(
+        refuse(&server, state.file("trainer_state.json", "[]".to_owned()), InvalidFile)
+            .await
+            .contains("trainer_state.json")
+    );
+    refuse(
+        &server,
+        ArtifactDraft::new(Kind::Evaluation).file("evaluation.json", "{".to_owned()),
+        InvalidFile,
+    )
+    .await;
 
     assert_eq!(server.client.list_artifacts(None, None).await.unwrap(), []);
     server.stop().await;
@@ -145,45 +208,49 @@ async fn an_adapter_must_fit_the_base_model_it_names() {
     let base = server.commit(base_model(8)).await.unwrap().digest;
     let other = server.commit(base_model(16)).await.unwrap().digest;
     let rows = server.commit(dataset("no model")).await.unwrap().digest;
-    let said = async |draft, reason| refuse(&server, draft, reason).await;
 
-    said(adapter("", 8, 0), InvalidField).await;
-    said(adapter(&rows, 8, 0), InvalidField).await;
-    said(adapter(&Digest::of(b"gone").to_string(), 8, 0), NotFound).await;
-    let wider = said(adapter(&other, 8, 0), BaseMismatch).await;
-    assert!(wider.contains(&other) && wider.contains("q_proj"), "{wider}");
+    refuse(&server, adapter("", 8, 0), InvalidField).await;
+    refuse(&server, adapter(&rows, 8, 0), InvalidField).await;
+    refuse(&server, adapter(&Digest::of(b"gone").to_string(), 8, 0), NotFound).await;
+    let wider = refuse(&server, adapter(&other, 8, 0), BaseMismatch).await;
+    assert!(wider.contains(&other) && wider.contains("has shape"), "{wider}");
     let mut config = adapter_config();
     config.base_model_name_or_path = Some(other.clone());
     let named = with_file(adapter(&base, 8, 0), "adapter_config.json", config.to_json());
-    assert!(said(named.clone(), BaseMismatch).await.contains("base_model_name_or_path"));
+    assert!(refuse(&server, named.clone(), BaseMismatch).await.contains("base_model_name_or_path"));
     let mut right = named;
     right.base_digest = other.clone();
-    assert!(said(right, BaseMismatch).await.contains("q_proj"), "the label is right, the shapes are not");
+    assert!(
+        refuse(&server, right, BaseMismatch).await.contains("has shape"),
+        "the label is right, the shapes are not"
+    );
 
-    let with_tensors = |tensors: &_| with_file(adapter(&base, 8, 0), "adapter_model.safetensors", safetensors(tensors, 0));
+    let with_tensors =
+        |tensors: &_| with_file(adapter(&base, 8, 0), "adapter_model.safetensors", safetensors(tensors, 0));
     let mut tensors = adapter_tensors(8);
     let (name, shape) = tensors.pop().unwrap();
-    assert!(said(with_tensors(&tensors), TensorMismatch).await.contains(&name), "missing");
+    assert!(refuse(&server, with_tensors(&tensors), TensorMismatch).await.contains(&name), "missing");
     tensors.push((name.clone(), vec![shape[0] + 1, shape[1]]));
-    assert!(said(with_tensors(&tensors), TensorMismatch).await.contains(&name), "misshapen");
+    assert!(refuse(&server, with_tensors(&tensors), TensorMismatch).await.contains(&name), "misshapen");
     tensors.pop();
     tensors.push((name, shape));
     let nowhere = "base_model.model.model.layers.9.self_attn.q_proj.lora_A.weight";
     tensors.push((nowhere.into(), vec![2, 8]));
-    assert!(said(with_tensors(&tensors), TensorMismatch).await.contains(nowhere));
+    assert!(refuse(&server, with_tensors(&tensors), TensorMismatch).await.contains(nowhere));
 
-    let unsupported = adapter_config().to_json().replacen('{', "{\"use_dora\": true, ", 1);
-    let dora = with_file(adapter(&base, 8, 0), "adapter_config.json", unsupported);
-    assert!(said(dora, InvalidFile).await.contains("use_dora"));
-    said(without_file(adapter(&base, 8, 0), "adapter_config.json"), InvalidFile).await;
+    let mut config: serde_json::Value = serde_json::from_str(&adapter_config().to_json()).unwrap();
+    config["use_dora"] = true.into();
+    let dora = with_file(adapter(&base, 8, 0), "adapter_config.json", config.to_string());
+    assert!(refuse(&server, dora, InvalidFile).await.contains("use_dora"));
+    refuse(&server, without_file(adapter(&base, 8, 0), "adapter_config.json"), InvalidFile).await;
     let stray = with_file(adapter(&base, 8, 0), "more.safetensors", safetensors(&vec![], 0));
-    assert!(said(stray, InvalidFile).await.contains("more.safetensors"));
+    assert!(refuse(&server, stray, InvalidFile).await.contains("more.safetensors"));
 
     let mut with_words = base_model(8);
     with_words.files.extend(tokenizer("some words").files);
     let with_words = server.commit(with_words).await.unwrap();
     let mismatched = adapter(&with_words.digest, 8, 0).tokenizer_digest(Digest::of(b"another").to_string());
-    said(mismatched, TokenizerMismatch).await;
+    refuse(&server, mismatched, TokenizerMismatch).await;
     assert_eq!(server.client.list_artifacts(None, Some(Kind::Adapter)).await.unwrap(), []);
     server.stop().await;
 }

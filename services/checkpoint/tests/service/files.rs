@@ -7,10 +7,10 @@ use rootstock_peft::{Half, LoraConfig, TargetModules, tensor_name};
 use rootstock_text::{BpeOptions, train_byte_level_bpe};
 
 /// Names and shapes of tensors.
-pub type Shapes = Vec<(String, Vec<usize>)>;
+pub(super) type Shapes = Vec<(String, Vec<usize>)>;
 
 /// A `config.json` of a model that is nearly nothing.
-pub fn config_json(hidden: usize) -> String {
+pub(super) fn config_json(hidden: usize) -> String {
     format!(
         r#"{{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 300,
             "hidden_size": {hidden}, "intermediate_size": 12, "num_hidden_layers": 1,
@@ -19,17 +19,17 @@ pub fn config_json(hidden: usize) -> String {
     )
 }
 
-pub fn config(hidden: usize) -> Config {
+pub(super) fn config(hidden: usize) -> Config {
     Config::from_json(config_json(hidden).as_bytes()).unwrap()
 }
 
 /// The tensors of that model.
-pub fn model_tensors(hidden: usize) -> Shapes {
+pub(super) fn model_tensors(hidden: usize) -> Shapes {
     config(hidden).tensors().into_iter().map(|spec| (spec.name, spec.shape)).collect()
 }
 
 /// A safetensors file with these tensors in F32; `fill` makes files differ.
-pub fn safetensors(tensors: &Shapes, fill: u8) -> Vec<u8> {
+pub(super) fn safetensors(tensors: &Shapes, fill: u8) -> Vec<u8> {
     let mut entries = BTreeMap::new();
     let mut end = 0;
     for (name, shape) in tensors {
@@ -46,7 +46,7 @@ pub fn safetensors(tensors: &Shapes, fill: u8) -> Vec<u8> {
 }
 
 /// A base model without a tokenizer.
-pub fn base_model(hidden: usize) -> ArtifactDraft {
+pub(super) fn base_model(hidden: usize) -> ArtifactDraft {
     ArtifactDraft::new(Kind::BaseModel)
         .parent("baseModels/tiny")
         .file("config.json", config_json(hidden))
@@ -54,13 +54,13 @@ pub fn base_model(hidden: usize) -> ArtifactDraft {
 }
 
 /// An `adapter_config.json` for two projections.
-pub fn adapter_config() -> LoraConfig {
+pub(super) fn adapter_config() -> LoraConfig {
     let modules = vec!["q_proj".to_owned(), "down_proj".to_owned()];
     LoraConfig { r: 2, target_modules: TargetModules::Names(modules), ..LoraConfig::default() }
 }
 
 /// The tensors of that adapter on a model of this width.
-pub fn adapter_tensors(hidden: usize) -> Shapes {
+pub(super) fn adapter_tensors(hidden: usize) -> Shapes {
     let (adapter, base) = (adapter_config(), config(hidden));
     let mut tensors = Vec::new();
     for (layer, projection) in adapter.target_modules.select(&base).unwrap() {
@@ -72,7 +72,7 @@ pub fn adapter_tensors(hidden: usize) -> Shapes {
 }
 
 /// An adapter for a base model of this width; `fill` makes versions differ.
-pub fn adapter(base_digest: &str, hidden: usize, fill: u8) -> ArtifactDraft {
+pub(super) fn adapter(base_digest: &str, hidden: usize, fill: u8) -> ArtifactDraft {
     ArtifactDraft::new(Kind::Adapter)
         .parent("adapters/greeter")
         .base_digest(base_digest)
@@ -81,15 +81,15 @@ pub fn adapter(base_digest: &str, hidden: usize, fill: u8) -> ArtifactDraft {
 }
 
 /// Rows; `text` makes data sets differ.
-pub fn dataset(text: &str) -> ArtifactDraft {
+pub(super) fn dataset(text: &str) -> ArtifactDraft {
     let row = serde_json::json!({"instruction": text, "output": "ja"});
     ArtifactDraft::new(Kind::Dataset).parent("datasets/rows").file("rows.jsonl", format!("{row}\n"))
 }
 
 /// A tokenizer.
-pub fn tokenizer(text: &str) -> ArtifactDraft {
+pub(super) fn tokenizer(text: &str) -> ArtifactDraft {
     let options = BpeOptions { vocab_size: 270, ..BpeOptions::default() };
-    let files = train_byte_level_bpe([text], &options).unwrap();
+    let files = train_byte_level_bpe(std::iter::once(text), &options).unwrap();
     ArtifactDraft::new(Kind::Tokenizer)
         .parent("tokenizers/bytes")
         .file("tokenizer.json", files.tokenizer_json)
@@ -97,13 +97,13 @@ pub fn tokenizer(text: &str) -> ArtifactDraft {
 }
 
 /// Replaces or adds a file.
-pub fn with_file(mut draft: ArtifactDraft, name: &str, bytes: impl Into<Vec<u8>>) -> ArtifactDraft {
+pub(super) fn with_file(mut draft: ArtifactDraft, name: &str, bytes: impl Into<Vec<u8>>) -> ArtifactDraft {
     draft.files.retain(|(present, _)| present != name);
     draft.file(name, bytes.into())
 }
 
 /// Takes a file out.
-pub fn without_file(mut draft: ArtifactDraft, name: &str) -> ArtifactDraft {
+pub(super) fn without_file(mut draft: ArtifactDraft, name: &str) -> ArtifactDraft {
     draft.files.retain(|(present, _)| present != name);
     draft
 }

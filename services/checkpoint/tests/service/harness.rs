@@ -7,7 +7,8 @@ use rootstock_artifacts::{Digest, Faults};
 use rootstock_checkpoint::{Config, Deps, Handle, build_with_faults};
 use rootstock_client::proto::checkpoint::v1::Artifact;
 use rootstock_client::{
-    ArtifactDraft, CheckpointClient, ClientError, ClientOptions, Clients, Endpoints, ErrorReason, Progress, Service,
+    ArtifactDraft, CheckpointClient, ClientError, ClientOptions, Clients, Endpoints, ErrorReason, Progress,
+    Service,
 };
 use rootstock_runtime::{Health, Metrics, Server, ServerConfig, Shutdown, Tasks};
 use tokio::net::TcpListener;
@@ -16,12 +17,15 @@ use tokio::task::JoinHandle;
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long nothing must change for a store to count as dead.
+const SETTLE: Duration = Duration::from_millis(20);
+
 /// A running server.
-pub struct Running {
-    pub client: CheckpointClient,
-    pub address: SocketAddr,
-    pub faults: Faults,
-    pub metrics: Metrics,
+pub(super) struct Running {
+    pub(super) client: CheckpointClient,
+    pub(super) address: SocketAddr,
+    pub(super) faults: Faults,
+    pub(super) metrics: Metrics,
     dir: PathBuf,
     handle: Handle,
     shutdown: Shutdown,
@@ -30,12 +34,12 @@ pub struct Running {
 }
 
 /// Starts a server in `dir` with the default configuration.
-pub async fn start(dir: &Path) -> Running {
+pub(super) async fn start(dir: &Path) -> Running {
     start_with(dir, Config::default()).await
 }
 
 /// Starts a server in `dir`.
-pub async fn start_with(dir: &Path, config: Config) -> Running {
+pub(super) async fn start_with(dir: &Path, config: Config) -> Running {
     let faults = Faults::armable();
     let shutdown = Shutdown::new();
     let tasks = Tasks::new(shutdown.clone());
@@ -59,14 +63,14 @@ pub async fn start_with(dir: &Path, config: Config) -> Running {
 }
 
 /// Clients of whatever listens at an address.
-pub fn clients(address: SocketAddr) -> Clients {
+pub(super) fn clients(address: SocketAddr) -> Clients {
     let options = ClientOptions { deadline: PATIENCE, max_outage: PATIENCE, ..ClientOptions::default() };
     Clients::with_options(Endpoints::single(&address.to_string()).unwrap(), options).unwrap()
 }
 
 impl Running {
     /// Stops the server as SIGTERM does.
-    pub async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.shutdown.request();
         self.server.await.unwrap();
         self.handle.shutdown().await;
@@ -74,7 +78,14 @@ impl Running {
     }
 
     /// Leaves behind, in a directory of its own, what a process leaves that is killed now.
-    pub async fn kill(self) -> tempfile::TempDir {
+    pub(super) async fn kill(self) -> tempfile::TempDir {
+        // After a crash what is under way runs into its end at the next step; the image is of the moment after that.
+        let mut before = Vec::new();
+        let mut now = files(&self.dir);
+        while now != before {
+            tokio::time::sleep(SETTLE).await;
+            before = std::mem::replace(&mut now, files(&self.dir));
+        }
         let image = tempfile::tempdir().unwrap();
         copy(&self.dir, image.path());
         self.server.abort();
@@ -83,32 +94,31 @@ impl Running {
     }
 
     /// All files of the store with their sizes, but the catalog, which keeps its own books.
-    pub fn stored_files(&self) -> Vec<(String, u64)> {
+    pub(super) fn stored_files(&self) -> Vec<(String, u64)> {
         files(&self.dir).into_iter().filter(|(name, _)| !name.starts_with("catalog.")).collect()
     }
 
     /// Where a blob lies.
-    pub fn blob_path(&self, digest: &str) -> PathBuf {
+    pub(super) fn blob_path(&self, digest: &str) -> PathBuf {
         let hex = digest.parse::<Digest>().unwrap().hex();
         self.dir.join("checkpoint/blobs").join(&hex[..2]).join(hex)
     }
 
     /// Uploads and commits.
-    pub async fn commit(&self, draft: ArtifactDraft) -> Result<Artifact, ClientError> {
+    pub(super) async fn commit(&self, draft: ArtifactDraft) -> Result<Artifact, ClientError> {
         self.client.upload_artifact(draft, &Progress::none()).await
     }
 }
 
-/// All files below a directory with their sizes.
-pub fn files(dir: &Path) -> Vec<(String, u64)> {
+/// All files below a directory with their sizes; those that vanish meanwhile are left out.
+pub(super) fn files(dir: &Path) -> Vec<(String, u64)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(files(&path));
-        } else {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            found.push((name, path.metadata().unwrap().len()));
+        } else if let Ok(metadata) = path.metadata() {
+            found.push((path.file_name().unwrap().to_string_lossy().into_owned(), metadata.len()));
         }
     }
     found.sort();
@@ -130,12 +140,12 @@ fn copy(from: &Path, to: &Path) {
 
 /// The reason of a refusal, which must be one.
 #[track_caller]
-pub fn reason<T: std::fmt::Debug>(result: Result<T, ClientError>) -> ErrorReason {
+pub(super) fn reason<T: std::fmt::Debug>(result: Result<T, ClientError>) -> ErrorReason {
     result.unwrap_err().reason.expect("an answer of the service has a reason")
 }
 
 /// Waits until a condition holds.
-pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(super) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !holds().await {
         assert!(tokio::time::Instant::now() < deadline, "not in time: {what}");

@@ -2,19 +2,23 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+/// How long a cut connection stays half open.
+const LINGER: Duration = Duration::from_millis(20);
+
 /// A proxy in front of a server.
-pub struct Proxy {
-    pub address: SocketAddr,
+pub(super) struct Proxy {
+    pub(super) address: SocketAddr,
     cuts: Arc<AtomicUsize>,
 }
 
 impl Proxy {
     /// Forwards to `target`; each connection is cut once `bytes` have passed in either direction.
-    pub async fn start(target: SocketAddr, bytes: usize) -> Self {
+    pub(super) async fn start(target: SocketAddr, bytes: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let cuts = Arc::new(AtomicUsize::new(0));
@@ -27,11 +31,10 @@ impl Proxy {
                     let (client_read, client_write) = client.into_split();
                     let (server_read, server_write) = server.into_split();
                     // Whichever direction is used up first takes the other with it.
-                    let cut = tokio::select! {
-                        cut = carry(client_read, server_write, bytes) => cut,
-                        cut = carry(server_read, client_write, bytes) => cut,
-                    };
-                    counted.fetch_add(usize::from(cut), Ordering::Relaxed);
+                    tokio::select! {
+                        () = carry(client_read, server_write, bytes, &counted) => {}
+                        () = carry(server_read, client_write, bytes, &counted) => {}
+                    }
                 });
             }
         });
@@ -39,21 +42,29 @@ impl Proxy {
     }
 
     /// How often the link was cut.
-    pub fn cuts(&self) -> usize {
+    pub(super) fn cuts(&self) -> usize {
         self.cuts.load(Ordering::Relaxed)
     }
 }
 
-/// Carries bytes until there are no more or the budget is spent; says whether it was the budget.
-async fn carry(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, budget: usize) -> bool {
+/// Carries bytes until there are no more or the budget is spent.
+async fn carry(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    budget: usize,
+    cuts: &AtomicUsize,
+) {
     let mut buffer = vec![0; 16 << 10];
     let mut left = budget;
     while left > 0 {
-        let Ok(read) = from.read(&mut buffer).await else { return false };
+        let Ok(read) = from.read(&mut buffer).await else { return };
         if read == 0 || to.write_all(&buffer[..read.min(left)]).await.is_err() {
-            return false;
+            return;
         }
         left -= read.min(left);
     }
-    true
+    cuts.fetch_add(1, Ordering::Relaxed);
+    // What has passed arrives: closing at once would let the kernel throw it away at the other end.
+    let _ = to.shutdown().await;
+    tokio::time::sleep(LINGER).await;
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use rootstock_artifacts::faults::{Fault, Point};
 use rootstock_artifacts::{Cache, Digest};
 use rootstock_checkpoint::Config;
@@ -10,7 +11,6 @@ use rootstock_client::proto::checkpoint::v1::{
     Artifact, ArtifactKind, BlobEntry, UploadBlobRequest, WriteBlobRequest, WriteBlobResponse,
 };
 use rootstock_client::{ClientError, ErrorReason, Progress};
-use tokio_stream::StreamExt;
 
 use super::files::{dataset, with_file};
 use super::harness::{Running, clients, eventually, reason, start, start_with};
@@ -50,7 +50,7 @@ async fn an_upload_resumes_at_any_byte_after_a_cut() {
         let WriteBlobRequest { digest: text, total_bytes, offset, data } = chunk(&blob, 0..cut);
         let first = UploadBlobRequest { digest: text, total_bytes, offset, data };
         // The stream never ends by itself; hanging up is the cut.
-        let hanging = tokio_stream::once(first).chain(tokio_stream::pending());
+        let hanging = stream::iter([first]).chain(stream::pending());
         let mut raw = server.client.raw();
         let call = tokio::spawn(async move { raw.upload_blob(hanging).await });
         eventually("the chunk is durable", async || {
@@ -84,19 +84,26 @@ async fn a_chunk_that_is_wrong_is_refused_with_its_reason_and_leaves_nothing() {
         assert!(error.is(ErrorReason::InvalidField), "{error:?}");
         error.field.unwrap()
     };
-    assert_eq!(reason(write(&server, wrong(|r| r.offset = 1)).await), ErrorReason::InvalidField, "beyond the end");
+    assert_eq!(
+        reason(write(&server, wrong(|r| r.offset = 1)).await),
+        ErrorReason::InvalidField,
+        "beyond the end"
+    );
     assert_eq!(
         reason(write(&server, chunk(&blob, 10..100)).await),
         ErrorReason::WrongOffset,
         "nothing is there to go on from"
     );
-    assert_eq!(reason(write(&server, wrong(|r| r.data = vec![0; 100].into())).await), ErrorReason::DigestMismatch);
+    assert_eq!(
+        reason(write(&server, wrong(|r| r.data = vec![0; 100].into())).await),
+        ErrorReason::DigestMismatch
+    );
     assert_eq!(field(wrong(|r| r.digest = "sha256:1".into())).await, "digest");
     assert_eq!(field(wrong(|r| r.total_bytes = 99)).await, "total_bytes");
     assert_eq!(field(wrong(|r| r.total_bytes = -1)).await, "total_bytes");
     assert_eq!(field(wrong(|r| r.offset = -1)).await, "offset");
     assert_eq!(field(wrong(|r| r.data = vec![0; (1 << 20) + 1].into())).await, "data");
-    let empty = server.client.raw().upload_blob(tokio_stream::empty()).await.map_err(ClientError::from);
+    let empty = server.client.raw().upload_blob(stream::empty()).await.map_err(ClientError::from);
     assert_eq!(reason(empty), ErrorReason::InvalidField);
     assert_eq!(server.stored_files(), before);
     server.stop().await;
@@ -130,7 +137,8 @@ async fn a_full_disk_fails_the_upload_and_leaves_the_store_as_it_was() {
     let server = start(dir.path()).await;
     server.commit(dataset("kept")).await.unwrap();
     let before = server.stored_files();
-    let points = [Point::CreateSpool, Point::WriteChunk, Point::SyncChunk, Point::VerifyDigest, Point::PublishBlob];
+    let points =
+        [Point::CreateSpool, Point::WriteChunk, Point::SyncChunk, Point::VerifyDigest, Point::PublishBlob];
     for point in points {
         server.faults.arm(point, 0, Fault::DiskFull);
         let error = server.commit(dataset("no room for this")).await.unwrap_err();
@@ -221,7 +229,9 @@ async fn an_upload_that_nobody_goes_on_with_is_given_up() {
     let before = server.stored_files();
     write(&server, chunk(&noise(100), 0..50)).await.unwrap();
     write(&server, chunk(&noise(99), 0..99)).await.unwrap();
-    eventually("the upload and the blob without an artifact are gone", async || server.stored_files() == before)
-        .await;
+    eventually("the upload and the blob without an artifact are gone", async || {
+        server.stored_files() == before
+    })
+    .await;
     server.stop().await;
 }

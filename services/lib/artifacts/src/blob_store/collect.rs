@@ -132,11 +132,11 @@ fn sort_out(dir: &Path) -> std::io::Result<Vec<(Digest, SystemTime)>> {
             _ => false,
         };
         match digest {
-            Some(digest) if whole => {
-                if ending == Some(spool::DATA) {
-                    uploads.push((digest, std::fs::metadata(&path)?.modified()?));
-                }
+            Some(digest) if whole && ending == Some(spool::DATA) => {
+                uploads.push((digest, std::fs::metadata(&path)?.modified()?));
             }
+            // Goes on with its data.
+            Some(_) if whole => {}
             _ if path.is_file() => fsync::remove(&path)?,
             _ => {}
         }

@@ -169,7 +169,7 @@ impl BlobStore {
         match self.clean_spool(*digest).await {
             // The blob is there; what is left of its upload goes when the store opens again.
             Err(error) if !faults.crashed() => {
-                tracing::warn!(%error, %digest, "an upload's record stays behind")
+                tracing::warn!(%error, %digest, "an upload's record stays behind");
             }
             cleaned => cleaned?,
         }
