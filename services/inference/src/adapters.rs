@@ -132,7 +132,8 @@ impl Adapters {
 
 /// The base model of an adapter artifact, which every adapter must name.
 pub(crate) fn base_of(artifact: &Artifact) -> Result<Digest, Error> {
-    let unnamed = || Error::BaseMismatch(format!("{} doesn't say which base model it was made for", artifact.digest));
+    let unnamed =
+        || Error::BaseMismatch(format!("{} doesn't say which base model it was made for", artifact.digest));
     artifact.base.ok_or_else(unnamed)
 }
 

@@ -1,11 +1,6 @@
 //! The aliases as the checkpoint service has them: followed by its watch, which is the only truth.
 
-use std::{
-    collections::BTreeMap,
-    ops::Bound,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use parking_lot::RwLock;
@@ -79,7 +74,8 @@ impl Aliases {
     /// Waits until the alias is at `generation` or beyond.
     pub(crate) async fn wait_for(&self, name: &AliasName, generation: i64) -> Result<Arc<Alias>, Error> {
         let mut changes = self.shared.changes.subscribe();
-        let reached = changes.wait_for(|_| self.get(name).is_some_and(|alias| alias.generation >= generation));
+        let reached =
+            changes.wait_for(|_| self.get(name).is_some_and(|alias| alias.generation >= generation));
         let waited = tokio::time::timeout(VISIBLE_WITHIN, reached).await.is_ok();
         match self.get(name) {
             Some(alias) if waited => Ok(alias),
@@ -94,7 +90,11 @@ impl Aliases {
         let table = self.shared.table.read();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let range = table.range((from, Bound::Unbounded));
-        range.filter(|(name, _)| name.kind() == kind).take(limit).map(|(_, alias)| Arc::clone(alias)).collect()
+        range
+            .filter(|(name, _)| name.kind() == kind)
+            .take(limit)
+            .map(|(_, alias)| Arc::clone(alias))
+            .collect()
     }
 
     /// Waits until the table is complete for the first time.

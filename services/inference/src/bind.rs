@@ -73,14 +73,17 @@ impl Binder {
                 let record = self.aliases.resolve(alias).await?;
                 let base = match record.base {
                     Some(base) => base,
-                    None => base_of(&self.adapters.describe(&ArtifactName::Digest(record.digest), field).await?)?,
+                    None => {
+                        base_of(&self.adapters.describe(&ArtifactName::Digest(record.digest), field).await?)?
+                    }
                 };
                 let (digest, generation) = (record.digest, record.generation);
                 Ok(Binding { digest, generation, alias: Some(alias.clone()), base })
             }
             ArtifactName::Version(..) | ArtifactName::Digest(_) => {
                 let artifact = self.adapters.describe(name, field).await?;
-                let alias = if let ArtifactName::Version(alias, _) = name { Some(alias.clone()) } else { None };
+                let alias =
+                    if let ArtifactName::Version(alias, _) = name { Some(alias.clone()) } else { None };
                 Ok(Binding { digest: artifact.digest, generation: 0, alias, base: base_of(&artifact)? })
             }
         }
@@ -98,12 +101,17 @@ impl Binder {
             }
         }
         match choices.split_first() {
-            None => Err(Error::invalid("model", "names no base model, and there is none; import or train one first")),
+            None => Err(Error::invalid(
+                "model",
+                "names no base model, and there is none; import or train one first",
+            )),
             Some(((_, digest), others)) if others.iter().all(|(_, other)| other == digest) => Ok(*digest),
             Some(_) => {
-                let shown: Vec<&str> = choices.iter().take(SHOWN_CHOICES).map(|(name, _)| name.as_str()).collect();
+                let shown: Vec<&str> =
+                    choices.iter().take(SHOWN_CHOICES).map(|(name, _)| name.as_str()).collect();
                 let more = if choices.len() > SHOWN_CHOICES { ", ..." } else { "" };
-                let message = format!("must name one of the {} base models: {}{more}", choices.len(), shown.join(", "));
+                let message =
+                    format!("must name one of the {} base models: {}{more}", choices.len(), shown.join(", "));
                 Err(Error::invalid("model", message))
             }
         }

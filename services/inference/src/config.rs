@@ -103,7 +103,8 @@ impl Config {
             return Err(ConfigProblem { key, problem: "must be at least 1".to_owned() });
         }
         if self.models.len() > self.max_models {
-            let problem = format!("names {} models, but max_models is {}", self.models.len(), self.max_models);
+            let problem =
+                format!("names {} models, but max_models is {}", self.models.len(), self.max_models);
             return Err(ConfigProblem { key: "models", problem });
         }
         Ok(())

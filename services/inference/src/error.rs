@@ -43,7 +43,9 @@ pub enum Error {
     #[error("{0}")]
     InvalidRow(String),
     /// Prompt and answer don't fit.
-    #[error("the prompt's {prompt} tokens and max_tokens {max_tokens} don't fit {what} of {limit} tokens; shorten one")]
+    #[error(
+        "the prompt's {prompt} tokens and max_tokens {max_tokens} don't fit {what} of {limit} tokens; shorten one"
+    )]
     ContextTooLong {
         /// Tokens in the prompt.
         prompt: usize,

@@ -19,13 +19,7 @@ pub(crate) use book::Book;
 pub(crate) use score::{Item, Proportion, TargetResult};
 pub(crate) use watching::Watching;
 
-use crate::{
-    adapters::check_base,
-    bind::Binder,
-    engine::Engine,
-    error::Error,
-    store::Store,
-};
+use crate::{adapters::check_base, bind::Binder, engine::Engine, error::Error, store::Store};
 use book::{Created, NewEvaluation};
 use watching::Active;
 
@@ -201,12 +195,14 @@ impl Evaluations {
         }
     }
 
+    /// Takes up what a restart interrupted, so that it can be watched from the first call on.
+    pub(crate) async fn recover(&self) -> Result<(), Error> {
+        self.book.unfinished().await?.iter().for_each(|evaluation| self.active.publish(evaluation));
+        Ok(())
+    }
+
     /// Runs evaluations one after the other until shutdown. Those that a restart interrupted begin again.
     pub(crate) async fn run(self, shutdown: Shutdown) {
-        match self.book.unfinished().await {
-            Ok(unfinished) => unfinished.iter().for_each(|evaluation| self.active.publish(evaluation)),
-            Err(error) => tracing::error!(%error, "unfinished evaluations can't be read"),
-        }
         runner::run(self, shutdown).await;
     }
 

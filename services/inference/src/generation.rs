@@ -60,7 +60,11 @@ pub(crate) struct Generation {
 
 impl Generation {
     /// Admits a request: says what it is bound to and gives its events.
-    pub(crate) async fn generate(&self, request: Request, timing: Timing) -> Result<(Started, Output), Error> {
+    pub(crate) async fn generate(
+        &self,
+        request: Request,
+        timing: Timing,
+    ) -> Result<(Started, Output), Error> {
         let bound = self.binder.bind(request.model.as_ref(), request.adapter.as_ref()).await?;
         let model = bound.model.clone();
         let input = request.input;
@@ -114,9 +118,13 @@ fn check_ids(ids: Vec<u32>, model: &Model) -> Result<Vec<u32>, Error> {
 fn encode(text: &str, model: &Model) -> Result<Vec<u32>, Error> {
     let without = || Error::invalid("prompt", "the base model has no tokenizer; send prompt_ids");
     let tokenizer = model.tokenizer().ok_or_else(without)?;
-    let ids = tokenizer.encode_ids(text, true).map_err(|error| Error::invalid("prompt", error.to_string()))?;
+    let ids =
+        tokenizer.encode_ids(text, true).map_err(|error| Error::invalid("prompt", error.to_string()))?;
     if ids.is_empty() {
-        return Err(Error::invalid("prompt", "is empty, and the tokenizer adds no token of its own; write something"));
+        return Err(Error::invalid(
+            "prompt",
+            "is empty, and the tokenizer adds no token of its own; write something",
+        ));
     }
     Ok(ids)
 }

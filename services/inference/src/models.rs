@@ -172,7 +172,8 @@ fn stored_dtype(path: Option<&Path>) -> Result<DType, Error> {
         Ok::<_, std::io::Error>((file, bytes))
     };
     let (file, bytes) = read().map_err(|error| Error::internal("a weight file can't be read", error))?;
-    let header = Header::read(file, bytes).map_err(|error| Error::InvalidFile(format!("the weights: {error}")))?;
+    let header =
+        Header::read(file, bytes).map_err(|error| Error::InvalidFile(format!("the weights: {error}")))?;
     let matrix = header.tensors.iter().find(|tensor| tensor.shape.len() > 1);
     Ok(if matrix.is_some_and(|tensor| tensor.dtype == Dtype::BF16) { DType::BF16 } else { DType::F32 })
 }

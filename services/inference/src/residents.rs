@@ -90,7 +90,9 @@ impl<V> fmt::Debug for Residents<V> {
 impl<V: Send + Sync + 'static> Residents<V> {
     pub(crate) fn new(kind: Kind, tasks: Tasks, metrics: Metrics) -> Self {
         let table = Table { ready: HashMap::new(), loading: HashMap::new(), clock: 0 };
-        Self { shared: Arc::new(Inner { kind, tasks, metrics, table: Mutex::new(table), used: Arc::default() }) }
+        Self {
+            shared: Arc::new(Inner { kind, tasks, metrics, table: Mutex::new(table), used: Arc::default() }),
+        }
     }
 
     /// What is in memory already, without counting this as a use.
@@ -146,7 +148,8 @@ impl<V: Send + Sync + 'static> Residents<V> {
             }
             // Dropped here, outside of both locks: freeing much memory takes a while.
             let Some((digest, victim)) = self.evict() else {
-                let message = format!("all {what} in memory are in use; retry later, or raise inference.{key}");
+                let message =
+                    format!("all {what} in memory are in use; retry later, or raise inference.{key}");
                 return Err(Error::Overloaded(message));
             };
             tracing::info!(%digest, what, "dropped from memory to make room");

@@ -142,10 +142,8 @@ impl Sampler {
         let largest = f64::from(largest);
         // Subtracting the largest first keeps a tiny temperature from overflowing.
         let score = |logit: f32| (f64::from(logit) - largest) / self.sampling.temperature;
-        let mut candidates: Vec<Candidate> = (0_u32..)
-            .zip(logits)
-            .map(|(id, &logit)| Candidate { id, score: score(logit) })
-            .collect();
+        let mut candidates: Vec<Candidate> =
+            (0_u32..).zip(logits).map(|(id, &logit)| Candidate { id, score: score(logit) }).collect();
         keep_top_k(&mut candidates, self.sampling.top_k);
         keep_top_p(&mut candidates, self.sampling.top_p);
         keep_min_p(&mut candidates, self.sampling.min_p);
@@ -225,8 +223,7 @@ fn log_probabilities(logits: &[f32], chosen: u32, count: usize) -> (Option<f64>,
     let log_sum = largest + sum.ln();
     let logprob = logits.get(chosen as usize).map(|&logit| f64::from(logit) - log_sum);
     let mut order: Vec<u32> = (0_u32..).take(logits.len()).collect();
-    let by_logit =
-        |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
+    let by_logit = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
     let count = count.min(order.len());
     if count > 0 && count < order.len() {
         order.select_nth_unstable_by(count - 1, by_logit);

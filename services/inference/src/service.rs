@@ -90,7 +90,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
     let evaluations = deps.data_dir.join(OWN_DIR).join(EVALUATIONS_FILE);
     let book = Book::open(&evaluations, config.max_queued_evaluations).await?;
     let store = Arc::new(Remote { clients: deps.clients, cache, tasks: deps.tasks.clone() });
-    let core = Core::start(&config, store, book, &deps.metrics, &deps.tasks)?;
+    let core = Core::start(&config, store, book, &deps.metrics, &deps.tasks).await?;
     for service in [GENERATION, ADAPTERS, EVALUATION] {
         deps.health.set(service, false);
     }
@@ -139,7 +139,7 @@ impl Handle {
 
 impl Core {
     /// Starts the engine, the watch of the aliases and the evaluations.
-    pub(crate) fn start(
+    pub(crate) async fn start(
         config: &Config,
         store: Arc<dyn Store>,
         book: Book,
@@ -151,10 +151,12 @@ impl Core {
         let engine = Engine::start(limits(config), metrics.clone(), tasks)?;
         let aliases = Aliases::new(Arc::clone(&store), metrics.clone());
         let binder = binder(config, &store, &aliases, &metrics, tasks)?;
-        let publisher = Publisher { store: Arc::clone(&store), aliases: aliases.clone(), binder: binder.clone() };
+        let publisher =
+            Publisher { store: Arc::clone(&store), aliases: aliases.clone(), binder: binder.clone() };
         let generation = Generation { binder: binder.clone(), engine: engine.clone(), tasks: tasks.clone() };
         let parts = Parts { book: book.clone(), store, binder, engine: engine.clone(), tasks: tasks.clone() };
         let evaluations = Evaluations::new(parts);
+        evaluations.recover().await?;
         tasks.spawn("inference-aliases", aliases.clone().follow(tasks.shutdown().clone()));
         let (waiting, shutdown) = (evaluations.clone(), tasks.shutdown().clone());
         tasks.spawn("inference-evaluations", waiting.run(shutdown));
@@ -240,7 +242,9 @@ fn configured(names: &[String]) -> Result<Vec<ArtifactName>, ConfigProblem> {
         problem: format!("has {name:?}; each must be a digest or a name in baseModels/"),
     };
     let parse = |name: &String| match name.parse::<ArtifactName>() {
-        Ok(ArtifactName::Alias(alias) | ArtifactName::Version(alias, _)) if alias.kind() != Kind::BaseModel => {
+        Ok(ArtifactName::Alias(alias) | ArtifactName::Version(alias, _))
+            if alias.kind() != Kind::BaseModel =>
+        {
             Err(wrong(name))
         }
         Ok(parsed) => Ok(parsed),

@@ -51,7 +51,8 @@ impl StopFilter {
 
     /// Where the stop string begins that is complete first.
     fn find(&self, text: &str) -> Option<usize> {
-        let found = self.stops.iter().filter_map(|stop| text.find(stop).map(|start| (start + stop.len(), start)));
+        let found =
+            self.stops.iter().filter_map(|stop| text.find(stop).map(|start| (start + stop.len(), start)));
         found.min().map(|(_, start)| start)
     }
 

@@ -2,12 +2,7 @@
 
 pub(crate) mod remote;
 
-use std::{
-    any::Any,
-    collections::BTreeMap,
-    fmt,
-    path::PathBuf,
-};
+use std::{any::Any, collections::BTreeMap, fmt, path::PathBuf};
 
 use futures::stream::BoxStream;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};

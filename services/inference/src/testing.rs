@@ -20,9 +20,12 @@ use tokio::sync::watch;
 
 use crate::{
     config::Config,
+    engine::{Event, Finished, Output},
     error::Error,
     evaluation::Book,
+    generation::{Input, Request, Started, Timing},
     models::Model,
+    sampling::Sampling,
     service::Core,
     store::{Alias, AliasEvent, Artifact, EvidenceDraft, Expect, Fetched, Store},
 };
@@ -282,7 +285,9 @@ impl Store for MemoryStore {
         let event_id = last as i64;
         let mut queue = VecDeque::new();
         if after == 0 {
-            queue.extend(inner.aliases.values().map(|alias| AliasEvent::Record { event_id, alias: alias.clone() }));
+            queue.extend(
+                inner.aliases.values().map(|alias| AliasEvent::Record { event_id, alias: alias.clone() }),
+            );
             queue.push_back(AliasEvent::Synced { event_id });
         }
         let sent = if after == 0 { last } else { after as usize };
@@ -319,7 +324,7 @@ impl World {
         let registry = rootstock_runtime::Metrics::new();
         let path = dir.path().join("evaluations.sqlite");
         let book = Book::open(&path, config.max_queued_evaluations).await.unwrap();
-        let core = Core::start(&config, store.clone(), book, &registry, &tasks).unwrap();
+        let core = Core::start(&config, store.clone(), book, &registry, &tasks).await.unwrap();
         core.prepare().await;
         Self { store, core, registry, tasks, dir }
     }
@@ -343,4 +348,58 @@ impl World {
         let line = text.lines().find(|line| line.starts_with(name))?;
         line.rsplit(' ').next()?.parse().ok()
     }
+}
+
+/// What a request led to.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) started: Started,
+    pub(crate) ids: Vec<u32>,
+    pub(crate) end: Result<Finished, Error>,
+}
+
+/// A greedy request that goes on past the end of the text.
+pub(crate) fn request(model: &str, adapter: &str, max_tokens: usize) -> Request {
+    let name = |text: &str| (!text.is_empty()).then(|| text.parse().unwrap());
+    Request {
+        model: name(model),
+        adapter: name(adapter),
+        input: Input::Text("the quick brown".into()),
+        sampling: Sampling { ignore_eos: true, ..Sampling::greedy(max_tokens) },
+        stop: Vec::new(),
+    }
+}
+
+impl World {
+    pub(crate) async fn begin(&self, request: Request) -> Result<(Started, Output), Error> {
+        let timing = Timing { received: Instant::now(), deadline: None };
+        self.core.generation.generate(request, timing).await
+    }
+
+    pub(crate) async fn ask(&self, request: Request) -> Result<Answer, Error> {
+        let (started, output) = self.begin(request).await?;
+        let (ids, end) = read(output).await;
+        Ok(Answer { started, ids, end })
+    }
+
+    /// What a model and an adapter say when nobody else is there.
+    pub(crate) async fn tokens(&self, model: &str, adapter: &str, max_tokens: usize) -> Vec<u32> {
+        let answer = self.ask(request(model, adapter, max_tokens)).await.unwrap();
+        answer.end.unwrap();
+        answer.ids
+    }
+}
+
+/// Reads a sequence to its end.
+pub(crate) async fn read(mut output: Output) -> (Vec<u32>, Result<Finished, Error>) {
+    let mut ids = Vec::new();
+    while let Some(event) = output.next().await {
+        match event {
+            Event::Delta(delta) => ids.push(delta.token.id),
+            Event::Finished(finished) => return (ids, Ok(finished)),
+            Event::Failed(error) => return (ids, Err(error)),
+            Event::Scored(_) => panic!("nothing was to be scored"),
+        }
+    }
+    panic!("the last event is missing after {ids:?}");
 }

@@ -96,7 +96,12 @@ pub fn run(args: ServeArgs) -> Result<(), ServeError> {
 async fn serve(args: ServeArgs, settings: Settings) -> Result<(), ServeError> {
     let shutdown = Shutdown::on_signals().map_err(|source| ServeError::io("the signal handler", source))?;
     let roles = if args.role.is_empty() { Role::ALL.to_vec() } else { args.role };
-    let running = start(ServeOptions { roles, settings, data_dir: args.data, shutdown }).await?;
+    let running = match start(ServeOptions { roles, settings, data_dir: args.data, shutdown }).await {
+        Ok(running) => running,
+        // A signal while it waited for other servers: it has ended as it was asked to.
+        Err(ServeError::NotReady) => return Ok(()),
+        Err(error) => return Err(error),
+    };
     println!("rootstock is serving on {} (metrics {}/metrics)", running.endpoint, running.metrics_endpoint);
     running.join().await
 }

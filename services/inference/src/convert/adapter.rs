@@ -44,7 +44,12 @@ impl TryFrom<proto::RollbackAdapterRequest> for Rollback {
         let to_generation = match request.to_generation {
             0 => None,
             generation if generation > 0 => Some(generation),
-            _ => return Err(Error::invalid("to_generation", "must not be negative; 0 means the version before")),
+            _ => {
+                return Err(Error::invalid(
+                    "to_generation",
+                    "must not be negative; 0 means the version before",
+                ));
+            }
         };
         Ok(Self { name: adapter_name(&request.name)?, to_generation })
     }

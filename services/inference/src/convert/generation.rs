@@ -57,7 +57,12 @@ impl TryFrom<proto::SamplingParams> for Sampling {
     fn try_from(params: proto::SamplingParams) -> Result<Self, Error> {
         let penalty = params.repetition_penalty.unwrap_or(1.0);
         let top_p = params.top_p.unwrap_or(1.0);
-        within("temperature", params.temperature, "in [0, 100]", (0.0..=MAX_TEMPERATURE).contains(&params.temperature))?;
+        within(
+            "temperature",
+            params.temperature,
+            "in [0, 100]",
+            (0.0..=MAX_TEMPERATURE).contains(&params.temperature),
+        )?;
         within("top_p", top_p, "in (0, 1]", top_p > 0.0 && top_p <= 1.0)?;
         within("min_p", params.min_p, "in [0, 1]", (0.0..=1.0).contains(&params.min_p))?;
         // As a 32-bit float, because that is what it multiplies.
@@ -89,7 +94,8 @@ fn within(field: &str, value: f64, range: &str, holds: bool) -> Result<(), Error
 }
 
 fn natural(field: &str, value: i32) -> Result<usize, Error> {
-    let negative = |_| Error::invalid(format!("sampling.{field}"), format!("is {value}; must not be negative"));
+    let negative =
+        |_| Error::invalid(format!("sampling.{field}"), format!("is {value}; must not be negative"));
     usize::try_from(value).map_err(negative)
 }
 
@@ -139,7 +145,10 @@ impl From<Started> for proto::GenerateResponse {
 
 impl From<Delta> for proto::GenerateResponse {
     fn from(delta: Delta) -> Self {
-        response(Message::Delta(proto::GenerationDelta { text: delta.text, tokens: vec![delta.token.into()] }))
+        response(Message::Delta(proto::GenerationDelta {
+            text: delta.text,
+            tokens: vec![delta.token.into()],
+        }))
     }
 }
 

@@ -13,9 +13,7 @@ use candle_core::Tensor;
 use rootstock_model::{Adapter, Batch, KvCache};
 use tokio::sync::mpsc;
 
-use super::{
-    Delta, Event, FinishReason, Finished, Generate, Job, Priority, Work, text::TextStream,
-};
+use super::{Delta, Event, FinishReason, Finished, Generate, Job, Priority, Work, text::TextStream};
 use crate::{
     adapters::AdapterLease,
     error::Error,
@@ -113,7 +111,9 @@ impl Sequence {
         }
         let given_up = self.stalled_since.is_some_and(|since| since + stall_timeout <= now);
         given_up.then(|| {
-            Over::Failed(Error::DeadlineExceeded("the client has not read for too long; read faster, or ask for less"))
+            Over::Failed(Error::DeadlineExceeded(
+                "the client has not read for too long; read faster, or ask for less",
+            ))
         })
     }
 
@@ -158,7 +158,8 @@ impl Sequence {
     /// Computes one step; `None` when that was the last. Blocks for as long as a forward takes.
     pub(super) fn step(mut self, metrics: &Metrics) -> Option<Self> {
         let computed = catch_unwind(AssertUnwindSafe(|| self.advance(metrics)));
-        let progress = computed.unwrap_or_else(|_| Err(Error::Internal("a step of the model panicked".into())));
+        let progress =
+            computed.unwrap_or_else(|_| Err(Error::Internal("a step of the model panicked".into())));
         match progress {
             Ok(Progress::More(delta)) => {
                 self.tell(delta);
@@ -240,8 +241,14 @@ impl Sequence {
     }
 
     /// Chooses the token that follows these logits [vocab].
-    fn take(&mut self, mut decoding: Box<Decoding>, logits: &Tensor, metrics: &Metrics) -> Result<Progress, Error> {
-        let logits = logits.to_vec1::<f32>().map_err(|error| Error::internal("logits can't be read", error))?;
+    fn take(
+        &mut self,
+        mut decoding: Box<Decoding>,
+        logits: &Tensor,
+        metrics: &Metrics,
+    ) -> Result<Progress, Error> {
+        let logits =
+            logits.to_vec1::<f32>().map_err(|error| Error::internal("logits can't be read", error))?;
         let token = decoding.sampler.choose(&logits).map_err(not_finite)?;
         metrics.token_generated();
         let (text, reason) = decoding.note(&token, &self.model);

@@ -6,7 +6,10 @@ use super::{
     BACKGROUND_QUEUED, BACKGROUND_RUNNING, BACKGROUND_TURN, Limits, Priority,
     sequence::{Over, Sequence},
 };
-use crate::{error::Error, metrics::{Metrics, gauge_value}};
+use crate::{
+    error::Error,
+    metrics::{Metrics, gauge_value},
+};
 
 /// The sequences of one priority.
 #[derive(Debug, Default)]
@@ -83,7 +86,13 @@ impl State {
     }
 
     /// Ends what waits and must not go on (into `ended`, to be dropped outside the lock) and moves on what can be moved.
-    pub(super) fn sweep(&mut self, now: Instant, limits: &Limits, metrics: &Metrics, ended: &mut Vec<Sequence>) {
+    pub(super) fn sweep(
+        &mut self,
+        now: Instant,
+        limits: &Limits,
+        metrics: &Metrics,
+        ended: &mut Vec<Sequence>,
+    ) {
         self.end_waiting(now, limits, metrics, ended);
         self.unpark(now);
         self.start_queued();
@@ -96,31 +105,35 @@ impl State {
     }
 
     /// The next to step, with what it holds; [`State::put_back`] returns that.
-    pub(super) fn take_next(&mut self, now: Instant) -> Option<(Sequence, Holding)> {
-        loop {
-            let mut sequence = self.pop_ready()?;
-            if sequence.has_room(now) {
-                let holding = Holding { priority: sequence.priority, cache_bytes: sequence.cache_bytes };
-                return Some((sequence, holding));
-            }
-            self.lane(sequence.priority).running -= 1;
-            self.parked.push_back(sequence);
-        }
+    pub(super) fn take_next(&mut self) -> Option<(Sequence, Holding)> {
+        let sequence = self.pop_ready()?;
+        let holding = Holding { priority: sequence.priority, cache_bytes: sequence.cache_bytes };
+        Some((sequence, holding))
     }
 
-    /// Takes back a sequence after its step, or what it held if it has ended.
-    pub(super) fn put_back(&mut self, sequence: Option<Sequence>, holding: Holding) {
+    /// Takes back a sequence after its step, or what it held if it has ended. Only its own steps fill its channel, so
+    /// one that is ready has room for the next.
+    pub(super) fn put_back(&mut self, sequence: Option<Sequence>, holding: Holding, now: Instant) {
+        let lane = self.lane(holding.priority);
         match sequence {
-            Some(sequence) => self.lane(holding.priority).ready.push_back(sequence),
+            Some(mut sequence) => {
+                if sequence.has_room(now) {
+                    lane.ready.push_back(sequence);
+                } else {
+                    lane.running -= 1;
+                    self.parked.push_back(sequence);
+                }
+            }
             None => {
-                self.lane(holding.priority).running -= 1;
+                lane.running -= 1;
                 self.cache_used -= holding.cache_bytes;
             }
         }
     }
 
     pub(super) fn report(&self, metrics: &Metrics) {
-        let count = |of: fn(&Lane) -> usize| gauge_value((of(&self.interactive) + of(&self.background)) as u64);
+        let count =
+            |of: fn(&Lane) -> usize| gauge_value((of(&self.interactive) + of(&self.background)) as u64);
         metrics.queued.set(count(|lane| lane.queued.len()));
         metrics.running.set(count(|lane| lane.running));
         metrics.parked.set(gauge_value(self.parked.len() as u64));

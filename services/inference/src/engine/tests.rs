@@ -154,7 +154,10 @@ async fn a_full_queue_refuses_at_once() {
     let limits = Limits { cache_bytes: cache_for(40), max_queued: 2, ..limits() };
     let rig = Rig::new(limits);
     let hog = rig.hog(&limits);
-    eventually("the hog waits for its client", || rig.engine.shared.state.lock().next_expiry(&limits).is_some()).await;
+    eventually("the hog waits for its client", || {
+        rig.engine.shared.state.lock().next_expiry(&limits).is_some()
+    })
+    .await;
     let waiting = [rig.submit(&[1], 5), rig.submit(&[2], 5)];
     let began = Instant::now();
     let refused = Failure::from(rig.engine.submit(rig.job(&[3], greedy(5))).unwrap_err());
@@ -288,9 +291,11 @@ async fn text_ends_before_a_stop_string_and_the_tokens_tell_what_was_chosen() {
 async fn the_end_of_sequence_token_ends_the_text_unless_it_shall_not() {
     let rig = Rig::new(limits());
     // Some seed draws the token 0 soon.
-    let sampling = |seed, ignore_eos| Sampling { temperature: 3.0, seed, ignore_eos, ..Sampling::greedy(400) };
+    let sampling =
+        |seed, ignore_eos| Sampling { temperature: 3.0, seed, ignore_eos, ..Sampling::greedy(400) };
     for seed in 0..20 {
-        let (ids, text, finished) = read(rig.engine.submit(rig.job(&[5], sampling(seed, false))).unwrap()).await;
+        let (ids, text, finished) =
+            read(rig.engine.submit(rig.job(&[5], sampling(seed, false))).unwrap()).await;
         if finished.unwrap().reason != FinishReason::Eos {
             continue;
         }

@@ -18,11 +18,11 @@ pub(super) fn run(shared: &Shared) {
             MutexGuard::unlocked(&mut state, || drop(ended));
             continue;
         }
-        let next = state.take_next(now);
+        let next = state.take_next();
         state.report(&shared.metrics);
         if let Some((sequence, holding)) = next {
             let stepped = MutexGuard::unlocked(&mut state, || sequence.step(&shared.metrics));
-            state.put_back(stepped, holding);
+            state.put_back(stepped, holding, Instant::now());
             if shared.limits.threads > 1 {
                 shared.changed.notify_one();
             }

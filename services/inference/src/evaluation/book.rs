@@ -2,7 +2,10 @@
 
 mod record;
 
-use std::{path::Path, time::{Duration, SystemTime}};
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use rootstock_artifacts::{Digest, Id};
 use sqlx::{
@@ -57,7 +60,9 @@ impl Book {
             .busy_timeout(BUSY_TIMEOUT);
         let pool = SqlitePoolOptions::new().max_connections(MAX_CONNECTIONS).connect_with(options).await?;
         let migrated = sqlx::migrate!("./migrations").run(&pool).await;
-        migrated.map_err(|error| Error::internal("the evaluation store's schema can't be brought up to date", error))?;
+        migrated.map_err(|error| {
+            Error::internal("the evaluation store's schema can't be brought up to date", error)
+        })?;
         Ok(Self { pool, max_queued })
     }
 
@@ -84,7 +89,8 @@ impl Book {
             .fetch_one(&mut *write)
             .await?;
         if queued >= i64::from(self.max_queued) {
-            let message = format!("{queued} evaluations wait already, as many as may; retry when some have ended");
+            let message =
+                format!("{queued} evaluations wait already, as many as may; retry when some have ended");
             return Err(Error::Overloaded(message));
         }
         let insert = "INSERT INTO evaluations (id, request_id, spec, pinned, total_rows, state, create_micros) \
@@ -127,11 +133,12 @@ impl Book {
 
     /// Those that wait, and those that were running when the server ended; oldest first.
     pub(super) async fn unfinished(&self) -> Result<Vec<Evaluation>, Error> {
-        let records: Vec<Record> = sqlx::query_as("SELECT * FROM evaluations WHERE state IN (?, ?) ORDER BY number")
-            .bind(State::Queued as i64)
-            .bind(State::Running as i64)
-            .fetch_all(&self.pool)
-            .await?;
+        let records: Vec<Record> =
+            sqlx::query_as("SELECT * FROM evaluations WHERE state IN (?, ?) ORDER BY number")
+                .bind(State::Queued as i64)
+                .bind(State::Running as i64)
+                .fetch_all(&self.pool)
+                .await?;
         records.into_iter().map(Evaluation::try_from).collect()
     }
 
@@ -187,7 +194,8 @@ impl Book {
 
     /// Cancels it, if it hasn't ended.
     pub(super) async fn cancel(&self, id: &Id) -> Result<Evaluation, Error> {
-        let update = "UPDATE evaluations SET state = ?, end_micros = ? WHERE id = ? AND state IN (?, ?) RETURNING *";
+        let update =
+            "UPDATE evaluations SET state = ?, end_micros = ? WHERE id = ? AND state IN (?, ?) RETURNING *";
         let cancelled: Option<Record> = sqlx::query_as(update)
             .bind(State::Cancelled as i64)
             .bind(now_micros())
@@ -234,6 +242,3 @@ fn now_micros() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
-
-#[cfg(test)]
-mod tests;

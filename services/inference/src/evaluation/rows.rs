@@ -28,7 +28,8 @@ pub(super) fn read(fetched: &Fetched) -> Result<Vec<Question>, Error> {
     let mut questions = Vec::new();
     for name in fetched.files.keys() {
         if !ENDINGS.iter().any(|ending| name.ends_with(ending)) {
-            let message = format!("{name}: only rows can be evaluated, in files that end in {}", ENDINGS.join(" or "));
+            let message =
+                format!("{name}: only rows can be evaluated, in files that end in {}", ENDINGS.join(" or "));
             return Err(Error::invalid("spec.dataset", message));
         }
         questions.extend(parse(name, &fetched.read(name)?)?);

@@ -6,10 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use rootstock_runtime::Shutdown;
 use serde::Serialize;
 
-use super::{
-    Evaluation, Evaluations, TargetResult,
-    item::Target,
-};
+use super::{Evaluation, Evaluations, TargetResult, item::Target};
 use crate::{adapters::Binding, error::Error, store::EvidenceDraft};
 
 /// Rows of an evaluation under way at once: enough to prepare the next while one is computed.
@@ -79,7 +76,9 @@ impl Evaluations {
                 tracing::info!(name = ended.name(), state = ?ended.state, error = ended.error, "evaluation ended");
                 self.active.end(&ended);
             }
-            Err(error) => tracing::error!(name = evaluation.name(), %error, "an evaluation's end can't be stored"),
+            Err(error) => {
+                tracing::error!(name = evaluation.name(), %error, "an evaluation's end can't be stored")
+            }
         }
     }
 
@@ -135,7 +134,8 @@ impl Evaluations {
         done_before: usize,
     ) -> Result<Vec<super::Item>, Error> {
         let rows = 0..target.questions.len();
-        let judged = stream::iter(rows.map(|index| Arc::clone(&target).judge(index))).buffered(ROWS_IN_FLIGHT);
+        let judged =
+            stream::iter(rows.map(|index| Arc::clone(&target).judge(index))).buffered(ROWS_IN_FLIGHT);
         judged
             .inspect_ok(|item| self.active.progress(&evaluation.id, done_before + item.row + 1))
             .try_collect()

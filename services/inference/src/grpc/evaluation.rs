@@ -26,7 +26,9 @@ impl EvaluationService for Api {
     ) -> Result<Response<proto::CreateEvaluationResponse>, Status> {
         let Create { id, spec, request_id } = Create::try_from(request.into_inner()).map_err(status)?;
         let evaluation = self.evaluations.create(id, spec, request_id).await.map_err(status)?;
-        Ok(Response::new(proto::CreateEvaluationResponse { evaluation: Some(message_with_items(evaluation)) }))
+        Ok(Response::new(proto::CreateEvaluationResponse {
+            evaluation: Some(message_with_items(evaluation)),
+        }))
     }
 
     async fn get_evaluation(

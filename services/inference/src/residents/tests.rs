@@ -13,8 +13,13 @@ struct Thing {
 }
 
 fn residents(capacity: u64) -> Residents<Thing> {
-    let kind =
-        Kind { what: "things", key: "thing_bytes", capacity, count: Gauge::default(), used: Gauge::default() };
+    let kind = Kind {
+        what: "things",
+        key: "thing_bytes",
+        capacity,
+        count: Gauge::default(),
+        used: Gauge::default(),
+    };
     Residents::new(kind, Tasks::new(Shutdown::new()), Metrics::default())
 }
 

@@ -128,13 +128,8 @@ fn a_draw_depends_on_seed_and_position_alone() {
 
 #[test]
 fn log_probabilities_are_those_of_the_model_before_any_change() {
-    let changed = Sampling {
-        logprobs: Some(2),
-        repetition_penalty: 5.0,
-        temperature: 9.0,
-        top_k: 1,
-        ..sampling()
-    };
+    let changed =
+        Sampling { logprobs: Some(2), repetition_penalty: 5.0, temperature: 9.0, top_k: 1, ..sampling() };
     let token = choose(changed, &[1], &logits_of(&[0.15, 0.5, 0.05, 0.3]));
     // ln 0.5 / 5 = -3.47 is below the others' after the penalty on negative logits, so 3 is chosen.
     assert_eq!(token.id, 3);

@@ -2,9 +2,7 @@
 
 use futures::{StreamExt, stream::BoxStream};
 use rootstock_artifacts::{AliasName, ArtifactName, Cache, Digest, Kind};
-use rootstock_client::{
-    ArtifactDraft, ClientError, Clients, Progress, checkpoint::kind_from_proto,
-};
+use rootstock_client::{ArtifactDraft, ClientError, Clients, Progress, checkpoint::kind_from_proto};
 use rootstock_proto::checkpoint::v1 as proto;
 use rootstock_runtime::{ErrorReason, Failure, Tasks};
 use tokio::runtime::Handle;
@@ -88,7 +86,9 @@ fn failed(error: ClientError, name: &str) -> Error {
     match error.reason {
         Some(ErrorReason::NotFound) => Error::NotFound(format!("{name} does not exist: {}", error.message)),
         Some(ErrorReason::AliasMoved) => Error::AliasMoved(error.message),
-        Some(ErrorReason::Internal) => Error::Internal(format!("the checkpoint service failed: {}", error.message)),
+        Some(ErrorReason::Internal) => {
+            Error::Internal(format!("the checkpoint service failed: {}", error.message))
+        }
         Some(ErrorReason::ShuttingDown) => unavailable(),
         Some(reason) => {
             let failure = Failure::new(reason, error.message);
@@ -117,14 +117,16 @@ fn to_artifact(artifact: &proto::Artifact) -> Result<Artifact, Error> {
     let kind = kind_from_proto(artifact.kind());
     Ok(Artifact {
         digest: digest(&artifact.digest)?,
-        kind: kind.ok_or_else(|| Error::Internal("the checkpoint service sent an artifact of no kind".into()))?,
+        kind: kind
+            .ok_or_else(|| Error::Internal("the checkpoint service sent an artifact of no kind".into()))?,
         base: optional_digest(&artifact.base_digest)?,
         tokenizer: artifact.tokenizer_digest.clone(),
     })
 }
 
 fn to_alias(alias: proto::Alias) -> Result<Alias, Error> {
-    let name = alias.name.parse().map_err(|error| Error::internal("the checkpoint service sent an alias", error))?;
+    let name =
+        alias.name.parse().map_err(|error| Error::internal("the checkpoint service sent an alias", error))?;
     let history = alias.history.iter().map(|revision| Ok((revision.generation, digest(&revision.digest)?)));
     Ok(Alias {
         name,

@@ -39,14 +39,16 @@ impl TryFrom<Record> for Evaluation {
             "" => None,
             digest => Some(digest.parse().map_err(|error| unreadable("evidence_digest", error))?),
         };
-        let spec = proto::EvaluationSpec::decode(record.spec.as_slice()).map_err(|error| unreadable("spec", error))?;
+        let spec = proto::EvaluationSpec::decode(record.spec.as_slice())
+            .map_err(|error| unreadable("spec", error))?;
         Ok(Self {
             number: record.number,
             id: record.id.parse().map_err(|error| unreadable("id", error))?,
             spec: Spec::try_from(spec)?,
             pinned: parse("pinned", &record.pinned)?,
             state: state(record.state)?,
-            completed_rows: usize::try_from(record.completed_rows).map_err(|error| unreadable("rows", error))?,
+            completed_rows: usize::try_from(record.completed_rows)
+                .map_err(|error| unreadable("rows", error))?,
             total_rows: usize::try_from(record.total_rows).map_err(|error| unreadable("rows", error))?,
             results,
             evidence,

@@ -1,0 +1,161 @@
+//! What a client may send, and the field that each refusal names.
+
+use proptest::prelude::*;
+use rootstock_proto::inference::v1::{self as proto, generate_request::Input};
+
+use super::*;
+use crate::{evaluation::Spec, generation::Request, sampling::Sampling};
+
+fn generate(params: proto::SamplingParams) -> proto::GenerateRequest {
+    proto::GenerateRequest {
+        input: Some(Input::Prompt("hello".into())),
+        sampling: Some(params),
+        ..proto::GenerateRequest::default()
+    }
+}
+
+#[track_caller]
+fn refused<T: std::fmt::Debug>(parsed: Result<T, Error>) -> String {
+    match parsed.unwrap_err() {
+        Error::Invalid { field, .. } => field,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn the_defaults_are_greedy_with_64_tokens() {
+    let request = Request::try_from(generate(proto::SamplingParams::default())).unwrap();
+    let expected = Sampling { seed: request.sampling.seed, ..Sampling::greedy(64) };
+    assert_eq!(request.sampling, expected);
+    assert_eq!((request.model, request.adapter), (None, None));
+    // A seed that nobody gave is another one each time.
+    let again = Request::try_from(generate(proto::SamplingParams::default())).unwrap();
+    assert_ne!(again.sampling.seed, request.sampling.seed);
+    let given = generate(proto::SamplingParams { seed: Some(0), ..Default::default() });
+    assert_eq!(Request::try_from(given).unwrap().sampling.seed, 0);
+}
+
+#[test]
+fn each_number_out_of_its_range_is_named() {
+    let default = proto::SamplingParams::default;
+    let cases: Vec<(&str, proto::SamplingParams)> = vec![
+        ("max_tokens", proto::SamplingParams { max_tokens: -1, ..default() }),
+        ("temperature", proto::SamplingParams { temperature: -0.1, ..default() }),
+        ("temperature", proto::SamplingParams { temperature: 100.1, ..default() }),
+        ("temperature", proto::SamplingParams { temperature: f64::NAN, ..default() }),
+        ("temperature", proto::SamplingParams { temperature: f64::INFINITY, ..default() }),
+        ("top_k", proto::SamplingParams { top_k: -1, ..default() }),
+        ("top_p", proto::SamplingParams { top_p: Some(0.0), ..default() }),
+        ("top_p", proto::SamplingParams { top_p: Some(1.1), ..default() }),
+        ("top_p", proto::SamplingParams { top_p: Some(f64::NAN), ..default() }),
+        ("min_p", proto::SamplingParams { min_p: -0.1, ..default() }),
+        ("min_p", proto::SamplingParams { min_p: 1.5, ..default() }),
+        ("repetition_penalty", proto::SamplingParams { repetition_penalty: Some(0.0), ..default() }),
+        ("repetition_penalty", proto::SamplingParams { repetition_penalty: Some(1e-300), ..default() }),
+        ("repetition_penalty", proto::SamplingParams { repetition_penalty: Some(101.0), ..default() }),
+        ("repetition_penalty", proto::SamplingParams { repetition_penalty: Some(f64::NAN), ..default() }),
+        ("logprobs", proto::SamplingParams { logprobs: Some(-1), ..default() }),
+        ("logprobs", proto::SamplingParams { logprobs: Some(21), ..default() }),
+        ("stop", proto::SamplingParams { stop: vec!["x".into(); 17], ..default() }),
+        ("stop[1]", proto::SamplingParams { stop: vec!["x".into(), String::new()], ..default() }),
+        ("stop[0]", proto::SamplingParams { stop: vec!["x".repeat(257)], ..default() }),
+    ];
+    for (field, params) in cases {
+        assert_eq!(refused(Request::try_from(generate(params))), format!("sampling.{field}"));
+    }
+}
+
+#[test]
+fn a_prompt_must_be_there_and_names_must_be_of_their_collection() {
+    let request = generate(proto::SamplingParams::default());
+    let with = |change: fn(&mut proto::GenerateRequest)| {
+        let mut request = request.clone();
+        change(&mut request);
+        refused(Request::try_from(request))
+    };
+    assert_eq!(with(|request| request.input = None), "prompt");
+    assert_eq!(with(|request| request.input = Some(Input::Prompt("x".repeat((1 << 20) + 1)))), "prompt");
+    assert_eq!(
+        with(|request| request.input = Some(Input::PromptIds(proto::TokenIds::default()))),
+        "prompt_ids.ids"
+    );
+    assert_eq!(with(|request| request.model = "adapters/a".into()), "model");
+    assert_eq!(with(|request| request.adapter = "../etc/passwd".into()), "adapter");
+    assert_eq!(with(|request| request.adapter = "adapters/A".into()), "adapter");
+}
+
+#[test]
+fn publishing_and_paging_are_checked_too() {
+    let digest = format!("sha256:{}", "0a".repeat(32));
+    let publish = |name: &str, digest: &str, expected_generation| {
+        let (name, digest) = (name.to_owned(), digest.to_owned());
+        Publish::try_from(proto::PublishAdapterRequest { name, digest, expected_generation })
+    };
+    assert!(publish("adapters/a", &digest, Some(0)).is_ok());
+    assert_eq!(refused(publish("datasets/a", &digest, None)), "name");
+    assert_eq!(refused(publish("adapters/a", "sha256:0a", None)), "digest");
+    assert_eq!(refused(publish("adapters/a", &digest, Some(-1))), "expected_generation");
+    let rollback = proto::RollbackAdapterRequest { name: "adapters/a".into(), to_generation: -2 };
+    assert_eq!(refused(Rollback::try_from(rollback)), "to_generation");
+    let page = |page_size, token: &str| {
+        ListAdapters::try_from(proto::ListAdaptersRequest { page_size, page_token: token.into() })
+    };
+    assert_eq!(page(0, "").unwrap().page_size, 50);
+    assert_eq!(page(5000, "").unwrap().page_size, 1000);
+    assert_eq!(refused(page(-1, "")), "page_size");
+    assert_eq!(refused(page(1, "nonsense")), "page_token");
+}
+
+#[test]
+fn a_specification_reads_back_as_it_was() {
+    let spec = proto::EvaluationSpec {
+        dataset: "datasets/d".into(),
+        model: "baseModels/m".into(),
+        targets: vec![String::new(), "adapters/a".into()],
+        prompt_template: "qa_zh".into(),
+        max_tokens: 0,
+    };
+    let parsed = Spec::try_from(spec.clone()).unwrap();
+    assert_eq!(
+        proto::EvaluationSpec::from(&parsed),
+        proto::EvaluationSpec { max_tokens: 64, ..spec.clone() }
+    );
+    let with = |change: fn(&mut proto::EvaluationSpec)| {
+        let mut spec = spec.clone();
+        change(&mut spec);
+        refused(Spec::try_from(spec))
+    };
+    assert_eq!(with(|spec| spec.targets.clear()), "spec.targets");
+    assert_eq!(with(|spec| spec.targets = vec![String::new(); 9]), "spec.targets");
+    assert_eq!(with(|spec| spec.targets[1] = "datasets/d".into()), "spec.targets[1]");
+    assert_eq!(with(|spec| spec.prompt_template = "none".into()), "spec.prompt_template");
+    assert_eq!(with(|spec| spec.max_tokens = -1), "spec.max_tokens");
+    assert_eq!(with(|spec| spec.dataset.clear()), "spec.dataset");
+    assert_eq!(with(|spec| spec.model.clear()), "spec.model");
+}
+
+#[test]
+fn times_survive_the_way_there_and_back() {
+    for micros in [0, 1, 1_700_000_000_123_456, -1] {
+        assert_eq!(to_micros(&from_micros(micros)), micros);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_numbers_make_the_conversion_panic_or_let_nonsense_through(
+        max_tokens: i32, temperature: f64, top_k: i32, top_p: Option<f64>, min_p: f64, penalty: Option<f64>,
+        logprobs: Option<i32>,
+    ) {
+        let params = proto::SamplingParams {
+            max_tokens, temperature, top_k, top_p, min_p, repetition_penalty: penalty, logprobs,
+            ..proto::SamplingParams::default()
+        };
+        if let Ok(sampling) = Sampling::try_from(params) {
+            prop_assert!((0.0..=100.0).contains(&sampling.temperature) && sampling.max_tokens > 0);
+            prop_assert!(sampling.top_p > 0.0 && sampling.top_p <= 1.0 && (0.0..=1.0).contains(&sampling.min_p));
+            prop_assert!(sampling.repetition_penalty > 0.0 && sampling.repetition_penalty <= 100.0);
+            prop_assert!(sampling.logprobs.is_none_or(|count| count <= 20));
+        }
+    }
+}

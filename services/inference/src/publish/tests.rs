@@ -1,0 +1,156 @@
+//! Publishing and rolling back: what is visible afterwards, and what a refusal leaves behind.
+
+use rootstock_runtime::ErrorReason;
+
+use super::*;
+use crate::{
+    config::Config,
+    testing::{World, adapter_files, request},
+};
+
+const NAME: &str = "adapters/a";
+
+struct Stage {
+    world: World,
+    base: Digest,
+    versions: Vec<Digest>,
+}
+
+/// A base model with three adapter versions, none of them published.
+async fn stage() -> Stage {
+    let world = World::start(Config::default()).await;
+    let base = world.store.put_model("base", 1);
+    let versions = (1..=3).map(|seed| world.store.put_adapter(base, seed)).collect();
+    Stage { world, base, versions }
+}
+
+impl Stage {
+    async fn publish(&self, digest: Digest, expected: Option<i64>) -> Result<Swapped, Error> {
+        self.world.core.publisher.publish(&NAME.parse().unwrap(), digest, expected, Instant::now()).await
+    }
+
+    async fn rollback(&self, to: Option<i64>) -> Result<Swapped, Error> {
+        self.world.core.publisher.rollback(&NAME.parse().unwrap(), to, Instant::now()).await
+    }
+
+    /// What new requests get.
+    async fn served(&self) -> (Digest, i64) {
+        let started = self.world.ask(request("", NAME, 1)).await.unwrap().started;
+        (started.adapter.unwrap(), started.adapter_generation)
+    }
+}
+
+#[tokio::test]
+async fn a_published_version_is_loaded_and_visible_when_the_call_returns() {
+    let stage = stage().await;
+    let swapped = stage.publish(stage.versions[0], Some(0)).await.unwrap();
+    assert!(swapped.swap_ms > 0.0);
+    assert_eq!(swapped.adapter.alias.generation, 1);
+    assert_eq!(swapped.adapter.base, Some(stage.base));
+    assert!(swapped.adapter.resident_bytes.unwrap() > 0);
+    assert_eq!(stage.served().await, (stage.versions[0], 1));
+    assert_eq!(stage.publish(stage.versions[1], Some(1)).await.unwrap().adapter.alias.generation, 2);
+    assert_eq!(stage.served().await, (stage.versions[1], 2));
+}
+
+#[tokio::test]
+async fn a_publish_that_expects_another_generation_moves_nothing() {
+    let stage = stage().await;
+    stage.publish(stage.versions[0], None).await.unwrap();
+    for wrong in [0, 2] {
+        let refused = stage.publish(stage.versions[1], Some(wrong)).await.unwrap_err();
+        assert_eq!(refused.reason(), ErrorReason::AliasMoved);
+        assert!(refused.to_string().contains("generation 1"), "{refused}");
+    }
+    assert_eq!(stage.served().await, (stage.versions[0], 1));
+}
+
+#[tokio::test]
+async fn publishers_at_the_same_time_get_a_generation_each() {
+    let stage = stage().await;
+    let publishing = (0..6).map(|i| stage.publish(stage.versions[i % 3], None));
+    let mut generations: Vec<i64> = futures::future::join_all(publishing)
+        .await
+        .into_iter()
+        .map(|swapped| swapped.unwrap().adapter.alias.generation)
+        .collect();
+    generations.sort_unstable();
+    assert_eq!(generations, [1, 2, 3, 4, 5, 6]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_served_is_not_published() {
+    let stage = stage().await;
+    stage.publish(stage.versions[0], None).await.unwrap();
+    let store = &stage.world.store;
+    let with = |change: &dyn Fn(&mut std::collections::BTreeMap<String, Vec<u8>>)| {
+        let mut files = adapter_files(9);
+        change(&mut files);
+        store.put(Kind::Adapter, files, Some(stage.base), "")
+    };
+    let rank = with(&|files| {
+        let config = String::from_utf8(files["adapter_config.json"].clone()).unwrap();
+        files.insert("adapter_config.json".into(), config.replace("\"r\": 2", "\"r\": 3").into());
+    });
+    let cut = with(&|files| {
+        files.get_mut("adapter_model.safetensors").unwrap().truncate(100);
+    });
+    let not_finite = with(&|files| {
+        let weights = files.get_mut("adapter_model.safetensors").unwrap();
+        let end = weights.len();
+        weights[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    });
+    let cases = [
+        (rank, ErrorReason::TensorMismatch),
+        (cut, ErrorReason::InvalidFile),
+        (not_finite, ErrorReason::InvalidFile),
+        (store.put(Kind::Adapter, adapter_files(9), Some(Digest::of(b"no base")), ""), ErrorReason::NotFound),
+        (
+            store.put(Kind::Adapter, adapter_files(9), Some(stage.base), "sha256:00"),
+            ErrorReason::TokenizerMismatch,
+        ),
+        (stage.base, ErrorReason::InvalidField),
+        (Digest::of(b"nothing"), ErrorReason::NotFound),
+    ];
+    for (digest, reason) in cases {
+        let refused = stage.publish(digest, None).await.unwrap_err();
+        assert_eq!(refused.reason(), reason, "{refused}");
+    }
+    assert_eq!(stage.served().await, (stage.versions[0], 1));
+}
+
+#[tokio::test]
+async fn an_alias_may_move_to_another_base_and_who_names_the_old_one_is_told() {
+    let stage = stage().await;
+    stage.publish(stage.versions[0], None).await.unwrap();
+    let other = stage.world.store.put_model("other", 2);
+    let moved = stage.world.store.put_adapter(other, 4);
+    stage.publish(moved, None).await.unwrap();
+    let answer = stage.world.ask(request("", NAME, 1)).await.unwrap();
+    assert_eq!(answer.started.base, other);
+    let told = stage.world.ask(request("baseModels/base", NAME, 1)).await.unwrap_err();
+    assert_eq!(told.reason(), ErrorReason::BaseMismatch);
+}
+
+#[tokio::test]
+async fn rolling_back_goes_further_back_each_time_and_never_forward() {
+    let stage = stage().await;
+    let missing = stage.rollback(None).await.unwrap_err();
+    assert_eq!(missing.reason(), ErrorReason::NotFound);
+    let [a, b, c] = [stage.versions[0], stage.versions[1], stage.versions[2]];
+    for digest in [a, b, c] {
+        stage.publish(digest, None).await.unwrap();
+    }
+    stage.rollback(None).await.unwrap();
+    assert_eq!(stage.served().await, (b, 4));
+    stage.rollback(None).await.unwrap();
+    assert_eq!(stage.served().await, (a, 5));
+    let first = stage.rollback(None).await.unwrap_err();
+    assert_eq!(first.reason(), ErrorReason::NoPreviousVersion);
+    // A given generation may be anything that was.
+    stage.rollback(Some(3)).await.unwrap();
+    assert_eq!(stage.served().await, (c, 6));
+    let unknown = stage.rollback(Some(7)).await.unwrap_err();
+    assert_eq!(unknown.reason(), ErrorReason::NoPreviousVersion);
+    assert!(unknown.to_string().contains("known are 6, 5, 4, 3, 2, 1"), "{unknown}");
+}
