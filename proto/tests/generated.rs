@@ -1,4 +1,5 @@
 //! The checked-in Rust is what the protobuf sources generate; `ROOTSTOCK_REGENERATE=1 cargo test -p rootstock-proto` writes it anew.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

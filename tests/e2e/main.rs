@@ -1,5 +1,6 @@
 //! Stories over the real binary: servers are processes on free ports, workers are their children, and nothing is played.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails where it stands")]
 
 mod cancel;
 mod command_line;

@@ -105,10 +105,10 @@ impl Adapters {
 
     /// An adapter artifact's record.
     pub(crate) async fn describe(&self, name: &ArtifactName, field: &str) -> Result<Artifact, Error> {
-        if let ArtifactName::Digest(digest) | ArtifactName::Version(_, digest) = name {
-            if let Some(version) = self.residents.get(digest) {
-                return Ok(version.artifact.clone());
-            }
+        if let ArtifactName::Digest(digest) | ArtifactName::Version(_, digest) = name
+            && let Some(version) = self.residents.get(digest)
+        {
+            return Ok(version.artifact.clone());
         }
         let artifact = self.store.artifact(name).await?;
         if artifact.kind == Kind::Adapter {

@@ -137,10 +137,10 @@ impl Evaluations {
         spec: Spec,
         request_id: Option<String>,
     ) -> Result<Evaluation, Error> {
-        if let Some(request_id) = &request_id {
-            if let Some(existing) = self.book.of_request(request_id).await? {
-                return Ok(existing);
-            }
+        if let Some(request_id) = &request_id
+            && let Some(existing) = self.book.of_request(request_id).await?
+        {
+            return Ok(existing);
         }
         let pinned = self.pin(&spec).await?;
         let rows = self.rows(&pinned.dataset).await?;

@@ -78,7 +78,7 @@ impl Generation {
             request_id: Uuid::now_v7().to_string(),
             base: *bound.model.digest(),
             adapter: bound.adapter.as_ref().map(|lease| *lease.digest()),
-            adapter_generation: bound.adapter.as_ref().map_or(0, |lease| lease.generation()),
+            adapter_generation: bound.adapter.as_ref().map_or(0, super::adapters::AdapterLease::generation),
             tokenizer: bound.model.tokenizer_digest(),
             seed: request.sampling.seed,
             prompt_tokens: prompt.len(),

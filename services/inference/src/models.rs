@@ -133,7 +133,7 @@ fn load(fetched: Fetched, dtype: WeightDtype, reservation: Reservation) -> Resul
     let dtype = match dtype {
         WeightDtype::F32 => DType::F32,
         WeightDtype::Bf16 => DType::BF16,
-        WeightDtype::Stored => stored_dtype(weights.first().map(|path| path.as_path()))?,
+        WeightDtype::Stored => stored_dtype(weights.first().map(std::path::PathBuf::as_path))?,
     };
     let tokenizer = load_tokenizer(&fetched)?;
     let decoder = Decoder::load(config, &weights, dtype, &Device::Cpu)?;

@@ -25,9 +25,8 @@ impl Janitor {
     /// Works until the process shuts down.
     pub(crate) async fn run(self, shutdown: Shutdown) {
         while !shutdown.is_requested() {
-            match shutdown.unless_requested(self.delete_all()).await {
-                Some(Err(error)) => tracing::warn!(%error, "saved states could not be deleted; trying again"),
-                Some(Ok(())) | None => {}
+            if let Some(Err(error)) = shutdown.unless_requested(self.delete_all()).await {
+                tracing::warn!(%error, "saved states could not be deleted; trying again");
             }
             let wait = async {
                 // Either way it is time to look again.

@@ -48,7 +48,7 @@ pub async fn run(args: WorkerArgs) -> Result<Ended, WorkerError> {
     let span = tracing::info_span!("train", job = %args.job);
     trace::adopt_variables(&span, args.trace.clone());
     let scratch_dir = args.scratch_dir.clone();
-    let ended = work(args).instrument(span).await;
+    let ended = Box::pin(work(args).instrument(span)).await;
     // It may never have been made.
     let _ = tokio::fs::remove_dir_all(scratch_dir).await;
     ended
@@ -65,7 +65,7 @@ async fn work(args: WorkerArgs) -> Result<Ended, WorkerError> {
     let stop = Stop::default();
     let heart = tokio::spawn(heart::beat(link.clone(), stop.clone(), args.clone()).in_current_span());
     let (reporter, reporting) = Reporter::start(link.clone(), stop.clone());
-    let computed = compute(&args, &clients, lease, &reporter, &stop, &link).await;
+    let computed = Box::pin(compute(&args, &clients, lease, &reporter, &stop, &link)).await;
     let ended = report(computed, &reporter, &stop).await;
     drop(reporter);
     heart.abort();
@@ -83,12 +83,12 @@ async fn compute(
     stop: &Stop,
     link: &Link,
 ) -> Result<String, Fault> {
-    let (origin, prepared) = stop.unless(prepare::prepare(args, clients, lease, reporter)).await?;
+    let (origin, prepared) = Box::pin(stop.unless(prepare::prepare(args, clients, lease, reporter))).await?;
     let saver = Saver::start(clients, args, &origin, reporter.clone());
     let finished = train::on_thread(prepared, reporter.clone(), saver, stop.clone()).await?;
     // Nothing is published for a job that was cancelled while its last step was made.
     stop.unless(link.check()).await?;
-    stop.unless(result::publish(args, clients, &origin, finished)).await
+    Box::pin(stop.unless(result::publish(args, clients, &origin, finished))).await
 }
 
 async fn report(

@@ -110,11 +110,9 @@ impl Sequence {
             return Some(Over::Failed(Error::DeadlineExceeded("the call's deadline has passed")));
         }
         let given_up = self.stalled_since.is_some_and(|since| since + stall_timeout <= now);
-        given_up.then(|| {
-            Over::Failed(Error::DeadlineExceeded(
-                "the client has not read for too long; read faster, or ask for less",
-            ))
-        })
+        given_up.then_some(Over::Failed(Error::DeadlineExceeded(
+            "the client has not read for too long; read faster, or ask for less",
+        )))
     }
 
     /// When [`Sequence::over`] may first say so by itself.

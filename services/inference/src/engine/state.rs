@@ -114,20 +114,16 @@ impl State {
     /// Takes back a sequence after its step, or what it held if it has ended. Only its own steps fill its channel, so
     /// one that is ready has room for the next.
     pub(super) fn put_back(&mut self, sequence: Option<Sequence>, holding: Holding, now: Instant) {
-        let lane = self.lane(holding.priority);
-        match sequence {
-            Some(mut sequence) => {
-                if sequence.has_room(now) {
-                    lane.ready.push_back(sequence);
-                } else {
-                    lane.running -= 1;
-                    self.parked.push_back(sequence);
-                }
-            }
-            None => {
-                lane.running -= 1;
-                self.cache_used -= holding.cache_bytes;
-            }
+        let Some(mut sequence) = sequence else {
+            self.lane(holding.priority).running -= 1;
+            self.cache_used -= holding.cache_bytes;
+            return;
+        };
+        if sequence.has_room(now) {
+            self.lane(holding.priority).ready.push_back(sequence);
+        } else {
+            self.lane(holding.priority).running -= 1;
+            self.parked.push_back(sequence);
         }
     }
 
@@ -148,11 +144,11 @@ impl State {
     }
 
     fn pop_ready(&mut self) -> Option<Sequence> {
-        if self.streak < BACKGROUND_TURN || self.background.ready.is_empty() {
-            if let Some(sequence) = self.interactive.ready.pop_front() {
-                self.streak += 1;
-                return Some(sequence);
-            }
+        if (self.streak < BACKGROUND_TURN || self.background.ready.is_empty())
+            && let Some(sequence) = self.interactive.ready.pop_front()
+        {
+            self.streak += 1;
+            return Some(sequence);
         }
         self.streak = 0;
         self.background.ready.pop_front()

@@ -77,7 +77,7 @@ impl Evaluations {
                 self.active.end(&ended);
             }
             Err(error) => {
-                tracing::error!(name = evaluation.name(), %error, "an evaluation's end can't be stored")
+                tracing::error!(name = evaluation.name(), %error, "an evaluation's end can't be stored");
             }
         }
     }

@@ -8,6 +8,9 @@ use crate::{
     testing::{World, adapter_files, request},
 };
 
+/// Files of an adapter by name.
+type Files = std::collections::BTreeMap<String, Vec<u8>>;
+
 const NAME: &str = "adapters/a";
 
 struct Stage {
@@ -83,7 +86,7 @@ async fn what_cannot_be_served_is_not_published() {
     let stage = stage().await;
     stage.publish(stage.versions[0], None).await.unwrap();
     let store = &stage.world.store;
-    let with = |change: &dyn Fn(&mut std::collections::BTreeMap<String, Vec<u8>>)| {
+    let with = |change: &dyn Fn(&mut Files)| {
         let mut files = adapter_files(9);
         change(&mut files);
         store.put(Kind::Adapter, files, Some(stage.base), "")

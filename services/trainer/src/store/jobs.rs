@@ -76,12 +76,6 @@ impl Store {
         Ok((jobs, rows.len() > size))
     }
 
-    /// How many jobs stand in `state`.
-    pub(crate) async fn count(&self, state: State) -> Result<i64, Error> {
-        let row = sqlx::query("SELECT COUNT(*) FROM jobs WHERE state = ?").bind(state.code());
-        Ok(row.fetch_one(&self.pool).await?.try_get(0)?)
-    }
-
     /// Ends a job that has not ended.
     pub(crate) async fn cancel(&self, id: &JobId) -> Result<Job, Error> {
         let mut write = self.write().await?;

@@ -108,7 +108,7 @@ impl Supervisor {
             }
             // The job stays leased to a worker that is gone until the next start, which queues it again.
             Err(error) => {
-                tracing::error!(%error, reason = message, "the job of a lost worker could not be queued")
+                tracing::error!(%error, reason = message, "the job of a lost worker could not be queued");
             }
         }
         self.bells.ring(&claim.id);

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use rootstock_client::{Cache, Clients, FetchedArtifact, Progress};
-use rootstock_text::{TextTokenizer, tokenizer::TokenizerSources};
+use rootstock_text::{TextTokenizer, TokenizerSources};
+use tokio::runtime::Handle;
 
 use super::{
     args::WorkerArgs,
@@ -32,7 +33,13 @@ impl Fetcher {
     /// Fetches an artifact whole; as long as the result lives, its files stay.
     pub(super) async fn fetch(&self, what: &str, digest: &str) -> Result<FetchedArtifact, Fault> {
         tracing::info!(what, digest, "fetching");
-        let fetched = self.clients.checkpoint().fetch_artifact(digest, &self.cache, &Progress::none()).await;
+        let (client, cache, digest) = (self.clients.checkpoint(), self.cache.clone(), digest.to_owned());
+        let (runtime, span) = (Handle::current(), tracing::Span::current());
+        // On a thread that may block: the client's future is bound to the borrows it is made with, and can't be sent.
+        let fetch = move || {
+            span.in_scope(|| runtime.block_on(client.fetch_artifact(digest, &cache, &Progress::none())))
+        };
+        let fetched = blocking(move || Ok(fetch())).await?;
         fetched.map_err(|error| Fault::remote(what, &error))
     }
 }

@@ -45,8 +45,14 @@ impl Stop {
     }
 
     /// Does `work`, unless all shall stop before it is done.
-    pub(super) async fn unless<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        self.token.run_until_cancelled(work).await.unwrap_or_else(|| Err(self.fault()))
+    pub(super) fn unless<T, F>(&self, work: F) -> impl Future<Output = Result<T, Fault>> + Send + use<T, F>
+    where
+        T: Send,
+        F: Future<Output = Result<T, Fault>> + Send,
+    {
+        // The future owns what it needs: borrowed, callers' futures could not be sent to other threads.
+        let stop = self.clone();
+        async move { stop.token.run_until_cancelled(work).await.unwrap_or_else(|| Err(stop.fault())) }
     }
 
     pub(super) async fn requested(&self) {

@@ -58,7 +58,9 @@ pub(crate) fn text() -> String {
 
 /// Questions with their answers.
 pub(crate) fn questions(count: usize) -> String {
-    let row = |n: usize| format!("{{\"instruction\": \"how many foxes run on day {n}?\", \"output\": \"{n} foxes\"}}\n");
+    let row = |n: usize| {
+        format!("{{\"instruction\": \"how many foxes run on day {n}?\", \"output\": \"{n} foxes\"}}\n")
+    };
     (0..count).map(row).collect()
 }
 
@@ -74,7 +76,7 @@ impl Bench {
         let script = match script {
             // Written beside and renamed, so that the test never reads half a token.
             Script::Played => format!(
-                "f={}/$$; printf '%s %s' \"$ROOTSTOCK_WORKER_TOKEN\" \"$2\" > $f.tmp && mv $f.tmp $f; exec sleep 600",
+                "f={}/$$; printf '%s %s' \"$ROOTSTOCK_WORKER_TOKEN\" \"$2\" > $f.tmp && mv $f.tmp $f; exec sleep 100",
                 tokens.display()
             ),
             Script::Shell(script) => script.to_owned(),
@@ -104,7 +106,11 @@ impl Bench {
         let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
         self.store.put(ArtifactKind::Tokenizer, "tokenizers/tiny", &files);
         self.store.put(ArtifactKind::Dataset, "datasets/text", &[("text.txt", text().as_bytes())]);
-        self.store.put(ArtifactKind::Dataset, "datasets/questions", &[("rows.jsonl", questions(20).as_bytes())]);
+        self.store.put(
+            ArtifactKind::Dataset,
+            "datasets/questions",
+            &[("rows.jsonl", questions(20).as_bytes())],
+        );
     }
 
     async fn serve(&mut self, listener: TcpListener) {

@@ -60,7 +60,8 @@ async fn what_can_not_be_trained_is_refused_with_its_reason() {
     assert_eq!((error.code, error.reason), (Code::InvalidArgument, Some(ErrorReason::InvalidField)));
     assert_eq!(error.field.as_deref(), Some("spec.arguments.learning_rate"));
 
-    let error = refused(&bench, proto::TrainingSpec { dataset: "datasets/none".into(), ..pretraining() }).await;
+    let error =
+        refused(&bench, proto::TrainingSpec { dataset: "datasets/none".into(), ..pretraining() }).await;
     assert_eq!((error.code, error.reason), (Code::NotFound, Some(ErrorReason::NotFound)));
     assert!(error.message.contains("spec.dataset"), "{error}");
 
@@ -88,7 +89,8 @@ async fn instructions_are_not_taught_to_a_model_without_language() {
 #[tokio::test]
 async fn the_same_request_creates_one_job_and_a_check_creates_none() {
     let bench = Bench::new(Script::Played).await;
-    let request = |id: &str| proto::CreateTrainingJobRequest { request_id: "once".into(), ..create(id, pretraining()) };
+    let request =
+        |id: &str| proto::CreateTrainingJobRequest { request_id: "once".into(), ..create(id, pretraining()) };
     let first = bench.training().create_training_job(request("a")).await.unwrap();
     let again = bench.training().create_training_job(request("b")).await.unwrap();
     assert_eq!(first.name, again.name);

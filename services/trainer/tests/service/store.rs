@@ -132,11 +132,15 @@ impl CheckpointService for Store {
         request: Request<proto::FindMissingBlobsRequest>,
     ) -> Answer<proto::FindMissingBlobsResponse> {
         let kept = self.kept.lock().unwrap();
-        let missing = request.into_inner().digests.into_iter().filter(|digest| !kept.blobs.contains_key(digest));
+        let missing =
+            request.into_inner().digests.into_iter().filter(|digest| !kept.blobs.contains_key(digest));
         Ok(Response::new(proto::FindMissingBlobsResponse { missing_digests: missing.collect() }))
     }
 
-    async fn write_blob(&self, request: Request<proto::WriteBlobRequest>) -> Answer<proto::WriteBlobResponse> {
+    async fn write_blob(
+        &self,
+        request: Request<proto::WriteBlobRequest>,
+    ) -> Answer<proto::WriteBlobResponse> {
         let request = request.into_inner();
         let (committed_bytes, complete) =
             self.write(&request.digest, request.offset, &request.data, request.total_bytes);
@@ -161,9 +165,14 @@ impl CheckpointService for Store {
 
     async fn query_write_status(
         &self,
-        _: Request<proto::QueryWriteStatusRequest>,
+        request: Request<proto::QueryWriteStatusRequest>,
     ) -> Answer<proto::QueryWriteStatusResponse> {
-        Ok(Response::new(proto::QueryWriteStatusResponse::default()))
+        let kept = self.kept.lock().unwrap();
+        let digest = request.into_inner().digest;
+        let bytes = kept.blobs.get(&digest);
+        let complete = bytes.is_some_and(|bytes| Digest::of(bytes).to_string() == digest);
+        let committed_bytes = bytes.map_or(0, Vec::len) as i64;
+        Ok(Response::new(proto::QueryWriteStatusResponse { committed_bytes, complete }))
     }
 
     type ReadBlobStream = Stored<proto::ReadBlobResponse>;
@@ -191,7 +200,10 @@ impl CheckpointService for Store {
         Ok(Response::new(proto::CommitArtifactResponse { artifact: Some(artifact) }))
     }
 
-    async fn get_artifact(&self, request: Request<proto::GetArtifactRequest>) -> Answer<proto::GetArtifactResponse> {
+    async fn get_artifact(
+        &self,
+        request: Request<proto::GetArtifactRequest>,
+    ) -> Answer<proto::GetArtifactResponse> {
         let name = request.into_inner().name;
         let artifact = self.find(&name).ok_or_else(|| missing(&name))?;
         Ok(Response::new(proto::GetArtifactResponse { artifact: Some(artifact) }))
@@ -221,7 +233,10 @@ impl CheckpointService for Store {
         Ok(Response::new(proto::GetAliasResponse { alias: Some(alias.ok_or_else(|| missing(&name))?) }))
     }
 
-    async fn list_artifacts(&self, _: Request<proto::ListArtifactsRequest>) -> Answer<proto::ListArtifactsResponse> {
+    async fn list_artifacts(
+        &self,
+        _: Request<proto::ListArtifactsRequest>,
+    ) -> Answer<proto::ListArtifactsResponse> {
         Err(unused())
     }
 
@@ -232,13 +247,19 @@ impl CheckpointService for Store {
         Err(unused())
     }
 
-    async fn list_aliases(&self, _: Request<proto::ListAliasesRequest>) -> Answer<proto::ListAliasesResponse> {
+    async fn list_aliases(
+        &self,
+        _: Request<proto::ListAliasesRequest>,
+    ) -> Answer<proto::ListAliasesResponse> {
         Err(unused())
     }
 
     type WatchAliasesStream = Stored<proto::WatchAliasesResponse>;
 
-    async fn watch_aliases(&self, _: Request<proto::WatchAliasesRequest>) -> Answer<Self::WatchAliasesStream> {
+    async fn watch_aliases(
+        &self,
+        _: Request<proto::WatchAliasesRequest>,
+    ) -> Answer<Self::WatchAliasesStream> {
         Err(unused())
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn tokenizer_files(text: &str) -> Vec<(&'static str, Vec<u8>)> {
         pad: Some(end),
         ..BpeOptions::default()
     };
-    let files = train_byte_level_bpe([text], &options).unwrap();
+    let files = train_byte_level_bpe(std::iter::once(text), &options).unwrap();
     vec![("tokenizer.json", files.tokenizer_json), ("tokenizer_config.json", files.tokenizer_config_json)]
 }
 
@@ -79,7 +79,10 @@ impl TokenizationService for Tokens {
         Ok(Response::new(Box::pin(answers)))
     }
 
-    async fn get_tokenizer(&self, request: Request<proto::GetTokenizerRequest>) -> Answer<proto::GetTokenizerResponse> {
+    async fn get_tokenizer(
+        &self,
+        request: Request<proto::GetTokenizerRequest>,
+    ) -> Answer<proto::GetTokenizerResponse> {
         let name = request.into_inner().name;
         let (artifact_digest, tokenizer) = self.load(&name)?;
         let tokenizer = proto::Tokenizer {
@@ -104,7 +107,10 @@ impl TokenizationService for Tokens {
         Err(unused())
     }
 
-    async fn count_tokens(&self, _: Request<proto::CountTokensRequest>) -> Answer<proto::CountTokensResponse> {
+    async fn count_tokens(
+        &self,
+        _: Request<proto::CountTokensRequest>,
+    ) -> Answer<proto::CountTokensResponse> {
         Err(unused())
     }
 

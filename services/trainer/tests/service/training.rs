@@ -28,7 +28,10 @@ impl Bench {
     }
 }
 
-fn with(mut spec: proto::TrainingSpec, change: impl FnOnce(&mut proto::TrainingArguments)) -> proto::TrainingSpec {
+fn with(
+    mut spec: proto::TrainingSpec,
+    change: impl FnOnce(&mut proto::TrainingArguments),
+) -> proto::TrainingSpec {
     change(spec.arguments.get_or_insert_default());
     spec
 }
@@ -62,7 +65,7 @@ async fn a_base_model_is_pre_trained_and_its_alias_moved() {
     assert_eq!(progress.iter().map(|p| p.step).collect::<Vec<_>>(), [4, 8, 12]);
     assert!(progress[2].loss < progress[0].loss, "{progress:?}");
     assert!(progress.iter().all(|p| p.tokens_per_second > 0.0 && p.grad_norm > 0.0 && p.total_steps == 12));
-    let evaluated: Vec<_> = events.iter().filter_map(|event| match event {
+    let evaluated = events.iter().filter_map(|event| match event {
         Event::Evaluated(evaluated) => Some((evaluated.step, evaluated.eval_loss)),
         _ => None,
     });
@@ -139,7 +142,10 @@ async fn a_worker_cut_in_the_middle_is_replaced_and_the_artifact_is_the_same() {
     let resumed = bench.job(&job).await;
     assert_eq!(resumed.attempts, 2);
     let events = bench.events(&job).await;
-    assert!(events.iter().any(|event| matches!(event, Event::Resumed(resumed) if resumed.step > 0)), "{events:?}");
+    assert!(
+        events.iter().any(|event| matches!(event, Event::Resumed(resumed) if resumed.step > 0)),
+        "{events:?}"
+    );
     assert_eq!(resumed.result_digest, undisturbed.result_digest);
 }
 
@@ -164,7 +170,11 @@ async fn data_that_can_not_be_trained_on_fails_the_job_with_file_row_and_field()
         bench.store.put(ArtifactKind::Dataset, &format!("datasets/{name}"), &[(file, bytes)]);
         proto::TrainingSpec { dataset: format!("datasets/{name}"), ..finetuning() }
     };
-    let lacks = rows("lacks", "rows.jsonl", b"{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"a\"}\n");
+    let lacks = rows(
+        "lacks",
+        "rows.jsonl",
+        b"{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"a\"}\n",
+    );
     let error = bench.fail("lacks", lacks).await;
     for part in ["spec.dataset", "rows.jsonl", "row 2", "output"] {
         assert!(error.contains(part), "{part}: {error}");

@@ -88,12 +88,14 @@ async fn a_worker_leases_reports_and_ends_its_job() {
     assert_eq!((job.state(), job.result_digest), (TrainingJobState::Succeeded, digest("result")));
     assert_eq!((job.attempts, job.progress.unwrap().step), (1, 3));
     let events = bench.events(&job.name).await;
-    let steps: Vec<_> = events.iter().filter_map(|event| match event {
+    let steps = events.iter().filter_map(|event| match event {
         Event::Progress(progress) => Some(progress.step),
         _ => None,
     });
     assert_eq!(steps.collect::<Vec<_>>(), [1, 2, 3]);
-    assert!(matches!(events.last(), Some(Event::StateChange(change)) if change.state() == TrainingJobState::Succeeded));
+    assert!(
+        matches!(events.last(), Some(Event::StateChange(change)) if change.state() == TrainingJobState::Succeeded)
+    );
     worker.kill();
 }
 
@@ -159,7 +161,8 @@ async fn a_worker_that_can_not_be_started_fails_its_job() {
 
 #[tokio::test]
 async fn a_silent_worker_is_killed_and_replaced() {
-    let lease_timeout = |config: &mut rootstock_trainer::Config| config.lease_timeout = Duration::from_millis(300);
+    let lease_timeout =
+        |config: &mut rootstock_trainer::Config| config.lease_timeout = Duration::from_millis(300);
     let bench = Bench::with(Script::Played, lease_timeout).await;
     let job = bench.create("a", pretraining()).await;
     let (silent, _) = Played::lease(&bench, &job).await;
@@ -211,7 +214,11 @@ async fn only_the_newest_states_are_kept_and_a_forgotten_job_leaves_none() {
     let bench = Bench::new(Script::Played).await;
     let job = bench.create("a", pretraining()).await;
     let state = |n: &str| {
-        bench.store.put(ArtifactKind::TrainingState, &format!("states/{n}"), &[("trainer_state.json", n.as_bytes())])
+        bench.store.put(
+            ArtifactKind::TrainingState,
+            &format!("states/{n}"),
+            &[("trainer_state.json", n.as_bytes())],
+        )
     };
     let states: Vec<String> = ["1", "2", "3"].map(state).into();
     let (worker, _) = Played::lease(&bench, &job).await;
@@ -230,7 +237,8 @@ async fn only_the_newest_states_are_kept_and_a_forgotten_job_leaves_none() {
 
 #[tokio::test]
 async fn a_worker_leaves_nothing_behind() {
-    let script = "mkdir -p $ROOTSTOCK_WORKER_SCRATCH_DIR && echo x > $ROOTSTOCK_WORKER_SCRATCH_DIR/file; exit 1";
+    let script =
+        "mkdir -p $ROOTSTOCK_WORKER_SCRATCH_DIR && echo x > $ROOTSTOCK_WORKER_SCRATCH_DIR/file; exit 1";
     let bench = Bench::with(Script::Shell(script), |config| config.max_attempts = 1).await;
     let job = bench.create("a", pretraining()).await;
     bench.reaches(&job, TrainingJobState::Failed).await;
