@@ -3,3 +3,6 @@
 pub(crate) mod adapters;
 pub(crate) mod evaluation;
 pub(crate) mod generation;
+
+#[cfg(test)]
+mod tests;

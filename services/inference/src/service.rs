@@ -252,3 +252,6 @@ fn configured(names: &[String]) -> Result<Vec<ArtifactName>, ConfigProblem> {
     };
     names.iter().map(parse).collect()
 }
+
+#[cfg(test)]
+mod tests;

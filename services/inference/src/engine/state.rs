@@ -190,18 +190,16 @@ impl State {
         }
     }
 
-    /// First come, first served: who needs much room is not overtaken for ever by those who need little.
+    /// First come, first served: who needs much room is not overtaken for ever by those who need little, nor by an
+    /// evaluation's.
     fn start_queued(&mut self) {
         for lane in [&mut self.interactive, &mut self.background] {
-            while lane.running < lane.max_running {
+            while lane.running < lane.max_running && !lane.queued.is_empty() {
                 let free = self.cache_limit - self.cache_used;
-                let Some(next) = lane.queued.pop_front_if(|next| next.cache_bytes <= free) else { break };
+                let Some(next) = lane.queued.pop_front_if(|next| next.cache_bytes <= free) else { return };
                 self.cache_used += next.cache_bytes;
                 lane.running += 1;
                 lane.ready.push_back(next);
-            }
-            if !lane.queued.is_empty() {
-                return;
             }
         }
     }

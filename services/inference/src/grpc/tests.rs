@@ -1,0 +1,180 @@
+//! The handlers: what a client sees of an answer, of a page and of a refusal.
+
+use futures::{StreamExt, TryStreamExt};
+use rootstock_artifacts::Kind;
+use rootstock_proto::inference::v1::{
+    self as proto, adapter_service_server::AdapterService, evaluation_service_server::EvaluationService,
+    generate_request::Input, generate_response::Message, generation_service_server::GenerationService,
+};
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+use crate::{config::Config, testing::World};
+
+fn generate(adapter: &str) -> proto::GenerateRequest {
+    proto::GenerateRequest {
+        model: "baseModels/base".into(),
+        adapter: adapter.into(),
+        input: Some(Input::PromptIds(proto::TokenIds { ids: vec![5, 6] })),
+        sampling: Some(proto::SamplingParams {
+            max_tokens: 4,
+            ignore_eos: true,
+            logprobs: Some(2),
+            seed: Some(9),
+            ..Default::default()
+        }),
+    }
+}
+
+#[track_caller]
+fn assert_refused(status: &Status, code: Code, reason: &str) {
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap();
+    assert_eq!(
+        (status.code(), info.reason.as_str(), info.domain.as_str()),
+        (code, reason, "rootstock"),
+        "{status}"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_is_one_started_the_deltas_and_one_finished() {
+    let world = World::start(Config::default()).await;
+    let base = world.store.put_model("base", 1);
+    let api = super::generation::Api { generation: world.core.generation.clone() };
+    let stream = api.generate(Request::new(generate(""))).await.unwrap().into_inner();
+    let messages: Vec<_> = stream.map_ok(|response| response.message.unwrap()).try_collect().await.unwrap();
+    let [Message::Started(started), deltas @ .., Message::Finished(finished)] = &messages[..] else {
+        panic!("{messages:?}")
+    };
+    assert_eq!(
+        (started.base_digest.as_str(), started.adapter_digest.as_str()),
+        (base.to_string().as_str(), "")
+    );
+    assert_eq!((started.seed, started.prompt_tokens, started.adapter_generation), (9, 2, 0));
+    assert!(started.tokenizer_digest.starts_with("sha256:") && !started.request_id.is_empty());
+    assert_eq!(deltas.len(), 4);
+    for delta in deltas {
+        let Message::Delta(delta) = delta else { panic!("{delta:?}") };
+        let [token] = &delta.tokens[..] else { panic!("{delta:?}") };
+        assert_eq!(token.top_logprobs.len(), 2);
+        // Greedy: the chosen one is the most likely one.
+        assert_eq!(
+            (token.id, token.logprob),
+            (token.top_logprobs[0].id, Some(token.top_logprobs[0].logprob))
+        );
+    }
+    assert_eq!(finished.finish_reason(), proto::FinishReason::Length);
+    assert_eq!((finished.prompt_tokens, finished.completion_tokens), (2, 4));
+    assert!(finished.prefill_ms > 0.0 && finished.queue_ms >= 0.0);
+}
+
+#[tokio::test]
+async fn refusals_carry_their_reason_and_their_field() {
+    let world = World::start(Config::default()).await;
+    world.store.put_model("base", 1);
+    let api = super::generation::Api { generation: world.core.generation.clone() };
+    let refused = |request| async { api.generate(Request::new(request)).await.err().unwrap() };
+    assert_refused(&refused(generate("adapters/none")).await, Code::NotFound, "NOT_FOUND");
+    let mut outside = generate("");
+    outside.input = Some(Input::PromptIds(proto::TokenIds { ids: vec![5, 300] }));
+    let outside = refused(outside).await;
+    assert_refused(&outside, Code::InvalidArgument, "INVALID_FIELD");
+    let details = outside.get_error_details();
+    assert_eq!(details.bad_request().unwrap().field_violations[0].field, "prompt_ids.ids[1]");
+    let mut long = generate("");
+    long.sampling.as_mut().unwrap().max_tokens = 5000;
+    assert_refused(&refused(long).await, Code::InvalidArgument, "CONTEXT_TOO_LONG");
+    world.tasks.shutdown().request();
+    let going = refused(generate("")).await;
+    assert_refused(&going, Code::Unavailable, "SHUTTING_DOWN");
+    assert!(going.get_error_details().retry_info().is_some());
+}
+
+#[tokio::test]
+async fn adapters_are_published_listed_in_pages_and_rolled_back() {
+    let world = World::start(Config::default()).await;
+    let base = world.store.put_model("base", 1);
+    let digests = [world.store.put_adapter(base, 1), world.store.put_adapter(base, 2)];
+    let api = super::adapters::Api { publisher: world.core.publisher.clone() };
+    for id in ["a", "b", "c"] {
+        for digest in digests {
+            let request = proto::PublishAdapterRequest {
+                name: format!("adapters/{id}"),
+                digest: digest.to_string(),
+                expected_generation: None,
+            };
+            let published = api.publish_adapter(Request::new(request)).await.unwrap().into_inner();
+            assert!(published.swap_ms > 0.0);
+        }
+    }
+    let list = |page_token: String| {
+        api.list_adapters(Request::new(proto::ListAdaptersRequest { page_size: 2, page_token }))
+    };
+    let first = list(String::new()).await.unwrap().into_inner();
+    let second = list(first.next_page_token.clone()).await.unwrap().into_inner();
+    let names = |page: &proto::ListAdaptersResponse| -> Vec<String> {
+        page.adapters.iter().map(|adapter| adapter.name.clone()).collect()
+    };
+    assert_eq!(
+        (names(&first), names(&second)),
+        (vec!["adapters/a".into(), "adapters/b".into()], vec!["adapters/c".into()])
+    );
+    assert_eq!(second.next_page_token, "");
+    let adapter = &second.adapters[0];
+    assert_eq!((adapter.generation, adapter.digest.clone()), (2, digests[1].to_string()));
+    assert_eq!((adapter.base_digest.clone(), adapter.resident), (base.to_string(), true));
+    let back = proto::RollbackAdapterRequest { name: "adapters/c".into(), to_generation: 0 };
+    let back = api.rollback_adapter(Request::new(back)).await.unwrap().into_inner().adapter.unwrap();
+    assert_eq!((back.generation, back.digest), (3, digests[0].to_string()));
+    let stale = proto::PublishAdapterRequest {
+        name: "adapters/c".into(),
+        digest: digests[0].to_string(),
+        expected_generation: Some(2),
+    };
+    let stale = api.publish_adapter(Request::new(stale)).await.err().unwrap();
+    assert_refused(&stale, Code::Aborted, "ALIAS_MOVED");
+}
+
+#[tokio::test]
+async fn an_evaluation_is_created_watched_to_its_end_and_listed() {
+    let world = World::start(Config::default()).await;
+    world.store.put_model("base", 1);
+    let rows = br#"[{"instruction":"a","output":"b","keywords":["b"]},{"instruction":"c","output":"d"}]"#;
+    let files = [("rows.json".to_owned(), rows.to_vec())].into();
+    let dataset = world.store.put(Kind::Dataset, files, None, "");
+    world.store.point("datasets/d", dataset);
+    let api = super::evaluation::Api { evaluations: world.core.evaluations.clone() };
+    let request = proto::CreateEvaluationRequest {
+        evaluation_id: "first".into(),
+        request_id: "r".into(),
+        spec: Some(proto::EvaluationSpec {
+            dataset: "datasets/d".into(),
+            model: "baseModels/base".into(),
+            targets: vec![String::new()],
+            prompt_template: "alpaca".into(),
+            max_tokens: 3,
+        }),
+    };
+    let created =
+        api.create_evaluation(Request::new(request)).await.unwrap().into_inner().evaluation.unwrap();
+    assert_eq!((created.name.as_str(), created.total_rows), ("evaluations/first", 2));
+    let watch = proto::WatchEvaluationRequest { name: created.name.clone() };
+    let states = api.watch_evaluation(Request::new(watch)).await.unwrap().into_inner();
+    let mut states: Vec<_> = states.map(|state| state.unwrap().evaluation.unwrap()).collect().await;
+    let last = states.pop().unwrap();
+    assert!(states.iter().all(|state| state.results.is_empty()));
+    assert_eq!((last.state(), last.results[0].items.len()), (proto::EvaluationState::Succeeded, 2));
+    assert!(last.evidence_digest.starts_with("sha256:") && last.end_time.is_some());
+    let listed = api.list_evaluations(Request::new(proto::ListEvaluationsRequest::default())).await.unwrap();
+    assert!(listed.get_ref().evaluations[0].results[0].items.is_empty());
+    let cancel = proto::CancelEvaluationRequest { name: created.name };
+    let ended = api.cancel_evaluation(Request::new(cancel)).await.err().unwrap();
+    assert_refused(&ended, Code::FailedPrecondition, "WRONG_STATE");
+    let unknown = proto::GetEvaluationRequest { name: "evaluations/none".into() };
+    assert_refused(
+        &api.get_evaluation(Request::new(unknown)).await.err().unwrap(),
+        Code::NotFound,
+        "NOT_FOUND",
+    );
+}
