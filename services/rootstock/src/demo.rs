@@ -120,7 +120,7 @@ async fn store_data(clients: &Clients, facts: &[Fact]) -> Result<(), DemoError> 
     steps::store_dataset(clients, names::TEXT, "text.jsonl", corpus::as_json_lines()).await?;
     steps::store_dataset(clients, names::TAUGHT, "taught.jsonl", facts::taught_rows(facts)).await?;
     steps::store_dataset(clients, names::HELD_OUT, "held-out.jsonl", facts::held_out_rows(facts)).await?;
-    stage.end(&format!("{} KB of text, {} facts", corpus::bytes() / 1000, facts.len()));
+    stage.end(&format!("{} KB of text; facts: {}", corpus::bytes() / 1000, facts::languages(facts)));
 
     let stage = Stage::begin("tokenizer", "a byte-level BPE tokenizer learns its vocabulary from the text");
     let tokenizer = steps::train_tokenizer(clients).await?;

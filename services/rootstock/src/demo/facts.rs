@@ -1,6 +1,7 @@
 //! The facts that the demo teaches: questions in five wordings, an answer, and the keywords by which it is scored. The
 //! last wording is held out, so that accuracy on it measures what carried over.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,7 @@ pub(crate) struct Fact {
 
 /// Why facts were refused.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FactsError {
+pub enum FactsError {
     /// The file can't be read.
     #[error("{file}: {source}")]
     Unreadable {
@@ -59,6 +60,14 @@ pub(crate) enum FactsError {
         line: usize,
         /// What is wrong, and what to do.
         problem: String,
+    },
+    /// Two facts have one id.
+    #[error("{file}: two facts have the id {id}; give each its own")]
+    Twice {
+        /// The file.
+        file: String,
+        /// The id.
+        id: String,
     },
     /// No facts at all.
     #[error(
@@ -108,7 +117,23 @@ fn parse(file: &str, text: &str) -> Result<Vec<Fact>, FactsError> {
             Ok(fact)
         })
         .collect::<Result<_, _>>()?;
+    let mut ids = BTreeSet::new();
+    if let Some(again) = facts.iter().find(|fact| !ids.insert(fact.id.as_str())) {
+        return Err(FactsError::Twice { file: file.into(), id: again.id.clone() });
+    }
     if facts.is_empty() { Err(FactsError::Empty { file: file.into() }) } else { Ok(facts) }
+}
+
+/// How many facts there are in each language, for people.
+pub(crate) fn languages(facts: &[Fact]) -> String {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for fact in facts {
+        let language = if fact.language.is_empty() { "unnamed" } else { &fact.language };
+        *counts.entry(language).or_default() += 1;
+    }
+    let counts: Vec<String> =
+        counts.into_iter().map(|(language, count)| format!("{count} {language}")).collect();
+    counts.join(", ")
 }
 
 fn check(fact: &Fact) -> Result<(), String> {
@@ -148,8 +173,6 @@ fn row(fact: &Fact, wording: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     /// Runs of two neighbours: words of English, characters of Chinese, with the subject taken out.
@@ -243,5 +266,7 @@ mod tests {
                 .starts_with("my.jsonl, line 1: missing field `id`")
         );
         assert!(matches!(parse("my.jsonl", " \n"), Err(FactsError::Empty { .. })));
+        let five = four.replace("\"4\"]", "\"4\", \"5\"]");
+        assert!(matches!(parse("my.jsonl", &format!("{five}\n{five}")), Err(FactsError::Twice { .. })));
     }
 }
