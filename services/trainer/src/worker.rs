@@ -27,6 +27,7 @@ mod upload;
 use rootstock_client::Clients;
 use rootstock_proto::training::v1 as proto;
 use rootstock_runtime::trace;
+use tokio::time::timeout;
 use tracing::Instrument;
 
 pub use args::{ArgumentError, WorkerArgs};
@@ -66,11 +67,14 @@ async fn work(args: WorkerArgs) -> Result<Ended, WorkerError> {
     let heart = tokio::spawn(heart::beat(link.clone(), stop.clone(), args.clone()).in_current_span());
     let (reporter, reporting) = Reporter::start(link.clone(), stop.clone());
     let computed = Box::pin(compute(&args, &clients, lease, &reporter, &stop, &link)).await;
-    let ended = report(computed, &reporter, &stop).await;
-    drop(reporter);
+    // Once the job has ended the service knows no lease any more: a heartbeat would be told that it is lost.
     heart.abort();
-    // The reporter ends when its last sender is gone, and has nothing left to say.
-    let _ = reporting.await;
+    let late = || Err(WorkerError::new("the training service didn't take the last report in time"));
+    let ended =
+        timeout(args.lease_timeout, report(computed, &reporter, &stop)).await.unwrap_or_else(|_| late());
+    drop(reporter);
+    // Whatever is still to be reported, nobody waits for.
+    reporting.abort();
     ended
 }
 

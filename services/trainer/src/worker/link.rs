@@ -43,8 +43,15 @@ impl Link {
     ) -> Result<(), Fault> {
         let (name, lease_token) = (self.name.clone(), self.token.clone());
         let request = proto::ReportEventsRequest { name, lease_token, first_sequence, events, outcome };
-        self.client.report_events(request).await.map_err(fault)?;
-        Ok(())
+        match self.client.report_events(request).await.map_err(fault) {
+            Ok(_) => Ok(()),
+            // A cancelled job takes no reports either; only a heartbeat tells the two apart.
+            Err(Fault::Stop(ended)) => {
+                self.check().await?;
+                Err(Fault::Stop(ended))
+            }
+            Err(fault) => Err(fault),
+        }
     }
 }
 

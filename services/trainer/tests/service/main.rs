@@ -3,6 +3,7 @@
 //!
 //! No service may depend on another's crate, so the store and the tokenizer behind it are stand-ins that keep what they
 //! are given in memory; tests/e2e runs the same jobs against the real ones.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on shall end there")]
 
 mod bench;
 mod jobs;

@@ -59,11 +59,6 @@ impl Store {
         kept.aliases.get(name).map(|alias| (alias.digest.clone(), alias.generation))
     }
 
-    /// Points an alias at an artifact.
-    pub(crate) fn point(&self, name: &str, digest: &str) {
-        self.kept.lock().unwrap().point(name, digest);
-    }
-
     /// Says of the artifact behind an alias that it was made with a tokenizer.
     pub(crate) fn relabel(&self, alias: &str, tokenizer_digest: &str) {
         let mut kept = self.kept.lock().unwrap();
