@@ -1,6 +1,7 @@
 //! The store killed in the middle of uploads and commits: what was committed stays, nothing is ever half there.
 use std::time::Duration;
 
+use rootstock_client::proto::checkpoint::v1::{Artifact, ArtifactKind, BlobEntry, WriteBlobRequest};
 use rootstock_client::{ArtifactDraft, Clients, Digest, ErrorReason, Kind, Progress};
 use rootstock_test_support::{Server, fixtures};
 
@@ -60,7 +61,6 @@ async fn a_store_killed_during_commits_has_whole_artifacts_or_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_goes_on_after_a_crash_and_a_wrong_digest_leaves_nothing() {
-    use rootstock_client::proto::checkpoint::v1::WriteBlobRequest;
     let mut server = Server::start(ROOTSTOCK).await;
     let bytes = text(0).into_bytes();
     let digest = Digest::of(&bytes);
@@ -80,6 +80,18 @@ async fn an_upload_goes_on_after_a_crash_and_a_wrong_digest_leaves_nothing() {
     let status = checkpoint.query_write_status(&digest).await.unwrap();
     assert_eq!((status.committed_bytes, status.complete), (i64::try_from(HALF).unwrap(), false));
     assert_eq!(checkpoint.find_missing_blobs(&[digest]).await.unwrap(), [digest], "half a blob is no blob");
+    let half = Artifact {
+        kind: ArtifactKind::Dataset.into(),
+        parent: "datasets/half".into(),
+        blobs: vec![BlobEntry {
+            path: "a.txt".into(),
+            digest: digest.to_string(),
+            size_bytes: i64::try_from(bytes.len()).unwrap(),
+        }],
+        ..Artifact::default()
+    };
+    let message = refusal(checkpoint.commit_artifact(half, false).await, ErrorReason::BlobMissing);
+    assert!(message.contains("a.txt") || message.contains(&digest.to_string()), "{message}");
     let mut raw = checkpoint.raw();
     let gap = raw.write_blob(chunk(&digest, HALF + 10, HALF + 20)).await.map_err(Into::into);
     refusal(gap.map(tonic::Response::into_inner), ErrorReason::WrongOffset);
