@@ -64,7 +64,8 @@ async fn work(args: WorkerArgs) -> Result<Ended, WorkerError> {
         Err(fault) => return Err(fault.into()),
     };
     let stop = Stop::default();
-    let heart = tokio::spawn(heart::beat(link.clone(), stop.clone(), args.clone()).in_current_span());
+    // Outside of the job's trace, which thousands of heartbeats would bury.
+    let heart = tokio::spawn(heart::beat(link.clone(), stop.clone(), args.clone()));
     let (reporter, reporting) = Reporter::start(link.clone(), stop.clone());
     let computed = Box::pin(compute(&args, &clients, lease, &reporter, &stop, &link)).await;
     // Once the job has ended the service knows no lease any more: a heartbeat would be told that it is lost.
@@ -87,7 +88,8 @@ async fn compute(
     stop: &Stop,
     link: &Link,
 ) -> Result<String, Fault> {
-    let (origin, prepared) = Box::pin(stop.unless(prepare::prepare(args, clients, lease, reporter))).await?;
+    let (origin, prepared) =
+        Box::pin(stop.unless(prepare::prepare(args, clients, lease, reporter, stop))).await?;
     let saver = Saver::start(clients, args, &origin, reporter.clone());
     let finished = train::on_thread(prepared, reporter.clone(), saver, stop.clone()).await?;
     // Nothing is published for a job that was cancelled while its last step was made.

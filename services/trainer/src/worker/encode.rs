@@ -42,18 +42,20 @@ impl Encoder {
         let mut breaks = 0;
         while encodings.len() < texts.len() {
             let before = encodings.len();
-            match self.go_on(&texts, how, &mut encodings).await {
-                Ok(()) => {}
-                Err(error) if passes(&error) => {
-                    breaks = if encodings.len() > before { 0 } else { breaks + 1 };
-                    if breaks > MAX_BREAKS {
-                        return Err(Fault::remote("tokenization", &error));
-                    }
-                    tracing::warn!(%error, done = encodings.len(), "the stream of tokens broke; going on");
-                    tokio::time::sleep(PAUSE * 2_u32.pow(breaks)).await;
-                }
+            let broken = match self.go_on(&texts, how, &mut encodings).await {
+                Ok(()) => "the stream of tokens ended too early".to_owned(),
+                Err(error) if passes(&error) => error.to_string(),
                 Err(error) => return Err(Fault::remote("tokenization", &error)),
+            };
+            breaks = if encodings.len() > before { 0 } else { breaks + 1 };
+            if encodings.len() == texts.len() {
+                break;
             }
+            if breaks > MAX_BREAKS {
+                return Err(Fault::passing("tokenization", broken));
+            }
+            tracing::warn!(broken, done = encodings.len(), "the stream of tokens broke; going on");
+            tokio::time::sleep(PAUSE * 2_u32.pow(breaks)).await;
         }
         Ok(encodings)
     }
@@ -95,7 +97,7 @@ fn mismatch(message: String) -> ClientError {
     ClientError { reason: Some(ErrorReason::TokenizerMismatch), ..error }
 }
 
-/// Whether the stream may go better another time. A stream that ends too early has no error and passes as well.
+/// Whether the stream may go better another time.
 fn passes(error: &ClientError) -> bool {
     error.is_transient() || error.is(ErrorReason::DeadlineExceeded)
 }

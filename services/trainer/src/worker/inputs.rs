@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use super::{
     args::WorkerArgs,
     fault::{Fault, of_job},
+    stop::Stop,
 };
 
 /// The cache's folder in the data directory; all processes on the machine share it.
@@ -19,28 +20,36 @@ const CACHE_FOLDER: &str = "cache";
 pub(super) struct Fetcher {
     clients: Clients,
     cache: Cache,
+    stop: Stop,
 }
 
 impl Fetcher {
-    pub(super) async fn open(clients: &Clients, args: &WorkerArgs) -> Result<Self, Fault> {
+    pub(super) async fn open(clients: &Clients, args: &WorkerArgs, stop: &Stop) -> Result<Self, Fault> {
         let (dir, bytes) = (args.data_dir.join(CACHE_FOLDER), args.cache_bytes);
         let cache = blocking(move || {
             Cache::open(dir, bytes).map_err(|error| Fault::passing("the local cache can't be opened", error))
         });
-        Ok(Self { clients: clients.clone(), cache: cache.await? })
+        Ok(Self { clients: clients.clone(), cache: cache.await?, stop: stop.clone() })
     }
 
     /// Fetches an artifact whole; as long as the result lives, its files stay.
     pub(super) async fn fetch(&self, what: &str, digest: &str) -> Result<FetchedArtifact, Fault> {
         tracing::info!(what, digest, "fetching");
         let (client, cache, digest) = (self.clients.checkpoint(), self.cache.clone(), digest.to_owned());
-        let (runtime, span) = (Handle::current(), tracing::Span::current());
+        let (runtime, span, stop) = (Handle::current(), tracing::Span::current(), self.stop.clone());
         // On a thread that may block: the client's future is bound to the borrows it is made with, and can't be sent.
+        // It ends when the worker stops, because the process waits for such threads.
         let fetch = move || {
-            span.in_scope(|| runtime.block_on(client.fetch_artifact(digest, &cache, &Progress::none())))
+            let _entered = span.enter();
+            let progress = Progress::none();
+            runtime.block_on(async {
+                tokio::select! {
+                    fetched = client.fetch_artifact(digest, &cache, &progress) => Ok(fetched),
+                    () = stop.requested() => Err(stop.fault()),
+                }
+            })
         };
-        let fetched = blocking(move || Ok(fetch())).await?;
-        fetched.map_err(|error| Fault::remote(what, &error))
+        blocking(fetch).await?.map_err(|error| Fault::remote(what, &error))
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
     reporter::Reporter,
     rows::Rows,
     snapshot::{Saved, spec_digest},
+    stop::Stop,
 };
 use crate::{
     convert::{lora_config, model_config, weight_dtype},
@@ -57,11 +58,12 @@ pub(super) async fn prepare(
     clients: &Clients,
     lease: proto::LeaseJobResponse,
     reporter: &Reporter,
+    stop: &Stop,
 ) -> Result<(Origin, Prepared), Fault> {
     let written = lease.training_job.as_ref().and_then(|job| job.spec.as_ref());
     let written = written.ok_or_else(|| Fault::Job("the lease brought no specification".to_owned()))?;
     let spec = Arc::new(Spec::try_from(written).map_err(|error| of_job("specification")(&error))?);
-    let fetcher = Fetcher::open(clients, args).await?;
+    let fetcher = Fetcher::open(clients, args, stop).await?;
     let tokenizer_files = Arc::new(fetcher.fetch("tokenizer", &lease.tokenizer_artifact_digest).await?);
     let tokenizer = {
         let files = Arc::clone(&tokenizer_files);

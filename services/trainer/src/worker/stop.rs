@@ -59,7 +59,8 @@ impl Stop {
         self.token.cancelled().await;
     }
 
-    fn fault(&self) -> Fault {
+    /// The fault to end with when all shall stop.
+    pub(super) fn fault(&self) -> Fault {
         Fault::Stop(self.why.get().copied().unwrap_or(Ended::LeaseLost))
     }
 }

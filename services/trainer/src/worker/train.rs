@@ -89,7 +89,7 @@ pub(super) async fn on_thread(
     tokio::select! {
         finished = ended => finished,
         // The thread is in the middle of a step; it ends with the process, or after the step.
-        () = stop.requested() => Err(stop.check().err().unwrap_or_else(|| Fault::Passing("stopped".to_owned()))),
+        () = stop.requested() => Err(stop.fault()),
     }
 }
 
