@@ -25,7 +25,7 @@ mod service;
 mod stop;
 mod store;
 #[cfg(test)]
-mod testing;
+mod tests;
 
 pub use config::{Config, ConfigProblem, WeightDtype};
 pub use error::Error;

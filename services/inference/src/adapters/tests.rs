@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     config::Config,
     engine::Event,
-    testing::{World, adapter_files, eventually, read, request},
+    tests::{World, adapter_files, eventually, read, request},
 };
 
 const NAME: &str = "adapters/a";

@@ -4,7 +4,7 @@ use rootstock_artifacts::Digest;
 use rootstock_runtime::ErrorReason;
 
 use super::*;
-use crate::testing::{MemoryStore, eventually};
+use crate::tests::{MemoryStore, eventually};
 
 fn follow(store: &Arc<MemoryStore>) -> (Aliases, Shutdown) {
     let aliases = Aliases::new(store.clone(), Metrics::default());

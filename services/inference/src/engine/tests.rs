@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     models::Model,
     sampling::Sampling,
-    testing::{PATIENCE, eventually, model, tiny_config, tokenizer},
+    tests::{PATIENCE, eventually, model, tiny_config, tokenizer},
 };
 
 /// An engine with small bounds.

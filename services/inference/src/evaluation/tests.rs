@@ -11,7 +11,7 @@ use rootstock_text::{Row, Supervised, encode_row};
 use super::*;
 use crate::{
     config::Config,
-    testing::{World, eventually, request, tokenizer},
+    tests::{World, eventually, request, tokenizer},
 };
 
 const ROWS: &str = r#"{"instruction":"what jumps?","output":"the fox","keywords":["fox"]}

@@ -9,7 +9,7 @@ use rootstock_proto::inference::v1::{
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
-use crate::{config::Config, testing::World};
+use crate::{config::Config, tests::World};
 
 fn generate(adapter: &str) -> proto::GenerateRequest {
     proto::GenerateRequest {

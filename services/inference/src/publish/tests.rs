@@ -5,7 +5,7 @@ use rootstock_runtime::ErrorReason;
 use super::*;
 use crate::{
     config::Config,
-    testing::{World, adapter_files, request},
+    tests::{World, adapter_files, request},
 };
 
 /// Files of an adapter by name.

@@ -8,7 +8,7 @@ use rootstock_runtime::ErrorReason;
 use super::*;
 use crate::{
     generation::Timing,
-    testing::{PATIENCE, request},
+    tests::{PATIENCE, request},
 };
 
 #[tokio::test]
