@@ -1,4 +1,5 @@
 //! Holds the dependency directions of ARCHITECTURE.md against the manifests of the workspace.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
