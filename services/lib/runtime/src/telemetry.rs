@@ -20,7 +20,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 const EXPORTED: &str = "info,h2=off,hyper=off,hyper_util=off,tonic=off,tower=off,opentelemetry=off";
 
 /// How long [`Telemetry::shutdown`] waits for the collector.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long one export may take.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -142,7 +142,7 @@ impl Telemetry {
         tracing_opentelemetry::layer().with_tracer(tracer).with_filter(EnvFilter::new(EXPORTED))
     }
 
-    /// Sends what is queued; blocks for a few seconds at most, so call it off the async runtime.
+    /// Sends what is queued; blocks for 15 seconds at most, so call it off the async runtime.
     pub fn shutdown(mut self) {
         self.flush();
     }
