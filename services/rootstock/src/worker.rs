@@ -7,6 +7,9 @@ use tokio::runtime::Runtime;
 /// What a worker is called in traces.
 const NAME: &str = "rootstock-worker";
 
+/// How long tasks may take to end when the work is done.
+const TASKS_END: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Arguments of `rootstock worker`; the rest it finds in its environment.
 #[derive(Debug, Args)]
 pub struct WorkerArgs {
@@ -69,6 +72,8 @@ pub fn run(args: WorkerArgs) -> Result<(), WorkerProcessError> {
     let work = Work::from_env(&args.job)?;
     let runtime = Runtime::new().map_err(WorkerProcessError::Runtime)?;
     let ended = runtime.block_on(Box::pin(rootstock_trainer::worker::run(work)));
+    // Tasks that are still there hold the job's span, which is sent once it has ended.
+    runtime.shutdown_timeout(TASKS_END);
     telemetry.shutdown();
     let ended: Ended = ended?;
     tracing::info!(?ended, "worker ended");
