@@ -10,6 +10,7 @@ mod clip;
 mod composed;
 mod cpu;
 mod cross_entropy;
+mod dispatch;
 mod dropout;
 mod embedding;
 mod linear;
@@ -36,6 +37,7 @@ pub use clip::{clip_by_global_norm, global_norm};
 pub use cross_entropy::{
     HeadGradients, IGNORE_INDEX, LossSum, cross_entropy, cross_entropy_sum, cross_entropy_with_gradients,
 };
+pub use dispatch::{DISPATCH_VARIABLE, Dispatch, DispatchError, dispatch, requested_dispatch, with_dispatch};
 pub use dropout::{DropoutKey, DropoutMask};
 pub use embedding::{embedding, embedding_backward};
 pub use linear::{InputGradient, linear, linear_weight_gradient};

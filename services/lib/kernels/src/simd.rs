@@ -1,6 +1,7 @@
-//! Compiles a loop once for AVX2 with FMA and once for the baseline, and picks at run time; with the few functions such loops need.
+//! Compiles a loop once for each instruction set and picks at run time; with the few functions such loops need.
 
-/// Defines a function whose body is compiled for both instruction sets. Inside, the constant `FMA` says which one it is.
+/// Defines a function whose body is compiled for every instruction set. Inside, the constant `FMA` says whether it has fused
+/// multiplication and addition.
 macro_rules! dispatch {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
@@ -14,9 +15,16 @@ macro_rules! dispatch {
                 fn with_avx2($($arg: $ty),*) $(-> $ret)? {
                     portable::<true>($($arg),*)
                 }
-                if $crate::simd::has_fma() {
-                    // SAFETY: the processor has the features `with_avx2` is compiled for.
-                    return unsafe { with_avx2($($arg),*) };
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+                fn with_avx512($($arg: $ty),*) $(-> $ret)? {
+                    portable::<true>($($arg),*)
+                }
+                match $crate::dispatch::dispatch() {
+                    // SAFETY: `dispatch` gives only paths whose instructions the processor has.
+                    $crate::Dispatch::Avx512 | $crate::Dispatch::Avx512Bf16 => return unsafe { with_avx512($($arg),*) },
+                    // SAFETY: as above.
+                    $crate::Dispatch::Avx2 => return unsafe { with_avx2($($arg),*) },
+                    $crate::Dispatch::Portable => {}
                 }
             }
             portable::<false>($($arg),*)
@@ -24,12 +32,6 @@ macro_rules! dispatch {
     };
 }
 pub(crate) use dispatch;
-
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub(crate) fn has_fma() -> bool {
-    std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
-}
 
 /// `a * b + c`, fused where the instruction set has it (elsewhere `mul_add` would call a library function).
 #[inline(always)]
