@@ -10,6 +10,7 @@ mod versions;
 use clap::Subcommand;
 
 use crate::{CliError, Context};
+pub use import::import_adapter;
 
 /// What to do with adapters.
 #[derive(Debug, Subcommand)]

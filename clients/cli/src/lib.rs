@@ -26,8 +26,10 @@ mod transfer;
 
 use clap::Subcommand;
 
+pub use adapters::import_adapter;
 pub use context::{ConnectArgs, Context};
 pub use error::CliError;
+pub use models::{ImportedModel, import_model};
 
 /// What to do with a running server.
 #[derive(Debug, Subcommand)]

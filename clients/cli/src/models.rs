@@ -6,6 +6,7 @@ mod list;
 use clap::Subcommand;
 
 use crate::{CliError, Context};
+pub use import::{ImportedModel, import_model};
 
 /// What to do with base models.
 #[derive(Debug, Subcommand)]

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rootstock::{demo, serve, worker};
+use rootstock::{bench, demo, serve, worker};
 use rootstock_cli::{CliError, ConnectArgs, Context};
 use rootstock_runtime::config::Sources;
 use rootstock_runtime::{Telemetry, TelemetryConfig};
@@ -33,6 +33,9 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Show the main job end to end: pre-train, fine-tune, store, swap, answer better
     Demo(demo::DemoArgs),
+    /// Measure how fast this machine trains and serves a model
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Compute one training job; started by the training service
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Serve(args) => serve::run(args).map_err(Into::into),
         Command::Demo(args) => run_demo(args),
+        Command::Bench(command) => bench::run(command).map_err(Into::into),
         Command::Worker(args) => worker::run(args).map_err(Into::into),
         Command::Verb(command) => return run_verb(&cli.connect, command),
     };

@@ -1,5 +1,5 @@
 //! `rootstock adapters import`: a PEFT directory, checked against its base model before a byte is sent, becomes a version.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rootstock_artifacts::{Digest, Kind};
@@ -49,27 +49,57 @@ impl Tabular for Imported {
 }
 
 pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), CliError> {
-    let name = names::alias(Kind::Adapter, &args.name)?;
-    let base_name = names::artifact(Kind::BaseModel, &args.base)?;
-    let dir = args.dir.clone();
-    let adapter = blocking(move || check::adapter::read(&dir)).await?;
+    let adapter = read(&args.dir).await?;
     if !adapter.left_out.is_empty() {
         context
             .note(format!("left out, because an adapter doesn't need them: {}", adapter.left_out.join(", ")));
     }
-    let base = context.clients().checkpoint().get_artifact(base_name).await?;
+    let artifact = send(context, adapter, &args.name, &args.base).await?;
+    context.note(format!("serve it with `rootstock adapters publish {}`", args.name));
+    let imported = Imported {
+        name: names::alias(Kind::Adapter, &args.name)?,
+        digest: artifact.digest,
+        base_digest: artifact.base_digest,
+        size_bytes: artifact.size_bytes,
+    };
+    context.show(&imported, args.json)
+}
+
+/// Checks a PEFT directory against its base model and sends it: a version of the adapter, not published yet.
+///
+/// # Errors
+/// When the directory is refused, or a call fails.
+pub async fn import_adapter(
+    context: &Context,
+    name: &str,
+    base: &str,
+    dir: &Path,
+) -> Result<Artifact, CliError> {
+    send(context, read(dir).await?, name, base).await
+}
+
+async fn read(dir: &Path) -> Result<check::adapter::Adapter, CliError> {
+    let dir = dir.to_owned();
+    blocking(move || check::adapter::read(&dir)).await
+}
+
+async fn send(
+    context: &Context,
+    adapter: check::adapter::Adapter,
+    name: &str,
+    base_name: &str,
+) -> Result<Artifact, CliError> {
+    let name = names::alias(Kind::Adapter, name)?;
+    let base = names::artifact(Kind::BaseModel, base_name)?;
+    let base = context.clients().checkpoint().get_artifact(base).await?;
     let config = base_config(context, &base).await?;
-    adapter.check_fits(&config, &args.base)?;
+    adapter.check_fits(&config, base_name)?;
     let mut draft = ArtifactDraft::new(Kind::Adapter).parent(&name).base_digest(&base.digest);
     draft = draft.tokenizer_digest(&base.tokenizer_digest);
     for (file, path) in adapter.files {
         draft = draft.file(file, path);
     }
-    let artifact = transfer::upload(context, &format!("importing {name}"), draft).await?;
-    context.note(format!("serve it with `rootstock adapters publish {}`", args.name));
-    let size_bytes = artifact.size_bytes;
-    let imported = Imported { name, digest: artifact.digest, base_digest: base.digest, size_bytes };
-    context.show(&imported, args.json)
+    transfer::upload(context, &format!("importing {name}"), draft).await
 }
 
 async fn base_config(context: &Context, base: &Artifact) -> Result<Config, CliError> {

@@ -1,9 +1,10 @@
 //! `rootstock models import`: a Hugging Face directory, checked here before a byte is sent, becomes a base model.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rootstock_artifacts::Kind;
 use rootstock_client::ArtifactDraft;
+use rootstock_client::proto::checkpoint::v1::{Alias, Artifact};
 use serde::Serialize;
 
 use crate::check::{self, blocking};
@@ -46,9 +47,36 @@ impl Tabular for Imported {
     }
 }
 
+/// A base model that is in the store.
+#[derive(Clone, Debug)]
+pub struct ImportedModel {
+    /// What is stored.
+    pub artifact: Artifact,
+    /// The name that points at it.
+    pub alias: Alias,
+    /// How many weights it has.
+    pub parameters: usize,
+}
+
 pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), CliError> {
-    let name = names::alias(Kind::BaseModel, &args.name)?;
-    let dir = args.dir.clone();
+    let ImportedModel { artifact, alias, parameters } = import_model(context, &args.name, &args.dir).await?;
+    let imported = Imported {
+        name: alias.name,
+        digest: artifact.digest,
+        parameters,
+        size_bytes: artifact.size_bytes,
+        generation: alias.generation,
+    };
+    context.show(&imported, args.json)
+}
+
+/// Checks a directory, sends it, and points a name at it.
+///
+/// # Errors
+/// When the directory is refused, or a call fails.
+pub async fn import_model(context: &Context, name: &str, dir: &Path) -> Result<ImportedModel, CliError> {
+    let name = names::alias(Kind::BaseModel, name)?;
+    let dir = dir.to_owned();
     let model = blocking(move || check::model::read(&dir)).await?;
     if !model.left_out.is_empty() {
         context.note(format!("left out, because a model doesn't need them: {}", model.left_out.join(", ")));
@@ -63,12 +91,5 @@ pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), CliEr
     }
     let artifact = transfer::upload(context, &format!("importing {name}"), draft).await?;
     let alias = transfer::point(context, &name, &artifact.digest).await?;
-    let imported = Imported {
-        name,
-        digest: artifact.digest,
-        parameters: model.config.parameters(),
-        size_bytes: artifact.size_bytes,
-        generation: alias.generation,
-    };
-    context.show(&imported, args.json)
+    Ok(ImportedModel { artifact, alias, parameters: model.config.parameters() })
 }

@@ -1,0 +1,78 @@
+//! Fills the server's store: the model and the adapters are imported as the command line does it, and published.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rootstock_cli::{ConnectArgs, Context, import_adapter, import_model};
+use rootstock_client::Clients;
+use rootstock_peft::{CONFIG_FILE, WEIGHTS_FILE};
+
+use crate::bench::BenchError;
+use crate::bench::model_dir::{entries, file_bytes};
+use crate::bench::output::Output;
+
+/// What the model is called.
+const MODEL: &str = "bench";
+/// The first publishing loads the model.
+const PUBLISH_DEADLINE: Duration = Duration::from_secs(300);
+
+/// The name under which requests ask for the model.
+pub(super) fn model_alias() -> String {
+    format!("baseModels/{MODEL}")
+}
+
+/// The PEFT directories directly below a directory, by name.
+pub(super) fn adapter_dirs(dir: &Path) -> Result<Vec<PathBuf>, BenchError> {
+    let mut dirs = entries(dir)?;
+    dirs.retain(|path| path.join(CONFIG_FILE).is_file());
+    if dirs.is_empty() {
+        let message = format!("{} has no directory with an {CONFIG_FILE} directly below it", dir.display());
+        return Err(BenchError::Refused(message));
+    }
+    Ok(dirs)
+}
+
+/// Bytes of the adapters' weights on disk.
+pub(super) fn bytes(dirs: &[PathBuf]) -> Result<u64, BenchError> {
+    dirs.iter().map(|dir| file_bytes(&dir.join(WEIGHTS_FILE))).sum()
+}
+
+/// Imports the model, and imports and publishes each adapter, which loads it; returns the adapters' names.
+pub(super) async fn fill(
+    endpoint: &str,
+    clients: &Clients,
+    model: &Path,
+    adapters: &[PathBuf],
+    output: Output,
+) -> Result<Vec<String>, BenchError> {
+    let begun = Instant::now();
+    let context = Context::new(&ConnectArgs { endpoint: Some(endpoint.to_owned()) })?;
+    import_model(&context, MODEL, model).await?;
+    let publisher = clients.with_deadline(PUBLISH_DEADLINE).adapters();
+    let mut names = Vec::with_capacity(adapters.len());
+    for (index, dir) in adapters.iter().enumerate() {
+        let name = format!("{MODEL}-{index}");
+        let artifact = import_adapter(&context, &name, MODEL, dir).await?;
+        let alias = format!("adapters/{name}");
+        publisher.publish_adapter(&alias, artifact.digest, None).await?;
+        names.push(alias);
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    output.line(&format!("the model is stored and {} adapters are published, {seconds:.1} s", names.len()));
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adapters_are_the_peft_directories_and_nothing_else() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+        let dirs = adapter_dirs(&golden).unwrap();
+        assert_eq!(dirs, [golden.join("lora"), golden.join("rslora")]);
+        assert!(bytes(&dirs).unwrap() > bytes(&dirs[..1]).unwrap());
+        let error = adapter_dirs(&golden.join("tied")).unwrap_err().to_string();
+        assert!(error.contains("has no directory with an adapter_config.json"), "{error}");
+    }
+}

@@ -1,0 +1,143 @@
+//! `rootstock bench train`: optimizer steps on random tokens, as a training worker makes them.
+
+mod check;
+mod learner;
+mod steps;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use candle_core::DType;
+use clap::{Args, ValueEnum};
+use rootstock_model::{Batch, Config};
+use serde::Serialize;
+
+use self::learner::Plan;
+use super::model_dir::ModelDir;
+use super::output::Output;
+use super::tokens::random_ids;
+use super::{BenchError, rss};
+
+/// Arguments of `rootstock bench train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// A Hugging Face Llama directory
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// What is trained
+    #[arg(long, value_enum, default_value_t)]
+    method: Method,
+    /// Rank of the LoRA, which is on all seven projections with an alpha of twice the rank
+    #[arg(long, value_name = "R", default_value_t = 16)]
+    r: usize,
+    /// Sequences in a step
+    #[arg(long, value_name = "B", default_value = "4")]
+    batch: NonZeroUsize,
+    /// Tokens in a sequence
+    #[arg(long, value_name = "S", default_value = "256")]
+    seq: NonZeroUsize,
+    /// Steps that are measured; one more comes before them
+    #[arg(long, value_name = "K", default_value = "10")]
+    steps: NonZeroUsize,
+    /// What the weights are loaded as [default: bf16 for lora, f32 for full, where they are f32 variables anyway]
+    #[arg(long, value_enum)]
+    dtype: Option<Dtype>,
+    /// Whether a layer's activations are computed again instead of kept
+    #[arg(long, value_enum, default_value_t)]
+    recompute: Recompute,
+    /// Compare the first step's gradients with those of f32 weights on the portable kernels; B begins as small noise
+    #[arg(long)]
+    check: bool,
+    /// Print the figures as one JSON object, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Method {
+    /// An adapter beside the frozen weights.
+    #[default]
+    Lora,
+    /// All weights.
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Dtype {
+    Bf16,
+    F32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Recompute {
+    /// They are kept.
+    #[default]
+    Never,
+    /// Each layer runs again in the backward pass.
+    Always,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    tokens_per_second: Option<f64>,
+    step_ms_p50: Option<f64>,
+    peak_rss_bytes: u64,
+    loss_first: f64,
+    loss_last: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_gradient_error: Option<f64>,
+    dispatch: &'static str,
+    weight_format: &'static str,
+}
+
+/// Trains, and prints the figures.
+pub(super) fn run(args: &TrainArgs) -> Result<(), BenchError> {
+    rootstock_kernels::keep_freed_memory();
+    let output = Output::new(args.json);
+    let model = ModelDir::read(&args.model)?;
+    let batch = batch(args, &model.config)?;
+    let plan = args.plan();
+    let measured = steps::measure(&model, &plan, &batch, args.steps.get(), output)?;
+    // Before the check, which has models of its own.
+    let peak_rss_bytes = rss::peak_bytes();
+    let error = args.check.then(|| check::max_gradient_error(&model, &plan, &batch, output)).transpose()?;
+    output.result(&Report {
+        tokens_per_second: measured.per_second(batch.rows * batch.seq_len),
+        step_ms_p50: measured.times.median_ms(),
+        peak_rss_bytes,
+        loss_first: measured.loss_first,
+        loss_last: measured.loss_last,
+        max_gradient_error: error,
+        dispatch: rootstock_kernels::dispatch().name(),
+        weight_format: plan.dtype.as_str(),
+    })
+}
+
+impl TrainArgs {
+    fn plan(&self) -> Plan {
+        let dtype = match (self.dtype, self.method) {
+            (Some(Dtype::Bf16), _) | (None, Method::Lora) => DType::BF16,
+            (Some(Dtype::F32), _) | (None, Method::Full) => DType::F32,
+        };
+        let recompute = match self.recompute {
+            Recompute::Never => rootstock_model::Recompute::Never,
+            Recompute::Always => rootstock_model::Recompute::Always,
+        };
+        let rank = (self.method == Method::Lora).then_some(self.r);
+        Plan { rank, dtype, recompute, noisy: self.check }
+    }
+}
+
+/// Random tokens that are their own labels.
+fn batch(args: &TrainArgs, config: &Config) -> Result<Batch, BenchError> {
+    let (rows, seq_len) = (args.batch.get(), args.seq.get());
+    let longest = config.max_position_embeddings;
+    if !(2..=longest).contains(&seq_len) {
+        let message = format!("--seq is {seq_len}; this model takes 2 to {longest} tokens");
+        return Err(BenchError::Refused(message));
+    }
+    let input_ids = random_ids(0, rows * seq_len, config.vocab_size);
+    let labels = input_ids.iter().map(|id| i64::from(*id)).collect();
+    Ok(Batch { rows, seq_len, input_ids, labels })
+}
