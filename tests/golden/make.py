@@ -7,6 +7,7 @@
     untied/           a Llama directory: own head, f32 file in shards, llama3 rope scaling
     lora/             a PEFT LoRA directory for tied/: all seven projections, f32
     rslora/           a PEFT LoRA directory for tied/: q and v only, rank-stabilised scale, bf16
+    bf16.json         made by make_bf16.py: how far torch in bf16 is from torch in f32
     values.json       token ids, batches, losses, optimizer settings, greedy tokens, norms after ten steps
     *.safetensors     logits and gradients, each named by what it is of
 

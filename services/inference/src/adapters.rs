@@ -10,7 +10,7 @@ use std::{
 use candle_core::{DType, Device};
 use parking_lot::Mutex;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
-use rootstock_model::Adapter;
+use rootstock_model::{Adapter, Format, LinearWeight};
 use rootstock_peft::{CONFIG_FILE, LoraAdapter, WEIGHTS_FILE, read_header};
 use rootstock_runtime::Tasks;
 
@@ -20,9 +20,6 @@ use crate::{
     residents::{Reservation, Residents},
     store::{Artifact, Fetched, Store},
 };
-
-/// Adapter weights are f32 in memory, as the activations they are multiplied with.
-const WEIGHT_BYTES: u64 = 4;
 
 /// One adapter version in memory; it never changes.
 #[derive(Debug)]
@@ -180,10 +177,16 @@ fn load(fetched: Fetched, model: &Model, residents: &Residents<Version>) -> Resu
     };
     let (file, file_bytes) = open().map_err(|error| Error::internal(WEIGHTS_FILE, error))?;
     let headers = read_header(&mut BufReader::new(file), file_bytes)?;
-    let elements: u64 = headers.iter().map(|(_, shape, _)| shape.iter().product::<usize>() as u64).sum();
-    let reservation = residents.reserve(elements * WEIGHT_BYTES)?;
+    let format = model.decoder().format();
+    let packed = |shape: &[usize]| match shape {
+        [outputs, inputs] => LinearWeight::packed_bytes(*outputs, *inputs, format) as u64,
+        _ => 0,
+    };
+    let reservation = residents.reserve(headers.iter().map(|(_, shape, _)| packed(shape)).sum())?;
     let base = model.decoder().config();
-    let weights = LoraAdapter::load_files(config, weights, base, DType::F32, &Device::Cpu)?;
+    // In the format of the base: an adapter is multiplied with the same inputs.
+    let dtype = if format == Format::Bf16 { DType::BF16 } else { DType::F32 };
+    let weights = LoraAdapter::load_files(config, weights, base, dtype, &Device::Cpu)?;
     let bytes = weights.bytes() as u64;
     Ok(Version { artifact: fetched.artifact.clone(), weights, bytes, _reservation: reservation })
 }

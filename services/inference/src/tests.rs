@@ -76,7 +76,7 @@ pub(crate) fn model_files(seed: u64) -> BTreeMap<String, Vec<u8>> {
     let decoder = Decoder::init(tiny_config(), seed, &Device::Cpu).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.safetensors");
-    save_tensors(&path, &decoder.named_tensors(), &BTreeMap::new()).unwrap();
+    save_tensors(&path, &decoder.named_tensors().unwrap(), &BTreeMap::new()).unwrap();
     let tokenizer = tokenizer_files();
     BTreeMap::from([
         ("config.json".to_owned(), tiny_config().to_json().into_bytes()),

@@ -14,7 +14,7 @@ use crate::{
     store::{Job, State},
 };
 
-pub(crate) use spec::{lora_config, model_config, weight_dtype};
+pub(crate) use spec::{lora_config, model_config, product_format, weight_dtype};
 
 /// Longest `request_id`.
 const MAX_REQUEST_ID: usize = 64;

@@ -87,12 +87,13 @@ async fn swaps_under_running_streams_mix_no_generations() {
 
 #[tokio::test]
 async fn memory_is_bounded_and_what_is_leased_stays() {
-    let elements = |files: &BTreeMap<String, Vec<u8>>| {
+    let bytes = |files: &BTreeMap<String, Vec<u8>>| {
         let weights = &files["adapter_model.safetensors"];
         let headers = read_header(&mut weights.as_slice(), weights.len() as u64).unwrap();
-        headers.iter().map(|(_, shape, _)| shape.iter().product::<usize>() as u64).sum::<u64>()
+        let packed = |shape: &[usize]| LinearWeight::packed_bytes(shape[0], shape[1], Format::F32) as u64;
+        headers.iter().map(|(_, shape, _)| packed(shape)).sum::<u64>()
     };
-    let one = elements(&adapter_files(1)) * WEIGHT_BYTES;
+    let one = bytes(&adapter_files(1));
     let world =
         World::start(Config { output_buffer: 1, adapter_memory_bytes: one * 3 / 2, ..Config::default() })
             .await;

@@ -187,6 +187,21 @@ impl<'a> Scatter<'a> {
     }
 }
 
+impl Scatter<'_> {
+    /// Where columns `start..start + count` of `rows` rows from `row` on begin; a row's width lies between two of them.
+    ///
+    /// # Safety
+    /// No other part that is still in use may overlap this one.
+    pub(crate) unsafe fn block(&self, row: usize, rows: usize, start: usize, count: usize) -> *mut f32 {
+        let first = row * self.width + start;
+        assert!(
+            rows > 0 && start + count <= self.width && first + (rows - 1) * self.width + count <= self.len,
+            "block outside the output"
+        );
+        self.data.wrapping_add(first)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,17 +5,19 @@ use candle_core::{CpuStorage, CustomOp2, D, DType, Layout, Result, Shape, Tensor
 use rayon::prelude::*;
 
 use crate::{
+    LinearWeight,
     composed::gradients,
-    cpu::{Matrix, floats, matrix, slice, tensor, weight},
+    cpu::{floats, matrix, slice, tensor},
+    gemm::{Format, Write},
     linear,
-    matmul::{self, Sizes, Write},
+    matmul::{self, Operand, Sizes},
     simd::{dispatch, exp, sum_lanes},
 };
 
 /// A label that does not count.
 pub const IGNORE_INDEX: i64 = -100;
-/// Logits in memory at a time: 8 MiB.
-const CHUNK: usize = 2 * 1024 * 1024;
+/// Logits in memory at a time: 32 MiB, so that a large head is read from memory few times.
+const CHUNK: usize = 8 * 1024 * 1024;
 /// Bounds of the tokens in a chunk.
 const CHUNK_ROWS: (usize, usize) = (16, 512);
 const LANES: usize = 16;
@@ -45,18 +47,18 @@ pub struct HeadGradients {
     pub head: Option<Tensor>,
 }
 
-/// The cross-entropy of `softmax(hidden head^T)` against labels, summed: `hidden` [T, H] f32, `head` [V, H] f32 or bf16, one label
+/// The cross-entropy of `softmax(hidden head^T)` against labels, summed: `hidden` [T, H] f32, `head` [V, H], one label
 /// per row, -100 ignored. No tape.
 ///
 /// # Errors
 /// When shapes don't fit or a label is neither -100 nor below V.
-pub fn cross_entropy(hidden: &Tensor, head: &Tensor, labels: &[i64]) -> Result<LossSum> {
-    let counted = counted(hidden, head, labels)?;
+pub fn cross_entropy(hidden: &Tensor, head: &LinearWeight, labels: &[i64]) -> Result<LossSum> {
+    let counted = counted(hidden, head.dims()?, labels)?;
     if !hidden.device().is_cpu() {
-        return on_device(hidden, head, &counted);
+        return on_device(hidden, &head.tensor()?, &counted);
     }
-    let (hidden, weight) = (floats(hidden)?, weight(head)?);
-    let mut pass = Pass { head: weight.matrix(), width: head.dim(1)?, vocab: head.dim(0)?, gradients: None };
+    let (hidden, weight, (vocab, width)) = (floats(hidden)?, head.read()?, head.dims()?);
+    let mut pass = Pass { head: weight.operand(), width, vocab, gradients: None };
     Ok(pass.run(&hidden, &counted))
 }
 
@@ -66,23 +68,23 @@ pub fn cross_entropy(hidden: &Tensor, head: &Tensor, labels: &[i64]) -> Result<L
 /// As [`cross_entropy`].
 pub fn cross_entropy_with_gradients(
     hidden: &Tensor,
-    head: &Tensor,
+    head: &LinearWeight,
     labels: &[i64],
     scale: f64,
     wants_head: bool,
 ) -> Result<(LossSum, HeadGradients)> {
-    let counted = counted(hidden, head, labels)?;
+    let counted = counted(hidden, head.dims()?, labels)?;
     if !hidden.device().is_cpu() {
-        return gradients_on_device(hidden, head, &counted, scale, wants_head);
+        return gradients_on_device(hidden, &head.tensor()?, &counted, scale, wants_head);
     }
-    let (vocab, width) = head.dims2()?;
-    let (values, weight) = (floats(hidden)?, weight(head)?);
+    let (vocab, width) = head.dims()?;
+    let (values, weight) = (floats(hidden)?, head.read()?);
     let buffers = Buffers {
         scale: scale as f32,
         hidden: vec![0.0; values.len()],
         head: wants_head.then(|| vec![0.0; vocab * width]),
     };
-    let mut pass = Pass { head: weight.matrix(), width, vocab, gradients: Some(buffers) };
+    let mut pass = Pass { head: weight.operand(), width, vocab, gradients: Some(buffers) };
     let loss = pass.run(&values, &counted);
     let Some(buffers) = pass.gradients else { bail!("cross_entropy: gradients were asked for") };
     let hidden = tensor(buffers.hidden, hidden.shape())?;
@@ -94,12 +96,13 @@ pub fn cross_entropy_with_gradients(
 ///
 /// # Errors
 /// As [`cross_entropy`].
-pub fn cross_entropy_sum(hidden: &Tensor, head: &Tensor, labels: &[i64]) -> Result<Tensor> {
-    let counted = counted(hidden, head, labels)?;
+pub fn cross_entropy_sum(hidden: &Tensor, head: &LinearWeight, labels: &[i64]) -> Result<Tensor> {
+    let counted = counted(hidden, head.dims()?, labels)?;
     if !hidden.device().is_cpu() {
-        return plain(hidden, head, &counted);
+        return plain(hidden, &head.tensor()?, &counted);
     }
-    hidden.contiguous()?.apply_op2(head, CrossEntropy { labels: labels.to_vec(), counted })
+    let op = CrossEntropy { labels: labels.to_vec(), counted, format: head.format() };
+    hidden.contiguous()?.apply_op2(&head.tensor()?, op)
 }
 
 /// A row whose label counts.
@@ -109,10 +112,10 @@ struct Counted {
     label: usize,
 }
 
-fn counted(hidden: &Tensor, head: &Tensor, labels: &[i64]) -> Result<Vec<Counted>> {
-    let ((rows, width), (vocab, head_width)) = (hidden.dims2()?, head.dims2()?);
+fn counted(hidden: &Tensor, head: (usize, usize), labels: &[i64]) -> Result<Vec<Counted>> {
+    let ((rows, width), (vocab, head_width)) = (hidden.dims2()?, head);
     if rows != labels.len() || width != head_width {
-        bail!("cross_entropy: hidden {:?}, head {:?}, {} labels", hidden.shape(), head.shape(), labels.len());
+        bail!("cross_entropy: hidden {:?}, head {head:?}, {} labels", hidden.shape(), labels.len());
     }
     let mut counted = Vec::with_capacity(rows);
     for (row, label) in labels.iter().enumerate().filter(|(_, label)| **label != IGNORE_INDEX) {
@@ -125,7 +128,7 @@ fn counted(hidden: &Tensor, head: &Tensor, labels: &[i64]) -> Result<Vec<Counted
 }
 
 struct Pass<'a> {
-    head: Matrix<'a>,
+    head: Operand<'a>,
     width: usize,
     vocab: usize,
     gradients: Option<Buffers>,
@@ -166,7 +169,7 @@ impl Pass<'_> {
             gradients.hidden[counted.row * self.width..][..self.width].copy_from_slice(row);
         }
         if let Some(head) = &mut gradients.head {
-            matmul::weight_gradient(head, Write::Add, slopes, inputs, sizes, 1.0);
+            matmul::weight_gradient(head, Write::Add, slopes, inputs, sizes, (1.0, self.head.format()));
         }
     }
 
@@ -247,6 +250,7 @@ fn gradients_on_device(
 struct CrossEntropy {
     labels: Vec<i64>,
     counted: Vec<Counted>,
+    format: Format,
 }
 
 impl CustomOp2 for CrossEntropy {
@@ -262,7 +266,8 @@ impl CustomOp2 for CrossEntropy {
         l2: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (vocab, width) = l2.shape().dims2()?;
-        let mut pass = Pass { head: matrix(s2, l2)?, width, vocab, gradients: None };
+        let head = Operand::Rows(matrix(s2, l2)?, self.format);
+        let mut pass = Pass { head, width, vocab, gradients: None };
         let loss = pass.run(slice(s1, l1)?, &self.counted);
         Ok((CpuStorage::F32(vec![loss.sum as f32]), Shape::from(())))
     }
@@ -277,8 +282,8 @@ impl CustomOp2 for CrossEntropy {
         let scale = f64::from(dy.to_scalar::<f32>()?);
         let hidden = hidden.contiguous()?.detach();
         let wants_head = head.track_op();
-        let (_, grads) =
-            cross_entropy_with_gradients(&hidden, &head.detach(), &self.labels, scale, wants_head)?;
+        let head = LinearWeight::trained(head.detach(), self.format);
+        let (_, grads) = cross_entropy_with_gradients(&hidden, &head, &self.labels, scale, wants_head)?;
         Ok((Some(grads.hidden), grads.head))
     }
 }
@@ -299,8 +304,8 @@ mod tests {
                 .collect();
             same_values_and_gradients(
                 &[variable(1, (rows, width)), variable(2, (vocab, width))],
-                |t| cross_entropy_sum(&t[0], &t[1], &labels),
-                |t| plain(&t[0], &t[1], &counted(&t[0], &t[1], &labels)?),
+                |t| cross_entropy_sum(&t[0], &t[1].clone().into(), &labels),
+                |t| plain(&t[0], &t[1], &counted(&t[0], t[1].dims2()?, &labels)?),
             );
         }
     }
@@ -308,15 +313,18 @@ mod tests {
     #[test]
     fn gradients_agree_with_finite_differences() {
         let (hidden, head, labels) = (normal(1, (3, 4)), normal(2, (5, 4)), [4, IGNORE_INDEX, 0]);
-        let (_, grads) = cross_entropy_with_gradients(&hidden, &head, &labels, 0.5, true).unwrap();
-        let loss = |hidden: &Tensor, head: &Tensor| 0.5 * cross_entropy(hidden, head, &labels).unwrap().sum;
+        let weight = head.clone().into();
+        let (_, grads) = cross_entropy_with_gradients(&hidden, &weight, &labels, 0.5, true).unwrap();
+        let loss = |hidden: &Tensor, head: &Tensor| {
+            0.5 * cross_entropy(hidden, &head.clone().into(), &labels).unwrap().sum
+        };
         assert_close(&grads.hidden, &finite_differences(&hidden, 1e-2, |x| loss(x, &head)), 1e-3);
         assert_close(&grads.head.unwrap(), &finite_differences(&head, 1e-2, |w| loss(&hidden, w)), 1e-3);
     }
 
     #[test]
     fn ignored_labels_and_empty_batches_give_nothing() {
-        let head = normal(2, (5, 4));
+        let head = normal(2, (5, 4)).into();
         for rows in [0, 3] {
             let hidden = normal(1, (rows, 4));
             let labels = vec![IGNORE_INDEX; rows];
@@ -329,7 +337,7 @@ mod tests {
     #[test]
     fn extreme_logits_give_exact_losses() {
         let hidden = Tensor::new(&[[1e4_f32], [-1e4]], &Device::Cpu).unwrap();
-        let head = Tensor::new(&[[1_f32], [-1.0], [0.0]], &Device::Cpu).unwrap();
+        let head = Tensor::new(&[[1_f32], [-1.0], [0.0]], &Device::Cpu).unwrap().into();
         let loss = |labels: &[i64]| cross_entropy(&hidden, &head, labels).unwrap().sum;
         assert_eq!(loss(&[0, 1]), 0.0);
         assert_eq!(loss(&[1, 0]), 4e4);
@@ -339,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_label_outside_the_vocabulary_is_refused_with_its_row() {
-        let (hidden, head) = (normal(1, (2, 4)), normal(2, (5, 4)));
+        let (hidden, head) = (normal(1, (2, 4)), normal(2, (5, 4)).into());
         for label in [5, -1] {
             let error = cross_entropy(&hidden, &head, &[0, label]).unwrap_err().to_string();
             assert!(error.contains(&format!("label {label} of row 1")), "{error}");
@@ -347,13 +355,16 @@ mod tests {
     }
 
     #[test]
-    fn a_bf16_head_gives_what_its_widened_copy_gives() {
-        let (hidden, head) = (normal(1, (6, 4)), normal(2, (9, 4)).to_dtype(DType::BF16).unwrap());
-        let wide = head.to_dtype(DType::F32).unwrap();
-        let run =
-            |head: &Tensor| cross_entropy_with_gradients(&hidden, head, &[1, 2, 3, 4, 5, 6], 1.0, false);
-        let ((loss, grads), (wide_loss, wide_grads)) = (run(&head).unwrap(), run(&wide).unwrap());
-        assert!((loss.sum - wide_loss.sum).abs() < 1e-5);
-        assert_close(&grads.hidden, &wide_grads.hidden, 1e-6);
+    fn a_packed_head_gives_the_bits_of_its_tensor() {
+        for dtype in [DType::F32, DType::BF16] {
+            let (hidden, head) = (normal(1, (6, 40)), normal(2, (90, 40)).to_dtype(dtype).unwrap());
+            let run = |head: &LinearWeight| {
+                cross_entropy_with_gradients(&hidden, head, &[1, 2, 3, 4, 5, 6], 1.0, false).unwrap()
+            };
+            let ((loss, grads), (packed_loss, packed_grads)) =
+                (run(&head.clone().into()), run(&LinearWeight::frozen(&head).unwrap()));
+            assert_eq!(loss, packed_loss);
+            assert_close(&packed_grads.hidden, &grads.hidden, 0.0);
+        }
     }
 }

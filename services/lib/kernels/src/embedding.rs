@@ -2,20 +2,31 @@
 
 use candle_core::{CpuStorage, CustomOp1, DType, Device, InplaceOp2, Layout, Result, Shape, Tensor, bail};
 
-use crate::cpu::{matrix, slice, slice_mut};
-use crate::{cpu::Matrix, matmul::from_bf16};
+use crate::{
+    LinearWeight,
+    cpu::{Matrix, matrix, slice, slice_mut, tensor},
+    matmul::Operand,
+};
 
-/// Rows `ids` of `table` [V, H] (f32 or bf16), giving [T, H] f32. Differentiable in the table.
+/// Rows `ids` of `table` [V, H], giving [T, H] f32. Differentiable in a table that is a tensor. A table that serves as output
+/// projection too is packed for that; a row's words then lie a panel's line apart.
 ///
 /// # Errors
 /// When an id is not below V.
-pub fn embedding(table: &Tensor, ids: &[u32]) -> Result<Tensor> {
-    check_ids(ids, table.dims2()?.0)?;
-    if table.device().is_cpu() {
-        table.apply_op1(Lookup { ids: ids.to_vec() })
-    } else {
-        table.index_select(&Tensor::new(ids, table.device())?, 0)?.to_dtype(DType::F32)
+pub fn embedding(table: &LinearWeight, ids: &[u32]) -> Result<Tensor> {
+    let (vocab, width) = table.dims()?;
+    check_ids(ids, vocab)?;
+    if !table.is_cpu() {
+        return table.tensor()?.index_select(&Tensor::new(ids, &table.device())?, 0)?.to_dtype(DType::F32);
     }
+    if let Some(table) = table.as_tensor() {
+        return table.apply_op1(Lookup { ids: ids.to_vec() });
+    }
+    let mut rows = Vec::with_capacity(ids.len() * width);
+    if let Operand::Packed(packed) = table.read()?.operand() {
+        ids.iter().for_each(|id| rows.extend(packed.row(*id as usize)));
+    }
+    tensor(rows, (ids.len(), width))
 }
 
 /// Adds each row of `dy` [T, H] to row `ids[t]` of `table_gradient` [V, H], in place and in order.
@@ -58,7 +69,7 @@ impl CustomOp1 for Lookup {
         match matrix(storage, layout)? {
             Matrix::F32(table) => self.ids.iter().for_each(|id| rows.extend_from_slice(&table[range(id)])),
             Matrix::Bf16(table) => {
-                self.ids.iter().for_each(|id| rows.extend(table[range(id)].iter().map(|v| from_bf16(*v))));
+                self.ids.iter().for_each(|id| rows.extend(table[range(id)].iter().map(|v| v.to_f32())));
             }
         }
         Ok((CpuStorage::F32(rows), Shape::from((self.ids.len(), width))))
@@ -101,7 +112,7 @@ mod tests {
             let index = Tensor::new(ids, &Device::Cpu).unwrap();
             same_values_and_gradients(
                 &[variable(1, (5, 7))],
-                |t| embedding(&t[0], ids),
+                |t| embedding(&t[0].clone().into(), ids),
                 |t| t[0].index_select(&index, 0),
             );
         }
@@ -110,9 +121,11 @@ mod tests {
     #[test]
     fn a_bf16_table_gives_f32_rows() {
         let table = normal(1, (5, 7)).to_dtype(DType::BF16).unwrap();
-        let rows = embedding(&table, &[4, 1]).unwrap();
-        assert_eq!(rows.dtype(), DType::F32);
-        assert_close(&rows.narrow(0, 1, 1).unwrap(), &table.narrow(0, 1, 1).unwrap(), 0.0);
+        for weight in [LinearWeight::from(table.clone()), LinearWeight::frozen(&table).unwrap()] {
+            let rows = embedding(&weight, &[4, 1]).unwrap();
+            assert_eq!(rows.dtype(), DType::F32);
+            assert_close(&rows.narrow(0, 1, 1).unwrap(), &table.narrow(0, 1, 1).unwrap(), 0.0);
+        }
     }
 
     #[test]
@@ -124,7 +137,7 @@ mod tests {
 
     #[test]
     fn no_tokens_give_no_rows_and_an_unknown_id_is_refused() {
-        let table = normal(1, (5, 7));
+        let table = normal(1, (5, 7)).into();
         assert_eq!(embedding(&table, &[]).unwrap().dims(), &[0, 7]);
         let error = embedding(&table, &[5]).unwrap_err().to_string();
         assert!(error.contains("token id 5"), "{error}");

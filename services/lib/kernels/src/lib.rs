@@ -6,6 +6,7 @@
 
 mod adamw;
 mod attention;
+pub mod bench;
 mod clip;
 mod composed;
 mod cpu;
@@ -13,6 +14,7 @@ mod cross_entropy;
 mod dispatch;
 mod dropout;
 mod embedding;
+mod gemm;
 mod linear;
 mod lora_linear;
 mod mapped;
@@ -28,6 +30,7 @@ mod swiglu;
 #[cfg(test)]
 mod testing;
 mod tile;
+mod weight;
 
 pub use adamw::{AdamW, AdamWOptions, StepRates};
 pub use attention::{
@@ -40,6 +43,7 @@ pub use cross_entropy::{
 pub use dispatch::{DISPATCH_VARIABLE, Dispatch, DispatchError, dispatch, requested_dispatch, with_dispatch};
 pub use dropout::{DropoutKey, DropoutMask};
 pub use embedding::{embedding, embedding_backward};
+pub use gemm::Format;
 pub use linear::{InputGradient, linear, linear_weight_gradient};
 pub use lora_linear::{LoraPair, lora_backward, lora_linear};
 pub use mapped::MappedFile;
@@ -50,3 +54,4 @@ pub use rms_norm::{rms_norm, rms_norm_backward};
 pub use rotary::{RopeScaling, RotaryTable, Rotation, rotary};
 pub use segments::Segments;
 pub use swiglu::{swiglu, swiglu_backward};
+pub use weight::LinearWeight;

@@ -1,26 +1,37 @@
 //! The linear map `y = x W^T` in Hugging Face's layout (W is [out, in]): a frozen weight costs no gradient.
 
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
-    cpu::{Matrix, floats, matrix, rows_and_width, slice, tensor, weight},
-    matmul::{self, Sizes, Write},
+    LinearWeight,
+    cpu::{floats, matrix, rows_and_width, slice, tensor},
+    gemm::{Format, Write},
+    matmul::{self, Operand, Sizes},
 };
 
-/// `x [.., in] W^T` for a weight [out, in], f32 or bf16, giving [.., out] f32. Differentiable in `x`, and in the weight when it
-/// is a variable; the tape computes and keeps nothing for a frozen one.
+/// `x [.., in] W^T` for a weight [out, in], giving [.., out] f32. With a bf16 weight the input is rounded to bf16 too; products are
+/// exact and sums f32. Differentiable in `x`, and in the weight when it is made of a variable; the tape computes and keeps nothing
+/// for a frozen one.
 ///
 /// # Errors
 /// When the widths differ or a dtype is not supported.
-pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() { x.contiguous()?.apply_op2(weight, Linear) } else { plain(x, weight) }
+pub fn linear(x: &Tensor, weight: &LinearWeight) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return plain(x, &weight.tensor()?);
+    }
+    let x = x.contiguous()?;
+    match weight.as_tensor() {
+        Some(tensor) => x.apply_op2(tensor, Trained(weight.format())),
+        None => x.apply_op1(Frozen(weight.clone())),
+    }
 }
 
-/// The gradient of the weight [out, in] of [`linear`] from the output gradient [.., out] and the input [.., in].
+/// The gradient of the weight [out, in] of [`linear`] from the output gradient [.., out] and the input [.., in], multiplied in the
+/// weight's format.
 ///
 /// # Errors
 /// When the rows differ.
-pub fn linear_weight_gradient(dy: &Tensor, x: &Tensor) -> Result<Tensor> {
+pub fn linear_weight_gradient(dy: &Tensor, x: &Tensor, format: Format) -> Result<Tensor> {
     let (rows, inputs) = rows_and_width(x.shape())?;
     let (dy_rows, outputs) = rows_and_width(dy.shape())?;
     if rows != dy_rows {
@@ -31,7 +42,7 @@ pub fn linear_weight_gradient(dy: &Tensor, x: &Tensor) -> Result<Tensor> {
     }
     let mut dw = vec![0_f32; outputs * inputs];
     let sizes = Sizes { rows, inputs, outputs };
-    matmul::weight_gradient(&mut dw, Write::Set, &floats(dy)?, &floats(x)?, sizes, 1.0);
+    matmul::weight_gradient(&mut dw, Write::Set, &floats(dy)?, &floats(x)?, sizes, (1.0, format));
     tensor(dw, (outputs, inputs))
 }
 
@@ -59,19 +70,19 @@ impl InputGradient {
     ///
     /// # Errors
     /// When the shapes don't fit.
-    pub fn add_linear(&mut self, dy: &Tensor, w: &Tensor) -> Result<()> {
-        let sizes = sizes(&self.shape, w)?;
+    pub fn add_linear(&mut self, dy: &Tensor, w: &LinearWeight) -> Result<()> {
+        let sizes = sizes(&self.shape, w.dims()?)?;
         if dy.elem_count() != sizes.rows * sizes.outputs {
-            bail!("linear: gradient {:?} does not fit weight {:?}", dy.shape(), w.shape());
+            bail!("linear: gradient {:?} does not fit weight {:?}", dy.shape(), w.dims()?);
         }
-        if !w.device().is_cpu() {
+        if !w.is_cpu() {
             let dy = dy.reshape((sizes.rows, sizes.outputs))?;
-            let product = dy.matmul(&w.to_dtype(DType::F32)?)?.reshape(&self.shape)?;
+            let product = dy.matmul(&w.tensor()?.to_dtype(DType::F32)?)?.reshape(&self.shape)?;
             return self.add_tensor(product);
         }
-        let (weight, dy) = (weight(w)?, floats(dy)?);
+        let (weight, dy) = (w.read()?, floats(dy)?);
         let (sum, write) = self.host();
-        matmul::input_gradient(sum, write, &dy, weight.matrix(), sizes, 1.0);
+        matmul::input_gradient(sum, write, &dy, weight.operand(), sizes, 1.0);
         Ok(())
     }
 
@@ -108,11 +119,10 @@ impl InputGradient {
     }
 }
 
-pub(crate) fn sizes(input: &Shape, weight: &Tensor) -> Result<Sizes> {
+pub(crate) fn sizes(input: &Shape, (outputs, width): (usize, usize)) -> Result<Sizes> {
     let (rows, inputs) = rows_and_width(input)?;
-    let (outputs, width) = weight.dims2()?;
     if inputs != width {
-        bail!("linear: input {input:?} does not fit weight {:?}", weight.shape());
+        bail!("linear: input {input:?} does not fit weight [{outputs}, {width}]");
     }
     Ok(Sizes { rows, inputs, outputs })
 }
@@ -127,26 +137,49 @@ pub(crate) fn output_shape(input: &Shape, outputs: usize) -> Shape {
 
 /// The definition in candle's operations.
 pub(crate) fn plain(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let Sizes { rows, inputs, outputs } = sizes(x.shape(), weight)?;
+    let Sizes { rows, inputs, outputs } = sizes(x.shape(), weight.dims2()?)?;
     let y = x.reshape((rows, inputs))?.matmul(&weight.to_dtype(DType::F32)?.t()?)?;
     y.reshape(output_shape(x.shape(), outputs))
 }
 
 /// `x W^T` as numbers.
-pub(crate) fn forward(x: &[f32], shape: &Shape, w: Matrix<'_>, w_shape: &Shape) -> Result<(Vec<f32>, Shape)> {
-    let (rows, inputs) = rows_and_width(shape)?;
-    let (outputs, width) = w_shape.dims2()?;
-    if inputs != width {
-        bail!("linear: input {shape:?} does not fit weight {w_shape:?}");
-    }
-    let mut y = vec![0_f32; rows * outputs];
-    matmul::forward(&mut y, Write::Set, x, w, Sizes { rows, inputs, outputs }, 1.0);
-    Ok((y, output_shape(shape, outputs)))
+pub(crate) fn forward(
+    x: &[f32],
+    shape: &Shape,
+    w: Operand<'_>,
+    dims: (usize, usize),
+) -> Result<(Vec<f32>, Shape)> {
+    let sizes = sizes(shape, dims)?;
+    let mut y = vec![0_f32; sizes.rows * sizes.outputs];
+    matmul::forward(&mut y, Write::Set, x, w, sizes, 1.0);
+    Ok((y, output_shape(shape, sizes.outputs)))
 }
 
-struct Linear;
+/// A linear map whose weight gets no gradient.
+struct Frozen(LinearWeight);
 
-impl CustomOp2 for Linear {
+impl CustomOp1 for Frozen {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let weight = self.0.read()?;
+        let (y, shape) = forward(slice(storage, layout)?, layout.shape(), weight.operand(), self.0.dims()?)?;
+        Ok((CpuStorage::F32(y), shape))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let mut dx = InputGradient::new(x);
+        dx.add_linear(&dy.contiguous()?, &self.0)?;
+        dx.finish().map(Some)
+    }
+}
+
+/// A linear map whose weight is a tensor, multiplied in this format.
+struct Trained(Format);
+
+impl CustomOp2 for Trained {
     fn name(&self) -> &'static str {
         "linear"
     }
@@ -158,7 +191,8 @@ impl CustomOp2 for Linear {
         s2: &CpuStorage,
         l2: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (y, shape) = forward(slice(s1, l1)?, l1.shape(), matrix(s2, l2)?, l2.shape())?;
+        let weight = Operand::Rows(matrix(s2, l2)?, self.0);
+        let (y, shape) = forward(slice(s1, l1)?, l1.shape(), weight, l2.shape().dims2()?)?;
         Ok((CpuStorage::F32(y), shape))
     }
 
@@ -171,8 +205,8 @@ impl CustomOp2 for Linear {
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let dy = dy.contiguous()?;
         let mut dx = InputGradient::new(x);
-        dx.add_linear(&dy, w)?;
-        let dw = w.track_op().then(|| linear_weight_gradient(&dy, &x.contiguous()?)).transpose()?;
+        dx.add_linear(&dy, &LinearWeight::trained(w.detach(), self.0))?;
+        let dw = w.track_op().then(|| linear_weight_gradient(&dy, &x.contiguous()?, self.0)).transpose()?;
         Ok((Some(dx.finish()?), dw))
     }
 }
@@ -188,7 +222,7 @@ mod tests {
         for (rows, inputs, outputs) in [(1, 1, 1), (1, 37, 5), (6, 3, 70), (131, 65, 33)] {
             same_values_and_gradients(
                 &[variable(1, (rows, inputs)), variable(2, (outputs, inputs))],
-                |t| linear(&t[0], &t[1]),
+                |t| linear(&t[0], &t[1].clone().into()),
                 |t| plain(&t[0], &t[1]),
             );
         }
@@ -197,40 +231,55 @@ mod tests {
     #[test]
     fn a_frozen_weight_gets_no_gradient_but_passes_the_inputs_on() {
         let (x, w) = (variable(1, (3, 4)), normal(2, (5, 4)));
-        let gradients = linear(&x, &w).unwrap().sum_all().unwrap().backward().unwrap();
-        assert!(gradients.get(&w).is_none());
         let expected =
             plain(&Tensor::ones((3, 5), DType::F32, x.device()).unwrap(), &w.t().unwrap()).unwrap();
-        assert_close(gradients.get(&x).unwrap(), &expected, 1e-5);
+        for weight in [LinearWeight::from(w.clone()), LinearWeight::frozen(&w).unwrap()] {
+            let gradients = linear(&x, &weight).unwrap().sum_all().unwrap().backward().unwrap();
+            assert!(gradients.get(&w).is_none());
+            assert_close(gradients.get(&x).unwrap(), &expected, 1e-5);
+        }
     }
 
     #[test]
-    fn a_bf16_weight_gives_what_its_widened_copy_gives() {
+    fn a_bf16_weight_multiplies_the_rounded_input_exactly() {
         let x = Var::from_tensor(&normal(1, (7, 40))).unwrap();
         let narrow = normal(2, (9, 40)).to_dtype(DType::BF16).unwrap();
-        let wide = narrow.to_dtype(DType::F32).unwrap();
-        let run = |w: &Tensor| {
-            let y = linear(&x, w).unwrap();
-            let gradients = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
-            (y, gradients.get(&x).unwrap().clone())
-        };
-        let ((y, dx), (wide_y, wide_dx)) = (run(&narrow), run(&wide));
-        assert_close(&y, &wide_y, 1e-6);
-        assert_close(&dx, &wide_dx, 1e-6);
+        let rounded = |t: &Tensor| t.to_dtype(DType::BF16).unwrap().to_dtype(DType::F32).unwrap();
+        let y = plain(&rounded(x.as_tensor()), &rounded(&narrow)).unwrap();
+        let dx = plain(&rounded(&y), &rounded(&narrow).t().unwrap().contiguous().unwrap()).unwrap();
+        for weight in [LinearWeight::from(narrow.clone()), LinearWeight::frozen(&narrow).unwrap()] {
+            let found = linear(&x, &weight).unwrap();
+            assert_close(&found, &y, 1e-6);
+            let gradients = (found * y.detach()).unwrap().sum_all().unwrap().backward().unwrap();
+            assert_close(gradients.get(&x).unwrap(), &dx, 1e-5);
+        }
+    }
+
+    #[test]
+    fn a_trained_f32_weight_can_be_multiplied_as_bf16() {
+        let (x, w) = (variable(1, (20, 33)), variable(2, (9, 33)));
+        let weight = LinearWeight::trained(w.as_tensor().clone(), Format::Bf16);
+        let run = |y: Tensor| y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        let found = run(linear(&x, &weight).unwrap());
+        let expected = run(plain(&x, &w).unwrap());
+        for variable in [&x, &w] {
+            assert_close(found.get(variable).unwrap(), expected.get(variable).unwrap(), 0.02);
+        }
     }
 
     #[test]
     fn leading_dimensions_are_kept_and_an_empty_batch_stays_empty() {
         let w = normal(2, (5, 4));
-        assert_eq!(linear(&normal(1, (2, 3, 4)), &w).unwrap().dims(), &[2, 3, 5]);
-        assert_eq!(linear(&normal(1, (0, 4)), &w).unwrap().dims(), &[0, 5]);
-        let dw = linear_weight_gradient(&normal(1, (0, 5)), &normal(1, (0, 4))).unwrap();
+        let weight = LinearWeight::frozen(&w).unwrap();
+        assert_eq!(linear(&normal(1, (2, 3, 4)), &weight).unwrap().dims(), &[2, 3, 5]);
+        assert_eq!(linear(&normal(1, (0, 4)), &weight).unwrap().dims(), &[0, 5]);
+        let dw = linear_weight_gradient(&normal(1, (0, 5)), &normal(1, (0, 4)), Format::F32).unwrap();
         assert_close(&dw, &w.zeros_like().unwrap(), 0.0);
     }
 
     #[test]
     fn widths_that_differ_are_refused() {
-        let error = linear(&normal(1, (2, 3)), &normal(2, (5, 4))).unwrap_err().to_string();
+        let error = linear(&normal(1, (2, 3)), &normal(2, (5, 4)).into()).unwrap_err().to_string();
         assert!(error.contains("does not fit weight"), "{error}");
     }
 }

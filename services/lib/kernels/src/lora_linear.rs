@@ -3,20 +3,21 @@
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
-    DropoutMask,
+    DropoutMask, LinearWeight,
     composed::gradients,
-    cpu::{Matrix, floats, for_rows, matrix, slice, tensor, weight},
+    cpu::{floats, for_rows, matrix, slice, tensor},
+    gemm::{Left, Tiles, Write},
     linear::{self, InputGradient, linear, sizes},
-    matmul::{self, Sizes, Write},
+    matmul::{self, Operand, Sizes},
 };
 
 /// A low-rank update: `scale * (dropout(x) A^T) B^T` is added to the output of a linear map.
 #[derive(Clone, Debug)]
 pub struct LoraPair {
-    /// The down projection, [r, in], f32 or bf16.
-    pub a: Tensor,
-    /// The up projection, [out, r], of the same dtype.
-    pub b: Tensor,
+    /// The down projection, [r, in].
+    pub a: LinearWeight,
+    /// The up projection, [out, r].
+    pub b: LinearWeight,
     /// Multiplies the update: `lora_alpha / r`, or `lora_alpha / sqrt(r)` with rsLoRA.
     pub scale: f64,
     /// Probability with which an element of the input is dropped while training.
@@ -29,7 +30,7 @@ impl LoraPair {
     /// # Errors
     /// When A is not a matrix.
     pub fn rank(&self) -> Result<usize> {
-        Ok(self.a.dims2()?.0)
+        Ok(self.a.dims()?.0)
     }
 
     /// The same numbers, out of reach of any tape.
@@ -38,9 +39,9 @@ impl LoraPair {
     }
 
     fn check(&self, base: Sizes) -> Result<usize> {
-        let ((rank, inputs), (outputs, columns)) = (self.a.dims2()?, self.b.dims2()?);
+        let ((rank, inputs), (outputs, columns)) = (self.a.dims()?, self.b.dims()?);
         if inputs != base.inputs || outputs != base.outputs || columns != rank {
-            let (a, b) = (self.a.shape(), self.b.shape());
+            let (a, b) = ([rank, inputs], [outputs, columns]);
             bail!("lora: A {a:?} and B {b:?} do not fit a weight [{}, {}]", base.outputs, base.inputs);
         }
         Ok(rank)
@@ -48,24 +49,65 @@ impl LoraPair {
 }
 
 /// `x W^T + scale * (dropout(x) A^T) B^T` for `x` [.., in] f32 and a weight [out, in], giving [.., out] f32. Without a pair it
-/// is [`linear`]. Differentiable in `x`, A and B; the weight is taken as frozen when there is a pair.
+/// is [`linear`]. A pair in training is multiplied as f32 whatever the weight: it costs little, and halves the error of its gradients.
+/// Differentiable in `x`, A and B; the weight is taken as frozen when there is a pair.
 ///
 /// # Errors
 /// When shapes or dtypes don't fit.
 pub fn lora_linear(
     x: &Tensor,
-    w: &Tensor,
+    w: &LinearWeight,
     pair: Option<&LoraPair>,
     mask: Option<DropoutMask>,
 ) -> Result<Tensor> {
     let Some(pair) = pair else { return linear(x, w) };
-    pair.check(sizes(x.shape(), w)?)?;
-    let (scale, w) = (pair.scale as f32, w.detach());
-    if x.device().is_cpu() {
-        x.contiguous()?.apply_op3(&pair.a, &pair.b, LoraLinear { weight: w, scale, mask })
-    } else {
-        plain(x, &w, &pair.a, &pair.b, scale, mask)
+    pair.check(sizes(x.shape(), w.dims()?)?)?;
+    let scale = pair.scale as f32;
+    if !x.device().is_cpu() {
+        return plain(x, &w.tensor()?, &pair.a.tensor()?, &pair.b.tensor()?, scale, mask);
     }
+    let x = x.contiguous()?;
+    match (pair.a.as_tensor(), pair.b.as_tensor()) {
+        (Some(a), Some(b)) => x.apply_op3(a, b, LoraLinear { weight: w.detach(), scale, mask }),
+        _ => serve(&x, w, pair, mask),
+    }
+}
+
+/// [`lora_linear`] with a packed pair, for answers alone: no tape.
+fn serve(x: &Tensor, w: &LinearWeight, pair: &LoraPair, mask: Option<DropoutMask>) -> Result<Tensor> {
+    let base = sizes(x.shape(), w.dims()?)?;
+    let (weight, a, b, values) = (w.read()?, pair.a.read()?, pair.b.read()?, floats(x)?);
+    let mut y = vec![0_f32; base.rows * base.outputs];
+    let update =
+        Update { a: a.operand(), b: b.operand(), rank: pair.rank()?, scale: pair.scale as f32, mask };
+    forward(&mut y, &values, weight.operand(), base, &update);
+    tensor(y, linear::output_shape(x.shape(), base.outputs))
+}
+
+/// A pair to multiply by.
+struct Update<'a> {
+    a: Operand<'a>,
+    b: Operand<'a>,
+    rank: usize,
+    scale: f32,
+    mask: Option<DropoutMask>,
+}
+
+/// The sum of both maps; the input is packed once where both read the same.
+fn forward(y: &mut [f32], x: &[f32], w: Operand<'_>, sizes: Sizes, update: &Update<'_>) {
+    let Sizes { rows, inputs, outputs } = sizes;
+    let packed = Tiles::pack(Left::Rows(x), rows, inputs, w.format(), 1.0);
+    matmul::forward_packed(y, Write::Set, &packed, w, outputs);
+    let mut low = vec![0_f32; rows * update.rank];
+    if update.mask.is_none() && update.a.format() == w.format() {
+        matmul::forward_packed(&mut low, Write::Set, &packed, update.a, update.rank);
+    } else {
+        let dropped = update.mask.map(|mask| drop_out(x, inputs, mask));
+        let down = Sizes { rows, inputs, outputs: update.rank };
+        matmul::forward(&mut low, Write::Set, dropped.as_deref().unwrap_or(x), update.a, down, 1.0);
+    }
+    let up = Sizes { rows, inputs: update.rank, outputs };
+    matmul::forward(y, Write::Add, &low, update.b, up, update.scale);
 }
 
 /// Gradients of the update in [`lora_linear`] for the output gradient `dy` [.., out]: those of A [r, in] and B [out, r] are
@@ -80,7 +122,7 @@ pub fn lora_backward(
     dy: &Tensor,
     dx: &mut InputGradient,
 ) -> Result<(Tensor, Tensor)> {
-    let (inputs, outputs) = (pair.a.dim(1)?, pair.b.dim(0)?);
+    let (inputs, outputs) = (pair.a.dims()?.1, pair.b.dims()?.0);
     let rows = x.elem_count() / inputs.max(1);
     let base = Sizes { rows, inputs, outputs };
     let rank = pair.check(base)?;
@@ -88,33 +130,33 @@ pub fn lora_backward(
         bail!("lora: gradient {:?} does not fit input {:?}", dy.shape(), x.shape());
     }
     if !x.device().is_cpu() {
-        let (a, b) = (pair.a.to_dtype(DType::F32)?, pair.b.to_dtype(DType::F32)?);
+        let (a, b) = (pair.a.tensor()?.to_dtype(DType::F32)?, pair.b.tensor()?.to_dtype(DType::F32)?);
         let grads = gradients(&[x, &a, &b], dy, |t| update(&t[0], &t[1], &t[2], pair.scale as f32, mask))?;
         dx.add_tensor(grads[0].clone())?;
         return Ok((grads[1].clone(), grads[2].clone()));
     }
-    let (a, b, dy, values) = (weight(&pair.a)?, weight(&pair.b)?, floats(dy)?, floats(x)?);
+    let (a, b, dy, values) = (pair.a.read()?, pair.b.read()?, floats(dy)?, floats(x)?);
     let dropped = mask.map(|mask| drop_out(&values, inputs, mask));
     let dropped = dropped.as_deref().unwrap_or(&values);
     let (down, up) = (Sizes { rows, inputs, outputs: rank }, Sizes { rows, inputs: rank, outputs });
-    let scale = pair.scale as f32;
+    let (scale, format) = (pair.scale as f32, pair.a.format());
 
     let mut low = vec![0_f32; rows * rank];
-    matmul::forward(&mut low, Write::Set, dropped, a.matrix(), down, 1.0); // [rows, r]
+    matmul::forward(&mut low, Write::Set, dropped, a.operand(), down, 1.0); // [rows, r]
     let mut db = vec![0_f32; outputs * rank];
-    matmul::weight_gradient(&mut db, Write::Set, &dy, &low, up, scale);
+    matmul::weight_gradient(&mut db, Write::Set, &dy, &low, up, (scale, format));
     let mut dlow = low;
-    matmul::input_gradient(&mut dlow, Write::Set, &dy, b.matrix(), up, scale); // [rows, r]
+    matmul::input_gradient(&mut dlow, Write::Set, &dy, b.operand(), up, scale); // [rows, r]
     let mut da = vec![0_f32; rank * inputs];
-    matmul::weight_gradient(&mut da, Write::Set, &dlow, dropped, down, 1.0);
-    add_input_gradient(dx, &dlow, a.matrix(), down, mask);
+    matmul::weight_gradient(&mut da, Write::Set, &dlow, dropped, down, (1.0, format));
+    add_input_gradient(dx, &dlow, a.operand(), down, mask);
     Ok((tensor(da, (rank, inputs))?, tensor(db, (outputs, rank))?))
 }
 
 fn add_input_gradient(
     dx: &mut InputGradient,
     dlow: &[f32],
-    a: Matrix<'_>,
+    a: Operand<'_>,
     down: Sizes,
     mask: Option<DropoutMask>,
 ) {
@@ -167,7 +209,7 @@ fn plain(
 }
 
 struct LoraLinear {
-    weight: Tensor,
+    weight: LinearWeight,
     scale: f32,
     mask: Option<DropoutMask>,
 }
@@ -186,17 +228,12 @@ impl CustomOp3 for LoraLinear {
         s3: &CpuStorage,
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (x, a, b) = (slice(s1, l1)?, matrix(s2, l2)?, matrix(s3, l3)?);
-        let w = weight(&self.weight)?;
-        let (mut y, shape) = linear::forward(x, l1.shape(), w.matrix(), self.weight.shape())?;
-        let Sizes { rows, inputs, outputs } = sizes(l1.shape(), &self.weight)?;
-        let rank = l2.shape().dims2()?.0;
-        let dropped = self.mask.map(|mask| drop_out(x, inputs, mask));
-        let mut low = vec![0_f32; rows * rank];
-        let down = Sizes { rows, inputs, outputs: rank };
-        matmul::forward(&mut low, Write::Set, dropped.as_deref().unwrap_or(x), a, down, 1.0);
-        matmul::forward(&mut y, Write::Add, &low, b, Sizes { rows, inputs: rank, outputs }, self.scale);
-        Ok((CpuStorage::F32(y), shape))
+        let (a, b) = (Operand::from(matrix(s2, l2)?), Operand::from(matrix(s3, l3)?));
+        let base = sizes(l1.shape(), self.weight.dims()?)?;
+        let mut y = vec![0_f32; base.rows * base.outputs];
+        let update = Update { a, b, rank: l2.shape().dims2()?.0, scale: self.scale, mask: self.mask };
+        forward(&mut y, slice(s1, l1)?, self.weight.read()?.operand(), base, &update);
+        Ok((CpuStorage::F32(y), linear::output_shape(l1.shape(), base.outputs)))
     }
 
     fn bwd(
@@ -208,7 +245,8 @@ impl CustomOp3 for LoraLinear {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (x, dy) = (x.contiguous()?.detach(), dy.contiguous()?);
-        let pair = LoraPair { a: a.detach(), b: b.detach(), scale: f64::from(self.scale), dropout: 0.0 };
+        let (a, b) = (a.detach().into(), b.detach().into());
+        let pair = LoraPair { a, b, scale: f64::from(self.scale), dropout: 0.0 };
         let mut dx = InputGradient::new(&x);
         dx.add_linear(&dy, &self.weight)?;
         let (da, db) = lora_backward(&x, &pair, self.mask, &dy, &mut dx)?;
@@ -225,7 +263,7 @@ mod tests {
     };
 
     fn pair(a: &Tensor, b: &Tensor) -> LoraPair {
-        LoraPair { a: a.clone(), b: b.clone(), scale: 0.5, dropout: 0.0 }
+        LoraPair { a: a.clone().into(), b: b.clone().into(), scale: 0.5, dropout: 0.0 }
     }
 
     #[test]
@@ -235,7 +273,7 @@ mod tests {
                 let w = normal(9, (outputs, inputs));
                 same_values_and_gradients(
                     &[variable(1, (rows, inputs)), variable(2, (rank, inputs)), variable(3, (outputs, rank))],
-                    |t| lora_linear(&t[0], &w, Some(&pair(&t[1], &t[2])), mask),
+                    |t| lora_linear(&t[0], &w.clone().into(), Some(&pair(&t[1], &t[2])), mask),
                     |t| plain(&t[0], &w, &t[1], &t[2], 0.5, mask),
                 );
             }
@@ -245,18 +283,25 @@ mod tests {
     #[test]
     fn without_a_pair_it_is_the_linear_map() {
         let (x, w) = (normal(1, (3, 4)), normal(2, (5, 4)));
+        let w = w.into();
         assert_close(&lora_linear(&x, &w, None, None).unwrap(), &linear(&x, &w).unwrap(), 0.0);
     }
 
     #[test]
-    fn bf16_pairs_are_widened() {
-        let (x, w) = (normal(1, (6, 4)), normal(2, (5, 4)));
-        let (a, b) = (normal(3, (2, 4)), normal(4, (5, 2)));
-        let narrow = |t: &Tensor| t.to_dtype(DType::BF16).unwrap();
-        let wide = |t: &Tensor| narrow(t).to_dtype(DType::F32).unwrap();
-        let found = lora_linear(&x, &w, Some(&pair(&narrow(&a), &narrow(&b))), None).unwrap();
-        let expected = lora_linear(&x, &w, Some(&pair(&wide(&a), &wide(&b))), None).unwrap();
-        assert_close(&found, &expected, 1e-6);
+    fn a_packed_pair_gives_the_bits_of_its_tensors() {
+        for dtype in [DType::F32, DType::BF16] {
+            let of = |seed, shape: (usize, usize)| normal(seed, shape).to_dtype(dtype).unwrap();
+            let (x, w, a, b) = (normal(1, (6, 40)), of(2, (35, 40)), of(3, (5, 40)), of(4, (35, 5)));
+            let weight = LinearWeight::frozen(&w).unwrap();
+            let packed = LoraPair {
+                a: LinearWeight::frozen(&a).unwrap(),
+                b: LinearWeight::frozen(&b).unwrap(),
+                scale: 0.5,
+                dropout: 0.0,
+            };
+            let found = lora_linear(&x, &weight, Some(&packed), None).unwrap();
+            assert_close(&found, &lora_linear(&x, &weight, Some(&pair(&a, &b)), None).unwrap(), 0.0);
+        }
     }
 
     #[test]
@@ -265,8 +310,8 @@ mod tests {
         let (x, dy) = (normal(1, (0, 4)), normal(1, (0, 5)));
         let mut dx = InputGradient::new(&x);
         let (da, db) = lora_backward(&x, &pair, None, &dy, &mut dx).unwrap();
-        assert_close(&da, &pair.a.zeros_like().unwrap(), 0.0);
-        assert_close(&db, &pair.b.zeros_like().unwrap(), 0.0);
+        assert_close(&da, &normal(3, (2, 4)).zeros_like().unwrap(), 0.0);
+        assert_close(&db, &normal(4, (5, 2)).zeros_like().unwrap(), 0.0);
         assert_eq!(dx.finish().unwrap().dims(), &[0, 4]);
     }
 
@@ -274,7 +319,7 @@ mod tests {
     fn a_pair_for_another_shape_is_refused() {
         let (x, w) = (normal(1, (3, 4)), normal(2, (5, 4)));
         let wrong = pair(&normal(3, (2, 3)), &normal(4, (5, 2)));
-        let error = lora_linear(&x, &w, Some(&wrong), None).unwrap_err().to_string();
+        let error = lora_linear(&x, &w.into(), Some(&wrong), None).unwrap_err().to_string();
         assert!(error.contains("do not fit a weight [5, 4]"), "{error}");
     }
 }

@@ -29,6 +29,23 @@ impl MappedFile {
         Ok(Self { map: Some(map) })
     }
 
+    /// Lets the pages of a part of [`MappedFile::bytes`] go that has been read: read again, they come from the file again. A hint.
+    pub fn forget(&self, part: &[u8]) {
+        let (Some(map), Some(start)) = (&self.map, (part.as_ptr() as usize).checked_sub(self.start())) else {
+            return;
+        };
+        if start + part.len() > map.len() {
+            return;
+        }
+        #[cfg(unix)]
+        // SAFETY: the map is read-only and backed by a file, so pages that are dropped are read from it again, as they were.
+        let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, part.len()) };
+    }
+
+    fn start(&self) -> usize {
+        self.bytes().as_ptr() as usize
+    }
+
     /// The file's bytes.
     pub fn bytes(&self) -> &[u8] {
         self.map.as_deref().unwrap_or_default()
@@ -48,5 +65,17 @@ mod tests {
             assert_eq!(MappedFile::open(&path).unwrap().bytes(), bytes);
         }
         assert!(MappedFile::open(&dir.path().join("absent")).is_err());
+    }
+
+    #[test]
+    fn forgotten_bytes_are_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let bytes: Vec<u8> = (0..100_000_u32).map(|i| i as u8).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let map = MappedFile::open(&path).unwrap();
+        map.forget(&map.bytes()[4000..90_000]);
+        map.forget(b"bytes of something else");
+        assert_eq!(map.bytes(), bytes);
     }
 }

@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::Cpu;
 
     let mut decoder = Decoder::init(config.clone(), 0, &device)?;
-    let parameters = decoder.set_trainable()?;
+    let parameters = decoder.set_trainable(None)?;
     measure("full", &decoder, None, &parameters, steps)?;
 
     let decoder = Decoder::init(config.clone(), 0, &device)?;
@@ -103,7 +103,7 @@ impl Pairs {
                 let b = Tensor::zeros((outputs, RANK), candle_core::DType::F32, &Device::Cpu)?;
                 let (a, b) = (Var::from_tensor(&a)?, Var::from_tensor(&b)?);
                 let (scale, pair) = (1.0, (a.as_tensor().clone(), b.as_tensor().clone()));
-                pairs.push(LoraPair { a: pair.0, b: pair.1, scale, dropout });
+                pairs.push(LoraPair { a: pair.0.into(), b: pair.1.into(), scale, dropout });
                 parameters.extend([(format!("{path}.lora_A"), a), (format!("{path}.lora_B"), b)]);
             }
         }

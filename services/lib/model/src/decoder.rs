@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
-use rootstock_kernels::{Random, RotaryTable, Segments, embedding, linear, rms_norm};
+use rootstock_kernels::{Format, Random, RotaryTable, Segments, embedding, linear, rms_norm};
 
 use crate::{
     Adapter, Config, EMBEDDING, FINAL_NORM, HEAD, KvCache, ModelError, Projection,
     config::{input_norm_name, post_attention_norm_name},
     layer::{Context, Layer, Pass},
-    weight::Weight,
+    weight::{Loaded, Matrix, Named, Vector, Weight},
 };
 
 mod load;
@@ -32,12 +32,12 @@ pub struct Decoder {
     recompute: Recompute,
     rotary: RotaryTable,
     /// [V, H]
-    embedding: Weight,
+    embedding: Matrix,
     layers: Vec<Layer>,
     /// [H]
-    norm: Weight,
+    norm: Vector,
     /// [V, H]; absent when tied to the embedding.
-    head: Option<Weight>,
+    head: Option<Matrix>,
 }
 
 impl Decoder {
@@ -49,40 +49,48 @@ impl Decoder {
     pub fn init(config: Config, seed: u64, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
         let std = config.initializer_range;
-        let mut tensors = BTreeMap::new();
+        let mut loaded = BTreeMap::new();
         for spec in config.tensors() {
             let tensor = match spec.shape.len() {
                 1 => Tensor::ones(spec.shape, DType::F32, device)?,
                 _ => Random::named(seed, &spec.name).normal_tensor(spec.shape, 0.0, std, device)?,
             };
-            tensors.insert(spec.name, tensor);
+            loaded.insert(spec.name, Loaded::new(tensor)?);
         }
-        Self::from_tensors(config, tensors, device)
+        Self::from_loaded(config, loaded, device)
     }
 
     /// A model of these tensors, whose shapes have been checked.
+    #[cfg(test)]
     pub(crate) fn from_tensors(
         config: Config,
-        mut tensors: BTreeMap<String, Tensor>,
+        tensors: BTreeMap<String, Tensor>,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let mut take = |name: String| match tensors.remove(&name) {
-            Some(tensor) => Ok(Weight::new(name, tensor)),
-            None => Err(ModelError::MissingTensors(vec![name])),
-        };
-        let embedding = take(EMBEDDING.to_owned())?;
+        let loaded = tensors.into_iter().map(|(name, tensor)| Ok((name, Loaded::new(tensor)?)));
+        Self::from_loaded(config, loaded.collect::<Result<_, ModelError>>()?, device)
+    }
+
+    /// A model of these weights, whose shapes have been checked.
+    fn from_loaded(
+        config: Config,
+        mut loaded: BTreeMap<String, Loaded>,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let mut take = Take(&mut loaded);
+        let embedding = take.matrix(EMBEDDING.to_owned())?;
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for index in 0..config.num_hidden_layers {
-            let [q, k, v, o, gate, up, down] = Projection::ALL.map(|p| take(p.weight_name(index)));
+            let [q, k, v, o, gate, up, down] = Projection::ALL.map(|p| take.matrix(p.weight_name(index)));
             layers.push(Layer {
                 index,
                 projections: [q?, k?, v?, o?, gate?, up?, down?],
-                input_norm: take(input_norm_name(index))?,
-                post_attention_norm: take(post_attention_norm_name(index))?,
+                input_norm: take.vector(input_norm_name(index))?,
+                post_attention_norm: take.vector(post_attention_norm_name(index))?,
             });
         }
-        let norm = take(FINAL_NORM.to_owned())?;
-        let head = if config.tie_word_embeddings { None } else { Some(take(HEAD.to_owned())?) };
+        let norm = take.vector(FINAL_NORM.to_owned())?;
+        let head = if config.tie_word_embeddings { None } else { Some(take.matrix(HEAD.to_owned())?) };
         let rotary = RotaryTable::new(config.head_dim, config.rope_theta, &config.rope_scaling);
         let recompute = Recompute::default();
         Ok(Self { config, device: device.clone(), recompute, rotary, embedding, layers, norm, head })
@@ -98,25 +106,43 @@ impl Decoder {
         &self.device
     }
 
-    /// Every weight by its Hugging Face name, in the order of `Config::tensors`, without copying.
-    pub fn named_tensors(&self) -> Vec<(String, Tensor)> {
-        self.weights().map(|weight| (weight.name().to_owned(), weight.tensor().clone())).collect()
+    /// Every weight by its Hugging Face name, in the order of `Config::tensors`; packed ones are unpacked into copies.
+    ///
+    /// # Errors
+    /// When memory for the copies is not to be had.
+    pub fn named_tensors(&self) -> Result<Vec<(String, Tensor)>, ModelError> {
+        self.weights().map(|weight| Ok((weight.name().to_owned(), weight.tensor()?))).collect()
     }
 
     /// Bytes of all weights.
     pub fn bytes(&self) -> usize {
-        self.weights().map(|w| w.tensor().elem_count() * w.tensor().dtype().size_in_bytes()).sum()
+        self.weights().map(Named::bytes).sum()
     }
 
-    /// Makes every weight an f32 variable and returns them by name: the parameters of full training.
+    /// In which format the matrices are multiplied.
+    pub fn format(&self) -> Format {
+        self.embedding.numbers().format()
+    }
+
+    /// Makes every weight an f32 variable and returns them by name: the parameters of full training. Matrices are multiplied in the
+    /// format given, or in the one they were loaded in.
     ///
     /// # Errors
     /// When memory for the variables is not to be had.
-    pub fn set_trainable(&mut self) -> Result<Vec<(String, Var)>, ModelError> {
-        let layers = self.layers.iter_mut().flat_map(Layer::weights_mut);
-        let all = std::iter::once(&mut self.embedding).chain(layers);
-        let all = all.chain(std::iter::once(&mut self.norm)).chain(&mut self.head);
-        all.map(|weight| Ok((weight.name().to_owned(), weight.train()?))).collect()
+    pub fn set_trainable(&mut self, format: Option<Format>) -> Result<Vec<(String, Var)>, ModelError> {
+        let mut variables = Vec::new();
+        let mut train = |weight: &mut dyn Named| {
+            let variable = weight.train(format)?;
+            variables.push((weight.name().to_owned(), variable));
+            Ok::<_, ModelError>(())
+        };
+        train(&mut self.embedding)?;
+        for layer in &mut self.layers {
+            layer.weights_mut().try_for_each(&mut train)?;
+        }
+        train(&mut self.norm)?;
+        self.head.as_mut().map_or(Ok(()), |head| train(head))?;
+        Ok(variables)
     }
 
     /// Chooses between keeping activations and computing them again.
@@ -143,14 +169,14 @@ impl Decoder {
         let start = cache.len();
         let positions: Vec<u32> = (start..start + ids.len()).map(|position| position as u32).collect();
         let pass = self.pass(&positions, adapter);
-        let mut x = embedding(self.embedding.tensor(), ids)?; // [n, H]
+        let mut x = embedding(self.embedding.numbers(), ids)?; // [n, H]
         for layer in &self.layers {
             (x, _) = layer.forward(&x, &pass, &mut Context::Cached(&mut *cache))?;
         }
         cache.advance(ids.len());
         let last = x.narrow(0, ids.len() - 1, 1)?; // [1, H]
-        let normed = rms_norm(&last, self.norm.tensor(), self.config.rms_norm_eps)?;
-        Ok(linear(&normed, self.head().tensor())?.squeeze(0)?) // [V]
+        let normed = rms_norm(&last, self.norm.numbers(), self.config.rms_norm_eps)?;
+        Ok(linear(&normed, self.head().numbers())?.squeeze(0)?) // [V]
     }
 
     /// Logits [S, V] f32 after each of `ids`, which begin a sequence.
@@ -161,7 +187,7 @@ impl Decoder {
         self.check_ids(ids)?;
         let segments = Segments::new(&[ids.len()]);
         let hidden = self.hidden(ids, &segments, adapter)?; // [S, H]
-        Ok(linear(&hidden, self.head().tensor())?) // [S, V]
+        Ok(linear(&hidden, self.head().numbers())?) // [S, V]
     }
 
     /// Normed hidden states [T, H] of packed sequences.
@@ -172,11 +198,11 @@ impl Decoder {
         adapter: Option<&dyn Adapter>,
     ) -> Result<Tensor, ModelError> {
         let pass = self.pass(&segments.positions(), adapter);
-        let mut x = embedding(self.embedding.tensor(), ids)?; // [T, H]
+        let mut x = embedding(self.embedding.numbers(), ids)?; // [T, H]
         for layer in &self.layers {
             (x, _) = layer.forward(&x, &pass, &mut Context::Packed(segments))?;
         }
-        Ok(rms_norm(&x, self.norm.tensor(), self.config.rms_norm_eps)?)
+        Ok(rms_norm(&x, self.norm.numbers(), self.config.rms_norm_eps)?)
     }
 
     pub(crate) fn pass<'a>(&self, positions: &[u32], adapter: Option<&'a dyn Adapter>) -> Pass<'a> {
@@ -193,22 +219,26 @@ impl Decoder {
         &self.layers
     }
 
-    pub(crate) fn embedding(&self) -> &Weight {
+    pub(crate) fn embedding(&self) -> &Matrix {
         &self.embedding
     }
 
-    pub(crate) fn norm(&self) -> &Weight {
+    pub(crate) fn norm(&self) -> &Vector {
         &self.norm
     }
 
     /// The output projection, which may be the embedding table.
-    pub(crate) fn head(&self) -> &Weight {
+    pub(crate) fn head(&self) -> &Matrix {
         self.head.as_ref().unwrap_or(&self.embedding)
     }
 
-    fn weights(&self) -> impl Iterator<Item = &Weight> {
+    fn weights(&self) -> impl Iterator<Item = &dyn Named> {
+        let head = self.head.iter().map(|head| head as &dyn Named);
         let layers = self.layers.iter().flat_map(Layer::weights);
-        std::iter::once(&self.embedding).chain(layers).chain(std::iter::once(&self.norm)).chain(&self.head)
+        std::iter::once(&self.embedding as &dyn Named)
+            .chain(layers)
+            .chain([&self.norm as &dyn Named])
+            .chain(head)
     }
 
     fn check_ids(&self, ids: &[u32]) -> Result<(), ModelError> {
@@ -219,6 +249,25 @@ impl Decoder {
         match ids.iter().position(|id| *id as usize >= vocab_size) {
             Some(position) => Err(ModelError::TokenOutOfRange { id: ids[position], position, vocab_size }),
             None => Ok(()),
+        }
+    }
+}
+
+/// Takes weights out by name.
+struct Take<'a>(&'a mut BTreeMap<String, Loaded>);
+
+impl Take<'_> {
+    fn matrix(&mut self, name: String) -> Result<Matrix, ModelError> {
+        match self.0.remove(&name) {
+            Some(Loaded::Matrix(numbers)) => Ok(Weight::new(name, numbers)),
+            _ => Err(ModelError::MissingTensors(vec![name])),
+        }
+    }
+
+    fn vector(&mut self, name: String) -> Result<Vector, ModelError> {
+        match self.0.remove(&name) {
+            Some(Loaded::Vector(numbers)) => Ok(Weight::new(name, numbers)),
+            _ => Err(ModelError::MissingTensors(vec![name])),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use candle_core::{Tensor, TensorId, Var};
 use rootstock_kernels::{add, clip_by_global_norm, global_norm};
 
-use crate::{ModelError, weight::Weight};
+use crate::{ModelError, weight::Named};
 
 /// Gradients by parameter name (Hugging Face's for weights, PEFT's for adapters), f32, of their parameters' shapes.
 #[derive(Clone, Debug, Default)]
@@ -57,12 +57,12 @@ impl<'a> Sink<'a> {
     }
 
     /// The name under which a weight's gradient is wanted.
-    pub(crate) fn wants(&self, weight: &Weight) -> Option<&'a str> {
-        weight.variable().and_then(|variable| self.wants_tensor(variable.as_tensor()))
+    pub(crate) fn wants(&self, weight: &dyn Named) -> Option<&'a str> {
+        weight.variable().and_then(|variable| self.wants_tensor(variable.as_tensor().id()))
     }
 
-    pub(crate) fn wants_tensor(&self, tensor: &Tensor) -> Option<&'a str> {
-        self.wanted.get(&tensor.id()).copied()
+    pub(crate) fn wants_tensor(&self, id: TensorId) -> Option<&'a str> {
+        self.wanted.get(&id).copied()
     }
 
     pub(crate) fn put(&mut self, name: &str, gradient: Tensor) {

@@ -7,7 +7,10 @@ use rootstock_kernels::{
     attention_forward, lora_linear, rms_norm, rotary, swiglu,
 };
 
-use crate::{Adapter, KvCache, ModelError, Projection, weight::Weight};
+use crate::{
+    Adapter, KvCache, ModelError, Projection,
+    weight::{Matrix, Named, Vector},
+};
 
 pub(crate) use backward::norm;
 
@@ -36,11 +39,11 @@ pub(crate) enum Context<'a> {
 pub(crate) struct Layer {
     pub(crate) index: usize,
     /// [H]
-    pub(crate) input_norm: Weight,
+    pub(crate) input_norm: Vector,
     /// [H]
-    pub(crate) post_attention_norm: Weight,
+    pub(crate) post_attention_norm: Vector,
     /// [out, in] each, in the order of `Projection::ALL`.
-    pub(crate) projections: [Weight; 7],
+    pub(crate) projections: [Matrix; 7],
 }
 
 /// The activations of a layer, which its backward pass needs. T tokens, width H.
@@ -76,7 +79,7 @@ impl Layer {
         pass: &Pass<'_>,
         context: &mut Context<'_>,
     ) -> Result<(Tensor, Trace), ModelError> {
-        let normed = rms_norm(x, self.input_norm.tensor(), pass.eps)?;
+        let normed = rms_norm(x, self.input_norm.numbers(), pass.eps)?;
         let q = self.project(Projection::Q, &normed, pass)?; // [T, Hq * D]
         let k = self.project(Projection::K, &normed, pass)?; // [T, Hkv * D]
         let v = self.project(Projection::V, &normed, pass)?; // [T, Hkv * D]
@@ -84,7 +87,7 @@ impl Layer {
         let attended = self.attend((&q, &k, &v), pass.heads, context)?; // [T, Hq * D]
         let middle = add(x, &self.project(Projection::O, &attended.output, pass)?)?; // [T, H]
 
-        let middle_normed = rms_norm(&middle, self.post_attention_norm.tensor(), pass.eps)?;
+        let middle_normed = rms_norm(&middle, self.post_attention_norm.numbers(), pass.eps)?;
         let gate = self.project(Projection::Gate, &middle_normed, pass)?; // [T, I]
         let up = self.project(Projection::Up, &middle_normed, pass)?; // [T, I]
         let activated = swiglu(&gate, &up)?;
@@ -95,28 +98,33 @@ impl Layer {
         Ok((output, trace))
     }
 
-    pub(crate) fn weight(&self, projection: Projection) -> &Weight {
+    pub(crate) fn weight(&self, projection: Projection) -> &Matrix {
         &self.projections[projection as usize]
     }
 
     /// The layer's weights in the order of `Config::tensors`.
-    pub(crate) fn weights(&self) -> impl Iterator<Item = &Weight> {
+    pub(crate) fn weights(&self) -> impl Iterator<Item = &dyn Named> {
         let (attention, mlp) = self.projections.split_at(4);
-        let first = std::iter::once(&self.input_norm).chain(attention);
-        first.chain(std::iter::once(&self.post_attention_norm)).chain(mlp)
+        fn named(matrix: &Matrix) -> &dyn Named {
+            matrix
+        }
+        let first = std::iter::once(&self.input_norm as &dyn Named).chain(attention.iter().map(named));
+        first.chain([&self.post_attention_norm as &dyn Named]).chain(mlp.iter().map(named))
     }
 
-    pub(crate) fn weights_mut(&mut self) -> impl Iterator<Item = &mut Weight> {
+    pub(crate) fn weights_mut(&mut self) -> impl Iterator<Item = &mut dyn Named> {
         let (attention, mlp) = self.projections.split_at_mut(4);
-        let first = std::iter::once(&mut self.input_norm).chain(attention);
-        first.chain(std::iter::once(&mut self.post_attention_norm)).chain(mlp)
+        let first = std::iter::once(&mut self.input_norm as &mut dyn Named);
+        let first = first.chain(attention.iter_mut().map(|matrix| matrix as &mut dyn Named));
+        let second = std::iter::once(&mut self.post_attention_norm as &mut dyn Named);
+        first.chain(second).chain(mlp.iter_mut().map(|matrix| matrix as &mut dyn Named))
     }
 
     fn project(&self, projection: Projection, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor, ModelError> {
         // The backward pass is written out below, so no tape shall keep the activations alive.
         let pair = self.pair(projection, pass).map(LoraPair::detach);
         let mask = pair.as_ref().and_then(|pair| self.mask(projection, pair, pass));
-        Ok(lora_linear(x, self.weight(projection).tensor(), pair.as_ref(), mask)?)
+        Ok(lora_linear(x, self.weight(projection).numbers(), pair.as_ref(), mask)?)
     }
 
     fn pair<'a>(&self, projection: Projection, pass: &Pass<'a>) -> Option<&'a LoraPair> {

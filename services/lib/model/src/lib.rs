@@ -23,6 +23,6 @@ pub use decoder::{Decoder, Recompute};
 pub use error::ModelError;
 pub use gradients::Gradients;
 pub use projection::{Adapter, Projection};
-pub use rootstock_kernels::{DropoutKey, LoraPair, LossSum};
+pub use rootstock_kernels::{DropoutKey, Format, LinearWeight, LoraPair, LossSum};
 pub use save::save_tensors;
 pub use train::{Batch, evaluate, forward_backward};

@@ -50,7 +50,7 @@ impl Pairs {
                     variable.as_tensor().clone()
                 };
                 let (a, b) = (variable("lora_A", (rank, inputs)), variable("lora_B", (outputs, rank)));
-                pairs.insert((layer, projection), LoraPair { a, b, scale: 0.7, dropout });
+                pairs.insert((layer, projection), LoraPair { a: a.into(), b: b.into(), scale: 0.7, dropout });
             }
         }
         Self { pairs, parameters }

@@ -9,6 +9,7 @@ use crate::{
     Adapter, Decoder, Gradients, ModelError, Recompute,
     gradients::Sink,
     layer::{Context, Layer, Pass, Trace, norm},
+    weight::Named,
 };
 pub use batch::Batch;
 use batch::Packed;
@@ -56,7 +57,7 @@ pub fn evaluate(
         return Ok(LossSum::default());
     }
     let hidden = decoder.hidden(&packed.ids, &packed.segments, adapter)?;
-    Ok(cross_entropy(&hidden, decoder.head().tensor(), &packed.targets)?)
+    Ok(cross_entropy(&hidden, decoder.head().numbers(), &packed.targets)?)
 }
 
 /// What a layer leaves for its backward pass.
@@ -75,7 +76,7 @@ fn walk(
     sink: &mut Sink<'_>,
 ) -> Result<LossSum, ModelError> {
     let mut kept = Vec::with_capacity(decoder.layers().len());
-    let mut x = embedding(decoder.embedding().tensor(), &packed.ids)?; // [T, H]
+    let mut x = embedding(decoder.embedding().numbers(), &packed.ids)?; // [T, H]
     for layer in decoder.layers() {
         let (output, trace) = layer.forward(&x, pass, &mut Context::Packed(&packed.segments))?;
         kept.push(match decoder.recompute() {
@@ -93,7 +94,7 @@ fn walk(
         // Where the head is tied to the table, its gradient is there already.
         let table = match sink.take(name) {
             Some(gradient) => gradient,
-            None => decoder.embedding().tensor().zeros_like()?,
+            None => decoder.embedding().tensor()?.zeros_like()?,
         };
         sink.put(name, embedding_backward(&table, &packed.ids, &dx)?);
     }
@@ -108,11 +109,11 @@ fn head(
     (packed, scale): (&Packed, f64),
     sink: &mut Sink<'_>,
 ) -> Result<(LossSum, Tensor), ModelError> {
-    let hidden = rms_norm(x, decoder.norm().tensor(), pass.eps)?;
+    let hidden = rms_norm(x, decoder.norm().numbers(), pass.eps)?;
     let (weight, targets) = (decoder.head(), &packed.targets);
     let name = sink.wants(weight);
     let (loss, gradients) =
-        cross_entropy_with_gradients(&hidden, weight.tensor(), targets, scale, name.is_some())?;
+        cross_entropy_with_gradients(&hidden, weight.numbers(), targets, scale, name.is_some())?;
     if let (Some(name), Some(gradient)) = (name, gradients.head) {
         sink.put(name, gradient);
     }

@@ -1,7 +1,7 @@
 //! A LoRA adapter in memory: one pair per chosen projection, either frozen (serving) or made of variables (training).
 
 use candle_core::{DType, Device, Tensor, Var};
-use rootstock_kernels::{LoraPair, Random};
+use rootstock_kernels::{LinearWeight, LoraPair, Random};
 use rootstock_model::{Adapter, Config, Projection};
 
 use crate::{Half, LoraConfig, PeftError, TargetModules, tensor_name};
@@ -44,7 +44,7 @@ impl LoraAdapter {
             let random = Random::named(seed, &tensor_name(layer, projection, Half::A));
             let a = random.uniform_tensor((config.r, input), -bound, bound, device)?;
             let b = Tensor::zeros((out, config.r), DType::F32, device)?;
-            adapter.insert(layer, projection, a, b);
+            adapter.insert(layer, projection, a.into(), b.into());
         }
         adapter.into_trainable()
     }
@@ -54,7 +54,7 @@ impl LoraAdapter {
         Self { config: config.clone(), slots, variables: Vec::new() }
     }
 
-    pub(crate) fn insert(&mut self, layer: usize, projection: Projection, a: Tensor, b: Tensor) {
+    pub(crate) fn insert(&mut self, layer: usize, projection: Projection, a: LinearWeight, b: LinearWeight) {
         let pair = LoraPair { a, b, scale: self.config.scale(), dropout: self.config.lora_dropout };
         self.slots[slot(layer, projection)] = Some(pair);
     }
@@ -78,9 +78,9 @@ impl LoraAdapter {
         for (index, pair) in self.slots.iter_mut().enumerate() {
             let Some(pair) = pair else { continue };
             for half in Half::ALL {
-                let tensor = half_of(pair, half);
-                let variable = Var::from_tensor(&tensor.detach().to_dtype(DType::F32)?)?;
-                *tensor = variable.as_tensor().clone();
+                let weight = half_of(pair, half);
+                let variable = Var::from_tensor(&weight.tensor()?.detach().to_dtype(DType::F32)?)?;
+                *weight = variable.as_tensor().clone().into();
                 self.variables.push((name_of(index, half), variable));
             }
         }
@@ -91,8 +91,7 @@ impl LoraAdapter {
     /// A view of the same weights that records nothing for a backward pass: what evaluation during training runs with.
     /// It shares memory with `self`, so it follows every optimizer step.
     pub fn frozen(&self) -> Self {
-        let freeze = |pair: &LoraPair| LoraPair { a: pair.a.detach(), b: pair.b.detach(), ..*pair };
-        let slots = self.slots.iter().map(|pair| pair.as_ref().map(freeze)).collect();
+        let slots = self.slots.iter().map(|pair| pair.as_ref().map(LoraPair::detach)).collect();
         Self { config: self.config.clone(), slots, variables: Vec::new() }
     }
 
@@ -102,26 +101,29 @@ impl LoraAdapter {
     }
 
     /// Every tensor by PEFT name, in order of names: A [r, in] and B [out, r].
-    pub fn named_tensors(&self) -> Vec<(String, Tensor)> {
+    ///
+    /// # Errors
+    /// When memory for copies of packed ones is not to be had.
+    pub fn named_tensors(&self) -> Result<Vec<(String, Tensor)>, PeftError> {
         let mut tensors = Vec::new();
         for (index, pair) in self.slots.iter().enumerate() {
             let Some(pair) = pair else { continue };
-            tensors.push((name_of(index, Half::A), pair.a.detach()));
-            tensors.push((name_of(index, Half::B), pair.b.detach()));
+            tensors.push((name_of(index, Half::A), pair.a.tensor()?.detach()));
+            tensors.push((name_of(index, Half::B), pair.b.tensor()?.detach()));
         }
         tensors.sort_by(|(left, _), (right, _)| left.cmp(right));
-        tensors
+        Ok(tensors)
     }
 
     /// Bytes the weights take in memory.
     pub fn bytes(&self) -> usize {
-        let size = |tensor: &Tensor| tensor.elem_count() * tensor.dtype().size_in_bytes();
-        self.slots.iter().flatten().map(|pair| size(&pair.a) + size(&pair.b)).sum()
+        self.slots.iter().flatten().map(|pair| pair.a.bytes() + pair.b.bytes()).sum()
     }
 
     /// Number of weights.
     pub fn num_parameters(&self) -> usize {
-        self.slots.iter().flatten().map(|pair| pair.a.elem_count() + pair.b.elem_count()).sum()
+        let count = |half: &LinearWeight| half.dims().map_or(0, |(rows, columns)| rows * columns);
+        self.slots.iter().flatten().map(|pair| count(&pair.a) + count(&pair.b)).sum()
     }
 }
 
@@ -134,7 +136,7 @@ fn name_of(index: usize, half: Half) -> String {
     tensor_name(index / PROJECTIONS, Projection::ALL[index % PROJECTIONS], half)
 }
 
-fn half_of(pair: &mut LoraPair, half: Half) -> &mut Tensor {
+fn half_of(pair: &mut LoraPair, half: Half) -> &mut LinearWeight {
     match half {
         Half::A => &mut pair.a,
         Half::B => &mut pair.b,

@@ -8,6 +8,7 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
+use rootstock_kernels::LinearWeight;
 use rootstock_model::Config;
 use safetensors::Dtype;
 
@@ -25,7 +26,8 @@ pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 const PICKLE_FILE: &str = "adapter_model.bin";
 
 impl LoraAdapter {
-    /// Reads a PEFT directory into frozen tensors of `dtype` (f32 or bf16), stored as f32, f16 or bf16.
+    /// Reads a PEFT directory into frozen weights of `dtype` (f32 or bf16), packed for serving on a CPU; they may be stored as f32,
+    /// f16 or bf16.
     ///
     /// # Errors
     /// When a file is missing, broken or a pickle; when the configuration asks for what is not supported; when a tensor
@@ -90,7 +92,7 @@ impl LoraAdapter {
                 tensors.remove(name.as_str()).ok_or(PeftError::MissingTensor(name))
             };
             let (a, b) = (take(Half::A)?, take(Half::B)?);
-            adapter.insert(layer, projection, a, b);
+            adapter.insert(layer, projection, LinearWeight::frozen(&a)?, LinearWeight::frozen(&b)?);
         }
         Ok(adapter)
     }
@@ -111,7 +113,7 @@ impl LoraAdapter {
     /// # Errors
     /// When a tensor can't be brought to the CPU.
     pub fn weights_bytes(&self) -> Result<Vec<u8>, PeftError> {
-        let tensors = self.named_tensors().into_iter().map(|(name, tensor)| {
+        let tensors = self.named_tensors()?.into_iter().map(|(name, tensor)| {
             let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
             Ok((name, tensor))
         });

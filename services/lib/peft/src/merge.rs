@@ -27,7 +27,7 @@ pub fn merge(decoder: &Decoder, adapter: &LoraAdapter) -> Result<Vec<(String, Te
             }
         }
     }
-    let tensors = decoder.named_tensors().into_iter().map(|(name, weight)| match pairs.get(&name) {
+    let tensors = decoder.named_tensors()?.into_iter().map(|(name, weight)| match pairs.get(&name) {
         Some(pair) => Ok((name.clone(), merged(&name, &weight, pair)?)),
         None => Ok((name, weight.detach())),
     });
@@ -35,7 +35,8 @@ pub fn merge(decoder: &Decoder, adapter: &LoraAdapter) -> Result<Vec<(String, Te
 }
 
 fn merged(name: &str, weight: &Tensor, pair: &LoraPair) -> Result<Tensor, PeftError> {
-    let (a, b) = (pair.a.detach().to_dtype(DType::F32)?, pair.b.detach().to_dtype(DType::F32)?);
+    let (a, b) = (pair.a.tensor()?.detach(), pair.b.tensor()?.detach());
+    let (a, b) = (a.to_dtype(DType::F32)?, b.to_dtype(DType::F32)?);
     let update = (b.matmul(&a)? * pair.scale)?; // [out, in]
     if update.dims() != weight.dims() {
         let problem = format!("{name} is {:?}, its update {:?}", weight.dims(), update.dims());

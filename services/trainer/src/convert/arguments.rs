@@ -30,11 +30,10 @@ const SEED: u64 = 42;
 const LOGGING_STEPS: u64 = 10;
 const SAVED_STATES: usize = 2;
 
-/// Checks the arguments; what they may be depends on whether there is validation data and on what is frozen.
+/// Checks the arguments; what they may be depends on whether there is validation data.
 pub(super) fn arguments(
     from: &proto::TrainingArguments,
     validation: &Validation,
-    full: bool,
 ) -> Result<Arguments, Error> {
     let eval_steps = steps("eval_steps", from.eval_steps)?;
     if eval_steps.is_some() && *validation == Validation::None {
@@ -88,7 +87,7 @@ pub(super) fn arguments(
             MAX_SAVED_STATES,
         )?,
         early_stopping: early_stopping(from, eval_steps, validation)?,
-        weight_dtype: weight_dtype(from, full)?,
+        weight_dtype: weight_dtype(from)?,
     })
 }
 
@@ -159,14 +158,10 @@ fn early_stopping(
     Ok(Some(EarlyStopping { patience: patience as u32, threshold }))
 }
 
-fn weight_dtype(from: &proto::TrainingArguments, full: bool) -> Result<WeightDtype, Error> {
+fn weight_dtype(from: &proto::TrainingArguments) -> Result<WeightDtype, Error> {
     match proto::WeightDtype::try_from(from.weight_dtype) {
         Ok(proto::WeightDtype::Unspecified) => Ok(WeightDtype::AsStored),
         Ok(proto::WeightDtype::F32) => Ok(WeightDtype::F32),
-        Ok(proto::WeightDtype::Bf16) if full => {
-            let message = "is the format of frozen weights, and full training has none: it trains in f32; leave it unset";
-            Err(FIELDS.invalid("weight_dtype", message))
-        }
         Ok(proto::WeightDtype::Bf16) => Ok(WeightDtype::Bf16),
         Err(_) => Err(FIELDS.invalid("weight_dtype", "is unknown; known are f32 and bf16")),
     }

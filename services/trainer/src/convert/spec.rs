@@ -2,7 +2,7 @@
 
 use candle_core::DType;
 use rootstock_artifacts::{AliasName, ArtifactName, Kind};
-use rootstock_model::{Config, Projection, RopeScaling};
+use rootstock_model::{Config, Format, Projection, RopeScaling};
 use rootstock_peft::LoraConfig;
 use rootstock_proto::training::v1 as proto;
 use rootstock_text::PromptTemplate;
@@ -63,7 +63,7 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
         Ok(Self {
             output: output(from, &method)?,
             dataset: reference(SPEC, "dataset", &[Kind::Dataset], &from.dataset)?,
-            arguments: arguments(given, &validation, method == Method::Full)?,
+            arguments: arguments(given, &validation)?,
             validation,
             start,
             objective,
@@ -287,6 +287,11 @@ pub(crate) fn lora_config(lora: &Lora, base_digest: &str) -> LoraConfig {
         base_model_name_or_path: Some(base_digest.to_owned()),
         ..LoraConfig::default()
     }
+}
+
+/// The format of the products of trained weights, which are f32 themselves.
+pub(crate) fn product_format(choice: WeightDtype) -> Format {
+    if choice == WeightDtype::Bf16 { Format::Bf16 } else { Format::F32 }
 }
 
 /// The number format in which frozen weights are held; `stored` is what the base model's config names.

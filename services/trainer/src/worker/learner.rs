@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::{Tensor, Var};
 use rootstock_model::{
-    Adapter, Batch, Decoder, DropoutKey, Gradients, LossSum, ModelError, evaluate, forward_backward,
+    Adapter, Batch, Decoder, DropoutKey, Format, Gradients, LossSum, ModelError, evaluate, forward_backward,
 };
 use rootstock_peft::LoraAdapter;
 
@@ -30,9 +30,9 @@ pub(super) struct StepGradients {
 }
 
 impl Learner {
-    /// All weights are trained.
-    pub(super) fn full(mut decoder: Decoder) -> Result<Self, Fault> {
-        let mut variables = decoder.set_trainable().map_err(|error| of_job("model")(&error))?;
+    /// All weights are trained, as f32; their products are made in the format.
+    pub(super) fn full(mut decoder: Decoder, format: Format) -> Result<Self, Fault> {
+        let mut variables = decoder.set_trainable(Some(format)).map_err(|error| of_job("model")(&error))?;
         variables.sort_by(|(left, _), (right, _)| left.cmp(right));
         Ok(Self { decoder, adapter: None, variables })
     }
@@ -118,7 +118,8 @@ impl Learner {
             Some(adapter) => adapter.save(dir).map_err(|error| failed(&error)),
             None => {
                 let metadata = [("format".to_owned(), "pt".to_owned())].into();
-                let (file, tensors) = (dir.join(super::result::MODEL_FILE), self.decoder.named_tensors());
+                let file = dir.join(super::result::MODEL_FILE);
+                let tensors = self.decoder.named_tensors().map_err(|error| failed(&error))?;
                 rootstock_model::save_tensors(&file, &tensors, &metadata).map_err(|error| failed(&error))
             }
         }

@@ -23,7 +23,7 @@ use super::{
     stop::Stop,
 };
 use crate::{
-    convert::{lora_config, model_config, weight_dtype},
+    convert::{lora_config, model_config, product_format, weight_dtype},
     spec::{Method, Spec, Start, Validation},
 };
 
@@ -226,7 +226,7 @@ fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, F
     };
     let decoder = decoder.map_err(|error| failed(&error))?;
     match &spec.method {
-        Method::Full => Learner::full(decoder),
+        Method::Full => Learner::full(decoder, product_format(spec.arguments.weight_dtype)),
         Method::Lora(lora) => {
             let config = lora_config(lora, &origin.base_digest);
             let adapter = LoraAdapter::init(&config, decoder.config(), seed, &device);

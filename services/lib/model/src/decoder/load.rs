@@ -9,13 +9,14 @@ use candle_core::{DType, Device, Tensor};
 use rootstock_kernels::MappedFile;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::{Config, Decoder, HEAD, ModelError, TensorSpec, error::file_name};
+use crate::{Config, Decoder, HEAD, ModelError, TensorSpec, error::file_name, weight::Loaded};
 
 /// Buffers that older checkpoints hold and nobody reads: the frequencies follow from the configuration.
 const UNUSED_SUFFIX: &str = ".rotary_emb.inv_freq";
 
 impl Decoder {
-    /// Loads a model from memory-mapped safetensors files. Matrices become `dtype`, f32 or bf16; norms are always f32.
+    /// Loads a model from memory-mapped safetensors files. Matrices become `dtype`, f32 or bf16, and are packed one by one, so that
+    /// no second copy of the model is in memory; norms are always f32.
     ///
     /// # Errors
     /// Names the tensor that is missing, unexpected, doubled, of the wrong shape or of a dtype that is not read, or the file that
@@ -29,12 +30,12 @@ impl Decoder {
         config.validate()?;
         let expected: BTreeMap<String, TensorSpec> =
             config.tensors().into_iter().map(|spec| (spec.name.clone(), spec)).collect();
-        let mut reader = Reader { expected, dtype, device, tensors: BTreeMap::new(), unexpected: Vec::new() };
+        let mut reader = Reader { expected, dtype, device, loaded: BTreeMap::new(), unexpected: Vec::new() };
         for file in files {
             reader.read(file, config.tie_word_embeddings)?;
         }
-        let tensors = reader.finish()?;
-        Self::from_tensors(config, tensors, device)
+        let loaded = reader.finish()?;
+        Self::from_loaded(config, loaded, device)
     }
 }
 
@@ -42,7 +43,7 @@ struct Reader<'a> {
     expected: BTreeMap<String, TensorSpec>,
     dtype: DType,
     device: &'a Device,
-    tensors: BTreeMap<String, Tensor>,
+    loaded: BTreeMap<String, Loaded>,
     unexpected: Vec<String>,
 }
 
@@ -55,9 +56,10 @@ impl Reader<'_> {
         for (name, view) in views.iter() {
             if let Some(spec) = self.expected.get(name) {
                 let tensor = self.convert(spec, &view)?;
-                if self.tensors.insert(name.to_owned(), tensor).is_some() {
+                if self.loaded.insert(name.to_owned(), Loaded::new(tensor)?).is_some() {
                     return Err(ModelError::DuplicateTensor(name.to_owned()));
                 }
+                map.forget(view.data());
             } else if !(name.ends_with(UNUSED_SUFFIX) || tied && name == HEAD) {
                 self.unexpected.push(name.to_owned());
             }
@@ -83,13 +85,13 @@ impl Reader<'_> {
         Ok(tensor.to_dtype(wanted)?.to_device(self.device)?)
     }
 
-    fn finish(mut self) -> Result<BTreeMap<String, Tensor>, ModelError> {
+    fn finish(mut self) -> Result<BTreeMap<String, Loaded>, ModelError> {
         self.unexpected.sort();
         if !self.unexpected.is_empty() {
             return Err(ModelError::UnexpectedTensors(self.unexpected));
         }
         let missing: Vec<String> =
-            self.expected.into_keys().filter(|name| !self.tensors.contains_key(name)).collect();
-        if missing.is_empty() { Ok(self.tensors) } else { Err(ModelError::MissingTensors(missing)) }
+            self.expected.into_keys().filter(|name| !self.loaded.contains_key(name)).collect();
+        if missing.is_empty() { Ok(self.loaded) } else { Err(ModelError::MissingTensors(missing)) }
     }
 }

@@ -24,12 +24,15 @@ fn a_fresh_model_depends_on_its_seed_and_has_the_tensors_of_its_configuration() 
     for config in [tiny(), untied()] {
         let decoder = fresh(config.clone());
         let found: Vec<_> =
-            decoder.named_tensors().into_iter().map(|(name, t)| (name, t.dims().to_vec())).collect();
+            decoder.named_tensors().unwrap().into_iter().map(|(name, t)| (name, t.dims().to_vec())).collect();
         let expected: Vec<_> = config.tensors().into_iter().map(|spec| (spec.name, spec.shape)).collect();
         assert_eq!(found, expected);
-        assert_eq!(decoder.bytes(), 4 * config.parameters());
+        // Panels have whole columns, so odd sizes take a little more.
+        let bytes = 4 * config.parameters();
+        assert!(decoder.bytes() >= bytes && decoder.bytes() < 2 * bytes, "{} for {bytes}", decoder.bytes());
     }
-    let table = |seed| flat(&Decoder::init(tiny(), seed, &Device::Cpu).unwrap().named_tensors()[0].1);
+    let table =
+        |seed| flat(&Decoder::init(tiny(), seed, &Device::Cpu).unwrap().named_tensors().unwrap()[0].1);
     assert_eq!(table(1), table(1));
     assert_ne!(table(1), table(2));
 }
@@ -54,10 +57,12 @@ fn cached_steps_give_the_logits_of_the_whole_sequence() {
 fn an_adapter_changes_the_logits_as_its_merged_weights_do() {
     let (config, adapter) = (tiny(), Pairs::new(&tiny(), 3, 0.0));
     let decoder = fresh(config.clone());
-    let mut tensors: BTreeMap<String, Tensor> = decoder.named_tensors().into_iter().collect();
+    let mut tensors: BTreeMap<String, Tensor> = decoder.named_tensors().unwrap().into_iter().collect();
     for ((layer, projection), pair) in &adapter.pairs {
         let name = projection.weight_name(*layer);
-        let update = (pair.b.matmul(&pair.a).unwrap() * pair.scale).unwrap().detach();
+        let update = (pair.b.tensor().unwrap().matmul(&pair.a.tensor().unwrap()).unwrap() * pair.scale)
+            .unwrap()
+            .detach();
         tensors.insert(name.clone(), (&tensors[&name] + update).unwrap());
     }
     let merged = Decoder::from_tensors(config, tensors, &Device::Cpu).unwrap();
@@ -92,7 +97,7 @@ fn a_refused_call_leaves_the_cache_as_it_was() {
 fn weights_survive_a_round_trip_through_shards() {
     let dir = tempfile::tempdir().unwrap();
     let decoder = fresh(untied());
-    let tensors = decoder.named_tensors();
+    let tensors = decoder.named_tensors().unwrap();
     let (first, second) = tensors.split_at(tensors.len() / 2);
     let files = [dir.path().join("a.safetensors"), dir.path().join("b.safetensors")];
     save_tensors(&files[0], first, &BTreeMap::new()).unwrap();
@@ -109,7 +114,7 @@ fn weights_survive_a_round_trip_through_shards() {
 fn load_with(change: impl Fn(&mut Vec<(String, Tensor)>)) -> ModelError {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("model.safetensors");
-    let mut tensors = fresh(tiny()).named_tensors();
+    let mut tensors = fresh(tiny()).named_tensors().unwrap();
     change(&mut tensors);
     save_tensors(&file, &tensors, &BTreeMap::new()).unwrap();
     Decoder::load(tiny(), &[file], DType::F32, &Device::Cpu).unwrap_err()
@@ -133,7 +138,7 @@ fn files_that_are_absent_doubled_or_something_else_are_named_without_their_folde
         let files: Vec<_> = names.iter().map(|name| dir.path().join(name)).collect();
         Decoder::load(tiny(), &files, DType::F32, &Device::Cpu).unwrap_err().to_string()
     };
-    save_tensors(&dir.path().join("a"), &fresh(tiny()).named_tensors(), &BTreeMap::new()).unwrap();
+    save_tensors(&dir.path().join("a"), &fresh(tiny()).named_tensors().unwrap(), &BTreeMap::new()).unwrap();
     std::fs::write(dir.path().join("pickle.bin"), b"\x80\x02}q\x00.").unwrap();
     assert!(load(&["absent"]).starts_with("absent: "));
     assert!(load(&["pickle.bin"]).starts_with("pickle.bin is not a valid safetensors file"));
@@ -145,7 +150,7 @@ fn files_that_are_absent_doubled_or_something_else_are_named_without_their_folde
 fn a_stored_copy_of_a_tied_head_and_old_rotary_buffers_are_passed_over() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("model.safetensors");
-    let mut tensors = fresh(tiny()).named_tensors();
+    let mut tensors = fresh(tiny()).named_tensors().unwrap();
     tensors.push((HEAD.to_owned(), tensors[0].1.clone()));
     let frequencies = Tensor::zeros(5, DType::F32, &Device::Cpu).unwrap();
     tensors.push(("model.layers.0.self_attn.rotary_emb.inv_freq".to_owned(), frequencies));
@@ -157,12 +162,12 @@ fn a_stored_copy_of_a_tied_head_and_old_rotary_buffers_are_passed_over() {
 fn variables_are_shown_by_the_decoder_as_they_change() {
     let mut decoder = fresh(tiny());
     let before = decoder.forward_all(&IDS, None).unwrap();
-    let parameters = decoder.set_trainable().unwrap();
+    let parameters = decoder.set_trainable(None).unwrap();
     assert_close("logits", &decoder.forward_all(&IDS, None).unwrap(), &before, 0.0);
     let (_, table) = &parameters[0];
     table.set(&table.affine(0.5, 0.1).unwrap().detach()).unwrap();
     assert_ne!(flat(&decoder.forward_all(&IDS, None).unwrap()), flat(&before));
-    let again = decoder.set_trainable().unwrap();
+    let again = decoder.set_trainable(None).unwrap();
     assert!(again.iter().zip(&parameters).all(|(a, b)| a.1.as_tensor().id() == b.1.as_tensor().id()));
 }
 
@@ -171,6 +176,7 @@ fn the_loss_falls_by_candles_tape_alone() {
     // The same forward pass over tracked tensors: what the written backward pass is compared with elsewhere.
     let tensors: BTreeMap<String, Tensor> = fresh(tiny())
         .named_tensors()
+        .unwrap()
         .into_iter()
         .map(|(name, t)| (name, Var::from_tensor(&t).unwrap().into_inner()))
         .collect();
@@ -179,7 +185,7 @@ fn the_loss_falls_by_candles_tape_alone() {
     let segments = Segments::new(&[IDS.len()]);
     let loss = || {
         let hidden = decoder.hidden(&IDS, &segments, None).unwrap();
-        cross_entropy_sum(&hidden, decoder.head().tensor(), &labels).unwrap()
+        cross_entropy_sum(&hidden, decoder.head().numbers(), &labels).unwrap()
     };
     let before = loss();
     let gradients = before.backward().unwrap();

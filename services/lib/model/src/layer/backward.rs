@@ -7,7 +7,7 @@ use rootstock_kernels::{
 };
 
 use super::{Layer, Pass, Trace};
-use crate::{ModelError, Projection, gradients::Sink, weight::Weight};
+use crate::{ModelError, Projection, gradients::Sink, weight::Vector};
 
 impl Layer {
     /// Takes the gradient `dy` [T, H] of the layer's output to that of its input [T, H], leaving those of the weights in the sink.
@@ -45,9 +45,10 @@ impl Layer {
         let mut dx = InputGradient::new(x);
         for (projection, dy) in outputs {
             let weight = self.weight(*projection);
-            dx.add_linear(dy, weight.tensor())?;
+            dx.add_linear(dy, weight.numbers())?;
+            let format = weight.numbers().format();
             if let Some(name) = sink.wants(weight) {
-                sink.put(name, linear_weight_gradient(dy, x)?);
+                sink.put(name, linear_weight_gradient(dy, x, format)?);
             }
             if let Some(pair) = self.pair(*projection, pass) {
                 let mask = self.mask(*projection, pair, pass);
@@ -60,8 +61,8 @@ impl Layer {
 }
 
 fn put_pair(pair: &LoraPair, da: Tensor, db: Tensor, sink: &mut Sink<'_>) {
-    for (tensor, gradient) in [(&pair.a, da), (&pair.b, db)] {
-        if let Some(name) = sink.wants_tensor(tensor) {
+    for (half, gradient) in [(&pair.a, da), (&pair.b, db)] {
+        if let Some(name) = half.tensor_id().and_then(|id| sink.wants_tensor(id)) {
             sink.put(name, gradient);
         }
     }
@@ -69,14 +70,14 @@ fn put_pair(pair: &LoraPair, da: Tensor, db: Tensor, sink: &mut Sink<'_>) {
 
 /// Through an RMSNorm, with the gradient that went past it added, if any did.
 pub(crate) fn norm(
-    (x, weight): (&Tensor, &Weight),
+    (x, weight): (&Tensor, &Vector),
     dy: &Tensor,
     past: Option<&Tensor>,
     pass: &Pass<'_>,
     sink: &mut Sink<'_>,
 ) -> Result<Tensor, ModelError> {
     let name = sink.wants(weight);
-    let (dx, dw) = rms_norm_backward((x, weight.tensor(), pass.eps), dy, past, name.is_some())?;
+    let (dx, dw) = rms_norm_backward((x, weight.numbers(), pass.eps), dy, past, name.is_some())?;
     if let (Some(name), Some(dw)) = (name, dw) {
         sink.put(name, dw);
     }

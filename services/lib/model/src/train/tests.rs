@@ -17,13 +17,13 @@ fn fresh(config: Config) -> Decoder {
 
 /// Loss and gradients by candle's tape over the same forward pass.
 fn by_tape(config: &Config, batch: &Batch, denominator: f64) -> (f64, BTreeMap<String, Tensor>) {
-    let named = fresh(config.clone()).named_tensors();
+    let named = fresh(config.clone()).named_tensors().unwrap();
     let tracked: BTreeMap<String, Tensor> =
         named.into_iter().map(|(name, t)| (name, Var::from_tensor(&t).unwrap().into_inner())).collect();
     let decoder = Decoder::from_tensors(config.clone(), tracked.clone(), &Device::Cpu).unwrap();
     let packed = batch.pack(config).unwrap();
     let hidden = decoder.hidden(&packed.ids, &packed.segments, None).unwrap();
-    let loss = cross_entropy_sum(&hidden, decoder.head().tensor(), &packed.targets).unwrap();
+    let loss = cross_entropy_sum(&hidden, decoder.head().numbers(), &packed.targets).unwrap();
     let gradients = (&loss / denominator).unwrap().backward().unwrap();
     let gradients = tracked.into_iter().map(|(name, t)| (name, gradients.get(&t).unwrap().clone())).collect();
     (f64::from(loss.to_scalar::<f32>().unwrap()), gradients)
@@ -33,7 +33,7 @@ fn by_tape(config: &Config, batch: &Batch, denominator: f64) -> (f64, BTreeMap<S
 fn every_gradient_of_full_training_agrees_with_candles_tape() {
     for config in [tiny(), untied()] {
         let mut decoder = fresh(config.clone());
-        let parameters = decoder.set_trainable().unwrap();
+        let parameters = decoder.set_trainable(None).unwrap();
         let batch = batch(5);
         let (loss, gradients) = forward_backward(&decoder, None, &parameters, &batch, 7.0, KEY).unwrap();
         let (expected_loss, expected) = by_tape(&config, &batch, 7.0);
@@ -98,7 +98,7 @@ fn dropout_follows_its_key_and_rests_in_evaluation() {
 #[test]
 fn rows_alone_add_up_to_the_batch() {
     let mut decoder = fresh(tiny());
-    let parameters = decoder.set_trainable().unwrap();
+    let parameters = decoder.set_trainable(None).unwrap();
     let whole = batch(9);
     let run = |batch: &Batch| forward_backward(&decoder, None, &parameters, batch, 10.0, KEY).unwrap();
     let (loss, gradients) = run(&whole);
@@ -119,7 +119,7 @@ fn rows_alone_add_up_to_the_batch() {
 #[test]
 fn a_batch_without_labels_gives_zero_gradients() {
     let mut decoder = fresh(tiny());
-    let parameters = decoder.set_trainable().unwrap();
+    let parameters = decoder.set_trainable(None).unwrap();
     let mut silent = batch(1);
     silent.labels.fill(-100);
     let (loss, gradients) = forward_backward(&decoder, None, &parameters, &silent, 1.0, KEY).unwrap();
@@ -141,7 +141,7 @@ fn a_stranger_among_the_parameters_is_named() {
 fn training_learns_a_batch_by_heart_and_repeats_bit_for_bit() {
     let train = || {
         let mut decoder = fresh(tiny());
-        let parameters = decoder.set_trainable().unwrap();
+        let parameters = decoder.set_trainable(None).unwrap();
         let mut optimizer = AdamW::new(AdamWOptions::default());
         let batch = batch(4);
         let mut losses = Vec::new();

@@ -43,7 +43,7 @@ impl Learner {
         let mut decoder = model.load(plan.dtype)?;
         decoder.set_recompute(plan.recompute);
         let Some(r) = plan.rank else {
-            let variables = decoder.set_trainable()?;
+            let variables = decoder.set_trainable(None)?;
             return Ok(Self { decoder, adapter: None, variables });
         };
         let adapter = LoraAdapter::init(&lora(r), &model.config, SEED, &Device::Cpu)?;

@@ -17,7 +17,7 @@ pub(in crate::worker) fn config() -> Config {
 
 /// A model of which all weights are trained.
 pub(in crate::worker) fn full() -> Learner {
-    Learner::full(Decoder::init(config(), 5, &Device::Cpu).unwrap()).unwrap()
+    Learner::full(Decoder::init(config(), 5, &Device::Cpu).unwrap(), Format::F32).unwrap()
 }
 
 /// A model with an adapter beside it.

@@ -1,0 +1,130 @@
+//! Measures the kernels beside the machine's own limits: what `rootstock doctor` and `rootstock bench kernels` print.
+
+mod peaks;
+
+use std::time::Instant;
+
+use crate::{
+    Random,
+    cpu::Matrix,
+    gemm::{Format, Packed, Turned, Write},
+    gemm::{Left, Tiles, product},
+};
+pub use peaks::{Peaks, measure_peaks};
+
+/// Bytes of weights gone through before one is used again, when it shall not be in a cache.
+const COLD_BYTES: usize = 256 << 20;
+/// Seconds given to one figure.
+const PATIENCE: f64 = 0.4;
+/// Least and most runs of one figure.
+const RUNS: (usize, usize) = (5, 200);
+
+/// Where the weights are when a run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// In memory: each run takes another copy, out of 256 MB or more.
+    Cold,
+    /// Where the run before left them.
+    Resident,
+}
+
+/// Which product of a linear map is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// `y = x W^T`.
+    Forward,
+    /// `dx = dy W`, from the same packed weight.
+    InputGradient,
+}
+
+/// A linear map to measure: `rows` rows of `inputs` numbers become rows of `outputs`.
+#[derive(Clone, Copy, Debug)]
+pub struct LinearCase {
+    /// Rows of the input.
+    pub rows: usize,
+    /// Width of the input.
+    pub inputs: usize,
+    /// Width of the output.
+    pub outputs: usize,
+    /// Format of the packed weight.
+    pub format: Format,
+    /// Which product.
+    pub direction: Direction,
+}
+
+impl LinearCase {
+    /// Floating-point operations of one run.
+    pub fn flops(&self) -> f64 {
+        2.0 * self.rows as f64 * self.inputs as f64 * self.outputs as f64
+    }
+
+    /// Bytes of the packed weight, which each run reads.
+    pub fn weight_bytes(&self) -> f64 {
+        let bytes = if self.format == Format::Bf16 { 2.0 } else { 4.0 };
+        self.inputs as f64 * self.outputs as f64 * bytes
+    }
+
+    /// Seconds of a run in the median, the packing of its input included.
+    pub fn measure(&self, weights: Weights) -> f64 {
+        let bytes = self.weight_bytes() as usize;
+        let copies = if weights == Weights::Cold { COLD_BYTES.div_ceil(bytes.max(1)).max(2) } else { 1 };
+        let numbers = random(1, self.outputs * self.inputs);
+        let pack = |_| Packed::new(Matrix::F32(&numbers), self.outputs, self.inputs, self.format);
+        let packed: Vec<Packed> = (0..copies).map(pack).collect();
+        let (depth, width) = match self.direction {
+            Direction::Forward => (self.inputs, self.outputs),
+            Direction::InputGradient => (self.outputs, self.inputs),
+        };
+        let x = random(2, self.rows * depth);
+        let mut y = vec![0_f32; self.rows * width];
+        let mut turn = 0;
+        median(|| {
+            let weight = &packed[turn % copies];
+            turn += 1;
+            let x = Tiles::pack(Left::Rows(&x), self.rows, depth, self.format, 1.0);
+            match self.direction {
+                Direction::Forward => product(&mut y, Write::Set, &x, weight),
+                Direction::InputGradient => product(&mut y, Write::Set, &x, &Turned(weight)),
+            }
+        })
+    }
+}
+
+/// The median of as many runs as there is patience for; the first one is not counted.
+fn median(mut run: impl FnMut()) -> f64 {
+    run();
+    let (begun, mut times) = (Instant::now(), Vec::new());
+    while times.len() < RUNS.0 || (times.len() < RUNS.1 && begun.elapsed().as_secs_f64() < PATIENCE) {
+        let start = Instant::now();
+        run();
+        times.push(start.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+fn random(seed: u64, n: usize) -> Vec<f32> {
+    let random = Random::new(seed, 0);
+    (0..n as u64).map(|i| (random.uniform(i) - 0.5) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_the_time_of_a_run_and_a_cold_weight_is_never_faster_by_much() {
+        for direction in [Direction::Forward, Direction::InputGradient] {
+            let case = LinearCase { rows: 3, inputs: 512, outputs: 512, format: Format::Bf16, direction };
+            let (cold, resident) = (case.measure(Weights::Cold), case.measure(Weights::Resident));
+            assert!(cold > 0.0 && resident > 0.0 && resident < 10.0 * cold, "{cold} {resident}");
+            assert_eq!(case.flops(), 2.0 * 3.0 * 512.0 * 512.0);
+        }
+    }
+
+    #[test]
+    fn the_machine_has_limits() {
+        let peaks = measure_peaks();
+        assert!(peaks.f32_gflops > 0.1 && peaks.bf16_gflops > 0.1 && peaks.read_gb_s > 0.1, "{peaks:?}");
+    }
+}

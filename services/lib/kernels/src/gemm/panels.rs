@@ -1,0 +1,279 @@
+//! The right factor: weights packed once into panels, read as they lie for the forward product and turned over block by block for
+//! the input gradient; and matrices that change, packed as they are used.
+
+use std::ops::Range;
+
+use half::bf16;
+use rayon::prelude::*;
+
+use super::{COLUMNS, Format, LINES, Line, Panels, tiles::round_bf16};
+use crate::{cpu::Matrix, simd::dispatch};
+
+/// A weight [outputs, inputs] in panels of 32 outputs, `[panel][word][output]`, words along the inputs.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    format: Format,
+    outputs: usize,
+    inputs: usize,
+    lines: Vec<Line>,
+}
+
+impl Packed {
+    /// Packs a row-major weight. Rounds f32 to the format; bf16 numbers keep their values in either.
+    pub(crate) fn new(weight: Matrix<'_>, outputs: usize, inputs: usize, format: Format) -> Self {
+        let rows = Rows { data: weight, across: outputs, along: inputs, format, turned: true };
+        let words = format.words(inputs);
+        let mut lines = vec![Line::default(); outputs.div_ceil(COLUMNS) * words * LINES];
+        lines.par_chunks_mut((words * LINES).max(1)).enumerate().for_each(|(index, panel)| {
+            rows.fill(index, 0..words, panel);
+        });
+        Self { format, outputs, inputs, lines }
+    }
+
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.lines.len() * size_of::<Line>()
+    }
+
+    /// Bytes of a packed weight of these sizes.
+    pub(crate) fn size_in_bytes(outputs: usize, inputs: usize, format: Format) -> usize {
+        outputs
+            .div_ceil(COLUMNS)
+            .saturating_mul(format.words(inputs))
+            .saturating_mul(LINES * size_of::<Line>())
+    }
+
+    fn words(&self) -> usize {
+        self.format.words(self.inputs)
+    }
+
+    fn word(&self, output: usize, word: usize) -> u32 {
+        let column = output % COLUMNS;
+        let line = (output / COLUMNS * self.words() + word) * LINES + column / 16;
+        self.lines[line].0[column % 16]
+    }
+
+    /// Row `output` of the weight, as numbers.
+    pub(crate) fn row(&self, output: usize) -> impl Iterator<Item = f32> + '_ {
+        (0..self.inputs).map(move |input| {
+            let word = self.word(output, input / self.format.step());
+            match self.format {
+                Format::F32 => f32::from_bits(word),
+                Format::Bf16 if input % 2 == 0 => f32::from_bits(word << 16),
+                Format::Bf16 => f32::from_bits(word & 0xFFFF_0000),
+            }
+        })
+    }
+}
+
+impl Panels for Packed {
+    fn format(&self) -> Format {
+        self.format
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.inputs, self.outputs)
+    }
+
+    fn panel<'a>(&'a self, index: usize, range: Range<usize>, _: &'a mut Vec<Line>) -> &'a [Line] {
+        let start = (index * self.words() + range.start) * LINES;
+        &self.lines[start..start + range.len() * LINES]
+    }
+}
+
+/// A packed weight used turned over: the sum runs along its outputs.
+pub(crate) struct Turned<'a>(pub(crate) &'a Packed);
+
+impl Panels for Turned<'_> {
+    fn format(&self) -> Format {
+        self.0.format
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.0.outputs, self.0.inputs)
+    }
+
+    fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> &'a [Line] {
+        let weight = self.0;
+        // A panel of the weight covers so many words of this one's sum.
+        let across = COLUMNS / weight.format.step();
+        assert!(range.start.is_multiple_of(across), "a turned panel starts inside a panel of its weight");
+        scratch.clear();
+        scratch.resize(range.len() * LINES, Line::default());
+        let words = weight.words();
+        // The panel's columns are so many words of the weight, from `first` on.
+        let first = index * COLUMNS / weight.format.step();
+        let count = (COLUMNS / weight.format.step()).min(words - first);
+        for (block, lines) in scratch.chunks_mut(across * LINES).enumerate() {
+            let source = (range.start / across + block) * words + first;
+            let source = &weight.lines[source * LINES..(source + count) * LINES];
+            match weight.format {
+                Format::F32 => turn_f32(lines, source),
+                Format::Bf16 => turn_bf16(lines, source),
+            }
+        }
+        scratch
+    }
+}
+
+/// Turns up to 32 lines of 32 numbers over; `to` may end before the last one.
+fn turn_f32(to: &mut [Line], from: &[Line]) {
+    for (input, line) in from.chunks_exact(LINES).enumerate() {
+        for (output, to) in to.chunks_exact_mut(LINES).enumerate() {
+            to[input / 16].0[input % 16] = line[output / 16].0[output % 16];
+        }
+    }
+}
+
+dispatch! {
+    /// Turns up to 16 lines of 32 pairs along the inputs into lines of 32 pairs along the outputs.
+    fn turn_bf16(to: &mut [Line], from: &[Line]) {
+        let mut turned = [[0_u64; 16]; 16];
+        for (line, turned) in from.as_chunks::<LINES>().0.iter().zip(&mut turned) {
+            for half in 0..LINES {
+                let words = line[half].0.as_chunks::<2>().0;
+                for (word, [even, odd]) in turned[half * 8..].iter_mut().zip(words) {
+                    let first = (even & 0xFFFF) | (odd << 16);
+                    let second = (even >> 16) | (odd & 0xFFFF_0000);
+                    *word = u64::from(first) | (u64::from(second) << 32);
+                }
+            }
+        }
+        for (pair, to) in to.as_chunks_mut::<LINES>().0.iter_mut().enumerate() {
+            for input in 0..16 {
+                let word = turned[input][pair];
+                let at = 2 * input % 16;
+                to[input / 8].0[at] = word as u32;
+                to[input / 8].0[at + 1] = (word >> 32) as u32;
+            }
+        }
+    }
+}
+
+/// A row-major matrix that is packed as it is used: a trained weight, or activations.
+pub(crate) struct Rows<'a> {
+    pub(crate) data: Matrix<'a>,
+    /// Number of columns of the right factor.
+    pub(crate) across: usize,
+    /// Numbers along the sum.
+    pub(crate) along: usize,
+    pub(crate) format: Format,
+    /// Whether rows of the matrix are columns of the factor.
+    pub(crate) turned: bool,
+}
+
+impl Panels for Rows<'_> {
+    fn format(&self) -> Format {
+        self.format
+    }
+
+    fn size(&self) -> (usize, usize) {
+        (self.along, self.across)
+    }
+
+    fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> &'a [Line] {
+        scratch.clear();
+        scratch.resize(range.len() * LINES, Line::default());
+        self.fill(index, range, scratch);
+        scratch
+    }
+}
+
+impl Rows<'_> {
+    /// Fills words `range` of panel `index`, where there are zeros.
+    fn fill(&self, index: usize, range: Range<usize>, panel: &mut [Line]) {
+        match self.data {
+            Matrix::F32(data) => {
+                let part = self.part(index, range);
+                match self.format {
+                    Format::F32 => fill_words(panel, data, part, |low, _| low.to_bits()),
+                    Format::Bf16 => fill_f32_pairs(panel, data, part),
+                }
+            }
+            Matrix::Bf16(data) => {
+                let part = self.part(index, range);
+                match self.format {
+                    Format::F32 => {
+                        fill_words(panel, data, part, |low: bf16, _| u32::from(low.to_bits()) << 16)
+                    }
+                    Format::Bf16 => fill_bf16_pairs(panel, data, part),
+                }
+            }
+        }
+    }
+
+    fn part(&self, index: usize, range: Range<usize>) -> Part {
+        let column = index * COLUMNS;
+        let count = COLUMNS.min(self.across - column);
+        let (row, next) = if self.turned { (1, self.along) } else { (self.across, 1) };
+        Part { first: range.start, along: self.along, step: self.format.step(), column, count, row, next }
+    }
+}
+
+/// A piece of a row-major matrix: element (i, j) along and across the sum lies at `i * row + j * next`.
+#[derive(Clone, Copy)]
+struct Part {
+    /// First word.
+    first: usize,
+    along: usize,
+    step: usize,
+    column: usize,
+    count: usize,
+    row: usize,
+    next: usize,
+}
+
+dispatch! {
+    fn fill_f32_pairs(panel: &mut [Line], data: &[f32], part: Part) {
+        fill_words(panel, data, part, |low, high| round_bf16(low) | (round_bf16(high) << 16));
+    }
+}
+
+dispatch! {
+    fn fill_bf16_pairs(panel: &mut [Line], data: &[bf16], part: Part) {
+        fill_words(panel, data, part, |low, high| u32::from(low.to_bits()) | (u32::from(high.to_bits()) << 16));
+    }
+}
+
+/// Makes each word of one number, or of two that follow each other along the sum.
+#[inline(always)]
+fn fill_words<T: Copy + Default>(panel: &mut [Line], data: &[T], part: Part, word: impl Fn(T, T) -> u32) {
+    let Part { first, along, step, column, count, row, next } = part;
+    if next == 1 {
+        for (i, lines) in panel.as_chunks_mut::<LINES>().0.iter_mut().enumerate() {
+            let at = (first + i) * step;
+            let low = &data[at * row + column..][..count];
+            let words = lines.iter_mut().flat_map(|line| &mut line.0);
+            if step == 2 && at + 1 < along {
+                let high = &data[(at + 1) * row + column..][..count];
+                for ((to, low), high) in words.zip(low).zip(high) {
+                    *to = word(*low, *high);
+                }
+            } else {
+                for (to, low) in words.zip(low) {
+                    *to = word(*low, T::default());
+                }
+            }
+        }
+        return;
+    }
+    /// Words taken from a column before the next one, so that the lines written stay in the first-level cache.
+    const RUN: usize = 64;
+    for (run, lines) in panel.chunks_mut(RUN * LINES).enumerate() {
+        for j in 0..count {
+            let column = &data[(column + j) * next..][..along];
+            let start = (first + run * RUN) * step;
+            let numbers = &column[start..(start + lines.len() / LINES * step).min(along)];
+            for (to, numbers) in lines.as_chunks_mut::<LINES>().0.iter_mut().zip(numbers.chunks(step)) {
+                to[j / 16].0[j % 16] = word(numbers[0], numbers.get(1).copied().unwrap_or_default());
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+use half::bf16;
+
+use super::*;
+use crate::{
+    cpu::Matrix,
+    testing::{flat, normal},
+};
+
+/// Rows, depth, columns: multiples of no block, single ones, none, and more than one pass along the sum.
+const SHAPES: [(usize, usize, usize); 9] = [
+    (0, 3, 2),
+    (1, 1, 1),
+    (3, 0, 4),
+    (1, 65, 33),
+    (12, 32, 32),
+    (13, 31, 7),
+    (67, 129, 95),
+    (9, 1100, 70),
+    (2, 2051, 40),
+];
+
+fn numbers(seed: u64, n: usize) -> Vec<f32> {
+    flat(&normal(seed, n))
+}
+
+fn rounded(values: &[f32]) -> Vec<f32> {
+    values.iter().map(|v| bf16::from_f32(*v).to_f32()).collect()
+}
+
+/// `a [m, k] b [n, k]^T`, in f64.
+fn reference(a: &[f32], b: &[f32], (m, k, n): (usize, usize, usize)) -> Vec<f64> {
+    let element =
+        |i: usize, j: usize| (0..k).map(|l| f64::from(a[i * k + l]) * f64::from(b[j * k + l])).sum::<f64>();
+    (0..m * n).map(|at| element(at / n, at % n)).collect()
+}
+
+fn turned(data: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    (0..rows * columns).map(|i| data[i % rows * columns + i / rows]).collect()
+}
+
+#[track_caller]
+fn close(found: &[f32], expected: &[f64], depth: usize) {
+    let tolerance = 1e-6 * (depth as f64 + 4.0).sqrt() * 4.0;
+    for (i, (a, b)) in found.iter().zip(expected).enumerate() {
+        assert!((f64::from(*a) - b).abs() < tolerance * b.abs().max(4.0), "{i}: {a} instead of {b}");
+    }
+}
+
+/// Every way of holding the factors of `a b^T` gives the product of their rounded numbers.
+#[test]
+fn every_form_of_the_factors_gives_the_product() {
+    for (m, k, n) in SHAPES {
+        let (a, b) = (numbers(1, m * k), numbers(2, n * k));
+        for format in [Format::F32, Format::Bf16] {
+            let round = |v: &[f32]| if format == Format::Bf16 { rounded(v) } else { v.to_vec() };
+            let expected = reference(&round(&a), &round(&b), (m, k, n));
+            let (a_turned, b_turned) = (turned(&a, m, k), turned(&b, n, k));
+            let rows = |data, turned| Rows { data: Matrix::F32(data), across: n, along: k, format, turned };
+            let packed = Packed::new(Matrix::F32(&b), n, k, format);
+            let inverse = Packed::new(Matrix::F32(&b_turned), k, n, format);
+            let (by_row, by_column) = (rows(&b, true), rows(&b_turned, false));
+            let forms: [&dyn Panels; 4] = [&packed, &Turned(&inverse), &by_row, &by_column];
+            for right in forms {
+                for left in [Left::Rows(&a), Left::Columns(&a_turned)] {
+                    let mut c = vec![7.0; m * n];
+                    product(&mut c, Write::Set, &Tiles::pack(left, m, k, format, 1.0), right);
+                    close(&c, &expected, k);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_go_on_from_what_is_there_and_the_scale_multiplies_the_left_factor() {
+    let (m, k, n) = (14, 40, 37);
+    let (a, b) = (numbers(1, m * k), numbers(2, n * k));
+    let packed = Packed::new(Matrix::F32(&b), n, k, Format::F32);
+    let mut c = vec![1.0; m * n];
+    product(&mut c, Write::Add, &Tiles::pack(Left::Rows(&a), m, k, Format::F32, 0.5), &packed);
+    let expected: Vec<f64> = reference(&a, &b, (m, k, n)).iter().map(|v| 1.0 + 0.5 * v).collect();
+    close(&c, &expected, k);
+}
+
+#[test]
+fn a_packed_weight_gives_its_rows_back() {
+    let (outputs, inputs) = (45, 33);
+    let weight = numbers(1, outputs * inputs);
+    for format in [Format::F32, Format::Bf16] {
+        let packed = Packed::new(Matrix::F32(&weight), outputs, inputs, format);
+        let expected = if format == Format::Bf16 { rounded(&weight) } else { weight.clone() };
+        for output in 0..outputs {
+            assert!(packed.row(output).eq(expected[output * inputs..][..inputs].iter().copied()));
+        }
+    }
+    let narrow: Vec<bf16> = weight.iter().map(|v| bf16::from_f32(*v)).collect();
+    let packed = Packed::new(Matrix::Bf16(&narrow), outputs, inputs, Format::Bf16);
+    assert!(packed.row(44).eq(rounded(&weight)[44 * inputs..].iter().copied()));
+}
+
+#[test]
+fn rounding_to_bf16_is_that_of_the_half_crate() {
+    let special = [0.0, -0.0, 1.0, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, 1.003_906_3, 1e-40];
+    for value in special.into_iter().chain(numbers(1, 10_000)) {
+        assert_eq!(tiles::round_bf16(value), u32::from(bf16::from_f32(value).to_bits()), "{value}");
+    }
+    assert!(bf16::from_bits(tiles::round_bf16(f32::NAN) as u16).is_nan());
+}
+
+/// The promise on which answers rest: a row is the same bits alone and among others, on one thread and on two.
+#[test]
+fn a_row_is_the_same_among_any_others_and_on_any_number_of_threads() {
+    let (k, n) = (1300, 150);
+    let (a, b) = (numbers(1, 500 * k), numbers(2, n * k));
+    let pools = [1, 2].map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
+    for format in [Format::F32, Format::Bf16] {
+        let packed = Packed::new(Matrix::F32(&b), n, k, format);
+        let run = |pool: &rayon::ThreadPool, first: usize, rows: usize| {
+            let mut c = vec![0.0; rows * n];
+            let left = Left::Rows(&a[first * k..(first + rows) * k]);
+            pool.install(|| product(&mut c, Write::Set, &Tiles::pack(left, rows, k, format, 1.0), &packed));
+            c
+        };
+        let all = run(&pools[1], 0, 500);
+        assert_eq!(all, run(&pools[0], 0, 500));
+        for (first, rows) in [(0, 1), (3, 1), (499, 1), (7, 2), (100, 11), (5, 12), (30, 13), (1, 64)] {
+            for pool in &pools {
+                assert_eq!(run(pool, first, rows), all[first * n..(first + rows) * n], "{rows} from {first}");
+            }
+        }
+    }
+}

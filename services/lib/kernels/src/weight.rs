@@ -1,0 +1,194 @@
+//! The weight of a linear map: packed once where it is frozen, a row-major tensor where it is trained or lies on another device.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Result, Tensor, TensorId};
+
+use crate::{
+    cpu::{self, tensor, weight},
+    gemm::{Format, Packed},
+    matmul::Operand,
+};
+
+/// A matrix [out, in] to multiply by.
+#[derive(Clone, Debug)]
+pub struct LinearWeight(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Packed(Arc<Packed>),
+    Tensor { tensor: Tensor, format: Format },
+}
+
+/// A weight whose numbers are read-locked.
+pub(crate) enum Reading<'a> {
+    Packed(&'a Packed),
+    Rows(cpu::Weight<'a>, Format),
+}
+
+impl Reading<'_> {
+    pub(crate) fn operand(&self) -> Operand<'_> {
+        match self {
+            Self::Packed(packed) => Operand::Packed(packed),
+            Self::Rows(weight, format) => Operand::Rows(weight.matrix(), *format),
+        }
+    }
+}
+
+impl From<Tensor> for LinearWeight {
+    /// A weight that stays a tensor: what is made of it sees later changes, and a tape its gradient. f32 is multiplied as f32,
+    /// bf16 as bf16.
+    fn from(tensor: Tensor) -> Self {
+        let format = if tensor.dtype() == DType::BF16 { Format::Bf16 } else { Format::F32 };
+        Self(Kind::Tensor { tensor, format })
+    }
+}
+
+impl LinearWeight {
+    /// A weight that does not change: on a CPU its numbers, f32 or bf16, are packed and the tensor is let go.
+    ///
+    /// # Errors
+    /// When the tensor is no contiguous matrix of f32 or bf16.
+    pub fn frozen(tensor: &Tensor) -> Result<Self> {
+        if !tensor.device().is_cpu() {
+            return Ok(Self::from(tensor.clone()));
+        }
+        let format = if tensor.dtype() == DType::BF16 { Format::Bf16 } else { Format::F32 };
+        let (outputs, inputs) = tensor.dims2()?;
+        let numbers = weight(tensor)?;
+        Ok(Self(Kind::Packed(Arc::new(Packed::new(numbers.matrix(), outputs, inputs, format)))))
+    }
+
+    /// An f32 tensor that an optimizer changes in place, multiplied in the given format.
+    pub fn trained(tensor: Tensor, format: Format) -> Self {
+        Self(Kind::Tensor { tensor, format })
+    }
+
+    /// In which format it is multiplied.
+    pub fn format(&self) -> Format {
+        match &self.0 {
+            Kind::Packed(packed) => crate::gemm::Panels::format(&**packed),
+            Kind::Tensor { format, .. } => *format,
+        }
+    }
+
+    /// (out, in).
+    ///
+    /// # Errors
+    /// When it is made of a tensor that is no matrix.
+    pub fn dims(&self) -> Result<(usize, usize)> {
+        match &self.0 {
+            Kind::Packed(packed) => Ok((packed.outputs(), packed.inputs())),
+            Kind::Tensor { tensor, .. } => tensor.dims2(),
+        }
+    }
+
+    /// Whether it lies in main memory.
+    pub fn is_cpu(&self) -> bool {
+        match &self.0 {
+            Kind::Packed(_) => true,
+            Kind::Tensor { tensor, .. } => tensor.device().is_cpu(),
+        }
+    }
+
+    /// The weight as a row-major tensor [out, in] of the dtype it was made from; unpacked into a new one where it is packed.
+    ///
+    /// # Errors
+    /// When memory for the copy is not to be had.
+    pub fn tensor(&self) -> Result<Tensor> {
+        match &self.0 {
+            Kind::Packed(packed) => {
+                let numbers: Vec<f32> = (0..packed.outputs()).flat_map(|output| packed.row(output)).collect();
+                let tensor = tensor(numbers, (packed.outputs(), packed.inputs()))?;
+                match self.format() {
+                    Format::F32 => Ok(tensor),
+                    Format::Bf16 => tensor.to_dtype(DType::BF16),
+                }
+            }
+            Kind::Tensor { tensor, .. } => Ok(tensor.clone()),
+        }
+    }
+
+    /// Which tensor it is made of, if it still is.
+    pub fn tensor_id(&self) -> Option<TensorId> {
+        match &self.0 {
+            Kind::Packed(_) => None,
+            Kind::Tensor { tensor, .. } => Some(tensor.id()),
+        }
+    }
+
+    /// The same weight, out of reach of any tape.
+    pub fn detach(&self) -> Self {
+        match &self.0 {
+            Kind::Packed(packed) => Self(Kind::Packed(packed.clone())),
+            Kind::Tensor { tensor, format } => {
+                Self(Kind::Tensor { tensor: tensor.detach(), format: *format })
+            }
+        }
+    }
+
+    /// Bytes that a frozen weight [outputs, inputs] takes on a CPU.
+    pub fn packed_bytes(outputs: usize, inputs: usize, format: Format) -> usize {
+        Packed::size_in_bytes(outputs, inputs, format)
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(&self) -> usize {
+        match &self.0 {
+            Kind::Packed(packed) => packed.bytes(),
+            Kind::Tensor { tensor, .. } => tensor.elem_count() * tensor.dtype().size_in_bytes(),
+        }
+    }
+
+    /// The tensor, where it has not been packed.
+    pub(crate) fn as_tensor(&self) -> Option<&Tensor> {
+        match &self.0 {
+            Kind::Packed(_) => None,
+            Kind::Tensor { tensor, .. } => Some(tensor),
+        }
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        self.as_tensor().map_or(Device::Cpu, |tensor| tensor.device().clone())
+    }
+
+    pub(crate) fn read(&self) -> Result<Reading<'_>> {
+        match &self.0 {
+            Kind::Packed(packed) => Ok(Reading::Packed(packed)),
+            Kind::Tensor { tensor, format } => Ok(Reading::Rows(weight(tensor)?, *format)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assert_close, normal};
+
+    #[test]
+    fn a_packed_weight_gives_its_tensor_back_bit_for_bit() {
+        for dtype in [DType::F32, DType::BF16] {
+            let tensor = normal(1, (45, 33)).to_dtype(dtype).unwrap();
+            let weight = LinearWeight::frozen(&tensor).unwrap();
+            assert_eq!(weight.dims().unwrap(), (45, 33));
+            let back = weight.tensor().unwrap();
+            assert_eq!(back.dtype(), dtype);
+            assert_close(&back, &tensor, 0.0);
+        }
+    }
+
+    #[test]
+    fn bf16_takes_half_the_memory_of_f32() {
+        let tensor = normal(1, (64, 64));
+        let bytes = |t: &Tensor| LinearWeight::frozen(t).unwrap().bytes();
+        assert_eq!(bytes(&tensor), 64 * 64 * 4);
+        assert_eq!(bytes(&tensor.to_dtype(DType::BF16).unwrap()), 64 * 64 * 2);
+    }
+
+    #[test]
+    fn a_trained_tensor_keeps_its_identity_and_a_packed_one_has_none() {
+        let tensor = normal(1, (4, 3));
+        assert_eq!(LinearWeight::trained(tensor.clone(), Format::Bf16).tensor_id(), Some(tensor.id()));
+        assert_eq!(LinearWeight::frozen(&tensor).unwrap().tensor_id(), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! Products in bf16 against transformers in f32: no further from it than twice torch's own bf16.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+};
+
+use candle_core::{DType, Tensor};
+use rootstock_model::Adapter;
+use serde::Deserialize;
+
+use crate::{
+    Outcome, Step, token_by_token,
+    values::{Values, decoder, dir, lora, tensors},
+};
+
+/// How much further from the f32 value than torch's bf16.
+const FACTOR: f64 = 2.0;
+
+/// Relative errors of torch in bf16, from `bf16.json`.
+#[derive(Deserialize)]
+struct Errors {
+    logits: f64,
+    loss: f64,
+    gradients: BTreeMap<String, f64>,
+}
+
+/// The worst error found, as a share of torch's.
+#[derive(Default)]
+struct Worst {
+    comparisons: usize,
+    share: f64,
+    name: String,
+}
+
+impl Worst {
+    fn record(&mut self, name: &str, error: f64, torch: f64) {
+        self.comparisons += 1;
+        if error / torch > self.share {
+            (self.share, self.name) = (error / torch, name.to_owned());
+        }
+        assert!(error <= FACTOR * torch, "{name}: relative error {error:e}, torch in bf16 has {torch:e}");
+    }
+}
+
+/// The Euclidean norm of the difference over that of the expected value.
+fn error(found: &Tensor, expected: &Tensor) -> Outcome<f64> {
+    let numbers = |t: &Tensor| t.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>();
+    let (found, expected) = (numbers(found)?, numbers(expected)?);
+    let difference: f64 = found.iter().zip(&expected).map(|(a, b)| (a - b).powi(2)).sum();
+    Ok((difference / expected.iter().map(|v| v * v).sum::<f64>()).sqrt())
+}
+
+#[test]
+fn bf16_is_no_further_from_f32_than_twice_torchs_bf16() -> Outcome {
+    let values = Values::read()?;
+    let torch: HashMap<String, Errors> = serde_json::from_slice(&fs::read(dir("bf16.json"))?)?;
+    let expected = tensors("logits.safetensors")?;
+    let mut worst = Worst::default();
+    for (name, model, logits, ids) in [
+        ("tied", "tied", "tied", &values.ids),
+        ("untied", "untied", "untied.bf16", &values.long_ids),
+        ("lora", "tied", "tied.lora", &values.ids),
+        ("rslora", "tied", "tied.rslora", &values.ids),
+    ] {
+        let (mut decoder, torch) = (decoder(model, DType::BF16)?, &torch[name]);
+        let adapter = if model == name { None } else { Some(lora(name, &decoder)?.into_trainable()?) };
+        let parameters = match &adapter {
+            Some(adapter) => adapter.parameters(),
+            None => decoder.set_trainable(None)?,
+        };
+        let adapter = adapter.as_ref().map(|adapter| adapter as &dyn Adapter);
+        let found = [decoder.forward_all(ids, adapter)?, token_by_token(&decoder, ids, adapter)?];
+        for found in found {
+            worst.record(&format!("logits of {name}"), error(&found, &expected[logits])?, torch.logits);
+        }
+        let Some(loss) = values.loss.get(name).filter(|_| name != "untied") else { continue };
+        let step = Step { decoder: &decoder, adapter, parameters };
+        let (found, gradients) = step.run(&values.lora_batches[0].batch())?;
+        worst.record(&format!("loss of {name}"), (found - loss).abs() / loss, torch.loss);
+        let expected = tensors(&format!("gradients.{name}.safetensors"))?;
+        for (tensor, gradient) in &gradients.0 {
+            worst.record(tensor, error(gradient, &expected[tensor])?, torch.gradients[tensor]);
+        }
+    }
+    let Worst { comparisons, share, name } = worst;
+    println!("golden: bf16: {comparisons} comparisons, worst {share:.2} of torch's own error ({name})");
+    Ok(())
+}
