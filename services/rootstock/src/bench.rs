@@ -1,6 +1,7 @@
 //! `rootstock bench`: how fast this machine trains and serves a model, and how exactly, as one line that scripts can read.
 
 mod error;
+mod kernels;
 mod model_dir;
 mod output;
 mod percentile;
@@ -13,6 +14,7 @@ use clap::Subcommand;
 use tokio::runtime::Runtime;
 
 pub use error::BenchError;
+pub use kernels::KernelsArgs;
 pub use serve::ServeArgs;
 pub use train::TrainArgs;
 
@@ -23,6 +25,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Generate for many clients at once: speed, latencies, and whether each answer is the one it gets alone
     Serve(ServeArgs),
+    /// Multiply matrices: each shape beside the limits of the machine
+    Kernels(KernelsArgs),
 }
 
 /// Measures, and prints what was measured.
@@ -34,6 +38,7 @@ pub fn run(command: Command) -> Result<(), BenchError> {
     rootstock_kernels::requested_dispatch()?;
     match command {
         Command::Train(args) => train::run(&args),
+        Command::Kernels(args) => kernels::run(&args),
         Command::Serve(args) => Runtime::new()?.block_on(Box::pin(serve::run(args))),
     }
 }

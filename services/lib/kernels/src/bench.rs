@@ -90,6 +90,11 @@ impl LinearCase {
     }
 }
 
+/// Threads that a kernel is spread over.
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
 /// The median of as many runs as there is patience for; the first one is not counted.
 fn median(mut run: impl FnMut()) -> f64 {
     run();

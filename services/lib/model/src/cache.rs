@@ -62,7 +62,11 @@ impl KvCache {
         Ok(())
     }
 
-    pub(crate) fn layer(&mut self, index: usize) -> &mut KeyValues {
+    pub(crate) fn layer(&self, index: usize) -> &KeyValues {
+        &self.layers[index]
+    }
+
+    pub(crate) fn layer_mut(&mut self, index: usize) -> &mut KeyValues {
         &mut self.layers[index]
     }
 

@@ -8,7 +8,7 @@ use rootstock_kernels::{Format, Random, RotaryTable, Segments, embedding, linear
 use crate::{
     Adapter, Config, EMBEDDING, FINAL_NORM, HEAD, KvCache, ModelError, Projection,
     config::{input_norm_name, post_attention_norm_name},
-    layer::{Context, Layer, Pass},
+    layer::{Context, Continued, Layer, Pass},
     weight::{Loaded, Matrix, Named, Vector, Weight},
 };
 
@@ -164,19 +164,39 @@ impl Decoder {
         cache: &mut KvCache,
         adapter: Option<&dyn Adapter>,
     ) -> Result<Tensor, ModelError> {
-        self.check_ids(ids)?;
-        cache.prepare(ids.len())?;
-        let start = cache.len();
-        let positions: Vec<u32> = (start..start + ids.len()).map(|position| position as u32).collect();
-        let pass = self.pass(&positions, adapter);
-        let mut x = embedding(self.embedding.numbers(), ids)?; // [n, H]
-        for layer in &self.layers {
-            (x, _) = layer.forward(&x, &pass, &mut Context::Cached(&mut *cache))?;
+        Ok(self.forward_batch(&mut [Continued { ids, cache, adapter }])?.squeeze(0)?)
+    }
+
+    /// Logits [B, V] f32 of the position after the last token of each of B sequences, computed together: one reading of the weights
+    /// serves them all. Each row has the bits it has alone.
+    ///
+    /// # Errors
+    /// When a sequence brings no ids, one is not below the vocabulary size, or a cache is too small; all caches keep their tokens
+    /// then.
+    pub fn forward_batch(&self, sequences: &mut [Continued<'_>]) -> Result<Tensor, ModelError> {
+        let (mut ids, mut positions, mut last) = (Vec::new(), Vec::new(), Vec::new());
+        for sequence in sequences.iter_mut() {
+            self.check_ids(sequence.ids)?;
+            sequence.cache.prepare(sequence.ids.len())?;
+            let start = sequence.cache.len();
+            positions.extend((start..start + sequence.ids.len()).map(|position| position as u32));
+            ids.extend_from_slice(sequence.ids);
+            last.push(ids.len() as u32 - 1);
         }
-        cache.advance(ids.len());
-        let last = x.narrow(0, ids.len() - 1, 1)?; // [1, H]
+        let pass = self.pass(&positions, None);
+        let mut x = embedding(self.embedding.numbers(), &ids)?; // [n, H]
+        for layer in &self.layers {
+            (x, _) = layer.forward(&x, &pass, &mut Context::Cached(sequences))?;
+        }
+        sequences.iter_mut().for_each(|sequence| sequence.cache.advance(sequence.ids.len()));
+        let last = if last.len() == ids.len() { x } else { x.index_select(&self.index(last)?, 0)? }; // [B, H]
         let normed = rms_norm(&last, self.norm.numbers(), self.config.rms_norm_eps)?;
-        Ok(linear(&normed, self.head().numbers())?.squeeze(0)?) // [V]
+        Ok(linear(&normed, self.head().numbers())?) // [B, V]
+    }
+
+    fn index(&self, rows: Vec<u32>) -> Result<Tensor, ModelError> {
+        let count = rows.len();
+        Ok(Tensor::from_vec(rows, count, &self.device)?)
     }
 
     /// Logits [S, V] f32 after each of `ids`, which begin a sequence.

@@ -3,8 +3,8 @@
 
 use candle_core::Tensor;
 use rootstock_kernels::{
-    Attended, DropoutKey, DropoutMask, Heads, LoraPair, Rotation, Segments, add, attention_cached,
-    attention_forward, lora_linear, rms_norm, rotary, swiglu,
+    Attended, DropoutKey, DropoutMask, Heads, LoraPair, LoraRows, Rotation, Segments, add, attention_cached,
+    attention_forward, lora_linear, lora_linear_rows, rms_norm, rotary, swiglu,
 };
 
 use crate::{
@@ -27,11 +27,21 @@ pub(crate) struct Pass<'a> {
 }
 
 /// Where the keys and values of a pass come from.
-pub(crate) enum Context<'a> {
+pub(crate) enum Context<'a, 's> {
     /// Whole sequences, one after the other.
     Packed(&'a Segments),
-    /// One sequence, of which the cache holds the beginning.
-    Cached(&'a mut KvCache),
+    /// The newest tokens of sequences, of which caches hold the beginning.
+    Cached(&'a mut [Continued<'s>]),
+}
+
+/// Some tokens that go on from what a sequence's cache holds, and the adapter that they are computed with.
+pub struct Continued<'a> {
+    /// At least one token id.
+    pub ids: &'a [u32],
+    /// Holds the tokens before them; they are appended to it.
+    pub cache: &'a mut KvCache,
+    /// Added to the model for these tokens alone.
+    pub adapter: Option<&'a dyn Adapter>,
 }
 
 /// The weights of a layer.
@@ -77,21 +87,21 @@ impl Layer {
         &self,
         x: &Tensor,
         pass: &Pass<'_>,
-        context: &mut Context<'_>,
+        context: &mut Context<'_, '_>,
     ) -> Result<(Tensor, Trace), ModelError> {
         let normed = rms_norm(x, self.input_norm.numbers(), pass.eps)?;
-        let q = self.project(Projection::Q, &normed, pass)?; // [T, Hq * D]
-        let k = self.project(Projection::K, &normed, pass)?; // [T, Hkv * D]
-        let v = self.project(Projection::V, &normed, pass)?; // [T, Hkv * D]
+        let q = self.project(Projection::Q, &normed, pass, context)?; // [T, Hq * D]
+        let k = self.project(Projection::K, &normed, pass, context)?; // [T, Hkv * D]
+        let v = self.project(Projection::V, &normed, pass, context)?; // [T, Hkv * D]
         let (q, k) = (rotary(&q, &pass.rotation)?, rotary(&k, &pass.rotation)?);
         let attended = self.attend((&q, &k, &v), pass.heads, context)?; // [T, Hq * D]
-        let middle = add(x, &self.project(Projection::O, &attended.output, pass)?)?; // [T, H]
+        let middle = add(x, &self.project(Projection::O, &attended.output, pass, context)?)?; // [T, H]
 
         let middle_normed = rms_norm(&middle, self.post_attention_norm.numbers(), pass.eps)?;
-        let gate = self.project(Projection::Gate, &middle_normed, pass)?; // [T, I]
-        let up = self.project(Projection::Up, &middle_normed, pass)?; // [T, I]
+        let gate = self.project(Projection::Gate, &middle_normed, pass, context)?; // [T, I]
+        let up = self.project(Projection::Up, &middle_normed, pass, context)?; // [T, I]
         let activated = swiglu(&gate, &up)?;
-        let output = add(&middle, &self.project(Projection::Down, &activated, pass)?)?; // [T, H]
+        let output = add(&middle, &self.project(Projection::Down, &activated, pass, context)?)?; // [T, H]
 
         let input = x.clone();
         let trace = Trace { input, normed, q, k, v, attended, middle, middle_normed, gate, up, activated };
@@ -120,11 +130,40 @@ impl Layer {
         first.chain(second).chain(mlp.iter_mut().map(|matrix| matrix as &mut dyn Named))
     }
 
-    fn project(&self, projection: Projection, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor, ModelError> {
+    fn project(
+        &self,
+        projection: Projection,
+        x: &Tensor,
+        pass: &Pass<'_>,
+        context: &Context<'_, '_>,
+    ) -> Result<Tensor, ModelError> {
+        if let Context::Cached(sequences) = context {
+            let groups = self.groups(projection, sequences);
+            return Ok(lora_linear_rows(x, self.weight(projection).numbers(), &groups)?);
+        }
         // The backward pass is written out below, so no tape shall keep the activations alive.
         let pair = self.pair(projection, pass).map(LoraPair::detach);
         let mask = pair.as_ref().and_then(|pair| self.mask(projection, pair, pass));
         Ok(lora_linear(x, self.weight(projection).numbers(), pair.as_ref(), mask)?)
+    }
+
+    /// The rows that have a pair of their own, neighbours with the same one together.
+    fn groups<'a>(&self, projection: Projection, sequences: &'a [Continued<'_>]) -> Vec<LoraRows<'a>> {
+        let (mut groups, mut first): (Vec<LoraRows<'_>>, _) = (Vec::new(), 0);
+        for sequence in sequences {
+            let rows = first..first + sequence.ids.len();
+            first = rows.end;
+            let Some(pair) = sequence.adapter.and_then(|adapter| adapter.lora(self.index, projection)) else {
+                continue;
+            };
+            match groups.last_mut() {
+                Some(last) if std::ptr::eq(last.pair, pair) && last.rows.end == rows.start => {
+                    last.rows.end = rows.end;
+                }
+                _ => groups.push(LoraRows { rows, pair }),
+            }
+        }
+        groups
     }
 
     fn pair<'a>(&self, projection: Projection, pass: &Pass<'a>) -> Option<&'a LoraPair> {
@@ -140,14 +179,21 @@ impl Layer {
         &self,
         (q, k, v): (&Tensor, &Tensor, &Tensor),
         heads: Heads,
-        context: &mut Context<'_>,
+        context: &mut Context<'_, '_>,
     ) -> Result<Attended, ModelError> {
         match context {
             Context::Packed(segments) => Ok(attention_forward((q, k, v), segments, heads)?),
-            Context::Cached(cache) => {
-                let layer = cache.layer(self.index);
-                layer.append(k, v)?;
-                Ok(Attended::from(attention_cached(q, layer, heads)?))
+            Context::Cached(sequences) => {
+                let mut first = 0;
+                for sequence in sequences.iter_mut() {
+                    let n = sequence.ids.len();
+                    let (k, v) = (k.narrow(0, first, n)?, v.narrow(0, first, n)?);
+                    sequence.cache.layer_mut(self.index).append(&k, &v)?;
+                    first += n;
+                }
+                let kept: Vec<_> =
+                    sequences.iter().map(|s| (s.ids.len(), s.cache.layer(self.index))).collect();
+                Ok(Attended::from(attention_cached(q, &kept, heads)?))
             }
         }
     }

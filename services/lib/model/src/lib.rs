@@ -22,6 +22,7 @@ pub use config::{
 pub use decoder::{Decoder, Recompute};
 pub use error::ModelError;
 pub use gradients::Gradients;
+pub use layer::Continued;
 pub use projection::{Adapter, Projection};
 pub use rootstock_kernels::{DropoutKey, Format, LinearWeight, LoraPair, LossSum};
 pub use save::save_tensors;

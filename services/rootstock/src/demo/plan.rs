@@ -4,7 +4,7 @@ use rootstock_client::proto::training::v1 as training;
 use training::training_spec::{Method, Objective, Start};
 use training::{
     CausalObjective, FullMethod, LoraMethod, LrSchedulerType, NewModel, SupervisedObjective,
-    TrainingArguments, TrainingSpec,
+    TrainingArguments, TrainingSpec, WeightDtype,
 };
 
 use crate::demo::names;
@@ -54,6 +54,7 @@ impl Plan {
             warmup_ratio: 0.05,
             max_steps: self.pretrain_steps,
             logging_steps: 1,
+            weight_dtype: WeightDtype::Bf16.into(),
             ..TrainingArguments::default()
         };
         TrainingSpec {
@@ -85,6 +86,7 @@ impl Plan {
             warmup_ratio: 0.05,
             max_steps: steps,
             logging_steps: 1,
+            weight_dtype: WeightDtype::Bf16.into(),
             ..TrainingArguments::default()
         };
         let objective = SupervisedObjective {

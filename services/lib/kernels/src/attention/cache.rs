@@ -114,29 +114,53 @@ fn extend(kept: &mut Vec<f32>, rows: &[f32], width: usize) {
     kept.extend_from_slice(rows);
 }
 
-/// Attention of the newest tokens of a sequence, `q` [n, Hq * D] f32, to all tokens in the store, whose last n are their own.
-/// The same bits as when the whole sequence is computed at once. Not differentiable.
+/// Attention of the newest tokens of several sequences, `q` [n, Hq * D] f32, to all tokens in their stores. The rows of `q` belong
+/// to the sequences in turn, so many to each as `sequences` says; they are the last ones in its store. The same bits as when each
+/// sequence is computed alone and at once. Not differentiable.
 ///
 /// # Errors
-/// When the shapes don't fit, or the store holds fewer tokens than there are queries.
-pub fn attention_cached(q: &Tensor, kept: &KeyValues, heads: Heads) -> Result<Tensor> {
+/// When the shapes don't fit, or a store holds fewer tokens than it has queries.
+pub fn attention_cached(q: &Tensor, sequences: &[(usize, &KeyValues)], heads: Heads) -> Result<Tensor> {
     let (n, width) = q.dims2()?;
-    let len = kept.len();
-    if width != heads.query_width() || kept.width != heads.key_width() || n > len {
-        bail!("attention: queries {:?} do not fit {len} cached tokens and {heads:?}", q.shape());
-    }
-    match &kept.kept {
-        Kept::Host { keys, values } => {
-            let queries = Queries { rows: 0..n, position: len - n };
-            let q = q.contiguous()?;
-            let (output, _) = forward::run(&floats(&q)?, &[(queries, Keys { k: keys, v: values })], heads);
-            tensor(output, (n, width))
+    for (rows, kept) in sequences {
+        if kept.width != heads.key_width() || *rows > kept.len() {
+            bail!("attention: {rows} queries do not fit {} cached tokens and {heads:?}", kept.len());
         }
-        Kept::Device { pair: Some((keys, values)), len } => {
-            plain::one(q, &keys.narrow(0, 0, *len)?, &values.narrow(0, 0, *len)?, heads)
-        }
-        Kept::Device { pair: None, .. } => q.zeros_like(),
     }
+    if width != heads.query_width() || sequences.iter().map(|(rows, _)| rows).sum::<usize>() != n {
+        bail!("attention: queries {:?} do not fit {} sequences and {heads:?}", q.shape(), sequences.len());
+    }
+    if !q.device().is_cpu() {
+        return on_device(q, sequences, heads);
+    }
+    let mut first = 0;
+    let mut host = Vec::with_capacity(sequences.len());
+    for (rows, kept) in sequences {
+        if let Kept::Host { keys, values } = &kept.kept {
+            let queries = Queries { rows: first..first + rows, position: kept.len() - rows };
+            host.push((queries, Keys { k: keys, v: values }));
+        }
+        first += rows;
+    }
+    let q = q.contiguous()?;
+    let (output, _) = forward::run(&floats(&q)?, &host, heads);
+    tensor(output, (n, width))
+}
+
+/// The definition in candle's operations, one sequence after the other.
+fn on_device(q: &Tensor, sequences: &[(usize, &KeyValues)], heads: Heads) -> Result<Tensor> {
+    let (mut first, mut outputs) = (0, Vec::with_capacity(sequences.len()));
+    for (rows, kept) in sequences {
+        let q = q.narrow(0, first, *rows)?;
+        first += rows;
+        outputs.push(match &kept.kept {
+            Kept::Device { pair: Some((keys, values)), len } => {
+                plain::one(&q, &keys.narrow(0, 0, *len)?, &values.narrow(0, 0, *len)?, heads)?
+            }
+            _ => q.zeros_like()?,
+        });
+    }
+    Tensor::cat(&outputs, 0)
 }
 
 #[cfg(test)]
@@ -162,10 +186,27 @@ mod tests {
             let mut start = 0;
             for n in chunks {
                 kept.append(&rows(&k, start, *n), &rows(&v, start, *n)).unwrap();
-                let found = attention_cached(&rows(&q, start, *n), &kept, HEADS).unwrap();
+                let found = attention_cached(&rows(&q, start, *n), &[(*n, &kept)], HEADS).unwrap();
                 assert_close(&found, &rows(&whole, start, *n), 0.0);
                 start += n;
             }
+        }
+    }
+
+    #[test]
+    fn several_sequences_at_once_have_the_bits_of_each_alone() {
+        let (q, k, v) = (normal(1, (150, 64)), normal(2, (150, 32)), normal(3, (150, 32)));
+        let fill = |start, n| {
+            let mut kept = KeyValues::new(HEADS, &Device::Cpu);
+            kept.append(&rows(&k, start, n), &rows(&v, start, n)).unwrap();
+            kept
+        };
+        let (long, short) = (fill(0, 100), fill(100, 3));
+        let q = rows(&q, 0, 70);
+        let together = attention_cached(&q, &[(1, &long), (2, &short), (67, &long)], HEADS).unwrap();
+        for (first, n, kept) in [(0, 1, &long), (1, 2, &short), (3, 67, &long)] {
+            let alone = attention_cached(&rows(&q, first, n), &[(n, kept)], HEADS).unwrap();
+            assert_close(&rows(&together, first, n), &alone, 0.0);
         }
     }
 
@@ -174,11 +215,11 @@ mod tests {
         let (q, k, v) = (normal(1, (10, 64)), normal(2, (10, 32)), normal(3, (10, 32)));
         let mut kept = KeyValues::new(HEADS, &Device::Cpu);
         kept.append(&k, &v).unwrap();
-        let first = attention_cached(&rows(&q, 9, 1), &kept, HEADS).unwrap();
+        let first = attention_cached(&rows(&q, 9, 1), &[(1, &kept)], HEADS).unwrap();
         kept.append(&v, &k).unwrap();
         kept.truncate(10);
         assert_eq!(kept.len(), 10);
-        assert_close(&attention_cached(&rows(&q, 9, 1), &kept, HEADS).unwrap(), &first, 0.0);
+        assert_close(&attention_cached(&rows(&q, 9, 1), &[(1, &kept)], HEADS).unwrap(), &first, 0.0);
         kept.truncate(0);
         assert!(kept.is_empty());
     }
@@ -195,6 +236,6 @@ mod tests {
     fn rows_of_another_width_and_queries_without_keys_are_refused() {
         let mut kept = KeyValues::new(HEADS, &Device::Cpu);
         assert!(kept.append(&normal(1, (1, 31)), &normal(1, (1, 31))).is_err());
-        assert!(attention_cached(&normal(1, (1, 64)), &kept, HEADS).is_err());
+        assert!(attention_cached(&normal(1, (1, 64)), &[(1, &kept)], HEADS).is_err());
     }
 }

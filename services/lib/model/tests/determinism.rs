@@ -1,0 +1,143 @@
+//! The promise on which answers rest: a row's bits depend on its own tokens and adapter, and on nothing it is computed with. Held for
+//! each dispatch path of this processor, on one thread and on two, in both formats. Alone in its binary, because it switches the path
+//! of the whole process.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+use rootstock_kernels::{Dispatch, Random, with_dispatch};
+use rootstock_model::{
+    Adapter, Config, Continued, Decoder, KvCache, LinearWeight, LoraPair, Projection, save_tensors,
+};
+
+const SEQUENCES: usize = 6;
+const LONGEST: usize = 150;
+const BATCHES: usize = 50;
+
+fn config() -> Config {
+    let json = br#"{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 131, "hidden_size": 72,
+        "intermediate_size": 100, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 18,
+        "tie_word_embeddings": true, "initializer_range": 0.2, "eos_token_id": 0}"#;
+    Config::from_json(json).unwrap()
+}
+
+/// Pairs of one rank on every projection.
+struct Pairs(BTreeMap<(usize, usize), LoraPair>);
+
+impl Pairs {
+    fn new(rank: usize, dtype: DType) -> Self {
+        let mut pairs = BTreeMap::new();
+        for layer in 0..config().num_hidden_layers {
+            for projection in Projection::ALL {
+                let (outputs, inputs) = projection.shape(&config());
+                let draw = |half: &str, shape: (usize, usize)| {
+                    let name = format!("{}.{half}.{rank}", projection.module_path(layer));
+                    let tensor = Random::named(7, &name).normal_tensor(shape, 0.0, 0.1, &Device::Cpu);
+                    LinearWeight::frozen(&tensor.unwrap().to_dtype(dtype).unwrap()).unwrap()
+                };
+                let (a, b) = (draw("a", (rank, inputs)), draw("b", (outputs, rank)));
+                pairs.insert((layer, projection as usize), LoraPair { a, b, scale: 0.7, dropout: 0.0 });
+            }
+        }
+        Self(pairs)
+    }
+}
+
+impl Adapter for Pairs {
+    fn lora(&self, layer: usize, projection: Projection) -> Option<&LoraPair> {
+        self.0.get(&(layer, projection as usize))
+    }
+}
+
+fn bits(logits: &Tensor) -> Vec<u32> {
+    logits.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+}
+
+/// What is computed: tokens, and which adapter they are computed with.
+struct World {
+    decoder: Decoder,
+    adapters: Vec<Option<Pairs>>,
+    ids: Vec<Vec<u32>>,
+}
+
+impl World {
+    fn new(dtype: DType) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("model.safetensors");
+        let fresh = Decoder::init(config(), 1, &Device::Cpu).unwrap();
+        save_tensors(&file, &fresh.named_tensors().unwrap(), &BTreeMap::new()).unwrap();
+        let decoder = Decoder::load(config(), &[file], dtype, &Device::Cpu).unwrap();
+        let adapters = (0..SEQUENCES).map(|i| (i % 3 > 0).then(|| Pairs::new(3 * i, dtype))).collect();
+        let random = Random::new(3, 0);
+        let id = |s: usize, i: usize| random.below((s * LONGEST + i) as u64, 131) as u32;
+        let ids = (0..SEQUENCES).map(|s| (0..LONGEST - 20 * s).map(|i| id(s, i)).collect()).collect();
+        Self { decoder, adapters, ids }
+    }
+
+    fn adapter(&self, sequence: usize) -> Option<&dyn Adapter> {
+        self.adapters[sequence].as_ref().map(|pairs| pairs as &dyn Adapter)
+    }
+
+    /// The logits after each token of each sequence, computed whole and alone.
+    fn alone(&self) -> Vec<Vec<Vec<u32>>> {
+        let whole = |s: usize| self.decoder.forward_all(&self.ids[s], self.adapter(s)).unwrap();
+        let rows =
+            |logits: Tensor| (0..logits.dim(0).unwrap()).map(|i| bits(&logits.get(i).unwrap())).collect();
+        (0..SEQUENCES).map(|s| rows(whole(s))).collect()
+    }
+
+    /// Random batches: each takes some sequences on by a chunk or by a token.
+    fn in_batches(&self, expected: &[Vec<Vec<u32>>], seed: u64, told: &str) {
+        let random = Random::new(seed, 1);
+        let mut caches: Vec<KvCache> =
+            (0..SEQUENCES).map(|_| KvCache::new(&config(), LONGEST, &Device::Cpu).unwrap()).collect();
+        for batch in 0..BATCHES {
+            let draw = |s: usize, what: u64, below: u64| {
+                random.below((batch * SEQUENCES + s) as u64 * 4 + what, below) as usize
+            };
+            let mut sequences = Vec::new();
+            let mut taken = Vec::new();
+            for (s, cache) in caches.iter_mut().enumerate() {
+                if cache.len() == self.ids[s].len() {
+                    cache.truncate(draw(s, 0, 30));
+                }
+                if draw(s, 1, 3) == 0 {
+                    continue;
+                }
+                let most = if draw(s, 2, 2) == 0 { 1 } else { 70 };
+                let n = (1 + draw(s, 3, most)).min(self.ids[s].len() - cache.len());
+                let ids = &self.ids[s][cache.len()..cache.len() + n];
+                taken.push((s, cache.len() + n - 1));
+                sequences.push(Continued { ids, cache, adapter: self.adapter(s) });
+            }
+            if sequences.is_empty() {
+                continue;
+            }
+            let logits = self.decoder.forward_batch(&mut sequences).unwrap();
+            for (row, (s, position)) in taken.into_iter().enumerate() {
+                let found = bits(&logits.get(row).unwrap());
+                assert!(found == expected[s][position], "{told}: sequence {s} at {position}, batch {batch}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_has_the_same_bits_alone_and_in_fifty_random_batches_on_every_path() {
+    for dtype in [DType::F32, DType::BF16] {
+        let world = World::new(dtype);
+        for path in Dispatch::ALL.into_iter().filter(|path| path.is_present()) {
+            with_dispatch(path, || {
+                let pools = [1, 2]
+                    .map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
+                let expected = pools[0].install(|| world.alone());
+                assert!(pools[1].install(|| world.alone()) == expected, "{path} {dtype:?}: threads matter");
+                for (pool, seed) in pools.iter().zip([1, 2]) {
+                    let told = format!("{path} {dtype:?} {seed} threads");
+                    pool.install(|| world.in_batches(&expected, seed, &told));
+                }
+            })
+            .unwrap();
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `rootstock bench kernels`: each product of the kernels beside the limits of the machine, measured in the same run.
+
+use clap::Args;
+use rootstock_kernels::Format;
+use rootstock_kernels::bench::{Direction, LinearCase, Peaks, Weights, measure_peaks};
+use serde::Serialize;
+
+use super::BenchError;
+use super::output::Output;
+
+/// Rows, inputs and outputs of the maps that are measured: training, prefill, the head, decode batches, one stream.
+const SHAPES: [(usize, usize, usize); 9] = [
+    (512, 2048, 2048),
+    (1024, 576, 1536),
+    (1024, 1536, 576),
+    (512, 576, 49152),
+    (32, 576, 1536),
+    (32, 2048, 2048),
+    (8, 2048, 2048),
+    (1, 2048, 2048),
+    (1, 576, 49152),
+];
+/// Up to this many rows, a weight comes from memory each time it is used, and is measured so too.
+const COLD_ROWS: usize = 64;
+/// From this many rows on, gradients are computed.
+const TRAINED_ROWS: usize = 128;
+
+/// Arguments of `rootstock bench kernels`.
+#[derive(Debug, Args)]
+pub struct KernelsArgs {
+    /// Print the figures as one JSON object, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    dispatch: &'static str,
+    threads: usize,
+    peak_f32_gflops: f64,
+    peak_bf16_gflops: f64,
+    read_gb_s: f64,
+    kernels: Vec<Figure>,
+}
+
+/// One product.
+#[derive(Debug, Serialize)]
+struct Figure {
+    op: &'static str,
+    format: &'static str,
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+    weights: &'static str,
+    gflops: f64,
+    weight_gb_s: f64,
+    /// Of the limit that is nearer: multiplications, or bytes of weights read where they are cold.
+    share_of_peak: f64,
+}
+
+/// Measures, and prints the figures.
+pub(super) fn run(args: &KernelsArgs) -> Result<(), BenchError> {
+    let output = Output::new(args.json);
+    let peaks = measure_peaks();
+    output.line(&format!(
+        "{} on {} threads: {:.0} f32 GFLOP/s, {:.0} bf16 GFLOP/s, {:.1} GB/s read",
+        rootstock_kernels::dispatch(),
+        rootstock_kernels::bench::threads(),
+        peaks.f32_gflops,
+        peaks.bf16_gflops,
+        peaks.read_gb_s
+    ));
+    let mut kernels = Vec::new();
+    for (case, weights) in cases() {
+        let figure = measure(case, weights, &peaks);
+        output.line(&figure.line());
+        kernels.push(figure);
+    }
+    if !args.json {
+        return Ok(());
+    }
+    output.result(&Report {
+        dispatch: rootstock_kernels::dispatch().name(),
+        threads: rootstock_kernels::bench::threads(),
+        peak_f32_gflops: peaks.f32_gflops,
+        peak_bf16_gflops: peaks.bf16_gflops,
+        read_gb_s: peaks.read_gb_s,
+        kernels,
+    })
+}
+
+fn cases() -> Vec<(LinearCase, Weights)> {
+    let mut cases = Vec::new();
+    for format in [Format::Bf16, Format::F32] {
+        for (rows, inputs, outputs) in SHAPES {
+            let case = LinearCase { rows, inputs, outputs, format, direction: Direction::Forward };
+            if rows <= COLD_ROWS {
+                cases.push((case, Weights::Cold));
+            }
+            cases.push((case, Weights::Resident));
+            if rows >= TRAINED_ROWS {
+                cases.push((LinearCase { direction: Direction::InputGradient, ..case }, Weights::Resident));
+            }
+        }
+    }
+    cases
+}
+
+fn measure(case: LinearCase, weights: Weights, peaks: &Peaks) -> Figure {
+    let seconds = case.measure(weights);
+    let (gflops, read) = (case.flops() / seconds / 1e9, case.weight_bytes() / seconds / 1e9);
+    let peak = if case.format == Format::Bf16 { peaks.bf16_gflops } else { peaks.f32_gflops };
+    let from_memory = if weights == Weights::Cold { read / peaks.read_gb_s } else { 0.0 };
+    Figure {
+        op: if case.direction == Direction::Forward { "linear" } else { "linear_input_gradient" },
+        format: case.format.name(),
+        rows: case.rows,
+        inputs: case.inputs,
+        outputs: case.outputs,
+        weights: if weights == Weights::Cold { "cold" } else { "resident" },
+        gflops,
+        weight_gb_s: read,
+        share_of_peak: from_memory.max(gflops / peak),
+    }
+}
+
+impl Figure {
+    fn line(&self) -> String {
+        let size = format!("{}x{}x{}", self.rows, self.inputs, self.outputs);
+        format!(
+            "{:<22} {:<5} {size:<16} {:<9} {:>7.1} GFLOP/s {:>6.1} GB/s {:>4.0}%",
+            self.op,
+            self.format,
+            self.weights,
+            self.gflops,
+            self.weight_gb_s,
+            100.0 * self.share_of_peak
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_batches_are_measured_cold_and_large_ones_with_their_gradient() {
+        let cases = cases();
+        let cold = |rows| cases.iter().any(|(case, w)| case.rows == rows && *w == Weights::Cold);
+        assert!(cold(1) && cold(8) && !cold(512));
+        let gradients = cases.iter().filter(|(case, _)| case.direction == Direction::InputGradient);
+        assert!(
+            gradients.clone().count() > 0 && gradients.clone().all(|(case, _)| case.rows >= TRAINED_ROWS)
+        );
+    }
+
+    #[test]
+    fn a_share_is_of_the_nearer_limit() {
+        let peaks = Peaks { f32_gflops: 1e9, bf16_gflops: 1e9, read_gb_s: 1e-3 };
+        let case = LinearCase {
+            rows: 1,
+            inputs: 64,
+            outputs: 64,
+            format: Format::Bf16,
+            direction: Direction::Forward,
+        };
+        assert!(measure(case, Weights::Cold, &peaks).share_of_peak > 1.0);
+        assert!(measure(case, Weights::Resident, &peaks).share_of_peak < 1e-3);
+    }
+}
