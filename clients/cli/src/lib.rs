@@ -11,6 +11,7 @@ mod data;
 mod doctor;
 mod error;
 mod evaluate;
+mod figures;
 mod follow;
 mod generate;
 mod jobs;
