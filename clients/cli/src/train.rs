@@ -73,10 +73,16 @@ async fn train(file: &Path, args: TrainArgs, context: &Context) -> Result<(), Cl
         if args.json {
             return context.json(&Job::from(job));
         }
+        // The number of steps of a job of so many epochs isn't known yet.
+        let steps =
+            job.spec.as_ref().and_then(|spec| spec.arguments.as_ref()).map(|arguments| arguments.max_steps);
+        if let Some(note) = follow::unsaved(&job, steps.unwrap_or_default()) {
+            context.note(note);
+        }
         context.note(format!("watch it with `rootstock jobs watch {}`", names::job_id(&job.name)));
         return context.line(job.name);
     }
     context.note(&job.name);
-    let job = follow::follow(context, &job.name).await?;
+    let job = follow::follow(context, job).await?;
     follow::conclude(context, job, args.json)
 }
