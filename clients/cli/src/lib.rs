@@ -15,6 +15,7 @@ mod figures;
 mod follow;
 mod generate;
 mod jobs;
+mod limits;
 mod models;
 mod names;
 mod nearest;
