@@ -98,9 +98,9 @@ impl Meter {
                 self.bar.disable_steady_tick();
                 self.style(STEPS);
             }
+            self.bar.set_message(short.to_owned());
             self.bar.set_length(total.max(done));
             self.bar.set_position(done);
-            self.bar.set_message(short.to_owned());
         } else {
             eprintln!("{}", format!("{} {done}/{total}  {full}", self.label).trim_end());
         }
