@@ -43,12 +43,12 @@ pub(super) const KEYS: &[Key] = &[
     key("dataset", "name", "required", "rows for supervised, text for causal"),
     key("validation_dataset", "name", "-", "a data set to validate on; instead of validation_split"),
     key("validation_split", "number", "0", "share of the data held out for validation, 0 to 0.5"),
-    key("objective", "causal | supervised", "required", "the next token of text, or the answer to an instruction"),
+    key("objective", "choice", "required", "causal (the next token of text) or supervised (the answer to an instruction)"),
     key("block_size", "integer", "128", "causal: tokens per block of text"),
-    key("prompt_template", "qa_zh | qa_en | alpaca | chat", "required", "supervised: how a row becomes a prompt"),
+    key("prompt_template", "choice", "required", "supervised: how a row becomes a prompt: qa_zh, qa_en, alpaca or chat"),
     key("max_length", "integer", "512", "supervised: longest row in tokens; longer ones are left out"),
     key("instruction_token_dropout", "number", "0", "supervised: share of instruction tokens left out, 0 to 0.9"),
-    key("method", "lora | full", "required", "low-rank adapters beside frozen weights, or all weights"),
+    key("method", "choice", "required", "lora (low-rank adapters beside frozen weights) or full (all weights)"),
     key("r", "integer", "8", "lora: rank"),
     key("lora_alpha", "number", "8", "lora: the scale is lora_alpha / r"),
     key("lora_dropout", "number", "0", "lora: dropout before the low-rank product, from 0 to below 1"),
@@ -61,7 +61,7 @@ pub(super) const KEYS: &[Key] = &[
     key("gradient_accumulation_steps", "integer", "1", "forward passes per optimizer step"),
     key("warmup_steps", "integer", "0", "steps over which the learning rate rises from 0"),
     key("warmup_ratio", "number", "0", "the same as a share of all steps; only with warmup_steps 0"),
-    key("lr_scheduler_type", "linear | cosine | constant", "linear", "how the learning rate falls after that"),
+    key("lr_scheduler_type", "choice", "linear", "how the learning rate goes on after that: linear, cosine or constant"),
     key("weight_decay", "number", "0", "decoupled decay of matrices"),
     key("adam_beta1", "number", "0.9", "decay of the first moment"),
     key("adam_beta2", "number", "0.999", "decay of the second moment"),
@@ -74,7 +74,7 @@ pub(super) const KEYS: &[Key] = &[
     key("save_total_limit", "integer", "2", "how many saved states to keep"),
     key("early_stopping_patience", "integer", "0", "validations without improvement before it ends; 0 never"),
     key("early_stopping_threshold", "number", "0", "how much better counts as improvement"),
-    key("weight_dtype", "f32 | bf16", "as stored", "number format of frozen weights"),
+    key("weight_dtype", "choice", "as stored", "number format of frozen weights: f32 or bf16"),
 ];
 
 #[cfg(test)]
