@@ -31,7 +31,7 @@ pub(super) enum Scheduler {
     Constant,
 }
 
-/// Number format of frozen weights.
+/// Number format in which weights are multiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Dtype {

@@ -74,7 +74,7 @@ pub(super) const KEYS: &[Key] = &[
     key("save_total_limit", "integer", "2", "how many saved states to keep"),
     key("early_stopping_patience", "integer", "0", "validations without improvement before it ends; 0 never"),
     key("early_stopping_threshold", "number", "0", "how much better counts as improvement"),
-    key("weight_dtype", "choice", "as stored", "number format of frozen weights: f32 or bf16"),
+    key("weight_dtype", "choice", "as stored", "number format in which weights are multiplied: f32 or bf16"),
 ];
 
 #[cfg(test)]
