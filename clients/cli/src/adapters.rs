@@ -5,6 +5,7 @@ mod list;
 mod publish;
 mod rollback;
 mod served;
+pub(crate) mod unpublished;
 mod versions;
 
 use clap::Subcommand;

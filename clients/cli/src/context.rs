@@ -42,12 +42,18 @@ impl Context {
     }
 
     pub(crate) fn address(&self, service: Service) -> String {
-        self.endpoints.of(service).to_string()
+        self.endpoints.of(service).to_string().trim_end_matches('/').to_owned()
     }
 
-    /// The address that errors name.
+    /// The address that errors name: one for all services, or those there are.
     pub fn endpoint(&self) -> String {
-        self.address(Service::Checkpoint).trim_end_matches('/').to_owned()
+        let mut addresses: Vec<String> = Vec::new();
+        for address in Service::ALL.map(|service| self.address(service)) {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        addresses.join(" or ")
     }
 
     /// One line of result.

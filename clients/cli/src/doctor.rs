@@ -5,6 +5,7 @@ use clap::Args;
 use rootstock_client::Service;
 use serde::Serialize;
 
+use crate::figures::rounded;
 use crate::table::Tabular;
 use crate::{CliError, Context};
 
@@ -24,12 +25,13 @@ struct Finding {
     service: &'static str,
     endpoint: String,
     serving: bool,
+    #[serde(serialize_with = "rounded")]
     milliseconds: f64,
     problem: String,
 }
 
 impl Tabular for Finding {
-    const HEADER: &'static [&'static str] = &["SERVICE", "ENDPOINT", "SERVING", "MS", "PROBLEM"];
+    const HEADER: &'static [&'static str] = &["SERVICE", "ENDPOINT", "SERVING", "MS"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -37,17 +39,17 @@ impl Tabular for Finding {
             self.endpoint.clone(),
             if self.serving { "yes" } else { "no" }.to_owned(),
             format!("{:.1}", self.milliseconds),
-            self.problem.clone(),
         ]
     }
 }
 
 pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<(), CliError> {
-    let mut findings = Vec::with_capacity(Service::ALL.len());
-    for service in Service::ALL {
-        findings.push(examine(context, service).await);
-    }
+    let examined = Service::ALL.map(|service| examine(context, service));
+    let findings = futures::future::join_all(examined).await;
     context.list(&findings, args.json)?;
+    for problem in problems(&findings) {
+        context.note(problem);
+    }
     match findings.iter().filter(|finding| !finding.serving).count() {
         0 => Ok(()),
         count => Err(CliError::refused(format!(
@@ -61,11 +63,49 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<(), CliEr
 async fn examine(context: &Context, service: Service) -> Finding {
     let asked = Instant::now();
     let answer = context.clients().wait_ready_for(&[service], PATIENCE).await;
+    let problem = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    // The name has a column of its own, and the same problem of two services is one.
+    let problem = problem.strip_prefix(service.health_name()).unwrap_or(&problem).trim_start();
     Finding {
         service: service.health_name(),
         endpoint: context.address(service),
         serving: answer.is_ok(),
         milliseconds: asked.elapsed().as_secs_f64() * 1000.0,
-        problem: answer.err().map(|error| error.to_string()).unwrap_or_default(),
+        problem: problem.to_owned(),
+    }
+}
+
+/// Each problem once, with the services that have it where not all have.
+fn problems(findings: &[Finding]) -> Vec<String> {
+    let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
+    for Finding { service, problem, .. } in findings.iter().filter(|finding| !finding.serving) {
+        match told.iter_mut().find(|(known, _)| known == problem) {
+            Some((_, services)) => services.push(service),
+            None => told.push((problem, vec![service])),
+        }
+    }
+    let all = |services: &[&str]| services.len() == findings.len();
+    let line = |(problem, services): (&str, Vec<&str>)| {
+        let who = if all(&services) { "every service".to_owned() } else { services.join(", ") };
+        format!("{who} {problem}")
+    };
+    told.into_iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn down(service: &'static str, problem: &str) -> Finding {
+        let (endpoint, problem) = ("http://h:1".to_owned(), problem.to_owned());
+        Finding { service, endpoint, serving: false, milliseconds: 1.0, problem }
+    }
+
+    #[test]
+    fn a_cause_that_is_shared_is_told_once() {
+        let all = [down("a", "at http://h:1 is not serving"), down("b", "at http://h:1 is not serving")];
+        assert_eq!(problems(&all), ["every service at http://h:1 is not serving"]);
+        let one = [Finding { serving: true, ..down("a", "") }, down("b", "at http://h:1 is not serving")];
+        assert_eq!(problems(&one), ["b at http://h:1 is not serving"]);
     }
 }

@@ -3,6 +3,7 @@ use std::io;
 
 use rootstock_client::proto::common::v1::ErrorReason as Reason;
 use rootstock_client::{ClientError, ErrorReason};
+use tonic::Code;
 
 /// Exit code of everything that fails.
 const FAILED: u8 = 1;
@@ -26,6 +27,14 @@ pub enum CliError {
     /// A call failed.
     #[error("{}", describe(.0))]
     Call(Box<ClientError>),
+    /// A call failed, and the verb knows what to do about it.
+    #[error("{}", describe(.error))]
+    Hinted {
+        /// The failure.
+        error: Box<ClientError>,
+        /// What to do.
+        hint: String,
+    },
     /// A job or an evaluation ended otherwise than well.
     #[error("{name} {how}")]
     Ended {
@@ -35,20 +44,24 @@ pub enum CliError {
         how: String,
     },
     /// Ctrl-C while watching; what was watched goes on.
-    #[error(
-        "{name} goes on; watch it with `rootstock jobs watch {id}`, stop it with `rootstock jobs cancel {id}`"
-    )]
+    #[error("{name} goes on; look at it with `{look}`, stop it with `{stop}`")]
     Interrupted {
-        /// The job.
+        /// The job or evaluation.
         name: String,
-        /// Its id.
-        id: String,
+        /// The command that shows it.
+        look: String,
+        /// The command that stops it.
+        stop: String,
     },
 }
 
 impl CliError {
     pub(crate) fn refused(message: impl Into<String>) -> Self {
         Self::Refused(message.into())
+    }
+
+    pub(crate) fn hinted(error: ClientError, hint: impl Into<String>) -> Self {
+        Self::Hinted { error: Box::new(error), hint: hint.into() }
     }
 
     pub(crate) fn io(what: impl Into<String>, source: io::Error) -> Self {
@@ -68,29 +81,46 @@ impl CliError {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
     }
 
+    /// What happened, in a line that begins with what matters most.
+    pub fn message(&self, endpoint: &str) -> String {
+        match self {
+            Self::Call(error) if is_unanswered(error) => format!("no server answers at {endpoint} ({self})"),
+            _ => self.to_string(),
+        }
+    }
+
     /// What to do next, where the message doesn't say it.
-    pub fn hint(&self, endpoint: &str) -> Option<String> {
-        let Self::Call(error) = self else { return None };
+    pub fn hint(&self) -> Option<String> {
+        let error = match self {
+            Self::Call(error) => error,
+            Self::Hinted { hint, .. } => return Some(hint.clone()),
+            _ => return None,
+        };
         match error.reason {
-            None if error.is_transient() => Some(format!(
-                "no server answers at {endpoint}; start one with `rootstock serve`, or name another with --endpoint"
-            )),
             Some(reason) => for_reason(reason, error),
+            None if is_unanswered(error) => {
+                Some("start one with `rootstock serve`, or name another with --endpoint".to_owned())
+            }
+            None if error.is_transient() => {
+                Some("the connection broke; `rootstock doctor` shows which service answers".to_owned())
+            }
             None => None,
         }
     }
 }
 
+/// Whether nobody was there to take the call.
+fn is_unanswered(error: &ClientError) -> bool {
+    error.reason.is_none() && error.code == Code::Unavailable
+}
+
 fn for_reason(reason: Reason, error: &ClientError) -> Option<String> {
     let hint = match reason {
-        Reason::NotFound => {
-            "`models list`, `adapters list`, `data list`, `tokenizer list` and `jobs list` show what is there"
-        }
+        Reason::NotFound => return Some(not_found(&error.message)),
         Reason::AliasMoved => "somebody else moved the name in the meantime; look at it and try again",
         Reason::BaseMismatch => "name the base model that the adapter was trained on with --base or --model",
         Reason::TokenizerMismatch => "use the tokenizer that the model or adapter was made with",
-        Reason::AlreadyExists => "choose another name",
-        Reason::NoPreviousVersion => "`adapters versions NAME` shows what can be published",
+        Reason::NoPreviousVersion => "`rootstock adapters versions NAME` shows what can be published",
         Reason::StoreFull => "free space where the server keeps its data, then try again; nothing was stored",
         Reason::Overloaded | Reason::ShuttingDown | Reason::DependencyUnavailable => {
             let seconds = error.retry_after.map_or(1, |after| after.as_secs().max(1));
@@ -100,6 +130,25 @@ fn for_reason(reason: Reason, error: &ClientError) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// Which command lists what was not found, as far as the message names its collection.
+fn not_found(message: &str) -> String {
+    const LISTS: [(&str, &str); 6] = [
+        ("baseModels/", "models"),
+        ("adapters/", "adapters"),
+        ("datasets/", "data"),
+        ("tokenizers/", "tokenizer"),
+        ("trainingJobs/", "jobs"),
+        ("evaluations/", "evaluations"),
+    ];
+    let named = LISTS.iter().filter_map(|(collection, verb)| Some((message.find(collection)?, verb)));
+    match named.min() {
+        Some((_, verb)) => format!("`rootstock {verb} list` shows those there are"),
+        None => {
+            "`rootstock models list`, `data list` and `adapters versions NAME` show what is there".to_owned()
+        }
+    }
 }
 
 /// The message, and the reason by which scripts and the documentation know it.
@@ -123,8 +172,6 @@ impl From<ClientError> for CliError {
 
 #[cfg(test)]
 mod tests {
-    use tonic::Code;
-
     use super::*;
 
     #[test]
@@ -132,16 +179,25 @@ mod tests {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let error = ClientError { code: Code::Unavailable, ..ClientError::local("transport error", refused) };
         let error = CliError::from(error);
-        let hint = error.hint("http://127.0.0.1:1").unwrap();
-        assert!(hint.contains("http://127.0.0.1:1") && hint.contains("rootstock serve"), "{hint}");
+        let message = error.message("http://127.0.0.1:1");
+        assert!(message.starts_with("no server answers at http://127.0.0.1:1 ("), "{message}");
+        assert!(error.hint().unwrap().contains("rootstock serve"));
         assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn what_is_not_there_is_listed_by_the_command_of_its_kind() {
+        let hint = not_found("datasets/rows is not there; baseModels/tiny is");
+        assert_eq!(hint, "`rootstock data list` shows those there are");
+        assert!(not_found("evaluations/a is not there").contains("evaluations list"));
     }
 
     #[test]
     fn reasons_read_as_in_the_contract() {
         assert_eq!(name_of(Reason::TensorMismatch), "TENSOR_MISMATCH");
-        let interrupted = CliError::Interrupted { name: "trainingJobs/a".into(), id: "a".into() };
+        let (look, stop) = ("rootstock jobs watch a".to_owned(), "rootstock jobs cancel a".to_owned());
+        let interrupted = CliError::Interrupted { name: "trainingJobs/a".into(), look, stop };
         assert!(interrupted.to_string().contains("rootstock jobs watch a"));
-        assert_eq!((interrupted.exit_code(), interrupted.hint("")), (130, None));
+        assert_eq!((interrupted.exit_code(), interrupted.hint()), (130, None));
     }
 }

@@ -3,17 +3,13 @@ use clap::Args;
 use futures::StreamExt;
 use rootstock_artifacts::Kind;
 use rootstock_client::proto::inference::v1::{
-    CreateEvaluationRequest, Evaluation, EvaluationSpec, EvaluationState, ItemResult, Proportion,
-    TargetResult,
+    CreateEvaluationRequest, Evaluation, EvaluationSpec, EvaluationState,
 };
 use serde::Serialize;
 
+use crate::evaluations::scores::{BASE, Scores};
 use crate::progress::Meter;
-use crate::table::Tabular;
-use crate::{CliError, Context, names};
-
-/// What stands for the base model among the targets.
-const BASE: &str = "base";
+use crate::{CliError, Context, adapters, limits, names};
 
 /// Arguments of `evaluate`.
 #[derive(Debug, Args)]
@@ -45,49 +41,20 @@ struct Report {
     results: Vec<Scores>,
 }
 
-#[derive(Debug, Serialize)]
-struct Scores {
-    target: String,
-    adapter_digest: String,
-    rows: i32,
-    keyword_accuracy: Share,
-    exact_match: Share,
-    perplexity: f64,
-    items: Vec<Item>,
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Share {
-    value: f64,
-    lower: f64,
-    upper: f64,
-    hits: i32,
-    total: i32,
-}
-
-#[derive(Debug, Serialize)]
-struct Item {
-    row: i32,
-    instruction: String,
-    expected: String,
-    answer: String,
-    keywords_found: Vec<String>,
-    keywords_missing: Vec<String>,
-    exact_match: bool,
-    negative_log_likelihood: f64,
-    expected_tokens: i32,
-}
-
 pub(crate) async fn run(args: EvaluateArgs, context: &Context) -> Result<(), CliError> {
     let evaluations = context.clients().evaluation();
-    let request = CreateEvaluationRequest { spec: Some(spec(&args)?), ..CreateEvaluationRequest::default() };
-    let created = evaluations.create_evaluation(request).await?;
+    let spec = spec(&args)?;
+    let targets = spec.targets.clone();
+    let request = CreateEvaluationRequest { spec: Some(spec), ..CreateEvaluationRequest::default() };
+    let created = match evaluations.create_evaluation(request).await {
+        Ok(created) => created,
+        Err(error) => return Err(adapters::unpublished::explain(context, error, &targets).await),
+    };
     context.note(&created.name);
+    let name = created.name.clone();
     let ended = tokio::select! {
         ended = watch(context, created) => ended?,
-        _ = tokio::signal::ctrl_c() => {
-            return Err(CliError::refused("interrupted; the evaluation goes on in the server"));
-        }
+        _ = tokio::signal::ctrl_c() => return Err(interrupted(name)),
     };
     let how = match ended.state() {
         EvaluationState::Succeeded => return report(context, ended, args.json),
@@ -95,6 +62,13 @@ pub(crate) async fn run(args: EvaluateArgs, context: &Context) -> Result<(), Cli
         _ => format!("failed: {}", ended.error),
     };
     Err(CliError::Ended { name: ended.name, how })
+}
+
+fn interrupted(name: String) -> CliError {
+    let id = names::evaluation_id(&name);
+    let (look, stop) =
+        (format!("rootstock evaluations show {id}"), format!("rootstock evaluations cancel {id}"));
+    CliError::Interrupted { name, look, stop }
 }
 
 fn spec(args: &EvaluateArgs) -> Result<EvaluationSpec, CliError> {
@@ -107,7 +81,7 @@ fn spec(args: &EvaluateArgs) -> Result<EvaluationSpec, CliError> {
         model: names::artifact(Kind::BaseModel, &args.model)?,
         targets: args.targets.iter().map(target).collect::<Result<_, _>>()?,
         prompt_template: args.prompt_template.clone(),
-        max_tokens: args.max_tokens,
+        max_tokens: limits::max_tokens(args.max_tokens)?,
     })
 }
 
@@ -135,61 +109,4 @@ fn report(context: &Context, ended: Evaluation, json: bool) -> Result<(), CliErr
     context.list(&results, false)?;
     context.note(format!("the answers are in {}", ended.evidence_digest));
     Ok(())
-}
-
-impl Tabular for Scores {
-    const HEADER: &'static [&'static str] =
-        &["TARGET", "ROWS", "KEYWORDS", "95%", "EXACT", "95%", "PERPLEXITY"];
-
-    fn cells(&self) -> Vec<String> {
-        let interval = |share: &Share| format!("{:.2}-{:.2}", share.lower, share.upper);
-        let value = |share: &Share| format!("{:.2} ({}/{})", share.value, share.hits, share.total);
-        vec![
-            self.target.clone(),
-            self.rows.to_string(),
-            value(&self.keyword_accuracy),
-            interval(&self.keyword_accuracy),
-            value(&self.exact_match),
-            interval(&self.exact_match),
-            format!("{:.2}", self.perplexity),
-        ]
-    }
-}
-
-impl From<TargetResult> for Scores {
-    fn from(result: TargetResult) -> Self {
-        let target = if result.target.is_empty() { BASE.to_owned() } else { result.target };
-        Self {
-            target,
-            adapter_digest: result.adapter_digest,
-            rows: result.rows,
-            keyword_accuracy: result.keyword_accuracy.map(Share::from).unwrap_or_default(),
-            exact_match: result.exact_match.map(Share::from).unwrap_or_default(),
-            perplexity: result.perplexity,
-            items: result.items.into_iter().map(Item::from).collect(),
-        }
-    }
-}
-
-impl From<Proportion> for Share {
-    fn from(share: Proportion) -> Self {
-        let Proportion { value, lower, upper, hits, total } = share;
-        Self { value, lower, upper, hits, total }
-    }
-}
-
-impl From<ItemResult> for Item {
-    fn from(item: ItemResult) -> Self {
-        Self {
-            row: item.row,
-            instruction: item.instruction,
-            expected: item.expected,
-            answer: item.answer,
-            keywords_found: item.keywords_found,
-            keywords_missing: item.keywords_missing,
-            exact_match: item.exact_match,
-            negative_log_likelihood: item.negative_log_likelihood,
-            expected_tokens: item.expected_tokens,
-        }
-    }
 }

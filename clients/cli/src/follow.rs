@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use indicatif::HumanDuration;
 use rootstock_client::proto::training::v1::training_event::Event;
 use rootstock_client::proto::training::v1::{
     TrainingDataReady, TrainingEvaluated, TrainingJob, TrainingJobState, TrainingProgress,
@@ -11,24 +12,44 @@ use crate::jobs::row::{Job, state_name};
 use crate::progress::Meter;
 use crate::{CliError, Context, names};
 
+/// Steps after which work that is lost with a restart is worth a word.
+const MANY_STEPS: i64 = 300;
+
 /// Watches a job to its end. Ctrl-C ends the watching, not the job.
-pub(crate) async fn follow(context: &Context, name: &str) -> Result<TrainingJob, CliError> {
+pub(crate) async fn follow(context: &Context, job: TrainingJob) -> Result<TrainingJob, CliError> {
     let meter = Meter::steps("step");
     let watched = tokio::select! {
-        watched = watch(context, name, &meter) => watched,
-        _ = tokio::signal::ctrl_c() => {
-            let id = names::job_id(name).to_owned();
-            Err(CliError::Interrupted { name: name.to_owned(), id })
-        }
+        watched = watch(context, &job, &meter) => watched,
+        _ = tokio::signal::ctrl_c() => Err(interrupted(&job.name)),
     };
     meter.clear();
     watched?;
-    Ok(context.clients().training().get_training_job(name).await?)
+    Ok(context.clients().training().get_training_job(job.name).await?)
+}
+
+fn interrupted(name: &str) -> CliError {
+    let id = names::job_id(name);
+    CliError::Interrupted {
+        name: name.to_owned(),
+        look: format!("rootstock jobs watch {id}"),
+        stop: format!("rootstock jobs cancel {id}"),
+    }
+}
+
+/// What to say about a job of so many steps that saves no state.
+pub(crate) fn unsaved(job: &TrainingJob, total_steps: i64) -> Option<String> {
+    let arguments = job.spec.as_ref().and_then(|spec| spec.arguments.as_ref())?;
+    (arguments.save_steps == 0 && total_steps > MANY_STEPS).then(|| {
+        format!("save_steps is 0: a restart of the server begins these {total_steps} steps anew; set it to keep them")
+    })
 }
 
 /// What a job that has ended leaves: the digest of its result, or why there is none.
 pub(crate) fn conclude(context: &Context, job: TrainingJob, json: bool) -> Result<(), CliError> {
     let (name, state, error) = (job.name.clone(), job.state(), job.error.clone());
+    if state == TrainingJobState::Succeeded {
+        context.note(result(&job));
+    }
     if json {
         context.json(&Job::from(job))?;
     } else if state == TrainingJobState::Succeeded {
@@ -45,12 +66,35 @@ pub(crate) fn conclude(context: &Context, job: TrainingJob, json: bool) -> Resul
     Err(CliError::Ended { name, how })
 }
 
-async fn watch(context: &Context, name: &str, meter: &Meter) -> Result<(), CliError> {
-    let mut events = context.clients().training().watch_training_job(name, 0);
+/// The line that stays: how well it went, and how long it took.
+fn result(job: &TrainingJob) -> String {
+    let mut told = state_name(job.state()).to_owned();
+    let seconds = job.start_time.zip(job.end_time).map(|(start, end)| (end.seconds - start.seconds).max(0));
+    if let Some(seconds) = seconds {
+        told.push_str(&format!(" in {:#}", HumanDuration(Duration::from_secs(unsigned(seconds)))));
+    }
+    let progress = job.progress.unwrap_or_default();
+    if progress.step > 0 {
+        told.push_str(&format!(" after {} steps, loss {:.4}", progress.step, progress.loss));
+    }
+    if let Some(loss) = progress.eval_loss {
+        told.push_str(&format!(", validation loss {loss:.4}"));
+    }
+    told
+}
+
+async fn watch(context: &Context, job: &TrainingJob, meter: &Meter) -> Result<(), CliError> {
+    let mut events = context.clients().training().watch_training_job(&job.name, 0);
+    let mut told = has_ended(job.state());
     while let Some(event) = events.next().await {
-        if let Some(event) = event?.event {
-            show(&event, meter);
+        let Some(event) = event?.event else { continue };
+        if let (Event::Progress(progress), false) = (&event, told) {
+            told = true;
+            if let Some(note) = unsaved(job, progress.total_steps) {
+                meter.note(&note);
+            }
         }
+        show(&event, meter);
     }
     Ok(())
 }
@@ -59,8 +103,10 @@ fn show(event: &Event, meter: &Meter) {
     match event {
         Event::Progress(progress) => {
             let (done, total) = (unsigned(progress.step), unsigned(progress.total_steps));
-            meter.step(done, total, &figures(progress));
+            meter.step(done, total, &short(progress), &figures(progress));
         }
+        // How it ended is the last line.
+        Event::StateChange(change) if has_ended(change.state()) => {}
         Event::StateChange(change) if change.message.is_empty() => meter.note(state_name(change.state())),
         Event::StateChange(change) => {
             meter.note(&format!("{}: {}", state_name(change.state()), change.message));
@@ -72,14 +118,30 @@ fn show(event: &Event, meter: &Meter) {
     }
 }
 
+fn has_ended(state: TrainingJobState) -> bool {
+    matches!(state, TrainingJobState::Succeeded | TrainingJobState::Failed | TrainingJobState::Cancelled)
+}
+
+/// What fits beside the bar.
+fn short(progress: &TrainingProgress) -> String {
+    let speed = progress.tokens_per_second;
+    format!("loss {:.4} {speed:.0} tokens/s ETA {:#}", progress.loss, eta(progress))
+}
+
 fn figures(progress: &TrainingProgress) -> String {
-    // An estimate that is no time is none yet.
-    let eta = Duration::try_from_secs_f64(progress.eta_seconds).unwrap_or_default();
-    let eta = indicatif::HumanDuration(eta);
     format!(
-        "loss {:.4}  lr {:.2e}  norm {:.2}  {:.0} tokens/s  ETA {eta}",
-        progress.loss, progress.learning_rate, progress.grad_norm, progress.tokens_per_second
+        "loss {:.4}  lr {:.2e}  norm {:.2}  {:.0} tokens/s  ETA {}",
+        progress.loss,
+        progress.learning_rate,
+        progress.grad_norm,
+        progress.tokens_per_second,
+        eta(progress)
     )
+}
+
+fn eta(progress: &TrainingProgress) -> HumanDuration {
+    // An estimate that is no time is none yet.
+    HumanDuration(Duration::try_from_secs_f64(progress.eta_seconds).unwrap_or_default())
 }
 
 fn data(ready: &TrainingDataReady) -> String {
@@ -109,6 +171,8 @@ fn unsigned(number: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use rootstock_client::proto::training::v1::{TrainingArguments, TrainingSpec};
+
     use super::*;
 
     #[test]
@@ -126,6 +190,42 @@ mod tests {
             "{line}"
         );
         assert!(figures(&TrainingProgress { eta_seconds: f64::NAN, ..progress }).contains("ETA"));
+    }
+
+    #[test]
+    fn a_bar_of_a_long_job_fits_a_narrow_terminal() {
+        const TERMINAL: usize = 80;
+        let bar = format!("step [{}] 123456/999999  ", "=".repeat(16));
+        let progress = TrainingProgress {
+            loss: 12.3456,
+            tokens_per_second: 123_456.0,
+            eta_seconds: 86_400.0,
+            ..TrainingProgress::default()
+        };
+        let line = format!("{bar}{}", short(&progress));
+        assert!(line.len() < TERMINAL, "{line}");
+    }
+
+    #[test]
+    fn a_long_job_that_saves_nothing_is_told_and_a_short_one_is_not() {
+        let arguments = Some(TrainingArguments::default());
+        let spec = Some(TrainingSpec { arguments, ..TrainingSpec::default() });
+        let job = TrainingJob { spec, ..TrainingJob::default() };
+        assert!(unsaved(&job, 5000).unwrap().contains("save_steps is 0"));
+        assert_eq!(unsaved(&job, 20), None);
+        let arguments = Some(TrainingArguments { save_steps: 50, ..TrainingArguments::default() });
+        let spec = Some(TrainingSpec { arguments, ..TrainingSpec::default() });
+        assert_eq!(unsaved(&TrainingJob { spec, ..job }, 5000), None);
+    }
+
+    #[test]
+    fn the_last_line_has_the_loss_and_the_time() {
+        let progress = TrainingProgress { step: 9, loss: 1.5, eval_loss: Some(2.0), ..Default::default() };
+        let mut job = TrainingJob { progress: Some(progress), ..TrainingJob::default() };
+        job.start_time.get_or_insert_default().seconds = 10;
+        job.end_time.get_or_insert_default().seconds = 51;
+        job.set_state(TrainingJobState::Succeeded);
+        assert_eq!(result(&job), "succeeded in 41s after 9 steps, loss 1.5000, validation loss 2.0000");
     }
 
     #[test]

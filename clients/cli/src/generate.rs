@@ -1,15 +1,19 @@
 //! `rootstock generate`: text as it is made, and nothing but the text on standard output.
+mod prompt;
+
 use clap::Args;
 use futures::StreamExt;
 use rootstock_artifacts::Kind;
-use rootstock_client::proto::inference::v1::generate_request::Input;
 use rootstock_client::proto::inference::v1::generate_response::Message;
 use rootstock_client::proto::inference::v1::{
     FinishReason, GenerateRequest, GeneratedToken, GenerationFinished, GenerationStarted, SamplingParams,
 };
+use rootstock_text::PromptTemplate;
 use serde::Serialize;
 
-use crate::{CliError, Context, names};
+use self::prompt::Ask;
+use crate::figures::rounded;
+use crate::{CliError, Context, adapters, limits, names};
 
 /// Arguments of `generate`.
 #[derive(Debug, Args)]
@@ -20,9 +24,12 @@ pub struct GenerateArgs {
     /// The adapter: its name or NAME/versions/DIGEST [default: none, the base model answers]
     #[arg(long, value_name = "N")]
     adapter: Option<String>,
-    /// What to go on from
+    /// What to go on from, or with --prompt-template what to ask; - reads standard input
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: String,
+    /// Ask as in training: qa_zh, qa_en, alpaca, or chat for the model's own template [default: the prompt as it is]
+    #[arg(long, value_name = "P", value_parser = prompt::template)]
+    prompt_template: Option<PromptTemplate>,
     /// Most tokens to generate
     #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true)]
     max_tokens: i32,
@@ -89,8 +96,11 @@ struct Started {
 struct Finished {
     finish_reason: &'static str,
     completion_tokens: i32,
+    #[serde(serialize_with = "rounded")]
     queue_ms: f64,
+    #[serde(serialize_with = "rounded")]
     prefill_ms: f64,
+    #[serde(serialize_with = "rounded")]
     decode_ms: f64,
 }
 
@@ -111,7 +121,12 @@ struct Likely {
 
 pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), CliError> {
     let json = args.json;
-    let mut stream = context.clients().generation().generate(request(args)?).await?;
+    let request = request(args, context).await?;
+    let adapter = request.adapter.clone();
+    let mut stream = match context.clients().generation().generate(request).await {
+        Ok(stream) => stream,
+        Err(error) => return Err(adapters::unpublished::explain(context, error, &[adapter]).await),
+    };
     let mut generation = Generation::default();
     while let Some(response) = stream.next().await {
         match response?.message {
@@ -134,14 +149,18 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
     if generation.text.ends_with('\n') { Ok(()) } else { context.line("") }
 }
 
-fn request(args: GenerateArgs) -> Result<GenerateRequest, CliError> {
+async fn request(args: GenerateArgs, context: &Context) -> Result<GenerateRequest, CliError> {
     let named = |kind, name: Option<String>| name.map(|name| names::artifact(kind, &name)).transpose();
+    let model = named(Kind::BaseModel, args.model)?.unwrap_or_default();
+    let adapter = named(Kind::Adapter, args.adapter)?.unwrap_or_default();
+    let max_tokens = limits::max_tokens(args.max_tokens)?;
+    let ask = Ask { prompt: &args.prompt, template: args.prompt_template, model: &model, adapter: &adapter };
     Ok(GenerateRequest {
-        model: named(Kind::BaseModel, args.model)?.unwrap_or_default(),
-        adapter: named(Kind::Adapter, args.adapter)?.unwrap_or_default(),
-        input: Some(Input::Prompt(args.prompt)),
+        input: Some(prompt::input(context, &ask).await?),
+        model,
+        adapter,
         sampling: Some(SamplingParams {
-            max_tokens: args.max_tokens,
+            max_tokens,
             temperature: args.temperature,
             top_k: args.top_k,
             top_p: args.top_p,

@@ -1,6 +1,7 @@
 //! `rootstock jobs`: training jobs.
 mod cancel;
 mod delete;
+mod details;
 mod list;
 pub(crate) mod row;
 mod show;

@@ -11,9 +11,12 @@ mod data;
 mod doctor;
 mod error;
 mod evaluate;
+mod evaluations;
+mod figures;
 mod follow;
 mod generate;
 mod jobs;
+mod limits;
 mod models;
 mod names;
 mod nearest;
@@ -57,6 +60,9 @@ pub enum Command {
     Generate(generate::GenerateArgs),
     /// Score a model and its adapters on a data set
     Evaluate(evaluate::EvaluateArgs),
+    /// List, show and cancel evaluations
+    #[command(subcommand)]
+    Evaluations(evaluations::Command),
     /// Ask every service how it is
     Doctor(doctor::DoctorArgs),
 }
@@ -76,6 +82,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), CliError> {
         Command::Jobs(command) => jobs::run(command, context).await,
         Command::Generate(args) => generate::run(args, context).await,
         Command::Evaluate(args) => evaluate::run(args, context).await,
+        Command::Evaluations(command) => evaluations::run(command, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
     }
 }

@@ -6,6 +6,9 @@ use crate::CliError;
 /// How the name of a job begins.
 const JOBS: &str = "trainingJobs/";
 
+/// How the name of an evaluation begins.
+const EVALUATIONS: &str = "evaluations/";
+
 /// The full name of an alias: `N` or `collection/N`.
 pub(crate) fn alias(kind: Kind, text: &str) -> Result<String, CliError> {
     let full = with_collection(kind, text);
@@ -46,6 +49,16 @@ pub(crate) fn job_id(text: &str) -> &str {
     text.strip_prefix(JOBS).unwrap_or(text)
 }
 
+/// The full name of an evaluation.
+pub(crate) fn evaluation(text: &str) -> String {
+    format!("{EVALUATIONS}{}", evaluation_id(text))
+}
+
+/// The last part of an evaluation's name.
+pub(crate) fn evaluation_id(text: &str) -> &str {
+    text.strip_prefix(EVALUATIONS).unwrap_or(text)
+}
+
 /// Puts the collection before a plain id; other forms are left to be refused with what they are.
 fn with_collection(kind: Kind, text: &str) -> String {
     let collection = kind.collection();
@@ -71,6 +84,7 @@ mod tests {
         let version = format!("greeter/versions/{digest}");
         assert_eq!(artifact(Kind::Adapter, &version).unwrap(), format!("adapters/{version}"));
         assert_eq!((job("a").as_str(), job_id("trainingJobs/a")), ("trainingJobs/a", "a"));
+        assert_eq!((evaluation("a").as_str(), evaluation_id("evaluations/a")), ("evaluations/a", "a"));
     }
 
     #[test]

@@ -3,15 +3,10 @@
 /// Names further away than this many edits aren't suggested.
 const MAX_EDITS: usize = 3;
 
-/// What to add to the refusal of an unknown key.
-pub(crate) fn hint(name: &str, known: &[String]) -> String {
-    let nearest = known.iter().map(|known| (edits(name, known), known)).min();
-    match nearest {
-        Some((distance, known)) if distance <= MAX_EDITS && distance < name.chars().count() => {
-            format!("did you mean {known}?")
-        }
-        _ => format!("known are {}", known.join(", ")),
-    }
+/// The known key nearest to a mistyped one, unless none is near.
+pub(crate) fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+    let (distance, nearest) = known.iter().map(|known| (edits(name, known), known)).min()?;
+    (distance <= MAX_EDITS && distance < name.chars().count()).then_some(nearest.as_str())
 }
 
 /// The Levenshtein distance, in one row of the table.
@@ -34,10 +29,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typo_finds_its_key_and_nonsense_lists_them() {
+    fn a_typo_finds_its_key_and_nonsense_finds_none() {
         let known = ["learning_rate".to_owned(), "max_steps".to_owned()];
-        assert_eq!(hint("leraning_rate", &known), "did you mean learning_rate?");
-        assert_eq!(hint("max_step", &known), "did you mean max_steps?");
-        assert_eq!(hint("xyzzy", &known), "known are learning_rate, max_steps");
+        assert_eq!(nearest("leraning_rate", &known), Some("learning_rate"));
+        assert_eq!(nearest("max_step", &known), Some("max_steps"));
+        assert_eq!(nearest("xyzzy", &known), None);
     }
 }

@@ -7,9 +7,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rootstock_client::{Progress, Transfer};
 
 /// Bytes of a transfer.
-const BYTES: &str = "{msg}  [{bar:30}] {bytes}/{total_bytes}  {binary_bytes_per_sec}  {eta}";
+const BYTES: &str = "{wide_msg} [{bar:16}] {bytes}/{total_bytes} {eta}";
 /// Steps or rows.
-const STEPS: &str = "{prefix}  [{bar:30}] {pos}/{len}  {msg}";
+const STEPS: &str = "{prefix} [{bar:16}] {pos}/{len}  {wide_msg}";
 /// Work without a measure.
 const WAITING: &str = "{spinner} {msg}  {elapsed}";
 /// How often a line is printed where there is no terminal.
@@ -35,10 +35,12 @@ impl Meter {
         meter
     }
 
-    /// A number of steps or rows.
+    /// A number of steps or rows; a spinner until their total is known.
     pub(crate) fn steps(label: impl Into<String>) -> Self {
-        let meter = Self::new(label, STEPS);
+        let meter = Self::new(label, WAITING);
         meter.bar.set_prefix(meter.label.clone());
+        meter.bar.set_message(format!("waiting for the first {}", meter.label));
+        meter.spin();
         meter
     }
 
@@ -46,22 +48,32 @@ impl Meter {
     pub(crate) fn waiting(label: impl Into<String>) -> Self {
         let meter = Self::new(label, WAITING);
         meter.bar.set_message(meter.label.clone());
-        if meter.terminal {
-            meter.bar.enable_steady_tick(TICK);
-        } else {
+        meter.spin();
+        if !meter.terminal {
             eprintln!("{} ...", meter.label);
         }
         meter
+    }
+
+    fn spin(&self) {
+        if self.terminal {
+            self.bar.enable_steady_tick(TICK);
+        }
     }
 
     fn new(label: impl Into<String>, template: &str) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
+        let meter = Self { bar, label: label.into(), terminal, last_line: Arc::default() };
+        meter.style(template);
+        meter
+    }
+
+    fn style(&self, template: &str) {
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("=> "));
+            self.bar.set_style(style.progress_chars("=> "));
         }
-        Self { bar, label: label.into(), terminal, last_line: Arc::default() }
     }
 
     /// What the client tells about a transfer.
@@ -78,21 +90,26 @@ impl Meter {
         })
     }
 
-    /// So many steps are done, and what is to say about the last one. Without a terminal each call is a line.
-    pub(crate) fn step(&self, done: u64, total: u64, message: &str) {
+    /// So many steps are done, and what is to say about the last one: in short beside the bar, which has one line of
+    /// the terminal, or in full. Without a terminal each call is a line.
+    pub(crate) fn step(&self, done: u64, total: u64, short: &str, full: &str) {
         if self.terminal {
+            if total > 0 && self.bar.length() == Some(0) {
+                self.bar.disable_steady_tick();
+                self.style(STEPS);
+            }
+            self.bar.set_message(short.to_owned());
             self.bar.set_length(total.max(done));
             self.bar.set_position(done);
-            self.bar.set_message(message.to_owned());
         } else {
-            eprintln!("{}", format!("{} {done}/{total}  {message}", self.label).trim_end());
+            eprintln!("{}", format!("{} {done}/{total}  {full}", self.label).trim_end());
         }
     }
 
     /// The same for work with many steps: without a terminal a line now and then.
     pub(crate) fn rows(&self, done: u64, total: u64) {
         if self.terminal || self.is_due(done, done == total) {
-            self.step(done, total, "");
+            self.step(done, total, "", "");
         }
     }
 

@@ -2,6 +2,9 @@
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
+/// Characters of a digest that a list shows: the algorithm and enough to tell versions apart.
+const SHORT_DIGEST: usize = "sha256:".len() + 12;
+
 /// What can be a row of a table.
 pub(crate) trait Tabular: Serialize {
     /// Titles of the columns.
@@ -9,6 +12,11 @@ pub(crate) trait Tabular: Serialize {
 
     /// What stands below them.
     fn cells(&self) -> Vec<String>;
+
+    /// The same where there is room for all of it.
+    fn details(&self) -> Vec<String> {
+        self.cells()
+    }
 }
 
 /// Things below each other, with a line of titles.
@@ -24,7 +32,7 @@ pub(crate) fn list<T: Tabular>(rows: &[T]) -> String {
 /// One thing, a line for each field.
 pub(crate) fn fields<T: Tabular>(thing: &T) -> String {
     let mut table = plain();
-    for (title, cell) in T::HEADER.iter().zip(thing.cells()) {
+    for (title, cell) in T::HEADER.iter().zip(thing.details()) {
         table.add_row([(*title).to_owned(), cell]);
     }
     trimmed(&table)
@@ -32,7 +40,7 @@ pub(crate) fn fields<T: Tabular>(thing: &T) -> String {
 
 fn plain() -> Table {
     let mut table = Table::new();
-    // Digests are copied from here: cells are never wrapped.
+    // Names and digests are copied from here: cells are never wrapped.
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table
 }
@@ -58,6 +66,30 @@ pub(crate) fn text_or_dash(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
+/// A digest for a list; scripts take the whole of it from `--json`.
+pub(crate) fn short(digest: &str) -> String {
+    text_or_dash(digest.get(..SHORT_DIGEST).unwrap_or(digest))
+}
+
+/// A moment, to the second.
+pub(crate) fn time(time: Option<&str>) -> String {
+    let time = time.unwrap_or_default();
+    match time.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text_or_dash(time),
+    }
+}
+
+/// A text of at most so many characters, on one line.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    let line = text.replace(['\n', '\r', '\t'], " ");
+    if line.chars().count() <= width {
+        return line;
+    }
+    let kept: String = line.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +111,17 @@ mod tests {
         let lines: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines, [vec!["NAME", "SIZE"], vec!["a", "10", "B"], vec!["bbbbbbbb", "4.00", "KiB"]]);
         assert_eq!(fields(&Pair("a", 10)).lines().count(), 2);
+    }
+
+    #[test]
+    fn what_is_long_is_short_in_a_list() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        assert_eq!((short(&digest).as_str(), short("").as_str()), ("sha256:abababababab", "-"));
+        assert_eq!(time(Some("2026-01-02T03:04:05.678901Z")), "2026-01-02T03:04:05Z");
+        assert_eq!(
+            (time(Some("2026-01-02T03:04:05Z")).as_str(), time(None).as_str()),
+            ("2026-01-02T03:04:05Z", "-")
+        );
+        assert_eq!((cut("问答\n答", 4).as_str(), cut("abcdef", 4).as_str()), ("问答 答", "abc…"));
     }
 }

@@ -1,21 +1,35 @@
 //! `rootstock train`: a YAML file becomes a training job, which is watched to its end.
+mod example;
 mod file;
+mod keys;
 mod spec;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rootstock_client::proto::training::v1::CreateTrainingJobRequest;
 
+use self::example::Example;
 use crate::jobs::row::Job;
 use crate::{CliError, Context, follow, names};
 
+/// What `--help` ends with.
+const MORE: &str = "Begin with a file that --example prints; --keys lists every key with its default.";
+
 /// Arguments of `train`.
 #[derive(Debug, Args)]
+#[command(after_help = MORE)]
 pub struct TrainArgs {
     /// What to train: output, base_model or new_model, dataset, objective, method, and the names of Hugging Face's
-    /// TrainingArguments and PEFT's LoraConfig
-    file: PathBuf,
+    /// TrainingArguments and PEFT's LoraConfig (see --keys)
+    #[arg(required_unless_present_any = ["keys", "example"])]
+    file: Option<PathBuf>,
+    /// Print every key of a training file with its type, default and meaning, and train nothing
+    #[arg(long, conflicts_with_all = ["file", "example", "id", "detach", "validate_only"])]
+    keys: bool,
+    /// Print a training file to begin with, and train nothing
+    #[arg(long, value_enum, value_name = "OBJECTIVE", conflicts_with_all = ["file", "id", "detach", "validate_only", "json"])]
+    example: Option<Example>,
     /// The id to give the job [default: one is made]
     #[arg(long, value_name = "ID")]
     id: Option<String>,
@@ -25,14 +39,24 @@ pub struct TrainArgs {
     /// Check everything and create nothing
     #[arg(long, conflicts_with = "detach")]
     validate_only: bool,
-    /// Print the job as JSON when it has ended
+    /// Print the job as JSON when it has ended, or the keys as a JSON array
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(args: TrainArgs, context: &Context) -> Result<(), CliError> {
-    let shown = args.file.display().to_string();
-    let text = tokio::fs::read(&args.file).await.map_err(|source| CliError::io(shown.clone(), source))?;
+    if let Some(example) = args.example {
+        return context.write(example.text());
+    }
+    match args.file.clone() {
+        Some(file) => train(&file, args, context).await,
+        None => context.list(keys::KEYS, args.json),
+    }
+}
+
+async fn train(file: &Path, args: TrainArgs, context: &Context) -> Result<(), CliError> {
+    let shown = file.display().to_string();
+    let text = tokio::fs::read(file).await.map_err(|source| CliError::io(shown.clone(), source))?;
     let spec = spec::parse(&text).map_err(|problem| CliError::refused(format!("{shown}: {problem}")))?;
     let request = CreateTrainingJobRequest {
         training_job_id: args.id.unwrap_or_default(),
@@ -49,10 +73,16 @@ pub(crate) async fn run(args: TrainArgs, context: &Context) -> Result<(), CliErr
         if args.json {
             return context.json(&Job::from(job));
         }
+        // The number of steps of a job of so many epochs isn't known yet.
+        let steps =
+            job.spec.as_ref().and_then(|spec| spec.arguments.as_ref()).map(|arguments| arguments.max_steps);
+        if let Some(note) = follow::unsaved(&job, steps.unwrap_or_default()) {
+            context.note(note);
+        }
         context.note(format!("watch it with `rootstock jobs watch {}`", names::job_id(&job.name)));
         return context.line(job.name);
     }
     context.note(&job.name);
-    let job = follow::follow(context, &job.name).await?;
+    let job = follow::follow(context, job).await?;
     follow::conclude(context, job, args.json)
 }

@@ -25,16 +25,20 @@ pub(crate) async fn upload(
     Ok(uploaded?)
 }
 
-/// Points an alias at an artifact, unless somebody moves it in the meantime.
+/// Points an alias at an artifact, unless somebody moves it in the meantime. That it pointed at another one is told.
 pub(crate) async fn point(context: &Context, alias: &str, digest: &str) -> Result<Alias, CliError> {
     let checkpoint = context.clients().checkpoint();
-    let expect = match checkpoint.get_alias(alias).await {
+    let (expect, before) = match checkpoint.get_alias(alias).await {
         Ok(record) if record.digest == digest => return Ok(record),
-        Ok(record) => Expect::Etag(record.etag),
-        Err(error) if error.is(ErrorReason::NotFound) => Expect::Absent,
+        Ok(record) => (Expect::Etag(record.etag), Some(record.digest)),
+        Err(error) if error.is(ErrorReason::NotFound) => (Expect::Absent, None),
         Err(error) => return Err(error.into()),
     };
-    Ok(checkpoint.set_alias(alias, digest, expect).await?)
+    let moved = checkpoint.set_alias(alias, digest, expect).await?;
+    if let Some(before) = before {
+        context.note(format!("{alias} moved from {before} to {digest}"));
+    }
+    Ok(moved)
 }
 
 /// Writes an artifact's files into a directory that is empty, new, or holds an export that was cut.
@@ -44,13 +48,15 @@ pub(crate) async fn export(
     name: &str,
     dir: &Path,
 ) -> Result<Artifact, CliError> {
+    // A name that doesn't exist leaves no directory behind; what it means now is what is fetched.
     let name = names::artifact(kind, name)?;
+    let digest = context.clients().checkpoint().get_artifact(&name).await?.digest;
     prepare(dir)?;
     let partial = dir.join(PARTIAL);
     let failed = |source| CliError::io(dir.display().to_string(), source);
     let cache = Cache::open(&partial, NO_LIMIT).map_err(failed)?;
     let meter = Meter::bytes(format!("exporting {name}"));
-    let fetched = context.clients().checkpoint().fetch_artifact(name, &cache, &meter.transfer()).await;
+    let fetched = context.clients().checkpoint().fetch_artifact(digest, &cache, &meter.transfer()).await;
     meter.clear();
     let fetched = fetched?;
     fetched.materialize(&cache, dir).map_err(failed)?;

@@ -13,6 +13,7 @@ import subprocess
 import pytest
 
 from rootstock import Client, RootstockError
+from rootstock.client import full_name
 from rootstock.inference.v1 import generation_pb2
 from rootstock.training.v1 import training_pb2
 
@@ -81,11 +82,11 @@ def test_trains_publishes_and_generates(client):
     )
     assert adapter.state == training_pb2.TRAINING_JOB_STATE_SUCCEEDED, adapter.error
 
-    published = client.publish_adapter("adapters/animals", adapter.result_digest)
+    published = client.publish_adapter("animals", adapter.result_digest)
     assert published.adapter.generation == 1
 
     sampling = generation_pb2.SamplingParams(max_tokens=8, ignore_eos=True)
-    answer = client.generate("Question: What does the cat do?\nAnswer:", adapter="adapters/animals", sampling=sampling)
+    answer = client.generate("Question: What does the cat do?\nAnswer:", adapter="animals", sampling=sampling)
     assert answer.started.adapter_digest == adapter.result_digest
     assert answer.started.base_digest == base.result_digest
     assert answer.finished.completion_tokens == 8
@@ -96,3 +97,12 @@ def test_an_unknown_adapter_is_an_error_and_never_the_base_model(client):
         client.generate("hello", adapter="adapters/nobody")
     assert failure.value.reason == "NOT_FOUND"
     assert "adapters/nobody" in str(failure.value)
+
+
+def test_a_short_name_gets_its_collection_and_a_foreign_one_names_the_argument():
+    assert full_name("adapters", "support", "adapter") == "adapters/support"
+    assert full_name("adapters", "support/versions/sha256:00", "adapter") == "adapters/support/versions/sha256:00"
+    for name in ["", "sha256:00", "adapters/support", "adapters/support/versions/sha256:00"]:
+        assert full_name("adapters", name, "adapter") == name
+    with pytest.raises(ValueError, match="adapter='datasets/support'"):
+        full_name("adapters", "datasets/support", "adapter")

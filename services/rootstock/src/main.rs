@@ -99,8 +99,8 @@ fn run_verb(connect: &ConnectArgs, command: rootstock_cli::Command) -> ExitCode 
 }
 
 fn explain(error: &CliError, endpoint: &str) -> ExitCode {
-    eprintln!("error: {error}");
-    if let Some(hint) = error.hint(endpoint) {
+    eprintln!("error: {}", error.message(endpoint));
+    if let Some(hint) = error.hint() {
         eprintln!("hint: {hint}");
     }
     ExitCode::from(error.exit_code())

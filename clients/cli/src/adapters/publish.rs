@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use clap::Args;
 use rootstock_artifacts::Kind;
+use rootstock_client::{ClientError, ErrorReason};
 
 use super::served::Swapped;
 use crate::progress::Meter;
@@ -37,8 +38,23 @@ pub(crate) async fn run(args: PublishArgs, context: &Context) -> Result<(), CliE
     let adapters = context.clients().with_deadline(DEADLINE).adapters();
     let published = adapters.publish_adapter(name, digest, args.expected_generation).await;
     meter.clear();
-    let published = published?;
+    let published = published.map_err(|error| hinted(error, args.expected_generation))?;
     context.show(&Swapped::new(published.adapter, published.swap_ms)?, args.json)
+}
+
+/// What to do when the name is at another generation than the one expected.
+fn hinted(error: ClientError, expected: Option<i64>) -> CliError {
+    let hint = match expected {
+        Some(0) if error.is(ErrorReason::AliasMoved) => {
+            "--expected-generation 0 is for an adapter that was never published, and this one was; give the \
+             generation that `rootstock adapters list` shows, or leave the flag out"
+        }
+        Some(_) if error.is(ErrorReason::AliasMoved) => {
+            "`rootstock adapters list` shows its generation; without the flag it is published in any case"
+        }
+        _ => return error.into(),
+    };
+    CliError::hinted(error, hint)
 }
 
 async fn newest(context: &Context, name: &str) -> Result<String, CliError> {

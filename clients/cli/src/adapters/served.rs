@@ -3,7 +3,8 @@ use rootstock_client::proto::inference::v1::Adapter;
 use serde::Serialize;
 
 use crate::CliError;
-use crate::table::{self, Tabular, or_dash};
+use crate::figures::rounded;
+use crate::table::{self, Tabular};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Served {
@@ -22,6 +23,7 @@ pub(super) struct Served {
 pub(super) struct Swapped {
     #[serde(flatten)]
     served: Served,
+    #[serde(serialize_with = "rounded")]
     swap_ms: f64,
 }
 
@@ -64,13 +66,13 @@ impl Tabular for Served {
     fn cells(&self) -> Vec<String> {
         vec![
             self.name.clone(),
-            self.digest.clone(),
+            table::short(&self.digest),
             self.generation.to_string(),
-            self.base_digest.clone(),
+            table::short(&self.base_digest),
             if self.resident { "yes" } else { "no" }.to_owned(),
             table::bytes(self.memory_bytes),
             self.leases.to_string(),
-            or_dash(self.update_time.as_ref()),
+            table::time(self.update_time.as_deref()),
         ]
     }
 }

@@ -4,7 +4,7 @@ use rootstock_artifacts::Kind;
 use rootstock_client::ErrorReason;
 use serde::Serialize;
 
-use crate::table::{self, Tabular, or_dash};
+use crate::table::{self, Tabular};
 use crate::{CliError, Context, names};
 
 /// Arguments of `adapters versions`.
@@ -35,12 +35,13 @@ impl Tabular for Version {
     fn cells(&self) -> Vec<String> {
         let generations: Vec<String> = self.generations.iter().map(ToString::to_string).collect();
         vec![
+            // Whole, because it is copied from here into `publish --digest`.
             self.digest.clone(),
             if self.published { "yes" } else { "no" }.to_owned(),
             if generations.is_empty() { "-".to_owned() } else { generations.join(",") },
-            self.base_digest.clone(),
+            table::short(&self.base_digest),
             table::bytes(self.size_bytes),
-            or_dash(self.create_time.as_ref()),
+            table::time(self.create_time.as_deref()),
         ]
     }
 }

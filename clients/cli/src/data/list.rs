@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use rootstock_client::proto::checkpoint::v1::Alias;
 use serde::Serialize;
 
-use crate::table::{self, Tabular, or_dash};
+use crate::table::{self, Tabular};
 use crate::{CliError, Context};
 
 /// Records asked for at a time.
@@ -34,11 +34,11 @@ impl Tabular for Dataset {
     fn cells(&self) -> Vec<String> {
         vec![
             self.name.clone(),
-            self.digest.clone(),
+            table::short(&self.digest),
             self.generation.to_string(),
             self.files.join(","),
             table::bytes(self.size_bytes),
-            or_dash(self.update_time.as_ref()),
+            table::time(self.update_time.as_deref()),
         ]
     }
 }

@@ -1,46 +1,60 @@
 //! A training job as a row, and as JSON.
-use rootstock_client::proto::training::v1::{TrainingJob, TrainingJobState};
+use rootstock_client::proto::training::v1::{TrainingJob, TrainingJobState, TrainingProgress};
 use serde::Serialize;
 
-use crate::table::{Tabular, or_dash, text_or_dash};
+use crate::figures::rounded_if_any;
+use crate::table::{self, Tabular, or_dash, text_or_dash};
 
-/// What there is to know about a job.
+/// Characters of an error that a list shows; `jobs show` has all of it.
+const ERROR_WIDTH: usize = 40;
+
+/// What there is to know about a job. What the job has not reported yet is `None`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Job {
-    name: String,
-    state: &'static str,
-    output: String,
-    step: i64,
-    total_steps: i64,
-    epoch: f64,
-    loss: f64,
+    pub(super) name: String,
+    pub(super) state: &'static str,
+    pub(super) output: String,
+    step: Option<i64>,
+    total_steps: Option<i64>,
+    #[serde(flatten)]
+    report: Report,
+    pub(super) attempts: i32,
+    pub(super) result_digest: String,
+    pub(super) error: String,
+    pub(super) create_time: Option<String>,
+    pub(super) start_time: Option<String>,
+    pub(super) end_time: Option<String>,
+}
+
+/// What the last report says.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    #[serde(serialize_with = "rounded_if_any")]
+    epoch: Option<f64>,
+    #[serde(serialize_with = "rounded_if_any")]
+    loss: Option<f64>,
+    #[serde(serialize_with = "rounded_if_any")]
     eval_loss: Option<f64>,
-    learning_rate: f64,
-    tokens_per_second: f64,
-    eta_seconds: f64,
-    attempts: i32,
-    result_digest: String,
-    error: String,
-    create_time: Option<String>,
-    start_time: Option<String>,
-    end_time: Option<String>,
+    #[serde(serialize_with = "rounded_if_any")]
+    learning_rate: Option<f64>,
+    #[serde(serialize_with = "rounded_if_any")]
+    tokens_per_second: Option<f64>,
+    #[serde(serialize_with = "rounded_if_any")]
+    eta_seconds: Option<f64>,
 }
 
 impl From<TrainingJob> for Job {
     fn from(job: TrainingJob) -> Self {
         let progress = job.progress.unwrap_or_default();
+        // The total is not 0 once it is known.
+        let known = progress.total_steps > 0;
         Self {
             state: state_name(job.state()),
             name: job.name,
             output: job.spec.map(|spec| spec.output).unwrap_or_default(),
-            step: progress.step,
-            total_steps: progress.total_steps,
-            epoch: progress.epoch,
-            loss: progress.loss,
-            eval_loss: progress.eval_loss,
-            learning_rate: progress.learning_rate,
-            tokens_per_second: progress.tokens_per_second,
-            eta_seconds: progress.eta_seconds,
+            step: known.then_some(progress.step),
+            total_steps: known.then_some(progress.total_steps),
+            report: Report::from(progress),
             attempts: job.attempts,
             result_digest: job.result_digest,
             error: job.error,
@@ -48,6 +62,43 @@ impl From<TrainingJob> for Job {
             start_time: job.start_time.map(|time| time.to_string()),
             end_time: job.end_time.map(|time| time.to_string()),
         }
+    }
+}
+
+impl From<TrainingProgress> for Report {
+    fn from(progress: TrainingProgress) -> Self {
+        let eval_loss = progress.eval_loss;
+        if progress.step == 0 {
+            return Self { eval_loss, ..Self::default() };
+        }
+        Self {
+            epoch: Some(progress.epoch),
+            loss: Some(progress.loss),
+            eval_loss,
+            learning_rate: Some(progress.learning_rate),
+            tokens_per_second: Some(progress.tokens_per_second),
+            eta_seconds: Some(progress.eta_seconds),
+        }
+    }
+}
+
+impl Job {
+    /// Steps done and in all.
+    pub(super) fn steps(&self) -> String {
+        let both = self.step.zip(self.total_steps);
+        or_dash(both.map(|(step, total)| format!("{step}/{total}")))
+    }
+
+    pub(super) fn loss(&self) -> String {
+        or_dash(self.report.loss.map(|loss| format!("{loss:.4}")))
+    }
+
+    pub(super) fn eval_loss(&self) -> String {
+        or_dash(self.report.eval_loss.map(|loss| format!("{loss:.4}")))
+    }
+
+    pub(super) fn speed(&self) -> String {
+        or_dash(self.report.tokens_per_second.map(|speed| format!("{speed:.0}")))
     }
 }
 
@@ -71,14 +122,14 @@ impl Tabular for Job {
             self.name.clone(),
             self.state.to_owned(),
             self.output.clone(),
-            format!("{}/{}", self.step, self.total_steps),
-            format!("{:.4}", self.loss),
-            or_dash(self.eval_loss.map(|loss| format!("{loss:.4}"))),
-            format!("{:.0}", self.tokens_per_second),
+            self.steps(),
+            self.loss(),
+            self.eval_loss(),
+            self.speed(),
             self.attempts.to_string(),
-            or_dash(self.create_time.as_ref()),
-            text_or_dash(&self.result_digest),
-            text_or_dash(&self.error),
+            table::time(self.create_time.as_deref()),
+            table::short(&self.result_digest),
+            table::cut(&text_or_dash(&self.error), ERROR_WIDTH),
         ]
     }
 }
@@ -92,5 +143,34 @@ pub(crate) fn state_name(state: TrainingJobState) -> &'static str {
         TrainingJobState::Succeeded => "succeeded",
         TrainingJobState::Failed => "failed",
         TrainingJobState::Cancelled => "cancelled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_has_not_reported_shows_dashes_and_no_zeros() {
+        let queued = Job::from(TrainingJob::default());
+        assert_eq!(
+            (queued.steps().as_str(), queued.loss().as_str(), queued.speed().as_str()),
+            ("-", "-", "-")
+        );
+        let json = serde_json::to_value(&queued).unwrap();
+        assert!(json["step"].is_null() && json["loss"].is_null() && json["eta_seconds"].is_null(), "{json}");
+        let progress = TrainingProgress { step: 3, total_steps: 9, loss: 1.234_567_89, ..Default::default() };
+        let running = Job::from(TrainingJob { progress: Some(progress), ..TrainingJob::default() });
+        assert_eq!((running.steps().as_str(), running.loss().as_str()), ("3/9", "1.2346"));
+        assert_eq!(serde_json::to_value(&running).unwrap()["loss"], 1.23457);
+    }
+
+    #[test]
+    fn a_list_cuts_a_long_error_and_a_digest() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let job = TrainingJob { error: "x".repeat(90), result_digest: digest, ..TrainingJob::default() };
+        let cells = Job::from(job).cells();
+        assert_eq!(cells[9], "sha256:abababababab");
+        assert_eq!(cells[10].chars().count(), ERROR_WIDTH);
     }
 }

@@ -1,9 +1,9 @@
 //! `rootstock jobs show`: one training job.
 use super::JobArgs;
-use super::row::Job;
+use super::details::Details;
 use crate::{CliError, Context, names};
 
 pub(crate) async fn run(args: JobArgs, context: &Context) -> Result<(), CliError> {
     let job = context.clients().training().get_training_job(names::job(&args.job)).await?;
-    context.show(&Job::from(job), args.json)
+    context.show(&Details::from(job), args.json)
 }

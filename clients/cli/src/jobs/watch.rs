@@ -3,6 +3,7 @@ use super::JobArgs;
 use crate::{CliError, Context, follow, names};
 
 pub(crate) async fn run(args: JobArgs, context: &Context) -> Result<(), CliError> {
-    let job = follow::follow(context, &names::job(&args.job)).await?;
+    let job = context.clients().training().get_training_job(names::job(&args.job)).await?;
+    let job = follow::follow(context, job).await?;
     follow::conclude(context, job, args.json)
 }

@@ -2,7 +2,7 @@
 use rootstock_client::proto::tokenization::v1::Tokenizer;
 use serde::Serialize;
 
-use crate::table::{Tabular, or_dash};
+use crate::table::{self, Tabular, or_dash};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Described {
@@ -36,10 +36,20 @@ impl Tabular for Described {
         &["NAME", "ARTIFACT", "TOKENIZER", "VOCABULARY", "BOS", "EOS", "PAD", "CHAT TEMPLATE"];
 
     fn cells(&self) -> Vec<String> {
+        self.row(table::short(&self.artifact_digest), table::short(&self.tokenizer_digest))
+    }
+
+    fn details(&self) -> Vec<String> {
+        self.row(self.artifact_digest.clone(), self.tokenizer_digest.clone())
+    }
+}
+
+impl Described {
+    fn row(&self, artifact_digest: String, tokenizer_digest: String) -> Vec<String> {
         vec![
             self.name.clone(),
-            self.artifact_digest.clone(),
-            self.tokenizer_digest.clone(),
+            artifact_digest,
+            tokenizer_digest,
             self.vocab_size.to_string(),
             or_dash(self.bos_token_id),
             or_dash(self.eos_token_id),

@@ -31,7 +31,7 @@ pub(super) enum Scheduler {
     Constant,
 }
 
-/// Number format of frozen weights.
+/// Number format in which weights are multiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Dtype {
@@ -130,14 +130,18 @@ fn check_keys<T: Default + Serialize + DeserializeOwned>(value: &Value, prefix: 
     for key in mapping.keys() {
         let name = key.as_str().map_or_else(|| format!("{key:?}"), str::to_owned);
         if !known.contains(&name) {
-            return Err(format!("unknown key {prefix}{name}; {}", nearest::hint(&name, &known)));
+            let hint = match nearest::nearest(&name, &known) {
+                Some(known) => format!("did you mean {known}?"),
+                None => "`rootstock train --keys` lists those there are".to_owned(),
+            };
+            return Err(format!("unknown key {prefix}{name}; {hint}"));
         }
     }
     Ok(())
 }
 
 /// The fields of a struct, as they are written.
-fn known_keys<T: Default + Serialize>() -> Vec<String> {
+pub(super) fn known_keys<T: Default + Serialize>() -> Vec<String> {
     match serde_json::to_value(T::default()) {
         Ok(serde_json::Value::Object(fields)) => fields.into_iter().map(|(name, _)| name).collect(),
         _ => Vec::new(),

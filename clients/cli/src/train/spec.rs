@@ -223,6 +223,8 @@ mod tests {
             refusal(&LORA.replace("learning_rate", "learning_rat")),
             "unknown key learning_rat; did you mean learning_rate?"
         );
+        let nonsense = refusal(&LORA.replace("learning_rate", "xyzzy"));
+        assert_eq!(nonsense, "unknown key xyzzy; `rootstock train --keys` lists those there are");
         assert!(refusal("just text").contains("must be a mapping"));
     }
 

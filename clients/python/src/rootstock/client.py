@@ -1,4 +1,4 @@
-"""A typed client over the generated stubs: one endpoint, deadlines, resumable uploads, streams as iterators."""
+"""A typed client over the generated stubs: one or several endpoints, deadlines, resumable uploads, streams."""
 
 from __future__ import annotations
 
@@ -29,6 +29,26 @@ CHUNK_BYTES = 1 << 20
 DEFAULT_TIMEOUT = 60.0
 """Seconds after which a call that is no stream is given up."""
 
+PUBLISH_TIMEOUT = 300.0
+"""The same for publishing, which may have to load the base model first."""
+
+
+def full_name(collection: str, name: str, argument: str) -> str:
+    """The full name of what is meant: "support" is "adapters/support" where an adapter is asked for.
+
+    Digests, versions and full names are left as they are. Raises ValueError, which names the argument, where the name
+    belongs to another collection.
+    """
+    first, _, rest = name.partition("/")
+    if not name or name.startswith("sha256:") or first == collection:
+        return name
+    if not rest or rest.startswith("versions/"):
+        return f"{collection}/{name}"
+    if rest.startswith("sha256:"):
+        return name
+    forms = f"a plain id, {collection}/ID, {collection}/ID/versions/DIGEST or a digest"
+    raise ValueError(f"{argument}={name!r} must be {forms}")
+
 
 @dataclasses.dataclass(frozen=True)
 class Generation:
@@ -42,19 +62,39 @@ class Generation:
 class Client:
     """One Rootstock server. Connects on first use; safe to share between threads; `close` it or use `with`.
 
+    `endpoint` has all services, except those that are at an address of their own: `Client(a, inference=b)`. Names may
+    be short where one kind is meant: `support` is `adapters/support` for an adapter.
+
     The stubs of every service are attributes (`checkpoint`, `tokenization`, `training`, `generation`, `adapters`,
     `evaluation`) for calls that have no method here.
     """
 
-    def __init__(self, endpoint: str, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        checkpoint: str = "",
+        tokenization: str = "",
+        training: str = "",
+        inference: str = "",
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> None:
         self._timeout = timeout
-        self._channel = grpc.insecure_channel(endpoint.removeprefix("http://"))
-        self.checkpoint = checkpoint_pb2_grpc.CheckpointServiceStub(self._channel)
-        self.tokenization = tokenization_pb2_grpc.TokenizationServiceStub(self._channel)
-        self.training = training_pb2_grpc.TrainingServiceStub(self._channel)
-        self.generation = generation_pb2_grpc.GenerationServiceStub(self._channel)
-        self.adapters = adapter_pb2_grpc.AdapterServiceStub(self._channel)
-        self.evaluation = evaluation_pb2_grpc.EvaluationServiceStub(self._channel)
+        self._channels: dict[str, grpc.Channel] = {}
+        self.checkpoint = checkpoint_pb2_grpc.CheckpointServiceStub(self._channel(checkpoint or endpoint))
+        self.tokenization = tokenization_pb2_grpc.TokenizationServiceStub(self._channel(tokenization or endpoint))
+        self.training = training_pb2_grpc.TrainingServiceStub(self._channel(training or endpoint))
+        inferring = self._channel(inference or endpoint)
+        self.generation = generation_pb2_grpc.GenerationServiceStub(inferring)
+        self.adapters = adapter_pb2_grpc.AdapterServiceStub(inferring)
+        self.evaluation = evaluation_pb2_grpc.EvaluationServiceStub(inferring)
+
+    def _channel(self, endpoint: str) -> grpc.Channel:
+        """The connection to an address; services at one address share it."""
+        target = endpoint.removeprefix("http://").rstrip("/")
+        if target not in self._channels:
+            self._channels[target] = grpc.insecure_channel(target)
+        return self._channels[target]
 
     def __enter__(self) -> Client:
         return self
@@ -63,15 +103,18 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection; running streams end."""
-        self._channel.close()
+        """Closes the connections; running streams end."""
+        for channel in self._channels.values():
+            channel.close()
 
     def wait_ready(self, timeout: float = 30.0) -> None:
         """Waits until the server answers. Raises TimeoutError."""
-        try:
-            grpc.channel_ready_future(self._channel).result(timeout=timeout)
-        except grpc.FutureTimeoutError:
-            raise TimeoutError(f"no server answered within {timeout} s") from None
+        deadline = time.monotonic() + timeout
+        for target, channel in self._channels.items():
+            try:
+                grpc.channel_ready_future(channel).result(timeout=max(0.0, deadline - time.monotonic()))
+            except grpc.FutureTimeoutError:
+                raise TimeoutError(f"no server answered at {target} within {timeout} s") from None
 
     def upload_blob(self, data: bytes, path: str) -> checkpoint_pb2.BlobEntry:
         """Uploads the bytes of one file, from where an earlier try ended, unless the store has them."""
@@ -89,7 +132,8 @@ class Client:
         return checkpoint_pb2.BlobEntry(path=path, digest=digest, size_bytes=len(data))
 
     def upload_dataset(self, name: str, files: Mapping[str, bytes | pathlib.Path]) -> checkpoint_pb2.Artifact:
-        """Stores a data set and points the alias `name` ("datasets/...") at it."""
+        """Stores a data set and points the alias `name` at it."""
+        name = full_name("datasets", name, "name")
         blobs = [
             self.upload_blob(content.read_bytes() if isinstance(content, pathlib.Path) else content, path)
             for path, content in files.items()
@@ -104,7 +148,11 @@ class Client:
 
     def train_tokenizer(self, name: str, dataset: str, vocab_size: int) -> tokenization_pb2.Tokenizer:
         """Trains a byte-level BPE tokenizer on a data set of text."""
-        request = tokenization_pb2.TrainTokenizerRequest(name=name, dataset=dataset, vocab_size=vocab_size)
+        request = tokenization_pb2.TrainTokenizerRequest(
+            name=full_name("tokenizers", name, "name"),
+            dataset=full_name("datasets", dataset, "dataset"),
+            vocab_size=vocab_size,
+        )
         with typed_errors():
             return self.tokenization.TrainTokenizer(request, timeout=10 * self._timeout).tokenizer
 
@@ -144,8 +192,8 @@ class Client:
     def publish_adapter(self, name: str, digest: str) -> adapter_pb2.PublishAdapterResponse:
         """Makes the running server answer `name` with this version."""
         with typed_errors():
-            request = adapter_pb2.PublishAdapterRequest(name=name, digest=digest)
-            return self.adapters.PublishAdapter(request, timeout=self._timeout)
+            request = adapter_pb2.PublishAdapterRequest(name=full_name("adapters", name, "name"), digest=digest)
+            return self.adapters.PublishAdapter(request, timeout=max(self._timeout, PUBLISH_TIMEOUT))
 
     def stream(self, request: generation_pb2.GenerateRequest) -> Iterator[generation_pb2.GenerateResponse]:
         """Yields the messages of one generation; closing the iterator stops the work behind it."""
@@ -164,8 +212,13 @@ class Client:
         adapter: str = "",
         sampling: generation_pb2.SamplingParams | None = None,
     ) -> Generation:
-        """Generates a whole answer."""
-        request = generation_pb2.GenerateRequest(model=model, adapter=adapter, prompt=prompt, sampling=sampling)
+        """Generates a whole answer. The prompt goes to the model as it is: write it as the adapter was trained."""
+        request = generation_pb2.GenerateRequest(
+            model=full_name("baseModels", model, "model"),
+            adapter=full_name("adapters", adapter, "adapter"),
+            prompt=prompt,
+            sampling=sampling,
+        )
         text, started, finished = [], generation_pb2.GenerationStarted(), generation_pb2.GenerationFinished()
         for response in self.stream(request):
             match response.WhichOneof("message"):

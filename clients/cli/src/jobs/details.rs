@@ -1,0 +1,149 @@
+//! A training job with all that is known about it: how it was asked for, how far it has come, what came of it.
+use rootstock_client::proto::training::v1::training_spec::{Method, Objective, Start};
+use rootstock_client::proto::training::v1::{TrainingJob, TrainingSpec};
+use serde::Serialize;
+
+use super::row::Job;
+use crate::figures::rounded_if_any;
+use crate::table::{self, Tabular, or_dash, text_or_dash};
+
+/// A job and what it was asked to do.
+#[derive(Debug, Serialize)]
+pub(super) struct Details {
+    #[serde(flatten)]
+    job: Job,
+    spec: Asked,
+}
+
+/// What a job was asked to do; the learning rate is its peak.
+#[derive(Debug, Default, Serialize)]
+struct Asked {
+    base_model: Option<String>,
+    dataset: String,
+    objective: Option<String>,
+    method: Option<String>,
+    #[serde(serialize_with = "rounded_if_any")]
+    learning_rate: Option<f64>,
+}
+
+impl From<TrainingJob> for Details {
+    fn from(job: TrainingJob) -> Self {
+        let spec = job.spec.clone().map(Asked::from).unwrap_or_default();
+        Self { job: Job::from(job), spec }
+    }
+}
+
+impl From<TrainingSpec> for Asked {
+    fn from(spec: TrainingSpec) -> Self {
+        let base_model = match spec.start {
+            Some(Start::BaseModel(name)) => Some(name),
+            Some(Start::NewModel(_)) | None => None,
+        };
+        let rate = spec.arguments.map(|arguments| arguments.learning_rate);
+        Self {
+            base_model,
+            dataset: spec.dataset,
+            objective: spec.objective.map(objective),
+            method: spec.method.map(method),
+            // 0 leaves it to the server.
+            learning_rate: rate.filter(|rate| *rate > 0.0),
+        }
+    }
+}
+
+fn objective(objective: Objective) -> String {
+    match objective {
+        Objective::Causal(_) => "causal".to_owned(),
+        Objective::Supervised(supervised) => format!("supervised ({})", supervised.prompt_template),
+    }
+}
+
+fn method(method: Method) -> String {
+    match method {
+        Method::Full(_) => "full".to_owned(),
+        Method::Lora(lora) => {
+            format!("lora (r {}, lora_alpha {})", or_default(lora.r), or_default(lora.lora_alpha))
+        }
+    }
+}
+
+/// A rank or scale; 0 leaves it to the server.
+fn or_default<T: Default + PartialEq + ToString>(number: T) -> String {
+    if number == T::default() { "default".to_owned() } else { number.to_string() }
+}
+
+impl Tabular for Details {
+    const HEADER: &'static [&'static str] = &[
+        "name",
+        "state",
+        "output",
+        "base model",
+        "dataset",
+        "objective",
+        "method",
+        "learning rate",
+        "step",
+        "loss",
+        "eval loss",
+        "tokens/s",
+        "attempts",
+        "created",
+        "started",
+        "ended",
+        "result",
+        "error",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let Self { job, spec } = self;
+        let base = spec.base_model.clone().unwrap_or_else(|| "new".to_owned());
+        vec![
+            job.name.clone(),
+            job.state.to_owned(),
+            job.output.clone(),
+            base,
+            spec.dataset.clone(),
+            text_or_dash(spec.objective.as_deref().unwrap_or_default()),
+            text_or_dash(spec.method.as_deref().unwrap_or_default()),
+            or_dash(spec.learning_rate.map(|rate| format!("{rate:e}"))),
+            job.steps(),
+            job.loss(),
+            job.eval_loss(),
+            job.speed(),
+            job.attempts.to_string(),
+            table::time(job.create_time.as_deref()),
+            table::time(job.start_time.as_deref()),
+            table::time(job.end_time.as_deref()),
+            text_or_dash(&job.result_digest),
+            text_or_dash(&job.error),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rootstock_client::proto::training::v1::{LoraMethod, SupervisedObjective, TrainingArguments};
+
+    use super::*;
+
+    #[test]
+    fn a_job_shows_what_it_was_asked_to_do() {
+        let spec = TrainingSpec {
+            start: Some(Start::BaseModel("baseModels/tiny".into())),
+            objective: Some(Objective::Supervised(SupervisedObjective {
+                prompt_template: "qa_en".into(),
+                ..SupervisedObjective::default()
+            })),
+            method: Some(Method::Lora(LoraMethod { r: 16, ..LoraMethod::default() })),
+            arguments: Some(TrainingArguments { learning_rate: 2e-4, ..TrainingArguments::default() }),
+            ..TrainingSpec::default()
+        };
+        let job = TrainingJob { error: "x".repeat(90), spec: Some(spec), ..TrainingJob::default() };
+        let shown = table::fields(&Details::from(job));
+        for told in
+            ["baseModels/tiny", "supervised (qa_en)", "r 16, lora_alpha default", "2e-4", &"x".repeat(90)]
+        {
+            assert!(shown.contains(told), "{told} is not in\n{shown}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `rootstock train --example`: training files to begin with.
+use clap::ValueEnum;
+
+/// Which training file to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Example {
+    /// Pre-training on text, from random weights
+    Causal,
+    /// Fine-tuning of an adapter on rows of instruction, input and output
+    Supervised,
+}
+
+impl Example {
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Causal => include_str!("causal.yaml"),
+            Self::Supervised => include_str!("supervised.yaml"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rootstock_client::proto::training::v1::training_spec::{Method, Objective, Start};
+
+    use super::super::spec;
+    use super::*;
+
+    #[test]
+    fn every_example_is_a_training_file() {
+        let causal = spec::parse(Example::Causal.text().as_bytes()).unwrap();
+        assert!(matches!(causal.start, Some(Start::NewModel(_))), "it needs no model to begin with");
+        assert!(matches!(causal.objective, Some(Objective::Causal(_))));
+        let supervised = spec::parse(Example::Supervised.text().as_bytes()).unwrap();
+        assert!(matches!(supervised.objective, Some(Objective::Supervised(_))));
+        assert!(matches!(supervised.method, Some(Method::Lora(_))));
+        let made = causal.output;
+        assert_eq!(supervised.start, Some(Start::BaseModel(made)), "the one goes on from the other");
+    }
+}

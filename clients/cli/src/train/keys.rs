@@ -1,0 +1,94 @@
+//! `rootstock train --keys`: every key of a training file with its type, its default and what it says.
+use serde::Serialize;
+
+use crate::table::Tabular;
+
+/// A key of a training file. The defaults are those of the contract, which the server fills in.
+#[derive(Debug, Serialize)]
+pub(super) struct Key {
+    pub(super) key: &'static str,
+    r#type: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+}
+
+impl Tabular for Key {
+    const HEADER: &'static [&'static str] = &["KEY", "TYPE", "DEFAULT", "MEANING"];
+
+    fn cells(&self) -> Vec<String> {
+        [self.key, self.r#type, self.default, self.meaning].map(str::to_owned).to_vec()
+    }
+}
+
+const fn key(key: &'static str, r#type: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key { key, r#type, default, meaning }
+}
+
+/// Every key, in the order in which a file is written.
+#[rustfmt::skip]
+pub(super) const KEYS: &[Key] = &[
+    key("output", "name", "required", "what to call the result: an adapter (lora) or a base model (full)"),
+    key("base_model", "name", "-", "the model to start from; either this or new_model"),
+    key("new_model", "mapping", "-", "a new Llama of random weights; either this or base_model"),
+    key("new_model.tokenizer", "name", "required", "its tokenizer"),
+    key("new_model.hidden_size", "integer", "required", "width of the residual stream"),
+    key("new_model.intermediate_size", "integer", "required", "width of the feed-forward layers"),
+    key("new_model.num_hidden_layers", "integer", "required", "number of layers"),
+    key("new_model.num_attention_heads", "integer", "required", "number of attention heads"),
+    key("new_model.num_key_value_heads", "integer", "as attention heads", "number of key/value heads"),
+    key("new_model.max_position_embeddings", "integer", "required", "longest context in tokens"),
+    key("new_model.rope_theta", "number", "10000", "base of the rotary frequencies"),
+    key("new_model.tie_word_embeddings", "boolean", "false", "input and output embeddings are one matrix"),
+    key("new_model.initializer_range", "number", "0.02", "standard deviation of the random weights"),
+    key("dataset", "name", "required", "rows for supervised, text for causal"),
+    key("validation_dataset", "name", "-", "a data set to validate on; instead of validation_split"),
+    key("validation_split", "number", "0", "share of the data held out for validation, 0 to 0.5"),
+    key("objective", "choice", "required", "causal (the next token of text) or supervised (the answer to an instruction)"),
+    key("block_size", "integer", "128", "causal: tokens per block of text"),
+    key("prompt_template", "choice", "required", "supervised: how a row becomes a prompt: qa_zh, qa_en, alpaca or chat"),
+    key("max_length", "integer", "512", "supervised: longest row in tokens; longer ones are left out"),
+    key("instruction_token_dropout", "number", "0", "supervised: share of instruction tokens left out, 0 to 0.9"),
+    key("method", "choice", "required", "lora (low-rank adapters beside frozen weights) or full (all weights)"),
+    key("r", "integer", "8", "lora: rank"),
+    key("lora_alpha", "number", "8", "lora: the scale is lora_alpha / r"),
+    key("lora_dropout", "number", "0", "lora: dropout before the low-rank product, from 0 to below 1"),
+    key("target_modules", "name or list", "[q_proj, v_proj]", "lora: modules to adapt; all-linear takes all seven"),
+    key("use_rslora", "boolean", "false", "lora: the scale is lora_alpha / sqrt(r)"),
+    key("learning_rate", "number", "5e-5", "its peak"),
+    key("num_train_epochs", "number", "3", "passes over the data; not used with max_steps"),
+    key("max_steps", "integer", "0", "optimizer steps; 0 leaves it to num_train_epochs"),
+    key("per_device_train_batch_size", "integer", "8", "rows per forward pass"),
+    key("gradient_accumulation_steps", "integer", "1", "forward passes per optimizer step"),
+    key("warmup_steps", "integer", "0", "steps over which the learning rate rises from 0"),
+    key("warmup_ratio", "number", "0", "the same as a share of all steps; only with warmup_steps 0"),
+    key("lr_scheduler_type", "choice", "linear", "how the learning rate goes on after that: linear, cosine or constant"),
+    key("weight_decay", "number", "0", "decoupled decay of matrices"),
+    key("adam_beta1", "number", "0.9", "decay of the first moment"),
+    key("adam_beta2", "number", "0.999", "decay of the second moment"),
+    key("adam_epsilon", "number", "1e-8", "added to the root of the second moment"),
+    key("max_grad_norm", "number", "1", "norm to which gradients are clipped; 0 turns it off"),
+    key("seed", "integer", "42", "of everything random"),
+    key("logging_steps", "integer", "10", "steps between reports of the loss"),
+    key("eval_steps", "integer", "0", "steps between validations; 0 validates only at the end"),
+    key("save_steps", "integer", "0", "steps between saved states; 0 saves none, and a restart begins anew"),
+    key("save_total_limit", "integer", "2", "how many saved states to keep"),
+    key("early_stopping_patience", "integer", "0", "validations without improvement before it ends; 0 never"),
+    key("early_stopping_threshold", "number", "0", "how much better counts as improvement"),
+    key("weight_dtype", "choice", "as stored", "number format in which weights are multiplied: f32 or bf16"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::{NewModel, TrainFile, known_keys};
+    use super::*;
+
+    #[test]
+    fn every_key_that_is_read_is_described_and_no_other() {
+        let of_model = known_keys::<NewModel>().into_iter().map(|key| format!("new_model.{key}"));
+        let mut read: Vec<String> = known_keys::<TrainFile>().into_iter().chain(of_model).collect();
+        let mut described: Vec<&str> = KEYS.iter().map(|key| key.key).collect();
+        read.sort_unstable();
+        described.sort_unstable();
+        assert_eq!(described, read);
+    }
+}
