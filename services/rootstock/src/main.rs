@@ -45,6 +45,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // A path that can't be taken would be passed over in silence, and its wish never met.
+    if let Err(error) = rootstock_kernels::requested_dispatch() {
+        return fail(&error);
+    }
     let ended = match cli.command {
         Command::Serve(args) => serve::run(args).map_err(Into::into),
         Command::Demo(args) => run_demo(args),
