@@ -29,8 +29,8 @@ pub struct Config {
     pub max_models: usize,
     /// What their weights are in memory.
     pub weight_dtype: WeightDtype,
-    /// Threads that step sequences. A step of a large model uses all cores by itself; for small ones, and while a long
-    /// prompt is computed, a second thread keeps the others going.
+    /// Threads that step sequences. A step takes all sequences of a model together and uses all cores by itself; more threads
+    /// are for several models at once.
     pub compute_threads: usize,
     /// Requests that are computed at once.
     pub max_running: usize,
@@ -60,7 +60,7 @@ impl Default for Config {
             models: Vec::new(),
             max_models: 2,
             weight_dtype: WeightDtype::Stored,
-            compute_threads: 2,
+            compute_threads: 1,
             max_running: 16,
             max_queued: 256,
             kv_cache_bytes: 1 << 30,

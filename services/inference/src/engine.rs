@@ -1,4 +1,4 @@
-//! The engine: threads of its own that step many sequences in turn, each alone in its forward.
+//! The engine: threads of its own that step many sequences together, one forward pass for all that can share it.
 //!
 //! A sequence is
 //!
@@ -9,17 +9,19 @@
 //! ```
 //!
 //! - *queued*: admitted, waits for a slot and for room in the key/value budget, both reserved before it starts;
-//! - *ready*: waits for its turn; turns go round, so nobody waits for longer than one step of each other sequence;
-//! - *stepping*: on a compute thread: the whole prompt in one forward, then one token per step;
+//! - *ready*: waits for the next step; all ready sequences of a model go into one step, so nobody waits for longer than a step
+//!   of each model;
+//! - *stepping*: on a compute thread: its prompt in chunks, within a budget of tokens per step, then one token per step;
 //! - *parked*: has given up its slot, but keeps its cache, until its client reads or is given up;
 //! - *ended*: told its client why, dropped its cache and its lease on the adapter.
 //!
 //! Whatever waits ends when its client hangs up, its deadline passes or the engine is stopped; what computes looks for
-//! that before each step. A token depends on the sequence alone, because nothing is shared in a forward.
+//! that before each step. A token depends on the sequence alone, because each row of a forward has the bits it has alone.
 //!
 //! Evaluations have a queue and slots of their own and get a turn when no interactive sequence is ready, or after every
 //! [`BACKGROUND_TURN`] interactive steps, so that they get on under load too.
 
+mod batch;
 mod job;
 mod output;
 mod sequence;
@@ -43,8 +45,13 @@ use crate::{
     metrics::{Metrics, Outcome},
 };
 
-/// Evaluation sequences computed at once: one is stepped while the texts of the next are prepared.
-const BACKGROUND_RUNNING: usize = 4;
+/// Tokens computed in one step: one of each sequence that decodes, the rest of prompts. Enough to multiply at full speed, few
+/// enough that who decodes hardly waits.
+const STEP_TOKENS: usize = 256;
+/// Tokens of prompts in a step, however many decode.
+const LEAST_PROMPT: usize = 64;
+/// Evaluation sequences computed at once: they share a step as well.
+const BACKGROUND_RUNNING: usize = 16;
 /// Evaluation sequences that may wait.
 const BACKGROUND_QUEUED: usize = 64;
 /// Under load, one step in so many is an evaluation's.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use candle_core::Tensor;
-use rootstock_model::{Adapter, Batch, KvCache};
+use rootstock_model::{Adapter, Batch, Continued, KvCache};
 use tokio::sync::mpsc;
 
 use super::{Delta, Event, FinishReason, Finished, Generate, Job, Priority, Work, text::TextStream};
@@ -53,8 +53,17 @@ pub(super) struct Sequence {
 #[derive(Debug)]
 enum Phase {
     Start(Work),
+    Prefilling(Box<Prefilling>),
     Decoding(Box<Decoding>),
     Over,
+}
+
+/// A prompt of which a part is computed.
+#[derive(Debug)]
+struct Prefilling {
+    generate: Generate,
+    cache: KvCache,
+    started: Instant,
 }
 
 /// A text under way.
@@ -71,8 +80,21 @@ struct Decoding {
     prefilled_at: Instant,
 }
 
+/// What a sequence computes in its next step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// Scores: nobody can join.
+    Alone,
+    /// So much of its prompt is left.
+    Prompt(usize),
+    /// One token.
+    Token,
+}
+
 /// What a step has led to.
 enum Progress {
+    /// A part of the prompt is computed.
+    Nothing,
     More(Delta),
     Last(Option<Delta>, Event),
 }
@@ -153,26 +175,96 @@ impl Sequence {
         }
     }
 
-    /// Computes one step; `None` when that was the last. Blocks for as long as a forward takes.
-    pub(super) fn step(mut self, metrics: &Metrics) -> Option<Self> {
-        let computed = catch_unwind(AssertUnwindSafe(|| self.advance(metrics)));
-        let progress =
-            computed.unwrap_or_else(|_| Err(Error::Internal("a step of the model panicked".into())));
+    pub(super) fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    pub(super) fn wants(&self) -> Wants {
+        match &self.phase {
+            Phase::Start(Work::Score(_)) | Phase::Over => Wants::Alone,
+            Phase::Start(Work::Generate(generate)) => Wants::Prompt(generate.prompt.len()),
+            Phase::Prefilling(prefilling) => {
+                Wants::Prompt(prefilling.generate.prompt.len() - prefilling.cache.len())
+            }
+            Phase::Decoding(_) => Wants::Token,
+        }
+    }
+
+    /// Makes ready for a step; whether it is one that others can join.
+    pub(super) fn begin(&mut self) -> Result<bool, Error> {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Start(Work::Generate(generate)) => {
+                let cache = self.model.new_cache(generate.prompt.len() + generate.sampling.max_tokens)?;
+                let prefilling = Prefilling { generate, cache, started: Instant::now() };
+                self.phase = Phase::Prefilling(Box::new(prefilling));
+            }
+            phase => self.phase = phase,
+        }
+        Ok(!matches!(self.phase, Phase::Start(_)))
+    }
+
+    /// The tokens of its step, `tokens` of them where the prompt is under way.
+    pub(super) fn next(&mut self, tokens: usize) -> Result<Continued<'_>, Error> {
+        let adapter = self.adapter.as_ref().map(AdapterLease::weights);
+        match &mut self.phase {
+            Phase::Prefilling(prefilling) => {
+                let Prefilling { generate, cache, .. } = &mut **prefilling;
+                let ids = &generate.prompt[cache.len()..];
+                Ok(Continued { ids: &ids[..tokens.clamp(1, ids.len())], cache, adapter })
+            }
+            Phase::Decoding(decoding) => {
+                let Decoding { cache, last, .. } = &mut **decoding;
+                Ok(Continued { ids: std::slice::from_ref(last), cache, adapter })
+            }
+            Phase::Start(_) | Phase::Over => {
+                Err(Error::Internal("a sequence was stepped before its start or after its end".into()))
+            }
+        }
+    }
+
+    /// Goes on from a step, whose logits are row `row` of [B, vocab]; `None` when that was the last.
+    pub(super) fn took(
+        mut self,
+        tokens: usize,
+        logits: &Tensor,
+        row: usize,
+        metrics: &Metrics,
+    ) -> Option<Self> {
+        let went_on = catch_unwind(AssertUnwindSafe(|| self.go_on(tokens, logits, row, metrics)));
+        let went_on =
+            went_on.unwrap_or_else(|_| Err(Error::Internal("the choice of a token panicked".into())));
+        self.conclude(went_on, metrics)
+    }
+
+    /// Computes the scores, which is all there is to do.
+    pub(super) fn score(mut self, metrics: &Metrics) -> Option<Self> {
+        let Phase::Start(Work::Score(batch)) = std::mem::replace(&mut self.phase, Phase::Over) else {
+            return self.conclude(Err(Error::Internal("a sequence has nothing to score".into())), metrics);
+        };
+        let scored = catch_unwind(AssertUnwindSafe(|| self.scores(&batch, metrics)));
+        let scored = scored.unwrap_or_else(|_| Err(Error::Internal("a step of the model panicked".into())));
+        self.conclude(scored, metrics)
+    }
+
+    /// Ends it with an error.
+    pub(super) fn fail(mut self, error: Error, metrics: &Metrics) {
+        self.finish(Event::Failed(error), metrics);
+    }
+
+    fn conclude(mut self, progress: Result<Progress, Error>, metrics: &Metrics) -> Option<Self> {
         match progress {
+            Ok(Progress::Nothing) => return Some(self),
             Ok(Progress::More(delta)) => {
                 self.tell(delta);
-                Some(self)
+                return Some(self);
             }
             Ok(Progress::Last(delta, event)) => {
                 delta.into_iter().for_each(|delta| self.tell(delta));
                 self.finish(event, metrics);
-                None
             }
-            Err(error) => {
-                self.finish(Event::Failed(error), metrics);
-                None
-            }
+            Err(error) => self.finish(Event::Failed(error), metrics),
         }
+        None
     }
 
     fn tell(&self, delta: Delta) {
@@ -194,19 +286,32 @@ impl Sequence {
         }
     }
 
-    fn advance(&mut self, metrics: &Metrics) -> Result<Progress, Error> {
-        match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Start(Work::Score(batch)) => self.score(&batch, metrics),
-            Phase::Start(Work::Generate(generate)) => self.prefill(generate, metrics),
-            Phase::Decoding(mut decoding) => {
-                let logits = self.forward(&[decoding.last], &mut decoding.cache)?;
-                self.take(decoding, &logits, metrics)
+    fn go_on(
+        &mut self,
+        tokens: usize,
+        logits: &Tensor,
+        row: usize,
+        metrics: &Metrics,
+    ) -> Result<Progress, Error> {
+        let decoding = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Prefilling(prefilling) => {
+                metrics.prompt_computed(tokens);
+                if prefilling.cache.len() < prefilling.generate.prompt.len() {
+                    self.phase = Phase::Prefilling(prefilling);
+                    return Ok(Progress::Nothing);
+                }
+                Box::new(self.prefilled(*prefilling, metrics))
             }
-            Phase::Over => Err(Error::Internal("a sequence was stepped after its end".into())),
-        }
+            Phase::Decoding(decoding) => decoding,
+            Phase::Start(_) | Phase::Over => {
+                return Err(Error::Internal("a sequence was stepped after its end".into()));
+            }
+        };
+        let row = logits.get(row).map_err(|error| Error::internal("logits can't be read", error))?;
+        self.take(decoding, &row, metrics)
     }
 
-    fn score(&self, batch: &Batch, metrics: &Metrics) -> Result<Progress, Error> {
+    fn scores(&self, batch: &Batch, metrics: &Metrics) -> Result<Progress, Error> {
         let loss = rootstock_model::evaluate(self.model.decoder(), self.adapter(), batch)?;
         if !loss.sum.is_finite() {
             return Err(not_finite(crate::sampling::NotFinite));
@@ -215,16 +320,12 @@ impl Sequence {
         Ok(Progress::Last(None, Event::Scored(loss)))
     }
 
-    /// The whole prompt in one forward, and the first token.
-    fn prefill(&mut self, generate: Generate, metrics: &Metrics) -> Result<Progress, Error> {
-        let started = Instant::now();
-        let Generate { prompt, sampling, stop } = generate;
-        let mut cache = self.model.new_cache(prompt.len() + sampling.max_tokens)?;
-        let logits = self.forward(&prompt, &mut cache)?;
+    /// The prompt is computed; its last token's logits choose the first token.
+    fn prefilled(&self, prefilling: Prefilling, metrics: &Metrics) -> Decoding {
+        let Prefilling { generate: Generate { prompt, sampling, stop }, cache, started } = prefilling;
         let prefilled_at = Instant::now();
-        metrics.prompt_computed(prompt.len());
         metrics.first_token(prefilled_at - self.received);
-        let decoding = Decoding {
+        Decoding {
             cache,
             sampler: Sampler::new(sampling, &prompt, self.model.vocab_size()),
             text: TextStream::new(self.model.stream_decoder(), stop),
@@ -234,8 +335,7 @@ impl Sequence {
             queued: started - self.received,
             prefill: prefilled_at - started,
             prefilled_at,
-        };
-        self.take(Box::new(decoding), &logits, metrics)
+        }
     }
 
     /// Chooses the token that follows these logits [vocab].
@@ -258,11 +358,6 @@ impl Sequence {
             }
             Some(reason) => Ok(Progress::Last(Some(delta), Event::Finished(decoding.finished(reason)))),
         }
-    }
-
-    /// Logits [vocab] after the last of `ids`.
-    fn forward(&self, ids: &[u32], cache: &mut KvCache) -> Result<Tensor, Error> {
-        Ok(self.model.decoder().forward(ids, cache, self.adapter())?)
     }
 
     fn adapter(&self) -> Option<&dyn Adapter> {

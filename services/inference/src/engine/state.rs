@@ -1,10 +1,11 @@
 //! Where every sequence of the engine is, and who comes next; all decisions are made here, under one lock.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use super::{
-    BACKGROUND_QUEUED, BACKGROUND_RUNNING, BACKGROUND_TURN, Limits, Priority,
-    sequence::{Over, Sequence},
+    BACKGROUND_QUEUED, BACKGROUND_RUNNING, BACKGROUND_TURN, LEAST_PROMPT, Limits, Priority, STEP_TOKENS,
+    batch::Turn,
+    sequence::{Over, Sequence, Wants},
 };
 use crate::{
     error::Error,
@@ -39,6 +40,12 @@ pub(super) struct State {
 pub(super) struct Holding {
     priority: Priority,
     cache_bytes: u64,
+}
+
+impl From<&Sequence> for Holding {
+    fn from(sequence: &Sequence) -> Self {
+        Self { priority: sequence.priority, cache_bytes: sequence.cache_bytes }
+    }
 }
 
 impl State {
@@ -104,11 +111,37 @@ impl State {
         waiting.filter_map(|sequence| sequence.expires(limits.stall_timeout)).min()
     }
 
-    /// The next to step, with what it holds; [`State::put_back`] returns that.
-    pub(super) fn take_next(&mut self) -> Option<(Sequence, Holding)> {
-        let sequence = self.pop_ready()?;
-        let holding = Holding { priority: sequence.priority, cache_bytes: sequence.cache_bytes };
-        Some((sequence, holding))
+    /// The next to step together: who is first in turn, and those of its lane and model who can join. First one token of each
+    /// that decodes, then prompts as far as [`STEP_TOKENS`] go, so that a long prompt holds nobody up.
+    pub(super) fn take_batch(&mut self) -> Vec<Turn> {
+        let Some(first) = self.pop_ready() else { return Vec::new() };
+        if first.wants() == Wants::Alone {
+            return vec![Turn { sequence: first, tokens: 0 }];
+        }
+        let (priority, model) = (first.priority, Arc::clone(first.model()));
+        let ready = &mut self.lane(priority).ready;
+        ready.push_front(first);
+        let mut batch = Vec::new();
+        let joins = |sequence: &Sequence| Arc::ptr_eq(sequence.model(), &model);
+        take_where(
+            ready,
+            |s| joins(s) && s.wants() == Wants::Token,
+            |sequence| {
+                batch.push(Turn { sequence, tokens: 1 });
+            },
+        );
+        let mut left = STEP_TOKENS.saturating_sub(batch.len()).max(LEAST_PROMPT);
+        while left > 0 {
+            let waits = |s: &Sequence| joins(s) && matches!(s.wants(), Wants::Prompt(_));
+            let Some(sequence) = ready.iter().position(waits).and_then(|place| ready.remove(place)) else {
+                break;
+            };
+            let Wants::Prompt(prompt) = sequence.wants() else { break };
+            let tokens = prompt.min(left);
+            left -= tokens;
+            batch.push(Turn { sequence, tokens });
+        }
+        batch
     }
 
     /// Takes back a sequence after its step, or what it held if it has ended. Only its own steps fill its channel, so
@@ -201,6 +234,22 @@ impl State {
                 lane.running += 1;
                 lane.ready.push_back(next);
             }
+        }
+    }
+}
+
+/// Takes out those for which `take` holds, in order.
+fn take_where(
+    sequences: &mut VecDeque<Sequence>,
+    take: impl Fn(&Sequence) -> bool,
+    mut taken: impl FnMut(Sequence),
+) {
+    for _ in 0..sequences.len() {
+        let Some(sequence) = sequences.pop_front() else { return };
+        if take(&sequence) {
+            taken(sequence);
+        } else {
+            sequences.push_back(sequence);
         }
     }
 }

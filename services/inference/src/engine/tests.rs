@@ -114,17 +114,50 @@ async fn a_sequence_gets_among_others_the_tokens_that_it_gets_alone() {
     }
 }
 
+/// Sequences that were admitted, in a state of their own that no thread works on.
+fn admitted(rig: &Rig, prompts: &[usize]) -> (State, Vec<mpsc::Receiver<Event>>) {
+    let (mut state, mut clients) = (State::new(&limits()), Vec::new());
+    for length in prompts {
+        let (events, client) = mpsc::channel(8);
+        let job = rig.job(&vec![1; *length], greedy(5));
+        state.enqueue(Sequence::new(job, events, Arc::default(), 0));
+        clients.push(client);
+    }
+    state.sweep(Instant::now(), &limits(), &Metrics::default(), &mut Vec::new());
+    (state, clients)
+}
+
+/// Takes the next step; tells how many tokens each sequence in it has.
+fn step(state: &mut State) -> Vec<usize> {
+    let batch = state.take_batch();
+    let tokens = batch.iter().map(|turn| turn.tokens).collect();
+    let holdings: Vec<_> = batch.iter().map(|turn| state::Holding::from(&turn.sequence)).collect();
+    for (sequence, holding) in batch::step(batch, &Metrics::default()).into_iter().zip(holdings) {
+        state.put_back(sequence, holding, Instant::now());
+    }
+    tokens
+}
+
 #[tokio::test]
-async fn turns_go_round() {
-    let rig = Rig::new(Limits { output_buffer: 400, ..limits() });
-    let long = rig.submit(&[1], 300);
-    let short = rig.submit(&[2], 30);
-    let finished = read(short).await.2.unwrap();
-    assert_eq!((finished.reason, finished.completion_tokens), (FinishReason::Length, 30));
-    // While the short one got 30 tokens, the long one got about as many; it isn't through by far.
-    let seen = rig.engine.shared.state.lock().is_idle();
-    assert!(!seen, "the long sequence was computed before the short one");
-    assert_eq!(read(long).await.0.len(), 300);
+async fn a_long_prompt_is_computed_in_chunks_beside_those_who_decode() {
+    let rig = Rig::new(limits());
+    let (mut state, _clients) = admitted(&rig, &[3, STEP_TOKENS + 20]);
+    // The short prompt, and as much of the long one as the step has room for.
+    assert_eq!(step(&mut state), [3, STEP_TOKENS - 3]);
+    // Who decodes goes first, and the long prompt is through.
+    assert_eq!(step(&mut state), [1, 23]);
+    assert_eq!(step(&mut state), [1, 1]);
+}
+
+#[tokio::test]
+async fn everybody_who_decodes_is_in_every_step() {
+    let rig = Rig::new(limits());
+    let (mut state, _clients) = admitted(&rig, &[2, 2, 2, 2]);
+    assert_eq!(step(&mut state), [2; 4]);
+    for _ in 0..4 {
+        assert_eq!(step(&mut state), [1; 4]);
+    }
+    assert!(step(&mut state).is_empty() && state.is_idle(), "all five tokens of each are chosen");
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
-//! What a compute thread does all day: tidy up, take the next sequence, step it outside the lock, put it back.
+//! What a compute thread does all day: tidy up, take the next batch, step it outside the lock, put it back.
 
 use std::time::Instant;
 
 use parking_lot::MutexGuard;
 
-use super::Shared;
+use super::{Shared, batch, state::Holding};
 
 /// Runs until the engine is stopped, or until shutdown was requested and nothing is left.
 pub(super) fn run(shared: &Shared) {
@@ -18,11 +18,15 @@ pub(super) fn run(shared: &Shared) {
             MutexGuard::unlocked(&mut state, || drop(ended));
             continue;
         }
-        let next = state.take_next();
+        let batch = state.take_batch();
         state.report(&shared.metrics);
-        if let Some((sequence, holding)) = next {
-            let stepped = MutexGuard::unlocked(&mut state, || sequence.step(&shared.metrics));
-            state.put_back(stepped, holding, Instant::now());
+        if !batch.is_empty() {
+            let holdings: Vec<Holding> = batch.iter().map(|turn| Holding::from(&turn.sequence)).collect();
+            let stepped = MutexGuard::unlocked(&mut state, || batch::step(batch, &shared.metrics));
+            let now = Instant::now();
+            for (sequence, holding) in stepped.into_iter().zip(holdings) {
+                state.put_back(sequence, holding, now);
+            }
             if shared.limits.threads > 1 {
                 shared.changed.notify_one();
             }

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::{Evaluation, Evaluations, TargetResult, item::Target};
 use crate::{adapters::Binding, error::Error, store::EvidenceDraft};
 
-/// Rows of an evaluation under way at once: enough to prepare the next while one is computed.
-const ROWS_IN_FLIGHT: usize = 2;
+/// Rows of an evaluation under way at once: as many as share a step of the engine, and some whose texts are being prepared.
+const ROWS_IN_FLIGHT: usize = 24;
 /// How often an evaluation is tried while something it needs is away.
 const MAX_ATTEMPTS: u32 = 6;
 /// How long the first retry waits; each further one twice as long.

@@ -34,6 +34,11 @@ fn spec(dataset: Digest, targets: &[&str]) -> Spec {
     }
 }
 
+/// The same with answers that take a while.
+fn long(dataset: Digest) -> Spec {
+    Spec { max_tokens: 40, ..spec(dataset, &[""]) }
+}
+
 async fn ended(world: &World, id: &Id) -> Evaluation {
     let states = world.core.evaluations.watch(id).await.unwrap().into_stream();
     let states: Vec<Evaluation> = states.try_collect().await.unwrap();
@@ -49,9 +54,9 @@ async fn with_base() -> (World, Digest) {
     (world, base)
 }
 
-/// Rows enough to be caught at work.
+/// More rows than are done before the test is.
 fn many_rows() -> String {
-    ROWS.repeat(400)
+    ROWS.repeat(3000)
 }
 
 #[tokio::test]
@@ -182,8 +187,8 @@ async fn waiting_and_running_ones_can_be_cancelled_and_ended_ones_cannot() {
     let (world, _) = with_base().await;
     let evaluations = &world.core.evaluations;
     let rows = put_rows(&world, &many_rows());
-    let running = evaluations.create(None, spec(rows, &[""]), None).await.unwrap();
-    let waiting = evaluations.create(None, spec(rows, &[""]), None).await.unwrap();
+    let running = evaluations.create(None, long(rows), None).await.unwrap();
+    let waiting = evaluations.create(None, long(rows), None).await.unwrap();
     let mut states = Box::pin(evaluations.watch(&running.id).await.unwrap().into_stream());
     while states.next().await.unwrap().unwrap().completed_rows == 0 {}
     for id in [&waiting.id, &running.id] {
@@ -202,8 +207,9 @@ async fn waiting_and_running_ones_can_be_cancelled_and_ended_ones_cannot() {
 #[tokio::test]
 async fn an_interrupted_one_begins_again_after_the_restart() {
     let (world, _) = with_base().await;
-    let rows = put_rows(&world, &many_rows());
-    let created = world.core.evaluations.create(None, spec(rows, &[""]), None).await.unwrap();
+    // Long enough to be caught at work, and short enough to be waited for.
+    let rows = put_rows(&world, &ROWS.repeat(400));
+    let created = world.core.evaluations.create(None, long(rows), None).await.unwrap();
     let waiting =
         world.core.evaluations.create(None, spec(put_rows(&world, ROWS), &[""]), None).await.unwrap();
     let mut states = Box::pin(world.core.evaluations.watch(&created.id).await.unwrap().into_stream());
@@ -220,7 +226,7 @@ async fn an_interrupted_one_begins_again_after_the_restart() {
 async fn as_many_may_wait_as_the_configuration_says() {
     let (world, _) = with_base().await;
     let rows = put_rows(&world, &many_rows());
-    let create = || world.core.evaluations.create(None, spec(rows, &[""]), None);
+    let create = || world.core.evaluations.create(None, long(rows), None);
     let running = create().await.unwrap();
     let mut states = Box::pin(world.core.evaluations.watch(&running.id).await.unwrap().into_stream());
     while states.next().await.unwrap().unwrap().state != State::Running {}
