@@ -14,8 +14,9 @@ use std::{cell::RefCell, ops::Range};
 use rayon::prelude::*;
 
 use crate::cpu::Scatter;
+use kernel::{LeftPart, RightPart};
 pub(crate) use panels::{Packed, Rows, Turned};
-pub(crate) use tiles::{Left, Tiles};
+pub(crate) use tiles::{Left, Tiles, Unpacked};
 
 /// Columns of a panel: two registers of 16.
 pub(crate) const COLUMNS: usize = 32;
@@ -74,9 +75,34 @@ pub(crate) trait Panels: Sync {
     /// Numbers along the sum, and columns.
     fn size(&self) -> (usize, usize);
 
-    /// Words `range` of panel `index`, [range, 32]; zeros stand beside the last column and after the last number. May be made
-    /// in `scratch`.
-    fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> &'a [Line];
+    /// Words `range` of panel `index`; where words are pairs, zeros stand after the last number. May be made in `scratch`.
+    fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> RightPart<'a>;
+}
+
+/// The left factor of a product.
+pub(crate) trait Leftward: Sync {
+    /// What its words hold.
+    fn format(&self) -> Format;
+    fn rows(&self) -> usize;
+    /// Numbers along the sum.
+    fn depth(&self) -> usize;
+    /// Words `range` of the rows of a tile.
+    fn tile(&self, index: usize, range: Range<usize>) -> LeftPart<'_>;
+}
+
+impl<'a> RightPart<'a> {
+    /// A packed panel.
+    fn of(lines: &'a [Line]) -> Self {
+        // SAFETY: a line is 16 words and nothing else, so a slice of lines is a slice of 16 times as many words.
+        let words = unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 16) };
+        Self { words, step: COLUMNS }
+    }
+}
+
+/// f32 numbers as the words that they are.
+fn words_of(numbers: &[f32]) -> &[u32] {
+    // SAFETY: both types have 4 bytes, the same alignment and no invalid bit patterns.
+    unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), numbers.len()) }
 }
 
 /// What happens to the numbers already in the output.
@@ -94,7 +120,7 @@ thread_local! {
 }
 
 /// `c [rows, columns] (+)= a [rows, depth] b [depth, columns]`.
-pub(crate) fn product(c: &mut [f32], write: Write, a: &Tiles, b: &dyn Panels) {
+pub(crate) fn product(c: &mut [f32], write: Write, a: &dyn Leftward, b: &dyn Panels) {
     let (depth, columns) = b.size();
     assert!(a.format() == b.format() && a.depth() == depth, "factors do not fit each other");
     assert!(c.len() >= a.rows() * columns, "matrix product writes past its output");
@@ -112,23 +138,25 @@ pub(crate) fn product(c: &mut [f32], write: Write, a: &Tiles, b: &dyn Panels) {
     let threads = rayon::current_num_threads();
     let job = Job { c: &c, write, a, b };
     if threads == 1 || a.rows() * columns * depth < PARALLEL_FROM {
-        return job.run(0..panels, 0..a.tiles());
+        return job.run(0..panels, 0..a.rows().div_ceil(ROWS));
     }
     // Whole panels where there are enough of them, so that each is read by one thread; else their tiles are shared out too.
     let groups = if panels.is_multiple_of(threads) || panels >= 4 * threads {
         1
     } else {
-        (2 * threads).div_ceil(panels).min(a.tiles())
+        (2 * threads).div_ceil(panels).min(a.rows().div_ceil(ROWS))
     };
-    let tiles_each = a.tiles().div_ceil(groups);
+    let tiles_each = a.rows().div_ceil(ROWS).div_ceil(groups);
     if groups == 1 && panels.is_multiple_of(threads) {
         let each = panels / threads;
-        (0..threads).into_par_iter().for_each(|t| job.run(t * each..(t + 1) * each, 0..a.tiles()));
+        (0..threads)
+            .into_par_iter()
+            .for_each(|t| job.run(t * each..(t + 1) * each, 0..a.rows().div_ceil(ROWS)));
         return;
     }
     (0..panels * groups).into_par_iter().for_each(|task| {
         let first = task % groups * tiles_each;
-        job.run(task / groups..task / groups + 1, first..(first + tiles_each).min(a.tiles()));
+        job.run(task / groups..task / groups + 1, first..(first + tiles_each).min(a.rows().div_ceil(ROWS)));
     });
 }
 
@@ -136,36 +164,36 @@ pub(crate) fn product(c: &mut [f32], write: Write, a: &Tiles, b: &dyn Panels) {
 struct Job<'a> {
     c: &'a Scatter<'a>,
     write: Write,
-    a: &'a Tiles,
+    a: &'a dyn Leftward,
     b: &'a dyn Panels,
 }
 
 impl Job<'_> {
     /// Computes the given tiles of the given panels.
     fn run(&self, panels: Range<usize>, tiles: Range<usize>) {
-        let (_, columns) = self.b.size();
+        let (depth, columns) = self.b.size();
+        let words = self.b.format().words(depth);
         let mut scratch = SCRATCH.take();
         for index in panels {
             let column = index * COLUMNS;
             let count = COLUMNS.min(columns - column);
-            for first in (0..self.a.words()).step_by(DEPTH) {
-                let range = first..(first + DEPTH).min(self.a.words());
+            for first in (0..words).step_by(DEPTH) {
+                let range = first..(first + DEPTH).min(words);
                 let panel = self.b.panel(index, range.clone(), &mut scratch);
-                assert!(panel.len() == range.len() * LINES, "a panel is not whole");
                 let add = first > 0 || self.write == Write::Add;
                 for tile in tiles.clone() {
-                    let (left, rows) = self.a.tile(tile, range.clone());
+                    let rows = ROWS.min(self.a.rows() - tile * ROWS);
                     // SAFETY: no two tasks share both a panel and a tile, so this block of the output is this task's alone.
                     let c = unsafe { self.c.block(tile * ROWS, rows, column, count) };
-                    // SAFETY: `left` holds `rows` words and `panel` `LINES` lines for each word of the range, and the block
-                    // of `rows` rows and `count` columns lies inside the output.
+                    let block = kernel::Block { c, stride: columns, rows, count, add };
+                    // SAFETY: the block of `rows` rows and `count` columns lies inside the output.
                     unsafe {
                         kernel::multiply(
                             self.b.format(),
-                            rows,
-                            left,
+                            range.len(),
+                            self.a.tile(tile, range.clone()),
                             panel,
-                            kernel::Block { c, stride: columns, count, add },
+                            block,
                         )
                     };
                 }
@@ -178,11 +206,13 @@ impl Job<'_> {
 /// Multiplies one tile by one panel of so many words, both in the first-level cache, `times` times; gives the operations of one.
 pub(crate) fn multiply_resident(format: Format, words: usize, times: usize) -> f64 {
     let (left, panel) = (vec![0_u32; ROWS * words], vec![Line::default(); LINES * words]);
+    let (left, right) = (LeftPart { words: &left, row: 1, step: ROWS }, RightPart::of(&panel));
     let mut c = vec![0_f32; ROWS * COLUMNS];
     for _ in 0..times {
-        let block = kernel::Block { c: c.as_mut_ptr(), stride: COLUMNS, count: COLUMNS, add: true };
-        // SAFETY: the tile has 12 rows, the panel two lines for each of the words, and the block 12 rows of 32.
-        unsafe { kernel::multiply(format, ROWS, &left, &panel, block) };
+        let block =
+            kernel::Block { c: c.as_mut_ptr(), stride: COLUMNS, rows: ROWS, count: COLUMNS, add: true };
+        // SAFETY: the block has 12 rows of 32.
+        unsafe { kernel::multiply(format, words, left, right, block) };
     }
     std::hint::black_box(&c);
     2.0 * (ROWS * COLUMNS * words * format.step()) as f64

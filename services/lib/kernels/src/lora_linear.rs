@@ -215,17 +215,22 @@ pub fn lora_backward(
     let dropped = dropped.as_deref().unwrap_or(&values);
     let (down, up) = (Sizes { rows, inputs, outputs: rank }, Sizes { rows, inputs: rank, outputs });
     let (scale, format) = (pair.scale as f32, pair.a.format());
+    let scaled = |mut values: Vec<f32>| {
+        values.iter_mut().for_each(|value| *value *= scale);
+        values
+    };
 
     let mut low = vec![0_f32; rows * rank];
     matmul::forward(&mut low, Write::Set, dropped, a.operand(), down, 1.0); // [rows, r]
     let mut db = vec![0_f32; outputs * rank];
-    matmul::weight_gradient(&mut db, Write::Set, &dy, &low, up, (scale, format));
+    matmul::weight_gradient(&mut db, Write::Set, &dy, &low, up, (1.0, format));
     let mut dlow = low;
-    matmul::input_gradient(&mut dlow, Write::Set, &dy, b.operand(), up, scale); // [rows, r]
+    matmul::input_gradient(&mut dlow, Write::Set, &dy, b.operand(), up, 1.0);
+    let dlow = scaled(dlow); // [rows, r]
     let mut da = vec![0_f32; rank * inputs];
     matmul::weight_gradient(&mut da, Write::Set, &dlow, dropped, down, (1.0, format));
     add_input_gradient(dx, &dlow, a.operand(), down, mask);
-    Ok((tensor(da, (rank, inputs))?, tensor(db, (outputs, rank))?))
+    Ok((tensor(da, (rank, inputs))?, tensor(scaled(db), (outputs, rank))?))
 }
 
 fn add_input_gradient(

@@ -2,7 +2,7 @@
 
 use crate::{
     cpu::Matrix,
-    gemm::{Format, Left, Packed, Panels, Rows, Tiles, Turned, Write, product},
+    gemm::{COLUMNS, Format, Left, Leftward, Packed, Panels, Rows, Tiles, Turned, Unpacked, Write, product},
 };
 
 /// The weight [outputs, inputs] of a linear map.
@@ -41,12 +41,13 @@ pub(crate) struct Sizes {
 
 /// `y [rows, outputs] = scale * x [rows, inputs] w [outputs, inputs]^T`.
 pub(crate) fn forward(y: &mut [f32], write: Write, x: &[f32], w: Operand<'_>, sizes: Sizes, scale: f32) {
-    let x = Tiles::pack(Left::Rows(x), sizes.rows, sizes.inputs, w.format(), scale);
-    forward_packed(y, write, &x, w, sizes.outputs);
+    let factor =
+        Factor { left: Left::Rows(x), rows: sizes.rows, depth: sizes.inputs, columns: sizes.outputs, scale };
+    factor.with(w.format(), &mut |x| forward_packed(y, write, x, w, sizes.outputs));
 }
 
 /// [`forward`] for an input that several weights share.
-pub(crate) fn forward_packed(y: &mut [f32], write: Write, x: &Tiles, w: Operand<'_>, outputs: usize) {
+pub(crate) fn forward_packed(y: &mut [f32], write: Write, x: &dyn Leftward, w: Operand<'_>, outputs: usize) {
     match w {
         Operand::Packed(packed) => product(y, write, x, packed),
         Operand::Rows(data, format) => {
@@ -66,14 +67,14 @@ pub(crate) fn input_gradient(
     scale: f32,
 ) {
     let Sizes { rows, inputs, outputs } = sizes;
-    let dy = Tiles::pack(Left::Rows(dy), rows, outputs, w.format(), scale);
-    match w {
-        Operand::Packed(packed) => product(dx, write, &dy, &Turned(packed)),
+    let factor = Factor { left: Left::Rows(dy), rows, depth: outputs, columns: inputs, scale };
+    factor.with(w.format(), &mut |dy| match w {
+        Operand::Packed(packed) => product(dx, write, dy, &Turned(packed)),
         Operand::Rows(data, format) => {
             let w = Rows { data, across: inputs, along: outputs, format, turned: false };
-            product(dx, write, &dy, &w);
+            product(dx, write, dy, &w);
         }
-    }
+    });
 }
 
 /// `dw [outputs, inputs] = scale * dy [rows, outputs]^T x [rows, inputs]`, summed over the rows in order.
@@ -86,9 +87,30 @@ pub(crate) fn weight_gradient(
     (scale, format): (f32, Format),
 ) {
     let Sizes { rows, inputs, outputs } = sizes;
-    let dy = Tiles::pack(Left::Columns(dy), outputs, rows, format, scale);
     let x = Rows { data: Matrix::F32(x), across: inputs, along: rows, format, turned: false };
-    product(dw, write, &dy, &x);
+    let factor = Factor { left: Left::Columns(dy), rows: outputs, depth: rows, columns: inputs, scale };
+    factor.with(format, &mut |dy| product(dw, write, dy, &x));
+}
+
+/// `scale` times a matrix [rows, depth], to be multiplied by one of so many columns.
+struct Factor<'a> {
+    left: Left<'a>,
+    rows: usize,
+    depth: usize,
+    columns: usize,
+    scale: f32,
+}
+
+impl Factor<'_> {
+    /// Packs the factor, unless it meets so few columns that it is better read as it lies: both give the same bits.
+    fn with(&self, format: Format, work: &mut dyn FnMut(&dyn Leftward)) {
+        let Self { left, rows, depth, columns, scale } = *self;
+        if format == Format::F32 && scale == 1.0 && columns <= COLUMNS {
+            work(&Unpacked { left, rows, depth });
+        } else {
+            work(&Tiles::pack(left, rows, depth, format, scale));
+        }
+    }
 }
 
 #[cfg(test)]

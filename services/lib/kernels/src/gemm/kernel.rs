@@ -1,6 +1,6 @@
 //! The innermost loop: a tile of rows times a panel of columns, summed in registers, for each format and instruction set.
 
-use super::{COLUMNS, Format, Line, ROWS};
+use super::{COLUMNS, Format, ROWS};
 use crate::{
     Dispatch,
     simd::{dispatch, madd},
@@ -13,44 +13,81 @@ pub(super) struct Block {
     pub(super) c: *mut f32,
     /// Numbers from one row to the next.
     pub(super) stride: usize,
+    /// Rows, from 1 to 12.
+    pub(super) rows: usize,
     /// Columns that are there; at most a panel's.
     pub(super) count: usize,
     /// Whether the sums go on from what is there.
     pub(super) add: bool,
 }
 
-/// Multiplies a tile `[word][row]` by a panel `[word][column]`.
+/// The part of the left factor that a tile needs: the word of row `r` and step `w` lies at `r * row + w * step`.
+#[derive(Clone, Copy)]
+pub(crate) struct LeftPart<'a> {
+    pub(super) words: &'a [u32],
+    pub(super) row: usize,
+    pub(super) step: usize,
+}
+
+/// The part of the right factor that a panel has: the words of step `w` begin at `w * step`.
+#[derive(Clone, Copy)]
+pub(crate) struct RightPart<'a> {
+    pub(super) words: &'a [u32],
+    pub(super) step: usize,
+}
+
+/// Multiplies `steps` words along the sum of a tile by those of a panel.
 ///
 /// # Safety
-/// `rows` is from 1 to 12, `left` holds `rows` words and `panel` 32 for each word of the sum, and `rows` rows of `count` numbers can
-/// be written at the block.
-pub(super) unsafe fn multiply(format: Format, rows: usize, left: &[u32], panel: &[Line], block: Block) {
-    debug_assert!(left.len() / rows * 2 == panel.len());
+/// `rows` rows of `count` numbers can be written at the block.
+pub(super) unsafe fn multiply(
+    format: Format,
+    steps: usize,
+    left: LeftPart<'_>,
+    right: RightPart<'_>,
+    block: Block,
+) {
+    if steps == 0 {
+        return;
+    }
+    assert!((1..=ROWS).contains(&block.rows) && (1..=COLUMNS).contains(&block.count));
+    assert!(
+        (block.rows - 1) * left.row + (steps - 1) * left.step < left.words.len(),
+        "tile read past its end"
+    );
+    assert!((steps - 1) * right.step + block.count <= right.words.len(), "panel read past its end");
     #[cfg(target_arch = "x86_64")]
     {
-        let path = crate::dispatch::dispatch();
-        // SAFETY: the caller's promise, and `dispatch` gives only paths whose instructions the processor has.
-        match (format, path) {
-            (Format::Bf16, Dispatch::Avx512Bf16) => {
-                return unsafe { avx512::pairs_by_rows(rows, left, panel, block) };
+        let packed = left.row == 1 && left.step == block.rows;
+        // SAFETY: the factors hold what is read by the assertions above, the block by the caller's promise, and `dispatch` gives
+        // only paths whose instructions the processor has.
+        unsafe {
+            match (format, crate::dispatch::dispatch(), packed) {
+                (Format::Bf16, Dispatch::Avx512Bf16, true) => {
+                    return avx512::pairs_by_rows::<true>(steps, left, right, block);
+                }
+                (Format::Bf16, Dispatch::Avx512, true) => {
+                    return avx512::widened_by_rows::<true>(steps, left, right, block);
+                }
+                (Format::F32, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) => {
+                    return avx512::numbers_by_rows::<true>(steps, left, right, block);
+                }
+                (Format::F32, Dispatch::Avx512 | Dispatch::Avx512Bf16, false) => {
+                    return avx512::numbers_by_rows::<false>(steps, left, right, block);
+                }
+                _ => {}
             }
-            (Format::Bf16, Dispatch::Avx512) => {
-                return unsafe { avx512::widened_by_rows(rows, left, panel, block) };
-            }
-            (Format::F32, Dispatch::Avx512 | Dispatch::Avx512Bf16) => {
-                return unsafe { avx512::numbers_by_rows(rows, left, panel, block) };
-            }
-            (_, Dispatch::Avx2 | Dispatch::Portable) => {}
         }
     }
-    plain(format, rows, left, panel, block);
+    plain(format, steps, left, right, block);
 }
 
 /// Columns and rows whose sums fit 16 registers of 8.
 const STRIP: (usize, usize) = (16, 6);
 
 dispatch! {
-    fn plain(format: Format, rows: usize, left: &[u32], panel: &[Line], block: Block) {
+    fn plain(format: Format, steps: usize, left: LeftPart<'_>, right: RightPart<'_>, block: Block) {
+        let rows = block.rows;
         let mut sums = [[0_f32; COLUMNS]; ROWS];
         if block.add {
             for (row, sums) in sums.iter_mut().enumerate().take(rows) {
@@ -60,18 +97,19 @@ dispatch! {
                 }
             }
         }
-        for strip in 0..COLUMNS / STRIP.0 {
+        for strip in 0..block.count.div_ceil(STRIP.0) {
             let mut row = 0;
             while row < rows {
                 let count = STRIP.1.min(rows - row);
                 let target = (&mut sums[row..row + count], strip);
+                let left = LeftPart { words: &left.words[row * left.row..], ..left };
                 match count {
-                    1 => strip_of::<FMA, 1>(format, target, (&left[row..], rows), panel),
-                    2 => strip_of::<FMA, 2>(format, target, (&left[row..], rows), panel),
-                    3 => strip_of::<FMA, 3>(format, target, (&left[row..], rows), panel),
-                    4 => strip_of::<FMA, 4>(format, target, (&left[row..], rows), panel),
-                    5 => strip_of::<FMA, 5>(format, target, (&left[row..], rows), panel),
-                    _ => strip_of::<FMA, 6>(format, target, (&left[row..], rows), panel),
+                    1 => strip_of::<FMA, 1>(format, steps, target, left, (right, block.count)),
+                    2 => strip_of::<FMA, 2>(format, steps, target, left, (right, block.count)),
+                    3 => strip_of::<FMA, 3>(format, steps, target, left, (right, block.count)),
+                    4 => strip_of::<FMA, 4>(format, steps, target, left, (right, block.count)),
+                    5 => strip_of::<FMA, 5>(format, steps, target, left, (right, block.count)),
+                    _ => strip_of::<FMA, 6>(format, steps, target, left, (right, block.count)),
                 }
                 row += count;
             }
@@ -89,21 +127,28 @@ dispatch! {
 #[inline(always)]
 fn strip_of<const FMA: bool, const M: usize>(
     format: Format,
+    steps: usize,
     (target, strip): (&mut [[f32; COLUMNS]], usize),
-    (left, stride): (&[u32], usize),
-    panel: &[Line],
+    left: LeftPart<'_>,
+    (right, count): (RightPart<'_>, usize),
 ) {
     let mut sums = [[0_f32; STRIP.0]; M];
     for (sums, target) in sums.iter_mut().zip(target.iter()) {
         sums.copy_from_slice(&target[strip * STRIP.0..][..STRIP.0]);
     }
-    let lines = panel.as_chunks::<2>().0;
-    for (line, left) in lines.iter().zip(left.chunks(stride)) {
-        let line = &line[strip].0;
+    let width = STRIP.0.min(count - strip * STRIP.0);
+    for w in 0..steps {
+        let words = &right.words[w * right.step + strip * STRIP.0..];
+        let mut line = [0_u32; STRIP.0];
+        if width == STRIP.0 {
+            line.copy_from_slice(&words[..STRIP.0]);
+        } else {
+            line[..width].copy_from_slice(&words[..width]);
+        }
         match format {
             Format::F32 => {
                 for r in 0..M {
-                    let a = f32::from_bits(left[r]);
+                    let a = f32::from_bits(left.words[r * left.row + w * left.step]);
                     for j in 0..STRIP.0 {
                         sums[r][j] = madd::<FMA>(a, f32::from_bits(line[j]), sums[r][j]);
                     }
@@ -111,7 +156,8 @@ fn strip_of<const FMA: bool, const M: usize>(
             }
             Format::Bf16 => {
                 for r in 0..M {
-                    let (low, high) = (f32::from_bits(left[r] << 16), f32::from_bits(left[r] & 0xFFFF_0000));
+                    let pair = left.words[r * left.row + w * left.step];
+                    let (low, high) = (f32::from_bits(pair << 16), f32::from_bits(pair & 0xFFFF_0000));
                     for j in 0..STRIP.0 {
                         let sum = madd::<FMA>(low, f32::from_bits(line[j] << 16), sums[r][j]);
                         sums[r][j] = madd::<FMA>(high, f32::from_bits(line[j] & 0xFFFF_0000), sum);
@@ -131,57 +177,83 @@ mod avx512 {
 
     use std::arch::x86_64::{
         __m512, __m512bh, __m512i, __mmask16, _mm512_and_si512, _mm512_castsi512_ps, _mm512_dpbf16_ps,
-        _mm512_fmadd_ps, _mm512_load_si512, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32,
-        _mm512_setzero_ps, _mm512_slli_epi32,
+        _mm512_fmadd_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_epi32, _mm512_maskz_loadu_ps,
+        _mm512_set1_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi32,
     };
 
-    use super::{Block, Line};
+    use super::{Block, LeftPart, RightPart};
 
-    /// Defines the loop for one way of multiplying, and its choice of the number of rows.
+    /// Defines the loop for one way of multiplying, and its choice of the number of rows and registers. With `PACKED` a tile's
+    /// words lie as close as can be, so that their places are constants.
     macro_rules! kernel {
         ($by_rows:ident, $tile:ident, $features:literal, |$sums:ident, $a:ident, $b:ident| $step:expr) => {
             #[target_feature(enable = $features)]
-            pub(super) unsafe fn $by_rows(rows: usize, left: &[u32], panel: &[Line], block: Block) {
-                // SAFETY: the promises are passed on, with the number of rows that the tile has.
+            pub(super) unsafe fn $by_rows<const PACKED: bool>(
+                steps: usize,
+                left: LeftPart<'_>,
+                right: RightPart<'_>,
+                block: Block,
+            ) {
+                macro_rules! choose {
+                    ($m:literal) => {
+                        if block.count > 16 {
+                            $tile::<$m, 2, PACKED>(steps, left, right, block)
+                        } else {
+                            $tile::<$m, 1, PACKED>(steps, left, right, block)
+                        }
+                    };
+                }
+                // SAFETY: the promises are passed on, with the number of rows and registers that the block has.
                 unsafe {
-                    match rows {
-                        1 => $tile::<1>(left, panel, block),
-                        2 => $tile::<2>(left, panel, block),
-                        3 => $tile::<3>(left, panel, block),
-                        4 => $tile::<4>(left, panel, block),
-                        5 => $tile::<5>(left, panel, block),
-                        6 => $tile::<6>(left, panel, block),
-                        7 => $tile::<7>(left, panel, block),
-                        8 => $tile::<8>(left, panel, block),
-                        9 => $tile::<9>(left, panel, block),
-                        10 => $tile::<10>(left, panel, block),
-                        11 => $tile::<11>(left, panel, block),
-                        _ => $tile::<12>(left, panel, block),
+                    match block.rows {
+                        1 => choose!(1),
+                        2 => choose!(2),
+                        3 => choose!(3),
+                        4 => choose!(4),
+                        5 => choose!(5),
+                        6 => choose!(6),
+                        7 => choose!(7),
+                        8 => choose!(8),
+                        9 => choose!(9),
+                        10 => choose!(10),
+                        11 => choose!(11),
+                        _ => choose!(12),
                     }
                 }
             }
 
             #[target_feature(enable = $features)]
-            unsafe fn $tile<const M: usize>(left: &[u32], panel: &[Line], block: Block) {
+            unsafe fn $tile<const M: usize, const J: usize, const PACKED: bool>(
+                steps: usize,
+                left: LeftPart<'_>,
+                right: RightPart<'_>,
+                block: Block,
+            ) {
                 let masks = masks(block.count);
-                let mut sums = [[_mm512_setzero_ps(); 2]; M];
+                let mut sums = [[_mm512_setzero_ps(); J]; M];
                 if block.add {
                     // SAFETY: the caller promises M rows of `count` numbers; the masks leave the others alone.
                     unsafe { load(&mut sums, block, masks) };
                 }
-                let (mut a, mut b) = (left.as_ptr(), panel.as_ptr().cast::<__m512i>());
-                for _ in 0..panel.len() / 2 {
-                    // SAFETY: the panel has two aligned lines, and the tile M words, for each word of the sum.
+                let (row, step) = if PACKED { (1, M) } else { (left.row, left.step) };
+                let (mut from_left, mut from_right) = (left.words.as_ptr(), right.words.as_ptr());
+                for _ in 0..steps {
+                    // SAFETY: `multiply` has asserted that the parts hold M rows and `count` columns of each step; masked lanes
+                    // are not read.
                     unsafe {
-                        let $b = [_mm512_load_si512(b), _mm512_load_si512(b.add(1))];
+                        let mut $b = [_mm512_setzero_si512(); J];
+                        for j in 0..J {
+                            $b[j] = _mm512_maskz_loadu_epi32(masks[j], from_right.add(16 * j).cast());
+                        }
                         for r in 0..M {
-                            let $a = _mm512_set1_epi32((*a.add(r)).cast_signed());
+                            let $a = _mm512_set1_epi32((*from_left.add(r * row)).cast_signed());
                             let $sums = &mut sums[r];
                             $step;
                         }
-                        // Wrapping, because the last step may leave the slices.
-                        (a, b) = (a.wrapping_add(M), b.wrapping_add(2));
                     }
+                    // Wrapping, because the last step may leave the slices.
+                    (from_left, from_right) =
+                        (from_left.wrapping_add(step), from_right.wrapping_add(right.step));
                 }
                 // SAFETY: as for loading.
                 unsafe { store(&sums, block, masks) };
@@ -191,19 +263,21 @@ mod avx512 {
 
     kernel!(numbers_by_rows, numbers, "avx512f", |sums, a, b| {
         let a = _mm512_castsi512_ps(a);
-        sums[0] = _mm512_fmadd_ps(a, _mm512_castsi512_ps(b[0]), sums[0]);
-        sums[1] = _mm512_fmadd_ps(a, _mm512_castsi512_ps(b[1]), sums[1]);
+        for j in 0..J {
+            sums[j] = _mm512_fmadd_ps(a, _mm512_castsi512_ps(b[j]), sums[j]);
+        }
     });
 
     kernel!(pairs_by_rows, pairs, "avx512f,avx512bf16", |sums, a, b| {
         let a = bf16(a);
-        sums[0] = _mm512_dpbf16_ps(sums[0], a, bf16(b[0]));
-        sums[1] = _mm512_dpbf16_ps(sums[1], a, bf16(b[1]));
+        for j in 0..J {
+            sums[j] = _mm512_dpbf16_ps(sums[j], a, bf16(b[j]));
+        }
     });
 
     kernel!(widened_by_rows, widened, "avx512f", |sums, a, b| {
         let (low, high) = (low(a), high(a));
-        for j in 0..2 {
+        for j in 0..J {
             sums[j] = _mm512_fmadd_ps(low, self::low(b[j]), sums[j]);
             sums[j] = _mm512_fmadd_ps(high, self::high(b[j]), sums[j]);
         }
@@ -234,10 +308,14 @@ mod avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn load<const M: usize>(sums: &mut [[__m512; 2]; M], block: Block, masks: [__mmask16; 2]) {
+    unsafe fn load<const M: usize, const J: usize>(
+        sums: &mut [[__m512; J]; M],
+        block: Block,
+        masks: [__mmask16; 2],
+    ) {
         for (r, sums) in sums.iter_mut().enumerate() {
             let row = block.c.wrapping_add(r * block.stride);
-            for j in 0..2 {
+            for j in 0..J {
                 // SAFETY: the caller promises the row; masked lanes are not read.
                 sums[j] = unsafe { _mm512_maskz_loadu_ps(masks[j], row.wrapping_add(16 * j)) };
             }
@@ -246,10 +324,14 @@ mod avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn store<const M: usize>(sums: &[[__m512; 2]; M], block: Block, masks: [__mmask16; 2]) {
+    unsafe fn store<const M: usize, const J: usize>(
+        sums: &[[__m512; J]; M],
+        block: Block,
+        masks: [__mmask16; 2],
+    ) {
         for (r, sums) in sums.iter().enumerate() {
             let row = block.c.wrapping_add(r * block.stride);
-            for j in 0..2 {
+            for j in 0..J {
                 // SAFETY: the caller promises the row; masked lanes are not written.
                 unsafe { _mm512_mask_storeu_ps(row.wrapping_add(16 * j), masks[j], sums[j]) };
             }

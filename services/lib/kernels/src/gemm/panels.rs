@@ -6,7 +6,7 @@ use std::ops::Range;
 use half::bf16;
 use rayon::prelude::*;
 
-use super::{COLUMNS, Format, LINES, Line, Panels, tiles::round_bf16};
+use super::{COLUMNS, Format, LINES, Line, Panels, RightPart, tiles::round_bf16, words_of};
 use crate::{cpu::Matrix, simd::dispatch};
 
 /// A weight [outputs, inputs] in panels of 32 outputs, `[panel][word][output]`, words along the inputs.
@@ -82,9 +82,9 @@ impl Panels for Packed {
         (self.inputs, self.outputs)
     }
 
-    fn panel<'a>(&'a self, index: usize, range: Range<usize>, _: &'a mut Vec<Line>) -> &'a [Line] {
+    fn panel<'a>(&'a self, index: usize, range: Range<usize>, _: &'a mut Vec<Line>) -> RightPart<'a> {
         let start = (index * self.words() + range.start) * LINES;
-        &self.lines[start..start + range.len() * LINES]
+        RightPart::of(&self.lines[start..start + range.len() * LINES])
     }
 }
 
@@ -100,7 +100,7 @@ impl Panels for Turned<'_> {
         (self.0.outputs, self.0.inputs)
     }
 
-    fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> &'a [Line] {
+    fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> RightPart<'a> {
         let weight = self.0;
         // A panel of the weight covers so many words of this one's sum.
         let across = COLUMNS / weight.format.step();
@@ -119,7 +119,7 @@ impl Panels for Turned<'_> {
                 Format::Bf16 => turn_bf16(lines, source),
             }
         }
-        scratch
+        RightPart::of(scratch)
     }
 }
 
@@ -178,11 +178,18 @@ impl Panels for Rows<'_> {
         (self.along, self.across)
     }
 
-    fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> &'a [Line] {
+    fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> RightPart<'a> {
+        if let (Matrix::F32(data), Format::F32, false) = (self.data, self.format, self.turned) {
+            // As it lies: a line of the panel is a part of a row.
+            return RightPart {
+                words: words_of(&data[range.start * self.across + index * COLUMNS..]),
+                step: self.across,
+            };
+        }
         scratch.clear();
         scratch.resize(range.len() * LINES, Line::default());
         self.fill(index, range, scratch);
-        scratch
+        RightPart::of(scratch)
     }
 }
 

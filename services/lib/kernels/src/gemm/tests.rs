@@ -65,6 +65,11 @@ fn every_form_of_the_factors_gives_the_product() {
                     let mut c = vec![7.0; m * n];
                     product(&mut c, Write::Set, &Tiles::pack(left, m, k, format, 1.0), right);
                     close(&c, &expected, k);
+                    if format == Format::F32 {
+                        let mut unpacked = vec![7.0; m * n];
+                        product(&mut unpacked, Write::Set, &Unpacked { left, rows: m, depth: k }, right);
+                        assert_eq!(unpacked, c);
+                    }
                 }
             }
         }

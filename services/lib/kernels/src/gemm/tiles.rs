@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Format, ROWS};
+use super::{Format, LeftPart, Leftward, ROWS, words_of};
 use crate::simd::dispatch;
 
 /// Numbers below which packing stays on one thread.
@@ -54,32 +54,65 @@ impl Tiles {
         Self { format, rows, depth, words }
     }
 
-    pub(crate) fn format(&self) -> Format {
+    /// Words along the sum.
+    fn words(&self) -> usize {
+        self.format.words(self.depth)
+    }
+}
+
+impl Leftward for Tiles {
+    fn format(&self) -> Format {
         self.format
     }
 
-    pub(crate) fn rows(&self) -> usize {
+    fn rows(&self) -> usize {
         self.rows
     }
 
-    pub(crate) fn depth(&self) -> usize {
+    fn depth(&self) -> usize {
         self.depth
     }
 
-    /// Words along the sum.
-    pub(crate) fn words(&self) -> usize {
-        self.format.words(self.depth)
-    }
-
-    pub(crate) fn tiles(&self) -> usize {
-        self.rows.div_ceil(ROWS)
-    }
-
-    /// Words `range` of a tile, [range, rows], and its number of rows.
-    pub(crate) fn tile(&self, index: usize, range: Range<usize>) -> (&[u32], usize) {
+    fn tile(&self, index: usize, range: Range<usize>) -> LeftPart<'_> {
         let rows = ROWS.min(self.rows - index * ROWS);
         let start = index * ROWS * self.words() + range.start * rows;
-        (&self.words[start..start + range.len() * rows], rows)
+        LeftPart { words: &self.words[start..start + range.len() * rows], row: 1, step: rows }
+    }
+}
+
+/// A left factor [rows, depth] of f32 that is read as it lies: for products with so few columns that packing would cost more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unpacked<'a> {
+    pub(crate) left: Left<'a>,
+    pub(crate) rows: usize,
+    pub(crate) depth: usize,
+}
+
+impl Leftward for Unpacked<'_> {
+    fn format(&self) -> Format {
+        Format::F32
+    }
+
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn depth(&self) -> usize {
+        self.depth
+    }
+
+    fn tile(&self, index: usize, range: Range<usize>) -> LeftPart<'_> {
+        let row = index * ROWS;
+        match self.left {
+            Left::Rows(data) => LeftPart {
+                words: words_of(&data[row * self.depth + range.start..]),
+                row: self.depth,
+                step: 1,
+            },
+            Left::Columns(data) => {
+                LeftPart { words: words_of(&data[range.start * self.rows + row..]), row: 1, step: self.rows }
+            }
+        }
     }
 }
 
