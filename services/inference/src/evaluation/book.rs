@@ -163,7 +163,10 @@ impl Book {
             .fetch_all(&self.pool)
             .await?;
         for evaluation in given_up.into_iter().map(Evaluation::try_from) {
-            tracing::error!(name = evaluation?.name(), "an evaluation that takes the server down is given up");
+            tracing::error!(
+                name = evaluation?.name(),
+                "an evaluation that takes the server down is given up"
+            );
         }
         Ok(())
     }

@@ -224,13 +224,8 @@ async fn one_that_takes_the_server_down_again_and_again_is_given_up_and_an_order
     let digest = Digest::of(b"any");
     let pinned = Pinned { dataset: digest, model: digest, adapters: vec![None] };
     let book = Book::open(&path, 3).await.unwrap();
-    let new = NewEvaluation {
-        id: id.clone(),
-        request_id: None,
-        spec: spec(digest, &[""]),
-        pinned,
-        total_rows: 1,
-    };
+    let new =
+        NewEvaluation { id: id.clone(), request_id: None, spec: spec(digest, &[""]), pinned, total_rows: 1 };
     book.create(new).await.unwrap();
     // Orderly stops, more than may crash.
     for _ in 0..=book::MAX_CRASHES {
