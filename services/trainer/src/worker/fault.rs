@@ -85,7 +85,7 @@ mod tests {
         let gone = Failure::new(ErrorReason::NotFound, "sha256:00 does not exist");
         match Fault::remote("spec.dataset", &ClientError::from(status(gone))) {
             Fault::Job(message) => {
-                assert!(message.contains("deleted after the job was created"), "{message}")
+                assert!(message.contains("deleted after the job was created"), "{message}");
             }
             other => panic!("{other:?}"),
         }
