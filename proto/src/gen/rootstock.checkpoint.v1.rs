@@ -746,7 +746,8 @@ pub mod checkpoint_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Deletes an artifact that no alias names, and the blobs that nothing else needs.
+        /// Deletes an artifact that no alias names and that is no other one's base, and the blobs that nothing else needs.
+        /// Jobs and evaluations don't keep what they name: one that waits fails when it finds it gone.
         /// Errors: INVALID_FIELD, NOT_FOUND, IN_USE.
         pub async fn delete_artifact(
             &mut self,
@@ -1015,7 +1016,8 @@ pub mod checkpoint_service_server {
             tonic::Response<super::ListArtifactsResponse>,
             tonic::Status,
         >;
-        /// Deletes an artifact that no alias names, and the blobs that nothing else needs.
+        /// Deletes an artifact that no alias names and that is no other one's base, and the blobs that nothing else needs.
+        /// Jobs and evaluations don't keep what they name: one that waits fails when it finds it gone.
         /// Errors: INVALID_FIELD, NOT_FOUND, IN_USE.
         async fn delete_artifact(
             &self,

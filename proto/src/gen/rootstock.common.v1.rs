@@ -33,7 +33,7 @@ pub enum ErrorReason {
     TokenizerMismatch = 13,
     /// INVALID_ARGUMENT: a row of a data set lacks a key or is malformed; the message names row and key.
     InvalidRow = 14,
-    /// FAILED_PRECONDITION: the artifact is still named by an alias, a job or a lease.
+    /// FAILED_PRECONDITION: the artifact is still named by an alias, or is the base of another one.
     InUse = 15,
     /// FAILED_PRECONDITION: the resource's state doesn't allow the call (cancelling a job that has ended, say).
     WrongState = 16,

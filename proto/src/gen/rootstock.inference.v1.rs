@@ -623,7 +623,7 @@ pub struct EvaluationSpec {
     /// `qa_zh`, `qa_en`, `alpaca`, or `chat`.
     #[prost(string, tag = "4")]
     pub prompt_template: ::prost::alloc::string::String,
-    /// Most tokens per answer; 0 means 64.
+    /// Most tokens per answer, at most 1048576; 0 means 64.
     #[prost(int32, tag = "5")]
     pub max_tokens: i32,
 }
@@ -1790,7 +1790,8 @@ pub mod generation_service_client {
         }
         /// Streams the generated text: one `started`, any number of `delta`, one `finished`. Cancelling the call stops the
         /// work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
-        /// BASE_MISMATCH, CONTEXT_TOO_LONG, OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
+        /// BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), OVERLOADED,
+        /// SHUTTING_DOWN, DEADLINE_EXCEEDED.
         pub async fn generate(
             &mut self,
             request: impl tonic::IntoRequest<super::GenerateRequest>,
@@ -1843,7 +1844,8 @@ pub mod generation_service_server {
             + 'static;
         /// Streams the generated text: one `started`, any number of `delta`, one `finished`. Cancelling the call stops the
         /// work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
-        /// BASE_MISMATCH, CONTEXT_TOO_LONG, OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
+        /// BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), OVERLOADED,
+        /// SHUTTING_DOWN, DEADLINE_EXCEEDED.
         async fn generate(
             &self,
             request: tonic::Request<super::GenerateRequest>,

@@ -132,7 +132,7 @@ pub struct NewModel {
 /// Next-token prediction on text, cut into blocks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CausalObjective {
-    /// Tokens per block; 0 means 128.
+    /// Tokens per block; 0 means 128, or the model's context where that is shorter.
     #[prost(int32, tag = "1")]
     pub block_size: i32,
 }
@@ -142,7 +142,8 @@ pub struct SupervisedObjective {
     /// `qa_zh`, `qa_en`, `alpaca`, or `chat` for the tokenizer's chat template.
     #[prost(string, tag = "1")]
     pub prompt_template: ::prost::alloc::string::String,
-    /// Longest row in tokens; longer ones are left out and counted. 0 means 512.
+    /// Longest row in tokens; longer ones are left out and counted. 0 means 512, or the model's context where that is
+    /// shorter.
     #[prost(int32, tag = "2")]
     pub max_length: i32,
     /// Probability that a token of the instruction is left out of the prompt, drawn anew each time the row is seen:
@@ -165,7 +166,8 @@ pub struct LoraMethod {
     /// Dropout before the low-rank product, in \[0, 1).
     #[prost(double, tag = "3")]
     pub lora_dropout: f64,
-    /// Modules to adapt, among q_proj k_proj v_proj o_proj gate_proj up_proj down_proj; empty means q_proj and v_proj.
+    /// Modules to adapt, among q_proj k_proj v_proj o_proj gate_proj up_proj down_proj; empty means q_proj and v_proj;
+    /// at most 64 entries.
     #[prost(string, repeated, tag = "4")]
     pub target_modules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Scale by `lora_alpha / sqrt(r)` instead.

@@ -79,6 +79,7 @@ pub async fn build_with_faults(config: Config, deps: Deps, faults: Faults) -> Re
         expiry: config.upload_expiry,
         grace: config.commit_grace,
         faults: faults.clone(),
+        ..BlobStoreOptions::default()
     };
     let blobs = BlobStore::open(&dir, options).await?;
     let catalog = SqliteCatalog::open(&dir.join(CATALOG), config.catalog_readers, faults).await?;

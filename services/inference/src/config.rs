@@ -5,6 +5,9 @@ use std::time::Duration;
 use rootstock_runtime::config::units;
 use serde::{Deserialize, Serialize};
 
+/// The most threads that step sequences.
+const MAX_COMPUTE_THREADS: usize = 1024;
+
 /// What the weights of base models are in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -103,6 +106,10 @@ impl Config {
         if let Some((_, key)) = checks.into_iter().find(|(holds, _)| !holds) {
             return Err(ConfigProblem { key, problem: "must be at least 1".to_owned() });
         }
+        if self.compute_threads > MAX_COMPUTE_THREADS {
+            let problem = format!("is {}, but must be at most {MAX_COMPUTE_THREADS}", self.compute_threads);
+            return Err(ConfigProblem { key: "compute_threads", problem });
+        }
         if self.models.len() > self.max_models {
             let problem =
                 format!("names {} models, but max_models is {}", self.models.len(), self.max_models);
@@ -121,6 +128,8 @@ mod tests {
         Config::default().validate().unwrap();
         let none = Config { max_running: 0, ..Config::default() };
         assert_eq!(none.validate().unwrap_err().to_string(), "inference.max_running must be at least 1");
+        let many = Config { compute_threads: 1025, ..Config::default() };
+        assert_eq!(many.validate().unwrap_err().key, "compute_threads");
         let models = ["a", "b", "c"].map(|id| format!("baseModels/{id}")).to_vec();
         let many = Config { models, ..Config::default() };
         assert_eq!(many.validate().unwrap_err().key, "models");

@@ -5,7 +5,7 @@ mod evaluation;
 mod generation;
 
 pub(crate) use adapter::{ListAdapters, Publish, Rollback};
-pub(crate) use evaluation::{Create, ListEvaluations, evaluation_id, message_with_items};
+pub(crate) use evaluation::{Create, ListEvaluations, evaluation_id, message_with_items, page_token};
 
 use prost_types::Timestamp;
 use rootstock_artifacts::{ArtifactName, Kind};

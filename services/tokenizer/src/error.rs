@@ -35,6 +35,9 @@ pub enum Error {
     /// A call to the checkpoint service failed.
     #[error(transparent)]
     Remote(Box<Failure>),
+    /// Chat templates that can't be stopped still run.
+    #[error("{0}")]
+    Overloaded(String),
     /// A computation panicked.
     #[error(transparent)]
     Panicked(#[from] Panicked),
@@ -66,7 +69,10 @@ impl Error {
 
     /// Messages that can't be rendered.
     pub(crate) fn chat(error: &ChatTemplateError) -> Self {
-        Self::invalid("messages", error.to_string())
+        match error {
+            ChatTemplateError::Overloaded => Self::Overloaded(error.to_string()),
+            _ => Self::invalid("messages", error.to_string()),
+        }
     }
 
     /// A tokenizer that can't be trained.
@@ -93,6 +99,7 @@ impl Error {
 fn training_field(error: &TrainError) -> &'static str {
     match error {
         TrainError::VocabSize { .. } => "vocab_size",
+        TrainError::ChatTemplate(_) => "chat_template",
         _ => "special_tokens",
     }
 }
@@ -104,6 +111,7 @@ impl From<Error> for Failure {
             Error::File { .. } => Self::new(ErrorReason::InvalidFile, error.to_string()),
             Error::Document { .. } => Self::new(ErrorReason::InvalidRow, error.to_string()),
             Error::Remote(failure) => *failure,
+            Error::Overloaded(message) => Self::new(ErrorReason::Overloaded, message),
             Error::Panicked(_) | Error::Io { .. } | Error::Config { .. } => Self::internal(error),
         }
     }

@@ -54,8 +54,13 @@ impl Grpc {
             page_token: request.page_token,
         };
         let listed = self.registry.clients.checkpoint().raw().list_aliases(page).await;
-        let listed =
-            listed.map_err(|error| Error::remote(ClientError::from(error), "page_token"))?.into_inner();
+        let listed = listed.map_err(|error| {
+            let error = ClientError::from(error);
+            // The fields have the same names there.
+            let field = error.field.clone().unwrap_or_else(|| "page_token".to_owned());
+            Error::remote(error, &field)
+        })?;
+        let listed = listed.into_inner();
         let mut tokenizers = Vec::with_capacity(listed.aliases.len());
         for alias in listed.aliases {
             let loaded = self.registry.get("tokenizer", &alias.digest).await?;

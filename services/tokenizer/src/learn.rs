@@ -74,6 +74,10 @@ mod tests {
         let learned = learn(&good, &options).unwrap();
         assert!(String::from_utf8(learned.tokenizer_json).unwrap().contains("low"));
 
+        let chat_template = Some("{% for %}".to_owned());
+        let refused = learn(&good, &BpeOptions { chat_template, ..options.clone() }).unwrap_err();
+        assert!(matches!(&refused, Error::Invalid { field, .. } if field == "chat_template"), "{refused}");
+
         let bad = [file("c.jsonl", b"{\"text\": \"fine\"}\n{\"words\": 1}\n")];
         let error = learn(&bad, &options).unwrap_err().to_string();
         assert!(error.starts_with("c.jsonl: document 2 (line 2)"), "{error}");

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use rootstock_runtime::trace;
+use prost::Message;
+use rootstock_runtime::{MAX_MESSAGE_BYTES, trace};
 use tokio::sync::Notify;
 
 use crate::{
@@ -15,6 +16,9 @@ use crate::{
     supervisor::Leases,
     watch::{Bells, Watches},
 };
+
+/// Room in a message for what a job has beside its specification and its error.
+const JOB_MARGIN: usize = 4 << 10;
 
 /// The jobs.
 #[derive(Clone, Debug)]
@@ -75,7 +79,10 @@ impl Jobs {
 
     /// A page of jobs and the token of the next one; empty at the end.
     pub(crate) async fn list(&self, page: Page) -> Result<(Vec<Job>, String), Error> {
-        let (jobs, more) = self.store.list(page).await?;
+        let (mut jobs, mut more) = self.store.list(page).await?;
+        let fitting = fitting(&jobs);
+        more |= fitting < jobs.len();
+        jobs.truncate(fitting);
         let next = jobs.last().filter(|_| more).map(|job| job.number.to_string()).unwrap_or_default();
         Ok((jobs, next))
     }
@@ -130,9 +137,37 @@ impl Jobs {
     }
 }
 
+/// How many of the jobs fit into one message; one always does.
+fn fitting(jobs: &[Job]) -> usize {
+    let mut bytes = 0;
+    let fits = |job: &&Job| {
+        bytes += job.spec.encoded_len() + job.error.len() + JOB_MARGIN;
+        bytes <= MAX_MESSAGE_BYTES
+    };
+    jobs.iter().take_while(fits).count().max(1)
+}
+
 /// The trace of the call that creates the job: its worker continues it.
 fn traceparent() -> String {
     let env = trace::child_env();
     let found = env.into_iter().find(|(name, _)| name == trace::TRACEPARENT_ENV);
     found.map(|(_, value)| value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{convert::tests::supervised, store::Resolved};
+
+    #[test]
+    fn a_page_ends_where_a_message_does_and_holds_one_job_at_least() {
+        let job = |error: usize| {
+            let mut job = Job::unsaved(JobId::fresh(), supervised(), Resolved::default());
+            job.error = "x".repeat(error);
+            job
+        };
+        assert_eq!(fitting(&[job(0), job(0)]), 2);
+        assert_eq!(fitting(&[job(0), job(MAX_MESSAGE_BYTES), job(0)]), 1);
+        assert_eq!(fitting(&[job(MAX_MESSAGE_BYTES), job(0)]), 1);
+    }
 }

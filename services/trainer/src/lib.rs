@@ -10,6 +10,7 @@ mod convert;
 mod error;
 mod grpc;
 mod jobs;
+mod memory;
 mod metrics;
 mod names;
 mod resolve;

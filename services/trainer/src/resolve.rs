@@ -2,17 +2,27 @@
 
 use rootstock_artifacts::ArtifactName;
 use rootstock_client::{ClientError, Clients};
+use rootstock_model::Config as ModelConfig;
 use rootstock_proto::{
     checkpoint::v1::{Artifact, ArtifactKind},
     tokenization::v1::Tokenizer,
 };
 use rootstock_runtime::{ErrorReason, Failure};
+use rootstock_text::PromptTemplate;
 
 use crate::{
     error::Error,
-    spec::{Spec, Start, Validation},
+    memory,
+    spec::{Objective, Spec, Start, Validation},
     store::Resolved,
 };
+
+/// A base model's configuration.
+const CONFIG: &str = "config.json";
+/// The largest one read; the store admits no larger one.
+const MAX_CONFIG_BYTES: usize = 1 << 20;
+/// Files that can hold rows.
+const ROW_FILES: [&str; 2] = [".jsonl", ".json"];
 
 /// Finds what a specification's names stand for.
 #[derive(Clone, Debug)]
@@ -31,6 +41,13 @@ impl Resolver {
             Validation::None | Validation::Split(_) => None,
         };
         let (base, tokenizer) = self.start(&spec.start).await?;
+        self.check_length(spec, base.as_ref()).await?;
+        check_template(spec, &tokenizer)?;
+        check_files("spec.dataset", spec, &dataset)?;
+        if let Some(validation) = &validation {
+            check_files("spec.validation_dataset", spec, validation)?;
+        }
+        memory::check(spec, &tokenizer)?;
         let digest = &tokenizer.tokenizer_digest;
         same_tokenizer("spec.dataset", &dataset, digest)?;
         if let Some(validation) = &validation {
@@ -63,6 +80,27 @@ impl Resolver {
         }
     }
 
+    /// Whether rows of the length asked for fit the base model's context; a default gives way to it.
+    async fn check_length(&self, spec: &Spec, base: Option<&Artifact>) -> Result<(), Error> {
+        let blobs = base.map(|artifact| artifact.blobs.as_slice()).unwrap_or_default();
+        let Some(entry) = blobs.iter().find(|blob| blob.path == CONFIG) else { return Ok(()) };
+        let Ok(digest) = entry.digest.parse() else { return Ok(()) };
+        if spec.default_length {
+            return Ok(());
+        }
+        let read = self.clients.checkpoint().read_blob(&digest, MAX_CONFIG_BYTES).await;
+        let json = read.map_err(|error| Error::remote(error, "checkpoint", "spec.base_model"))?;
+        let config = ModelConfig::from_json(&json);
+        let config = config.map_err(|error| Error::invalid("spec.base_model", error.to_string()))?;
+        let (longest, field) = spec.objective.longest();
+        let positions = config.max_position_embeddings;
+        if longest <= positions {
+            return Ok(());
+        }
+        let message = format!("is {longest}, but the base model has max_position_embeddings = {positions}");
+        Err(Error::invalid(field, message))
+    }
+
     async fn artifact(
         &self,
         field: &str,
@@ -93,6 +131,30 @@ fn same_tokenizer(field: &str, artifact: &Artifact, digest: &str) -> Result<(), 
     Err(Error::TokenizerMismatch(format!(
         "{field} was made with tokenizer {made}, but the job uses {digest}"
     )))
+}
+
+/// Whether the tokenizer has the chat template that the job wants to use.
+fn check_template(spec: &Spec, tokenizer: &Tokenizer) -> Result<(), Error> {
+    match spec.objective {
+        Objective::Supervised { prompt_template: PromptTemplate::Chat, .. }
+            if !tokenizer.has_chat_template =>
+        {
+            let message = "is chat, but the base model's tokenizer has no chat template; choose another one";
+            Err(Error::invalid("spec.supervised.prompt_template", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a data set can hold the rows that supervised training needs: text has none.
+fn check_files(field: &str, spec: &Spec, dataset: &Artifact) -> Result<(), Error> {
+    let holds_rows = |path: &str| ROW_FILES.iter().any(|ending| path.ends_with(ending));
+    let supervised = matches!(spec.objective, Objective::Supervised { .. });
+    if !supervised || dataset.blobs.iter().any(|blob| holds_rows(&blob.path)) {
+        return Ok(());
+    }
+    let message = "holds no *.jsonl or *.json file, and supervised training needs rows; use causal for text";
+    Err(Error::invalid(field, message))
 }
 
 /// What a failed call to another service means for the call that needed it.

@@ -3,6 +3,9 @@
 use rootstock_artifacts::{AliasName, ArtifactName};
 use rootstock_text::PromptTemplate;
 
+/// Shortest block or row that has a next token.
+pub(crate) const MIN_ROW_TOKENS: usize = 2;
+
 /// A checked training specification.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Spec {
@@ -11,6 +14,8 @@ pub(crate) struct Spec {
     pub(crate) validation: Validation,
     pub(crate) start: Start,
     pub(crate) objective: Objective,
+    /// Whether the length of blocks or rows is the default, which gives way to a shorter context.
+    pub(crate) default_length: bool,
     pub(crate) method: Method,
     pub(crate) arguments: Arguments,
 }
@@ -54,6 +59,15 @@ pub(crate) enum Objective {
 }
 
 impl Objective {
+    /// Makes blocks or rows as short as a context, as long as there is a next token to learn.
+    pub(crate) fn shorten(&mut self, positions: usize) {
+        let longest = match self {
+            Self::Causal { block_size } => block_size,
+            Self::Supervised { max_length, .. } => max_length,
+        };
+        *longest = positions.max(MIN_ROW_TOKENS).min(*longest);
+    }
+
     /// The longest row in tokens, and the field that says so.
     pub(crate) fn longest(&self) -> (usize, &'static str) {
         match self {

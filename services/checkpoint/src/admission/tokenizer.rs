@@ -1,6 +1,6 @@
 //! Tokenizers: files that can be built, and the digest that everything made with them is checked against.
 use rootstock_artifacts::Digest;
-use rootstock_text::{TextTokenizer, TokenizerError, TokenizerSources};
+use rootstock_text::{ChatTemplateError, TextTokenizer, TokenizerError, TokenizerSources};
 
 use super::{AdmissionError, Inspection, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES};
 
@@ -29,6 +29,13 @@ impl Inspection {
             chat_template: template.as_deref(),
         };
         let built = TextTokenizer::from_sources(&sources).map_err(refusal)?;
+        match built.chat_template() {
+            Ok(_) | Err(ChatTemplateError::Absent) => {}
+            Err(error) => {
+                let file = if template.is_some() { TEMPLATE } else { CONFIG };
+                return Err(AdmissionError::file(file, format!("chat_template: {error}")));
+            }
+        }
         let digest = digest(built.digest())?;
         match self.tokenizer_digest {
             Some(given) if given != digest => Err(AdmissionError::Tokenizer(format!(

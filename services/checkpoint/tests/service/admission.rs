@@ -144,6 +144,12 @@ async fn a_tokenizer_must_be_one_and_be_the_one_that_is_claimed() {
             .await
             .contains("tokenizer.json")
     );
+    for template in ["{% for %}".to_owned(), format!("{{{{ 1{} }}}}", "+1".repeat(8000))] {
+        let config = serde_json::json!({ "chat_template": template }).to_string();
+        let refused =
+            refuse(&server, with_file(tokenizer("a b"), "tokenizer_config.json", config), InvalidFile);
+        assert!(refused.await.starts_with("tokenizer_config.json: chat_template: "));
+    }
     let claimed = tokenizer("a b").tokenizer_digest(Digest::of(b"another").to_string());
     refuse(&server, claimed, TokenizerMismatch).await;
     let mut large = base();

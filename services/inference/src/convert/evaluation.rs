@@ -1,7 +1,7 @@
 //! EvaluationService's messages.
 
 use prost::Message;
-use rootstock_artifacts::{Id, Kind};
+use rootstock_artifacts::{Digest, Id, Kind};
 use rootstock_proto::inference::v1 as proto;
 use rootstock_runtime::MAX_MESSAGE_BYTES;
 use rootstock_text::PromptTemplate;
@@ -13,7 +13,11 @@ use crate::{
 };
 
 const DEFAULT_MAX_TOKENS: usize = 64;
+/// Longest answer: more than the context of any model that is served.
+const MAX_TOKENS: i32 = 1 << 20;
 const MAX_TARGETS: usize = 8;
+/// Hexadecimal digits in a page token that say that this list returned it.
+const TOKEN_DIGITS: usize = 16;
 const MAX_REQUEST_ID_CHARS: usize = 64;
 /// Room for what is around the evaluation in a message.
 const MESSAGE_MARGIN: usize = 64 << 10;
@@ -39,6 +43,11 @@ impl TryFrom<proto::CreateEvaluationRequest> for Create {
             return Err(Error::invalid("request_id", message));
         }
         let spec = request.spec.ok_or_else(|| Error::invalid("spec", "is missing"))?;
+        // Here and not with the rest, because evaluations stored before this bound must still be readable.
+        if spec.max_tokens > MAX_TOKENS {
+            let message = format!("is {}; must be at most {MAX_TOKENS}", spec.max_tokens);
+            return Err(Error::invalid("spec.max_tokens", message));
+        }
         let request_id = Some(request.request_id).filter(|id| !id.is_empty());
         Ok(Self { id, spec: spec.try_into()?, request_id })
     }
@@ -99,12 +108,23 @@ impl TryFrom<proto::ListEvaluationsRequest> for ListEvaluations {
     fn try_from(request: proto::ListEvaluationsRequest) -> Result<Self, Error> {
         let before = match request.page_token.as_str() {
             "" => None,
-            token => Some(token.parse().map_err(|_| {
+            token => Some(read_page_token(token).ok_or_else(|| {
                 Error::invalid("page_token", "is none that ListEvaluations gave; leave it out to begin again")
             })?),
         };
         Ok(Self { page_size: page_size(request.page_size)?, before })
     }
+}
+
+/// The token of the page after the evaluation with this number.
+pub(crate) fn page_token(number: i64) -> String {
+    let digest = Digest::of(format!("ListEvaluations/{number}").as_bytes()).hex();
+    format!("{}{number}", &digest[..TOKEN_DIGITS])
+}
+
+fn read_page_token(token: &str) -> Option<i64> {
+    let number = token.get(TOKEN_DIGITS..)?.parse().ok()?;
+    (page_token(number) == token).then_some(number)
 }
 
 /// The id in `evaluations/{id}`.

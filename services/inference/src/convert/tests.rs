@@ -159,3 +159,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_page_token_that_the_list_did_not_give_is_refused() {
+    let list = |token: &str| {
+        ListEvaluations::try_from(proto::ListEvaluationsRequest { page_size: 1, page_token: token.into() })
+    };
+    assert_eq!(list(&page_token(7)).unwrap().before, Some(7));
+    for invented in ["7", "-7", &page_token(7).replace('7', "8"), "ääääääääää7"] {
+        assert_eq!(refused(list(invented)), "page_token");
+    }
+}
+
+#[test]
+fn an_answer_longer_than_any_context_is_refused_at_creation_and_readable_where_it_was_stored() {
+    let spec = proto::EvaluationSpec {
+        dataset: "datasets/d".into(),
+        model: "baseModels/m".into(),
+        targets: vec![String::new()],
+        prompt_template: "qa_en".into(),
+        max_tokens: 1_000_000_000,
+    };
+    Spec::try_from(spec.clone()).unwrap();
+    let create = proto::CreateEvaluationRequest { spec: Some(spec), ..Default::default() };
+    assert_eq!(refused(Create::try_from(create)), "spec.max_tokens");
+}

@@ -401,8 +401,9 @@ impl Decoding {
     }
 }
 
+/// The server computes as it should: the weights of the model or the adapter are to blame.
 fn not_finite(error: crate::sampling::NotFinite) -> Error {
-    Error::Internal(error.to_string())
+    Error::InvalidFile(format!("{error}; the weights of the model or the adapter are not usable"))
 }
 
 fn milliseconds(duration: Duration) -> f64 {

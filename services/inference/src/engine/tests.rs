@@ -297,7 +297,7 @@ async fn weights_that_are_no_numbers_end_their_request_alone() {
     let damaged = Arc::new(Model::new(Digest::of(b"damaged"), decoder, Some(tokenizer())));
     let healthy = rig.submit(&[1], 20);
     let job = Job { model: damaged, ..rig.job(&[1], greedy(5)) };
-    assert_eq!(reason(rig.engine.submit(job).unwrap()).await, ErrorReason::Internal);
+    assert_eq!(reason(rig.engine.submit(job).unwrap()).await, ErrorReason::InvalidFile);
     assert_eq!(read(healthy).await.0.len(), 20);
 }
 

@@ -21,6 +21,9 @@ use record::Record;
 const MAX_CONNECTIONS: u32 = 4;
 /// How long a writer waits for the one before it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often an evaluation may take the process down before it is given up: it would do so for ever, and nothing else
+/// would be served.
+pub(super) const MAX_CRASHES: u32 = 3;
 
 /// The database.
 #[derive(Clone, Debug)]
@@ -142,10 +145,43 @@ impl Book {
         records.into_iter().map(Evaluation::try_from).collect()
     }
 
+    /// Fails those that were running each time the process went down, as often as may be. To be called before anything
+    /// is claimed: what is RUNNING then was interrupted.
+    pub(super) async fn give_up_crashing(&self) -> Result<(), Error> {
+        let reason = format!(
+            "the server went down {MAX_CRASHES} times while this evaluation ran, so it isn't begun again; its chat \
+             template, its model or its memory may be the cause: see the server's log, then create it anew"
+        );
+        let update = "UPDATE evaluations SET state = ?, error = ?, end_micros = ? \
+                      WHERE state = ? AND attempts >= ? RETURNING *";
+        let given_up: Vec<Record> = sqlx::query_as(update)
+            .bind(State::Failed as i64)
+            .bind(reason)
+            .bind(now_micros())
+            .bind(State::Running as i64)
+            .bind(MAX_CRASHES)
+            .fetch_all(&self.pool)
+            .await?;
+        for evaluation in given_up.into_iter().map(Evaluation::try_from) {
+            tracing::error!(
+                name = evaluation?.name(),
+                "an evaluation that takes the server down is given up"
+            );
+        }
+        Ok(())
+    }
+
+    /// Takes back the attempt that was under way: an orderly stop interrupted it, so it is not to blame.
+    pub(super) async fn give_back(&self) -> Result<(), Error> {
+        let update = "UPDATE evaluations SET attempts = max(attempts - 1, 0) WHERE state = ?";
+        sqlx::query(update).bind(State::Running as i64).execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// Takes the oldest that hasn't ended; with one runner, one that is RUNNING was interrupted.
     pub(super) async fn claim_next(&self) -> Result<Option<Evaluation>, Error> {
-        let update = "UPDATE evaluations SET state = ?1, completed_rows = 0 WHERE number = \
-                      (SELECT min(number) FROM evaluations WHERE state IN (?2, ?1)) RETURNING *";
+        let update = "UPDATE evaluations SET state = ?1, completed_rows = 0, attempts = attempts + 1 \
+                      WHERE number = (SELECT min(number) FROM evaluations WHERE state IN (?2, ?1)) RETURNING *";
         let claimed: Option<Record> = sqlx::query_as(update)
             .bind(State::Running as i64)
             .bind(State::Queued as i64)

@@ -44,6 +44,9 @@ pub(super) async fn run(evaluations: Evaluations, shutdown: Shutdown) {
         };
         // What is dropped here is still RUNNING in the book and begins again after the restart.
         if shutdown.unless_requested(step).await.is_none() {
+            if let Err(error) = evaluations.book.give_back().await {
+                tracing::warn!(%error, "an interrupted evaluation counts as one that took the server down");
+            }
             return;
         }
     }

@@ -223,6 +223,38 @@ async fn an_interrupted_one_begins_again_after_the_restart() {
 }
 
 #[tokio::test]
+async fn one_that_takes_the_server_down_again_and_again_is_given_up_and_an_orderly_stop_does_not_count() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("book.db");
+    let id: Id = "poison".parse().unwrap();
+    let digest = Digest::of(b"any");
+    let pinned = Pinned { dataset: digest, model: digest, adapters: vec![None] };
+    let book = Book::open(&path, 3).await.unwrap();
+    let new =
+        NewEvaluation { id: id.clone(), request_id: None, spec: spec(digest, &[""]), pinned, total_rows: 1 };
+    book.create(new).await.unwrap();
+    // Orderly stops, more than may crash.
+    for _ in 0..=book::MAX_CRASHES {
+        book.claim_next().await.unwrap().unwrap();
+        book.give_back().await.unwrap();
+    }
+    book.close().await;
+    for _ in 0..book::MAX_CRASHES {
+        let book = Book::open(&path, 3).await.unwrap();
+        book.give_up_crashing().await.unwrap();
+        assert_eq!(book.claim_next().await.unwrap().unwrap().id, id);
+        // The process dies here.
+        book.close().await;
+    }
+    let book = Book::open(&path, 3).await.unwrap();
+    book.give_up_crashing().await.unwrap();
+    assert_eq!(book.claim_next().await.unwrap(), None);
+    let given_up = book.get(&id).await.unwrap();
+    assert_eq!(given_up.state, State::Failed);
+    assert!(given_up.error.contains("went down 3 times"), "{}", given_up.error);
+}
+
+#[tokio::test]
 async fn as_many_may_wait_as_the_configuration_says() {
     let (world, _) = with_base().await;
     let rows = put_rows(&world, &many_rows());

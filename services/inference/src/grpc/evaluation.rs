@@ -8,7 +8,7 @@ use rootstock_runtime::status;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    convert::{Create, ListEvaluations, evaluation_id, message_with_items},
+    convert::{Create, ListEvaluations, evaluation_id, message_with_items, page_token},
     evaluation::{Evaluation, Evaluations},
 };
 
@@ -49,7 +49,7 @@ impl EvaluationService for Api {
         let mut evaluations = self.evaluations.list(before, page_size + 1).await.map_err(status)?;
         let more = evaluations.len() > page_size;
         evaluations.truncate(page_size);
-        let last = evaluations.last().filter(|_| more).map(|evaluation| evaluation.number.to_string());
+        let last = evaluations.last().filter(|_| more).map(|evaluation| page_token(evaluation.number));
         Ok(Response::new(proto::ListEvaluationsResponse {
             evaluations: evaluations.into_iter().map(Into::into).collect(),
             next_page_token: last.unwrap_or_default(),

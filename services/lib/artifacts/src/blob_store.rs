@@ -43,6 +43,9 @@ pub struct BlobStoreOptions {
     pub max_blob_bytes: u64,
     /// An upload that got no byte for so long is given up, and so is a complete blob that no artifact names.
     pub expiry: Duration,
+    /// When uploads are at their bound, the one that got no byte for longest makes room, if it was for so long; its
+    /// client begins again.
+    pub idle: Duration,
     /// How long a blob that was uploaded, or that a client was told is there, waits for its artifact's commit.
     pub grace: Duration,
     /// Faults to inject.
@@ -55,6 +58,7 @@ impl Default for BlobStoreOptions {
             max_uploads: 256,
             max_blob_bytes: 1 << 40,
             expiry: Duration::from_secs(24 * 3600),
+            idle: Duration::from_secs(5 * 60),
             grace: Duration::from_secs(15 * 60),
             faults: Faults::default(),
         }

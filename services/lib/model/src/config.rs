@@ -8,7 +8,10 @@ use rootstock_kernels::Heads;
 pub use rootstock_kernels::RopeScaling;
 
 mod fields;
+mod limits;
 mod rope;
+
+pub use limits::{MAX_LAYERS, MAX_WIDTH};
 
 /// The `architectures` entry this decoder computes.
 pub const SUPPORTED_ARCHITECTURE: &str = "LlamaForCausalLM";
@@ -128,42 +131,12 @@ impl Config {
         Ok(config)
     }
 
-    /// Checks that the fields fit together; `from_json` has done so already.
+    /// Checks that the fields are in range and fit together; `from_json` has done so already.
     ///
     /// # Errors
     /// Names the first field that does not fit.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let sizes = [
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("intermediate_size", self.intermediate_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("num_attention_heads", self.num_attention_heads),
-            ("num_key_value_heads", self.num_key_value_heads),
-            ("head_dim", self.head_dim),
-            ("max_position_embeddings", self.max_position_embeddings),
-        ];
-        for (field, size) in sizes {
-            if size == 0 {
-                return Err(invalid(field, "must be at least 1"));
-            }
-        }
-        if !self.num_attention_heads.is_multiple_of(self.num_key_value_heads) {
-            return Err(invalid("num_key_value_heads", "must divide num_attention_heads"));
-        }
-        if !self.head_dim.is_multiple_of(2) {
-            return Err(invalid("head_dim", "must be even, because rotary embedding turns pairs"));
-        }
-        if !(self.rms_norm_eps > 0.0 && self.rms_norm_eps < 1.0) {
-            return Err(invalid("rms_norm_eps", "must lie between 0 and 1"));
-        }
-        if !(self.rope_theta > 0.0 && self.rope_theta.is_finite()) {
-            return Err(invalid("rope_theta", "must be positive"));
-        }
-        if !(self.initializer_range >= 0.0 && self.initializer_range.is_finite()) {
-            return Err(invalid("initializer_range", "must not be negative"));
-        }
-        Ok(())
+        limits::check(self)
     }
 
     /// Writes the configuration as Hugging Face's `config.json`, indented, keys in a fixed order.

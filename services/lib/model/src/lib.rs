@@ -16,8 +16,8 @@ mod weight;
 
 pub use cache::KvCache;
 pub use config::{
-    Config, ConfigError, EMBEDDING, FINAL_NORM, HEAD, RopeScaling, SUPPORTED_ARCHITECTURE,
-    SUPPORTED_MODEL_TYPE, TensorSpec,
+    Config, ConfigError, EMBEDDING, FINAL_NORM, HEAD, MAX_LAYERS, MAX_WIDTH, RopeScaling,
+    SUPPORTED_ARCHITECTURE, SUPPORTED_MODEL_TYPE, TensorSpec,
 };
 pub use decoder::{Decoder, Recompute};
 pub use error::ModelError;

@@ -10,6 +10,8 @@ mod fields;
 pub const MAX_CONFIG_BYTES: usize = 1 << 20;
 /// Largest rank accepted.
 pub const MAX_RANK: usize = 4096;
+/// Largest `lora_alpha` accepted; published adapters have up to a few thousand.
+pub const MAX_ALPHA: f64 = 1e6;
 /// Number of the PEFT release whose fields are written.
 const PEFT_VERSION: &str = "0.21.2";
 
@@ -85,8 +87,8 @@ impl LoraConfig {
                 format!("is {}, but must be between 1 and {MAX_RANK}", self.r),
             ));
         }
-        if !(self.lora_alpha.is_finite() && self.lora_alpha > 0.0) {
-            let problem = format!("is {}, but must be a positive number", self.lora_alpha);
+        if !(self.lora_alpha > 0.0 && self.lora_alpha <= MAX_ALPHA) {
+            let problem = format!("is {:e}, but must be above 0 and at most {MAX_ALPHA:e}", self.lora_alpha);
             return Err(PeftError::field("lora_alpha", problem));
         }
         if !(0.0..1.0).contains(&self.lora_dropout) {

@@ -1,5 +1,7 @@
 //! The only place where gRPC codes are chosen: one table from the contract's reasons to codes and error details.
 
+mod text;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use rootstock_proto::common::v1::ErrorReason;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+
+pub use text::{MAX_FIELD_BYTES, MAX_MESSAGE_BYTES};
 
 /// The `domain` of every `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "rootstock";
@@ -163,7 +167,10 @@ pub fn reason_name(reason: ErrorReason) -> &'static str {
 }
 
 impl From<Failure> for Status {
-    fn from(failure: Failure) -> Self {
+    fn from(mut failure: Failure) -> Self {
+        let whole = std::mem::take(&mut failure.message);
+        failure.message = text::presentable(&whole, MAX_MESSAGE_BYTES);
+        failure.field = failure.field.map(|field| text::presentable(&field, MAX_FIELD_BYTES));
         let code = failure.code();
         let details = details(&failure, code);
         let message = if code == Code::Internal {

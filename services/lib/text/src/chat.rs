@@ -1,23 +1,31 @@
-//! Chat templates: the Jinja programs that come with a tokenizer, run with fuel, an output cap, no clock
+//! Chat templates: the Jinja programs that come with a tokenizer, run with fuel, an output cap, a time limit, no clock
 //! and no I/O, and otherwise as transformers runs them.
 
 mod methods;
+mod scan;
+mod thread;
 mod tojson;
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, Value, context};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use scan::MAX_CHAIN;
+use thread::Abandoned;
+pub use thread::{MAX_ABANDONED, MAX_DURATION};
+
 /// The largest template accepted, in bytes; published ones have a few thousand.
 pub const MAX_TEMPLATE_BYTES: usize = 256 << 10;
 /// The largest rendering, in bytes.
 pub const MAX_RENDERED_BYTES: usize = 4 << 20;
 /// Work one rendering may do: an instruction costs one, and so do 64 bytes that are made or read.
-const FUEL: u64 = 1_000_000;
+/// It is also the most that lists can be nested, so the stack is made to hold as many.
+const FUEL: u64 = 250_000;
 /// How deep macros may call each other.
 const RECURSION: usize = 64;
 const NAME: &str = "chat_template";
@@ -57,6 +65,15 @@ pub enum ChatTemplateError {
     /// The template is not valid.
     #[error("the chat template is not valid: {0}")]
     Syntax(String),
+    /// The template has a block that is too long to be parsed safely.
+    #[error(
+        "the chat template has more than {MAX_CHAIN} operators, names and values in one block, or as many elif \
+         (line {line}); split it up with set"
+    )]
+    TooComplex {
+        /// The line where it goes over the limit.
+        line: usize,
+    },
     /// The template refuses the conversation, in its own words.
     #[error("the chat template refuses these messages: {0}")]
     Raised(String),
@@ -69,6 +86,15 @@ pub enum ChatTemplateError {
     /// The template does too much work.
     #[error("the chat template needs more than the {FUEL} steps allowed")]
     OutOfFuel,
+    /// The template takes too long.
+    #[error("the chat template takes longer than the {} seconds allowed; it may compare large lists", MAX_DURATION.as_secs())]
+    TooSlow,
+    /// Templates that took too long are still running.
+    #[error(
+        "chat templates that were given up on still run, this one or {MAX_ABANDONED} others; retry later, and replace \
+         the template if it goes on"
+    )]
+    Overloaded,
     /// The rendering is too long.
     #[error("the chat template gives more than the {limit} bytes allowed")]
     OutputTooLong {
@@ -82,12 +108,13 @@ pub enum ChatTemplateError {
 
 /// A compiled chat template.
 ///
-/// Fuel pays for instructions, strings and output. It does not pay for lists that hold one another many
-/// times over (the engine shares them), so a template that sets out to can still make the engine walk such
-/// a list when it compares or joins it: install chat templates from those you trust.
+/// Fuel pays for instructions, strings and output. It does not pay for lists that hold one another many times over (the
+/// engine shares them), so a template that sets out to can make the engine walk such a list for years when it compares
+/// or joins it: for that there is the time limit.
 #[derive(Debug)]
 pub struct ChatTemplate {
-    environment: Environment<'static>,
+    environment: Arc<Environment<'static>>,
+    abandoned: Abandoned,
 }
 
 /// What `raise_exception` was called with, carried through the engine's error.
@@ -106,31 +133,22 @@ impl ChatTemplate {
     /// Compiles a template.
     ///
     /// # Errors
-    /// Too large, or not a valid template.
+    /// Too large, too complex, or not a valid template.
     pub fn new(source: &str) -> Result<Self, ChatTemplateError> {
         if source.len() > MAX_TEMPLATE_BYTES {
             return Err(ChatTemplateError::TooLarge { bytes: source.len(), limit: MAX_TEMPLATE_BYTES });
         }
-        let mut environment = Environment::new();
-        environment.set_fuel(Some(FUEL));
-        environment.set_recursion_limit(RECURSION);
-        // As transformers sets its Jinja up.
-        environment.set_syntax(syntax()?);
-        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_unknown_method_callback(methods::call);
-        environment.add_filter("tojson", tojson::tojson);
-        environment.add_function("raise_exception", raise_exception);
-        environment
-            .add_template_owned(NAME, source.to_owned())
-            .map_err(|error| ChatTemplateError::Syntax(described(&error)))?;
-        Ok(Self { environment })
+        scan::check(source, syntax()?)?;
+        let (abandoned, source) = (Abandoned::default(), source.to_owned());
+        let environment = abandoned.run(|| compiled(source))??;
+        Ok(Self { environment: Arc::new(environment), abandoned })
     }
 
     /// Renders a conversation. `add_generation_prompt` asks for the beginning of the assistant's answer;
     /// `bos` and `eos` are what the template knows as `bos_token` and `eos_token`.
     ///
     /// # Errors
-    /// The template refuses the messages, fails, or goes beyond its fuel or its output cap.
+    /// The template refuses the messages, fails, or goes beyond its fuel, its output cap or its time.
     pub fn render(
         &self,
         messages: &[ChatMessage],
@@ -138,19 +156,43 @@ impl ChatTemplate {
         bos: &str,
         eos: &str,
     ) -> Result<String, ChatTemplateError> {
-        let template = self.environment.get_template(NAME).map_err(|error| typed(&error))?;
+        self.abandoned.check()?;
         let value = |m: &ChatMessage| Value::from_pairs([("role", &*m.role), ("content", &*m.content)]);
         let values: Vec<Value> = messages.iter().map(value).collect();
         let context =
             context! { messages => values, add_generation_prompt, bos_token => bos, eos_token => eos };
-        let mut output = Capped { text: Vec::new(), limit: MAX_RENDERED_BYTES, full: false };
-        let result = template.render_captured_to(context, &mut output).map(|_| ());
-        if output.full {
-            return Err(ChatTemplateError::OutputTooLong { limit: output.limit });
-        }
-        result.map_err(|error| typed(&error))?;
-        String::from_utf8(output.text).map_err(|error| ChatTemplateError::Failed(error.to_string()))
+        let environment = Arc::clone(&self.environment);
+        self.abandoned.run(move || rendered(&environment, context))?
     }
+}
+
+fn compiled(source: String) -> Result<Environment<'static>, ChatTemplateError> {
+    let mut environment = Environment::new();
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(RECURSION);
+    // As transformers sets its Jinja up.
+    environment.set_syntax(syntax()?);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_unknown_method_callback(methods::call);
+    environment.add_filter("tojson", tojson::tojson);
+    // They write a line for each level of a list, indented: more than any memory holds, and nothing pays for it.
+    environment.remove_filter("pprint");
+    environment.remove_global("debug");
+    environment.add_function("raise_exception", raise_exception);
+    let added = environment.add_template_owned(NAME, source);
+    added.map_err(|error| ChatTemplateError::Syntax(described(&error)))?;
+    Ok(environment)
+}
+
+fn rendered(environment: &Environment<'static>, context: Value) -> Result<String, ChatTemplateError> {
+    let template = environment.get_template(NAME).map_err(|error| typed(&error))?;
+    let mut output = Capped { text: Vec::new(), limit: MAX_RENDERED_BYTES, full: false };
+    let result = template.render_captured_to(context, &mut output).map(|_| ());
+    if output.full {
+        return Err(ChatTemplateError::OutputTooLong { limit: output.limit });
+    }
+    result.map_err(|error| typed(&error))?;
+    String::from_utf8(output.text).map_err(|error| ChatTemplateError::Failed(error.to_string()))
 }
 
 fn syntax() -> Result<SyntaxConfig, ChatTemplateError> {

@@ -7,6 +7,7 @@ use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
 
+use crate::chat::{ChatTemplate, ChatTemplateError};
 use crate::tokenizer::{TextTokenizer, TokenizerError, guarded};
 
 /// The symbols that a byte-level vocabulary starts with.
@@ -83,6 +84,9 @@ pub enum TrainError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The chat template can't be compiled.
+    #[error(transparent)]
+    ChatTemplate(#[from] ChatTemplateError),
     /// There was no text.
     #[error("there is no text to train on")]
     NoText,
@@ -101,6 +105,9 @@ where
     S: AsRef<str> + Send,
 {
     check(options)?;
+    if let Some(template) = &options.chat_template {
+        ChatTemplate::new(template)?;
+    }
     let mut trainer = TrainerWrapper::from(trainer(options));
     let mut tokenizer = Tokenizer::new(BPE::default());
     let byte_level = ByteLevel::default().add_prefix_space(false);

@@ -1,5 +1,6 @@
 //! Chat templates as transformers renders them, and templates that mean harm.
 
+use rootstock_text::chat::MAX_DURATION;
 use rootstock_text::{ChatMessage, ChatTemplate, ChatTemplateError};
 
 use crate::fixtures::TOKENIZER;
@@ -94,6 +95,77 @@ fn templates_that_would_run_or_grow_without_end_are_stopped() {
         assert!(small, "{source}");
         assert!(start.elapsed().as_secs() < 5, "{source}");
     }
+}
+
+/// As many lists in one another as the fuel gives and still pays for a use of them; each loop adds as many as the
+/// parser takes.
+fn nested(then: &str) -> Result<String, ChatTemplateError> {
+    const EACH: usize = 70;
+    let (open, close) = ("[".repeat(EACH), "]".repeat(EACH));
+    let template = |loops: usize| {
+        format!(
+            "{{% set ns = namespace(s=[1]) %}}{{% for i in range({loops}) %}}{{% set ns.s = {open}ns.s{close} %}}\
+             {{% endfor %}}{then}"
+        )
+    };
+    // From too many down, so that the last one that renders is the deepest.
+    (0..50)
+        .map(|k| render(&template(3500 - 60 * k)))
+        .find(|result| *result != Err(ChatTemplateError::OutOfFuel))
+        .unwrap()
+}
+
+#[test]
+fn lists_in_lists_as_deep_as_the_fuel_goes_do_not_take_the_process_down() {
+    let uses = [
+        "",
+        "{{ ns.s }}",
+        "{{ ns.s | tojson }}",
+        "{{ ns.s ~ 'x' }}",
+        "{{ ns.s | string }}",
+        "{{ ns.s < [ns.s] }}",
+        "{{ {ns.s: 1} | length }}",
+        "{{ [ns.s, [ns.s]] | unique | length }}",
+        "{{ 'a' in ns.s }}",
+    ];
+    for then in uses {
+        nested(then).unwrap_or_else(|error| panic!("{then}: {error}"));
+    }
+}
+
+#[test]
+fn chains_without_end_are_refused_before_they_are_parsed_and_long_templates_are_not() {
+    let chains = [
+        format!("{{{{ 1{} }}}}", "+1".repeat(8000)),
+        format!("{{{{ a{} }}}}", ".a".repeat(100_000)),
+        format!("{{{{ {}1 }}}}", "-".repeat(100_000)),
+        format!("{{{{ {} 1 }}}}", "not ".repeat(60_000)),
+        format!("{{{{ 1{} }}}}", "|abs".repeat(60_000)),
+        format!("{{{{ 1{} }}}}", " if 1".repeat(50_000)),
+        // What looks like a comment in a raw block is none.
+        format!("{{% raw %}}{{# {{% endraw %}}{{{{ 1{} }}}}", "+1".repeat(8000)),
+        format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(20_000)),
+    ];
+    for chain in chains {
+        let error = ChatTemplate::new(&chain).unwrap_err();
+        assert!(matches!(error, ChatTemplateError::TooComplex { line: 1 }), "{error}");
+    }
+    let long =
+        "{% if messages[0].role == 'system' %}{{ messages[0].content | trim }}{% endif %}".repeat(1000);
+    ChatTemplate::new(&long).unwrap();
+}
+
+#[test]
+fn a_template_that_compares_without_end_is_given_up_and_not_tried_again_meanwhile() {
+    let fold = "{% set ns = namespace(s=[1], r=[1]) %}{% for i in range(64) %}{% set ns.s = [ns.s, ns.s] %}\
+                {% set ns.r = [ns.r, ns.r] %}{% endfor %}{{ ns.s == ns.r }}";
+    let template = ChatTemplate::new(fold).unwrap();
+    assert_eq!(template.render(&messages(), true, "", ""), Err(ChatTemplateError::TooSlow));
+    let start = std::time::Instant::now();
+    assert_eq!(template.render(&messages(), true, "", ""), Err(ChatTemplateError::Overloaded));
+    assert!(start.elapsed() < MAX_DURATION);
+    // Others go on.
+    assert_eq!(render("{{ messages[0].role }}").unwrap(), "system");
 }
 
 #[test]

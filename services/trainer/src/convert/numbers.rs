@@ -52,9 +52,16 @@ impl Fields {
         if range.contains(&value) && value.is_finite() {
             Ok(value)
         } else {
-            Err(self.invalid(field, format!("is {value}, but must be {allowed}")))
+            Err(self.invalid(field, format!("is {}, but must be {allowed}", short(value))))
         }
     }
+}
+
+/// A number as a person would write it: one of 1e300 has 301 digits otherwise.
+fn short(value: f64) -> String {
+    const MAX_DIGITS: usize = 20;
+    let plain = value.to_string();
+    if plain.len() > MAX_DIGITS { format!("{value:e}") } else { plain }
 }
 
 /// `value`, or `default` where the contract says that 0 stands for it.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::Error,
     names,
-    spec::{Lora, Method, NewModel, Objective, Spec, Start, Validation, WeightDtype},
+    spec::{Lora, MIN_ROW_TOKENS, Method, NewModel, Objective, Spec, Start, Validation, WeightDtype},
 };
 
 const SPEC: Fields = Fields { path: "spec" };
@@ -29,8 +29,6 @@ const MAX_VALIDATION_SPLIT: f64 = 0.5;
 const MAX_TOKEN_DROPOUT: f64 = 0.9;
 /// Longest block or row, in tokens.
 const MAX_ROW_TOKENS: usize = 1 << 17;
-/// Shortest block or row that has a next token.
-const MIN_ROW_TOKENS: usize = 2;
 const BLOCK_SIZE: usize = 128;
 const ROW_TOKENS: usize = 512;
 /// Largest width of a new model.
@@ -42,6 +40,8 @@ const MAX_RANK: usize = 1024;
 const MAX_INITIALIZER_RANGE: f64 = 10.0;
 const MAX_ROPE_THETA: f64 = 1e12;
 const MAX_LORA_ALPHA: f64 = 1e6;
+/// Most entries of `lora.target_modules`; a model has seven modules, which may be named twice.
+const MAX_TARGET_MODULES: usize = 64;
 /// PEFT's defaults.
 const RANK: usize = 8;
 const ALPHA: f64 = 8.0;
@@ -55,8 +55,8 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
 
     fn try_from(from: &proto::TrainingSpec) -> Result<Self, Error> {
         let method = method(from)?;
-        let objective = objective(from)?;
-        let start = start(from, &objective, &method)?;
+        let mut objective = objective(from)?;
+        let start = start(from, &mut objective, &method)?;
         let validation = validation(from)?;
         let unset = proto::TrainingArguments::default();
         let given = from.arguments.as_ref().unwrap_or(&unset);
@@ -66,6 +66,7 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             arguments: arguments(given, &validation)?,
             validation,
             start,
+            default_length: leaves_length_open(from),
             objective,
             method,
         })
@@ -98,7 +99,7 @@ fn validation(from: &proto::TrainingSpec) -> Result<Validation, Error> {
     }
 }
 
-fn start(from: &proto::TrainingSpec, objective: &Objective, method: &Method) -> Result<Start, Error> {
+fn start(from: &proto::TrainingSpec, objective: &mut Objective, method: &Method) -> Result<Start, Error> {
     match &from.start {
         None => Err(SPEC.invalid("start", "is missing; set base_model or new_model")),
         Some(proto::training_spec::Start::BaseModel(name)) => {
@@ -114,16 +115,21 @@ fn start(from: &proto::TrainingSpec, objective: &Objective, method: &Method) -> 
                 let message = "has only random weights, which LoRA would freeze; set full, or base_model";
                 return Err(SPEC.invalid("new_model", message));
             }
-            new_model(model, objective).map(Start::New)
+            let model = new_model(model)?;
+            if leaves_length_open(from) {
+                objective.shorten(model.max_position_embeddings);
+            }
+            fits_together(&model, objective)?;
+            Ok(Start::New(model))
         }
     }
 }
 
-fn new_model(from: &proto::NewModel, objective: &Objective) -> Result<NewModel, Error> {
+fn new_model(from: &proto::NewModel) -> Result<NewModel, Error> {
     let heads = NEW_MODEL.required_size("num_attention_heads", from.num_attention_heads, MAX_HEADS)?;
     let theta = or_default(from.rope_theta, ROPE_THETA);
     let range = or_default(from.initializer_range, INITIALIZER_RANGE);
-    let model = NewModel {
+    Ok(NewModel {
         tokenizer: reference(NEW_MODEL, "tokenizer", &[Kind::Tokenizer, Kind::BaseModel], &from.tokenizer)?,
         hidden_size: NEW_MODEL.required_size("hidden_size", from.hidden_size, MAX_WIDTH)?,
         intermediate_size: NEW_MODEL.required_size("intermediate_size", from.intermediate_size, MAX_WIDTH)?,
@@ -147,9 +153,7 @@ fn new_model(from: &proto::NewModel, objective: &Objective) -> Result<NewModel, 
             0.0..=MAX_INITIALIZER_RANGE,
             "from 0 to 10",
         )?,
-    };
-    fits_together(&model, objective)?;
-    Ok(model)
+    })
 }
 
 fn fits_together(model: &NewModel, objective: &Objective) -> Result<(), Error> {
@@ -200,6 +204,15 @@ fn objective(from: &proto::TrainingSpec) -> Result<Objective, Error> {
     }
 }
 
+/// Whether the length of blocks or rows is the default, which gives way to a shorter context.
+fn leaves_length_open(from: &proto::TrainingSpec) -> bool {
+    match &from.objective {
+        None => false,
+        Some(proto::training_spec::Objective::Causal(causal)) => causal.block_size == 0,
+        Some(proto::training_spec::Objective::Supervised(supervised)) => supervised.max_length == 0,
+    }
+}
+
 fn row_tokens(fields: Fields, field: &str, value: i32, default: usize) -> Result<usize, Error> {
     match fields.size(field, value, default, MAX_ROW_TOKENS)? {
         tokens if tokens < MIN_ROW_TOKENS => {
@@ -237,6 +250,10 @@ fn method(from: &proto::TrainingSpec) -> Result<Method, Error> {
 }
 
 fn target_modules(names: &[String]) -> Result<Vec<String>, Error> {
+    if names.len() > MAX_TARGET_MODULES {
+        let message = format!("has {} entries, but must have at most {MAX_TARGET_MODULES}", names.len());
+        return Err(LORA.invalid("target_modules", message));
+    }
     let known: Vec<&str> = Projection::ALL.iter().map(|projection| projection.name()).collect();
     if let Some((i, name)) = names.iter().enumerate().find(|(_, name)| !known.contains(&name.as_str())) {
         let shown: String = name.chars().take(32).collect();

@@ -205,7 +205,7 @@ fn a_new_model_must_be_one_that_can_be_computed() {
     assert_eq!(refused(&new_model(|m| m.num_key_value_heads = 3)).0, "spec.new_model.num_key_value_heads");
     assert_eq!(refused(&new_model(|m| m.num_hidden_layers = -1)).0, "spec.new_model.num_hidden_layers");
     assert_eq!(refused(&new_model(|m| m.rope_theta = f64::NAN)).0, "spec.new_model.rope_theta");
-    assert_eq!(refused(&new_model(|m| m.max_position_embeddings = 64)).0, "spec.causal.block_size");
+    assert_eq!(refused(&new_model(|m| m.max_position_embeddings = 1)).0, "spec.causal.block_size");
 }
 
 #[test]
@@ -221,6 +221,9 @@ fn objective_and_method_have_ranges_too() {
     assert_eq!(field, "spec.supervised.prompt_template");
     assert!(message.contains("vicuna") && message.contains("qa_zh"), "{message}");
     assert_eq!(supervised_with(|o| o.max_length = 1).0, "spec.supervised.max_length");
+    let (field, message) = supervised_with(|o| o.instruction_token_dropout = 1e300);
+    assert_eq!(field, "spec.supervised.instruction_token_dropout");
+    assert!(message.starts_with("is 1e300, but"), "{message}");
     let dropout = supervised_with(|o| o.instruction_token_dropout = 0.95);
     assert_eq!(dropout.0, "spec.supervised.instruction_token_dropout");
     let lora_with = |change: fn(&mut proto::LoraMethod)| {
@@ -282,4 +285,26 @@ fn a_report_is_refused_whole() {
 fn times_before_1970_are_times_too() {
     assert_eq!(timestamp(1_500_000), Timestamp { seconds: 1, nanos: 500_000_000 });
     assert_eq!(timestamp(-500_000), Timestamp { seconds: -1, nanos: 500_000_000 });
+}
+
+#[test]
+fn a_list_of_modules_without_end_is_refused() {
+    let mut spec = supervised();
+    let target_modules = vec!["q_proj".to_owned(); 65];
+    spec.method =
+        Some(training_spec::Method::Lora(proto::LoraMethod { target_modules, ..Default::default() }));
+    assert_eq!(refused(&spec).0, "spec.lora.target_modules");
+}
+
+#[test]
+fn the_default_length_gives_way_to_a_shorter_context_and_a_length_that_is_asked_for_does_not() {
+    let mut spec = causal();
+    let Some(ProtoStart::NewModel(model)) = &mut spec.start else { panic!("a new model") };
+    model.max_position_embeddings = 16;
+    let checked = Spec::try_from(&spec).unwrap();
+    assert!(checked.default_length);
+    assert_eq!(checked.objective, Objective::Causal { block_size: 16 });
+    let asked = proto::CausalObjective { block_size: 32 };
+    spec.objective = Some(training_spec::Objective::Causal(asked));
+    assert_eq!(refused(&spec).0, "spec.causal.block_size");
 }

@@ -81,7 +81,7 @@ impl Store {
         let mut write = self.write().await?;
         let mut job = find(&mut write, id).await?.ok_or_else(|| Error::no_job(id))?;
         if job.state.has_ended() {
-            let problem = format!("has {} and can't be cancelled any more", job.state.name());
+            let problem = format!("has ended already ({}), so it can't be cancelled", job.state.name());
             return Err(Error::wrong_state(id, problem));
         }
         change_state(&mut write, &mut job, State::Cancelled, "").await?;

@@ -43,7 +43,13 @@ impl Fault {
 
     /// A failed call to a service, made to `what`.
     pub(super) fn remote(what: &str, error: &ClientError) -> Self {
-        let message = format!("{what}: {error}");
+        let mut message = format!("{what}: {error}");
+        if error.is(ErrorReason::NotFound) {
+            // It was there when the job was created, and jobs don't keep what they name.
+            message.push_str(
+                "; it was deleted after the job was created: store it again and create the job anew",
+            );
+        }
         match error.reason {
             Some(
                 ErrorReason::NotFound
@@ -66,4 +72,22 @@ impl Fault {
 pub(super) fn of_job(what: impl Into<String>) -> impl Fn(&dyn std::fmt::Display) -> Fault {
     let what = what.into();
     move |error| Fault::Job(format!("{what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rootstock_runtime::{Failure, status};
+
+    use super::*;
+
+    #[test]
+    fn an_artifact_that_was_deleted_meanwhile_fails_the_job_and_says_so() {
+        let gone = Failure::new(ErrorReason::NotFound, "sha256:00 does not exist");
+        match Fault::remote("spec.dataset", &ClientError::from(status(gone))) {
+            Fault::Job(message) => {
+                assert!(message.contains("deleted after the job was created"), "{message}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -62,7 +62,7 @@ pub(super) async fn prepare(
 ) -> Result<(Origin, Prepared), Fault> {
     let written = lease.training_job.as_ref().and_then(|job| job.spec.as_ref());
     let written = written.ok_or_else(|| Fault::Job("the lease brought no specification".to_owned()))?;
-    let spec = Arc::new(Spec::try_from(written).map_err(|error| of_job("specification")(&error))?);
+    let mut spec = Spec::try_from(written).map_err(|error| of_job("specification")(&error))?;
     let fetcher = Fetcher::open(clients, args, stop).await?;
     let tokenizer_files = Arc::new(fetcher.fetch("tokenizer", &lease.tokenizer_artifact_digest).await?);
     let tokenizer = {
@@ -74,7 +74,8 @@ pub(super) async fn prepare(
         digest => Some(fetcher.fetch("spec.base_model", digest).await?),
     };
     let config = Arc::new(shape(&spec, base.as_ref(), &tokenizer)?);
-    fits(&spec, &config)?;
+    fit(&mut spec, &config)?;
+    let spec = Arc::new(spec);
     let origin = Origin {
         spec_digest: spec_digest(written, &lease),
         spec: Arc::clone(&spec),
@@ -119,7 +120,11 @@ fn shape(
     }
 }
 
-fn fits(spec: &Spec, config: &ModelConfig) -> Result<(), Fault> {
+/// A default gives way to a shorter context; a length that was asked for does not.
+fn fit(spec: &mut Spec, config: &ModelConfig) -> Result<(), Fault> {
+    if spec.default_length {
+        spec.objective.shorten(config.max_position_embeddings);
+    }
     let (longest, field) = spec.objective.longest();
     let positions = config.max_position_embeddings;
     if longest <= positions {

@@ -185,10 +185,32 @@ async fn data_that_can_not_be_trained_on_fails_the_job_with_file_row_and_field()
     let long = format!("{{\"instruction\": \"{question}\", \"output\": \"b\"}}");
     let error = bench.fail("long", rows("long", "rows.jsonl", long.as_bytes())).await;
     assert!(error.contains("NOTHING_TO_TRAIN"), "{error}");
-    let mut spec = finetuning();
-    if let Some(training_spec::Objective::Supervised(supervised)) = &mut spec.objective {
-        supervised.max_length = 4096;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_must_fail_later_is_refused_at_creation_and_a_default_length_fits_itself_to_the_base() {
+    let bench = bench().await;
+    bench.succeed("base", pretraining()).await;
+    let supervised = |max_length, prompt_template: &str| {
+        let prompt_template = prompt_template.to_owned();
+        let objective = proto::SupervisedObjective { prompt_template, max_length, ..Default::default() };
+        proto::TrainingSpec {
+            objective: Some(training_spec::Objective::Supervised(objective)),
+            ..finetuning()
+        }
+    };
+    let text = proto::TrainingSpec { dataset: "datasets/text".into(), ..finetuning() };
+    let refused = [
+        (supervised(4096, "qa_en"), "spec.supervised.max_length", "max_position_embeddings = 128"),
+        (supervised(64, "chat"), "spec.supervised.prompt_template", "no chat template"),
+        (text, "spec.dataset", "*.jsonl"),
+    ];
+    for (spec, field, words) in refused {
+        let request =
+            proto::CreateTrainingJobRequest { spec: Some(spec), validate_only: true, ..Default::default() };
+        let error = bench.training().create_training_job(request).await.unwrap_err();
+        assert_eq!(error.field.as_deref(), Some(field), "{error}");
+        assert!(error.message.contains(words), "{error}");
     }
-    let error = bench.fail("wide", spec).await;
-    assert!(error.contains("spec.supervised.max_length") && error.contains("128"), "{error}");
+    bench.succeed("default", supervised(0, "qa_en")).await;
 }

@@ -34,8 +34,18 @@ impl BlobStore {
     /// When the file system fails.
     pub async fn expire_uploads(&self) -> Result<usize, StoreError> {
         let Some(before) = SystemTime::now().checked_sub(self.0.options.expiry) else { return Ok(0) };
+        self.give_up(self.0.slots.unused_since(before)).await
+    }
+
+    /// Gives up the one upload that got no byte for longest, if that is long enough; returns how many, 0 or 1.
+    pub(super) async fn make_room(&self) -> Result<usize, StoreError> {
+        let Some(before) = SystemTime::now().checked_sub(self.0.options.idle) else { return Ok(0) };
+        self.give_up(self.0.slots.longest_unused(before).into_iter().collect()).await
+    }
+
+    async fn give_up(&self, digests: Vec<Digest>) -> Result<usize, StoreError> {
         let mut expired = 0;
-        for digest in self.0.slots.unused_since(before) {
+        for digest in digests {
             let Some(mut guard) = self.0.slots.find(&digest).await else { continue };
             if matches!(*guard, Upload::Ended) {
                 continue;

@@ -86,6 +86,13 @@ impl Slots {
         slots.iter().filter(|(_, slot)| slot.used < before).map(|(digest, _)| *digest).collect()
     }
 
+    /// The upload that nobody has touched for longest, and not since `before`.
+    pub(super) fn longest_unused(&self, before: SystemTime) -> Option<Digest> {
+        let slots = self.slots.lock();
+        let idle = slots.iter().filter(|(_, slot)| slot.used < before);
+        idle.min_by_key(|(_, slot)| slot.used).map(|(digest, _)| *digest)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.slots.lock().len()
     }

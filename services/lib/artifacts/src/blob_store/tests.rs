@@ -223,6 +223,14 @@ async fn the_number_of_uploads_is_bounded_and_abandoned_ones_make_room() {
     assert!(matches!(third, Err(StoreError::TooManyUploads(2))));
     assert_eq!(store.expire_uploads().await.unwrap(), 0, "they are young");
     drop(store);
+    let busy = BlobStoreOptions { max_uploads: 2, idle: Duration::ZERO, ..BlobStoreOptions::default() };
+    let store = BlobStore::open(dir.path(), busy).await.unwrap();
+    store.write(chunk(b"first", 2, 1), Sync::Now).await.unwrap();
+    store.write(chunk(b"third", 0, 2), Sync::Now).await.unwrap();
+    assert_eq!(store.uploads(), 2, "the one idle for longest made room");
+    assert_eq!(store.status(&Digest::of(b"first")).await.unwrap().durable, 3);
+    assert_eq!(store.status(&Digest::of(b"other")).await.unwrap().durable, 0, "its client begins again");
+    drop(store);
     let impatient =
         BlobStoreOptions { max_uploads: 2, expiry: Duration::ZERO, ..BlobStoreOptions::default() };
     let store = BlobStore::open(dir.path(), impatient).await.unwrap();

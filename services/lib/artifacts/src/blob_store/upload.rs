@@ -66,7 +66,9 @@ impl BlobStore {
 
     async fn write_step(&self, chunk: Chunk, sync: Sync) -> Result<UploadStatus, StoreError> {
         let guard = match self.0.slots.enter(chunk.digest).await {
-            Err(StoreError::TooManyUploads(_)) if self.expire_uploads().await? > 0 => {
+            Err(StoreError::TooManyUploads(_))
+                if self.expire_uploads().await? > 0 || self.make_room().await? > 0 =>
+            {
                 self.0.slots.enter(chunk.digest).await?
             }
             entered => entered?,

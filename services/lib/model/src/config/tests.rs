@@ -120,6 +120,33 @@ fn sizes_that_are_absent_wrong_or_do_not_fit_are_named() {
 }
 
 #[test]
+fn numbers_beyond_any_model_are_refused_before_anything_is_made_of_them() {
+    refused("num_hidden_layers", json!(1_000_000_000_000_u64), "num_hidden_layers is 1000000000000");
+    for field in ["vocab_size", "hidden_size", "intermediate_size", "head_dim", "max_position_embeddings"] {
+        refused(field, json!(u64::MAX), &format!("{field} is 18446744073709551615"));
+    }
+    let mut wide = llama();
+    (wide["num_attention_heads"], wide["head_dim"]) = (json!(1 << 20), json!(1 << 20));
+    assert!(parse(&wide).unwrap_err().to_string().contains("num_attention_heads times head_dim"));
+    refused("eos_token_id", json!([2, 100]), "eos_token_id is 100");
+    refused("bos_token_id", json!(100), "bos_token_id is 100");
+    refused("rope_theta", json!(1e-3), "rope_theta is 1e-3");
+    refused("rope_theta", json!(1e300), "rope_theta is 1e300");
+    refused("rope_scaling", json!({"type": "linear", "factor": 0.5}), "rope_scaling.factor is 5e-1");
+    let upside_down = json!({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 4.0,
+        "high_freq_factor": 1.0, "original_max_position_embeddings": 256});
+    refused("rope_scaling", upside_down, "rope_scaling.low_freq_factor");
+    // The largest that is taken still has a number of parameters.
+    let mut largest = llama();
+    for field in ["vocab_size", "hidden_size", "intermediate_size", "head_dim"] {
+        largest[field] = json!(MAX_WIDTH);
+    }
+    (largest["num_attention_heads"], largest["num_key_value_heads"]) = (json!(1), json!(1));
+    largest["num_hidden_layers"] = json!(MAX_LAYERS);
+    assert!(parse(&largest).unwrap().parameters() > 1 << 58);
+}
+
+#[test]
 fn tensors_are_listed_with_hugging_face_names_and_shapes() {
     let tensors = parse(&llama()).unwrap().tensors();
     assert_eq!(tensors.len(), 2 + 2 * 9);

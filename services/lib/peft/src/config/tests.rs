@@ -90,6 +90,7 @@ fn values_out_of_range_are_refused_by_the_name_of_their_field() {
         ("r", json!(MAX_RANK + 1)),
         ("r", json!("4")),
         ("lora_alpha", json!(0)),
+        ("lora_alpha", json!(1e300)),
         ("lora_alpha", json!("8")),
         ("lora_dropout", json!(1.0)),
         ("lora_dropout", json!(-0.1)),

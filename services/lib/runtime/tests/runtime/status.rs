@@ -66,6 +66,19 @@ fn a_remote_failure_passes_through_with_its_reason_field_and_delay() {
 }
 
 #[test]
+fn a_message_of_any_length_still_fits_in_the_metadata_with_its_details() {
+    // Three bytes each, which percent-encoding makes nine of.
+    let status = status(Failure::field("长".repeat(10_000), "长\u{1b}[2J".repeat(100_000)));
+    let mut headers = http::HeaderMap::new();
+    status.add_header(&mut headers).unwrap();
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+    assert!(bytes < 16 << 10, "{bytes}");
+    let violation = &status.get_details_bad_request().unwrap().field_violations[0];
+    assert!(violation.field.ends_with('…') && violation.description == status.message());
+    assert!(!status.message().contains('\u{1b}') && status.message().ends_with('…'));
+}
+
+#[test]
 #[expect(clippy::disallowed_methods, reason = "statuses as transports and foreign servers make them")]
 fn a_dependency_that_is_gone_or_going_is_unavailable_to_the_client() {
     let going = from_remote(&status(Failure::new(ErrorReason::ShuttingDown, "bye")), "checkpoint");
