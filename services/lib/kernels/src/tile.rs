@@ -1,9 +1,11 @@
 //! A small matrix product for blocks that fit the first-level cache, to be inlined into a dispatched loop.
 
-use crate::simd::madd;
+use crate::{Dispatch, dispatch::dispatch, simd::madd};
 
-/// Columns computed together: two registers of eight.
+/// Columns computed together: two registers of eight, or one of sixteen.
 pub(crate) const COLUMNS: usize = 16;
+/// Columns computed together where registers are wide enough: twice as many sums hide the latency of an addition.
+const WIDE: usize = 32;
 /// Rows computed together, so that the sums of a tile stay in registers.
 const ROWS: usize = 6;
 
@@ -38,8 +40,12 @@ pub(crate) fn multiply<const FMA: bool>(
     assert!(n <= row && (m - 1) * row + n <= c.len(), "tile writes past its output");
     assert!(k == 0 || (m - 1) * a.row + (k - 1) * a.column < a.data.len(), "tile reads past its left factor");
     assert!(k == 0 || (k - 1) * b.row + n <= b.data.len(), "tile reads past its right factor");
+    let wide = if dispatch() >= Dispatch::Avx512 { n - n % WIDE } else { 0 };
+    for j in (0..wide).step_by(WIDE) {
+        column_strip::<FMA, WIDE>((c, row), add, (m, k), a, b, j);
+    }
     let whole = n - n % COLUMNS;
-    for j in (0..whole).step_by(COLUMNS) {
+    for j in (wide..whole).step_by(COLUMNS) {
         column_strip::<FMA, COLUMNS>((c, row), add, (m, k), a, b, j);
     }
     for j in whole..n {

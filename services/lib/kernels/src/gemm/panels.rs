@@ -132,9 +132,18 @@ fn turn_f32(to: &mut [Line], from: &[Line]) {
     }
 }
 
+/// Turns up to 16 lines of 32 pairs along the inputs into lines of 32 pairs along the outputs.
+fn turn_bf16(to: &mut [Line], from: &[Line]) {
+    #[cfg(target_arch = "x86_64")]
+    if crate::dispatch::dispatch() >= crate::Dispatch::Avx512 {
+        // SAFETY: `dispatch` gives only paths whose instructions the processor has.
+        return unsafe { avx512::turn_pairs(to, from) };
+    }
+    turn_pairs(to, from);
+}
+
 dispatch! {
-    /// Turns up to 16 lines of 32 pairs along the inputs into lines of 32 pairs along the outputs.
-    fn turn_bf16(to: &mut [Line], from: &[Line]) {
+    fn turn_pairs(to: &mut [Line], from: &[Line]) {
         let mut turned = [[0_u64; 16]; 16];
         for (line, turned) in from.as_chunks::<LINES>().0.iter().zip(&mut turned) {
             for half in 0..LINES {
@@ -154,6 +163,85 @@ dispatch! {
                 to[input / 8].0[at + 1] = (word >> 32) as u32;
             }
         }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    //! Four transpositions of 8 by 8 words of 64 bits, each two pairs that have changed partners.
+
+    use std::arch::x86_64::{
+        __m512i, _mm512_load_si512, _mm512_loadu_si512, _mm512_setzero_si512, _mm512_shuffle_epi8,
+        _mm512_shuffle_i64x2, _mm512_store_si512, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
+    };
+
+    use super::{LINES, Line};
+
+    /// Exchanges the middle two of four 16-bit numbers.
+    const EXCHANGE: [u8; 64] = {
+        let (mut bytes, mut i) = ([0; 64], 0);
+        let pattern = [0, 1, 4, 5, 2, 3, 6, 7];
+        while i < 64 {
+            bytes[i] = (i % 16 / 8 * 8) as u8 + pattern[i % 8];
+            i += 1;
+        }
+        bytes
+    };
+
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) fn turn_pairs(to: &mut [Line], from: &[Line]) {
+        // SAFETY: the array has the 64 bytes that are read.
+        let exchange = unsafe { _mm512_loadu_si512(EXCHANGE.as_ptr().cast()) };
+        for half in 0..LINES {
+            for eight in 0..2 {
+                let mut rows = [_mm512_setzero_si512(); 8];
+                for (i, row) in rows.iter_mut().enumerate() {
+                    if let Some(line) = from.get((8 * eight + i) * LINES + half) {
+                        // SAFETY: a line is 64 bytes and aligned to as many.
+                        *row = _mm512_shuffle_epi8(
+                            unsafe { _mm512_load_si512(std::ptr::from_ref(line).cast()) },
+                            exchange,
+                        );
+                    }
+                }
+                for (j, column) in transpose(rows).into_iter().enumerate() {
+                    if let Some(line) = to.get_mut((8 * half + j) * LINES + eight) {
+                        // SAFETY: as above.
+                        unsafe { _mm512_store_si512(std::ptr::from_mut(line).cast(), column) };
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rows of eight 64-bit words to columns.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn transpose(r: [__m512i; 8]) -> [__m512i; 8] {
+        // Words of neighbouring rows side by side: 0 0' 2 2' 4 4' 6 6' and 1 1' 3 3' 5 5' 7 7'.
+        let (a, b) = (_mm512_unpacklo_epi64(r[0], r[1]), _mm512_unpackhi_epi64(r[0], r[1]));
+        let (c, d) = (_mm512_unpacklo_epi64(r[2], r[3]), _mm512_unpackhi_epi64(r[2], r[3]));
+        let (e, f) = (_mm512_unpacklo_epi64(r[4], r[5]), _mm512_unpackhi_epi64(r[4], r[5]));
+        let (g, h) = (_mm512_unpacklo_epi64(r[6], r[7]), _mm512_unpackhi_epi64(r[6], r[7]));
+        let even = quarters([a, c, e, g]);
+        let odd = quarters([b, d, f, h]);
+        [even[0], odd[0], even[1], odd[1], even[2], odd[2], even[3], odd[3]]
+    }
+
+    /// A transposition of 4 by 4 quarters of registers.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn quarters([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
+        const EVEN: i32 = 0b10_00_10_00;
+        const ODD: i32 = 0b11_01_11_01;
+        let (ab_even, ab_odd) = (_mm512_shuffle_i64x2::<EVEN>(a, b), _mm512_shuffle_i64x2::<ODD>(a, b));
+        let (cd_even, cd_odd) = (_mm512_shuffle_i64x2::<EVEN>(c, d), _mm512_shuffle_i64x2::<ODD>(c, d));
+        [
+            _mm512_shuffle_i64x2::<EVEN>(ab_even, cd_even),
+            _mm512_shuffle_i64x2::<EVEN>(ab_odd, cd_odd),
+            _mm512_shuffle_i64x2::<ODD>(ab_even, cd_even),
+            _mm512_shuffle_i64x2::<ODD>(ab_odd, cd_odd),
+        ]
     }
 }
 
