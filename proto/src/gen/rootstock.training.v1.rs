@@ -238,7 +238,7 @@ pub struct TrainingArguments {
     /// How much better counts as improvement.
     #[prost(double, tag = "20")]
     pub early_stopping_threshold: f64,
-    /// Number format of frozen weights.
+    /// Number format in which weights are multiplied.
     #[prost(enumeration = "WeightDtype", tag = "21")]
     pub weight_dtype: i32,
 }
@@ -559,11 +559,13 @@ impl LrSchedulerType {
         }
     }
 }
-/// Number format of the frozen base weights; trained weights and activations are f32.
+/// Number format in which weights are multiplied. Frozen weights are held in it. Weights in training are f32 whatever it is, as are
+/// activations, sums and the optimizer's moments: with BF16 the factors of each product are rounded to bf16, which is several times
+/// as fast on processors with bf16 dot products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum WeightDtype {
-    /// As stored.
+    /// As stored for frozen weights, F32 for weights in training.
     Unspecified = 0,
     /// 32-bit.
     F32 = 1,

@@ -184,11 +184,24 @@ impl Decoder {
             last.push(ids.len() as u32 - 1);
         }
         let pass = self.pass(&positions, None);
-        let mut x = embedding(self.embedding.numbers(), &ids)?; // [n, H]
-        for layer in &self.layers {
-            (x, _) = layer.forward(&x, &pass, &mut Context::Cached(sequences))?;
-        }
+        // Inside the pool, a kernel's last task runs on this thread, and waking others is cheaper.
+        let logits = rayon::scope(|_| self.continue_all(&ids, last, &pass, sequences))?;
         sequences.iter_mut().for_each(|sequence| sequence.cache.advance(sequence.ids.len()));
+        Ok(logits)
+    }
+
+    /// Logits [B, V] after the tokens numbered `last` of all sequences' `ids`, end to end.
+    fn continue_all(
+        &self,
+        ids: &[u32],
+        last: Vec<u32>,
+        pass: &Pass<'_>,
+        sequences: &mut [Continued<'_>],
+    ) -> Result<Tensor, ModelError> {
+        let mut x = embedding(self.embedding.numbers(), ids)?; // [n, H]
+        for layer in &self.layers {
+            (x, _) = layer.forward(&x, pass, &mut Context::Cached(sequences))?;
+        }
         let last = if last.len() == ids.len() { x } else { x.index_select(&self.index(last)?, 0)? }; // [B, H]
         let normed = rms_norm(&last, self.norm.numbers(), self.config.rms_norm_eps)?;
         Ok(linear(&normed, self.head().numbers())?) // [B, V]
