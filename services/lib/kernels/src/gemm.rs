@@ -194,7 +194,7 @@ impl Job<'_> {
                             self.a.tile(tile, range.clone()),
                             panel,
                             block,
-                        )
+                        );
                     };
                 }
             }

@@ -1,6 +1,7 @@
 //! The promise on which answers rest: a row's bits depend on its own tokens and adapter, and on nothing it is computed with. Held for
 //! each dispatch path of this processor, on one thread and on two, in both formats. Alone in its binary, because it switches the path
 //! of the whole process.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::collections::BTreeMap;
 

@@ -147,20 +147,20 @@ fn strip_of<const FMA: bool, const M: usize>(
         }
         match format {
             Format::F32 => {
-                for r in 0..M {
+                for (r, sums) in sums.iter_mut().enumerate() {
                     let a = f32::from_bits(left.words[r * left.row + w * left.step]);
                     for j in 0..STRIP.0 {
-                        sums[r][j] = madd::<FMA>(a, f32::from_bits(line[j]), sums[r][j]);
+                        sums[j] = madd::<FMA>(a, f32::from_bits(line[j]), sums[j]);
                     }
                 }
             }
             Format::Bf16 => {
-                for r in 0..M {
+                for (r, sums) in sums.iter_mut().enumerate() {
                     let pair = left.words[r * left.row + w * left.step];
                     let (low, high) = (f32::from_bits(pair << 16), f32::from_bits(pair & 0xFFFF_0000));
                     for j in 0..STRIP.0 {
-                        let sum = madd::<FMA>(low, f32::from_bits(line[j] << 16), sums[r][j]);
-                        sums[r][j] = madd::<FMA>(high, f32::from_bits(line[j] & 0xFFFF_0000), sum);
+                        let sum = madd::<FMA>(low, f32::from_bits(line[j] << 16), sums[j]);
+                        sums[j] = madd::<FMA>(high, f32::from_bits(line[j] & 0xFFFF_0000), sum);
                     }
                 }
             }

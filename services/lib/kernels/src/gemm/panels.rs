@@ -296,7 +296,7 @@ impl Rows<'_> {
                 let part = self.part(index, range);
                 match self.format {
                     Format::F32 => {
-                        fill_words(panel, data, part, |low: bf16, _| u32::from(low.to_bits()) << 16)
+                        fill_words(panel, data, part, |low: bf16, _| u32::from(low.to_bits()) << 16);
                     }
                     Format::Bf16 => fill_bf16_pairs(panel, data, part),
                 }
