@@ -38,6 +38,15 @@ impl std::ops::AddAssign for LossSum {
     }
 }
 
+/// How a row's loss is made, named as in torch's `CrossEntropyLoss`.
+#[derive(Clone, Debug, Default)]
+pub struct LossOptions {
+    /// Share of the target spread evenly over the vocabulary.
+    pub label_smoothing: f64,
+    /// Multiplies each row's loss, [T]; ones if absent.
+    pub weights: Option<Vec<f32>>,
+}
+
 /// The gradients of `scale * loss sum`.
 #[derive(Clone, Debug)]
 pub struct HeadGradients {
@@ -52,13 +61,19 @@ pub struct HeadGradients {
 ///
 /// # Errors
 /// When shapes don't fit or a label is neither -100 nor below V.
-pub fn cross_entropy(hidden: &Tensor, head: &LinearWeight, labels: &[i64]) -> Result<LossSum> {
-    let counted = counted(hidden, head.dims()?, labels)?;
+pub fn cross_entropy(
+    hidden: &Tensor,
+    head: &LinearWeight,
+    labels: &[i64],
+    options: &LossOptions,
+) -> Result<LossSum> {
+    let counted = counted(hidden, head.dims()?, labels, options)?;
     if !hidden.device().is_cpu() {
-        return on_device(hidden, &head.tensor()?, &counted);
+        return on_device(hidden, &head.tensor()?, &counted, options);
     }
     let (hidden, weight, (vocab, width)) = (floats(hidden)?, head.read()?, head.dims()?);
-    let mut pass = Pass { head: weight.operand(), width, vocab, gradients: None };
+    let smoothing = options.label_smoothing as f32;
+    let mut pass = Pass { head: weight.operand(), width, vocab, smoothing, gradients: None };
     Ok(pass.run(&hidden, &counted))
 }
 
@@ -70,12 +85,12 @@ pub fn cross_entropy_with_gradients(
     hidden: &Tensor,
     head: &LinearWeight,
     labels: &[i64],
-    scale: f64,
+    (scale, options): (f64, &LossOptions),
     wants_head: bool,
 ) -> Result<(LossSum, HeadGradients)> {
-    let counted = counted(hidden, head.dims()?, labels)?;
+    let counted = counted(hidden, head.dims()?, labels, options)?;
     if !hidden.device().is_cpu() {
-        return gradients_on_device(hidden, &head.tensor()?, &counted, scale, wants_head);
+        return gradients_on_device(hidden, &head.tensor()?, &counted, (scale, options), wants_head);
     }
     let (vocab, width) = head.dims()?;
     let (values, weight) = (floats(hidden)?, head.read()?);
@@ -84,7 +99,8 @@ pub fn cross_entropy_with_gradients(
         hidden: vec![0.0; values.len()],
         head: wants_head.then(|| vec![0.0; vocab * width]),
     };
-    let mut pass = Pass { head: weight.operand(), width, vocab, gradients: Some(buffers) };
+    let smoothing = options.label_smoothing as f32;
+    let mut pass = Pass { head: weight.operand(), width, vocab, smoothing, gradients: Some(buffers) };
     let loss = pass.run(&values, &counted);
     let Some(buffers) = pass.gradients else { bail!("cross_entropy: gradients were asked for") };
     let hidden = tensor(buffers.hidden, hidden.shape())?;
@@ -96,12 +112,18 @@ pub fn cross_entropy_with_gradients(
 ///
 /// # Errors
 /// As [`cross_entropy`].
-pub fn cross_entropy_sum(hidden: &Tensor, head: &LinearWeight, labels: &[i64]) -> Result<Tensor> {
-    let counted = counted(hidden, head.dims()?, labels)?;
+pub fn cross_entropy_sum(
+    hidden: &Tensor,
+    head: &LinearWeight,
+    labels: &[i64],
+    options: &LossOptions,
+) -> Result<Tensor> {
+    let counted = counted(hidden, head.dims()?, labels, options)?;
     if !hidden.device().is_cpu() {
-        return plain(hidden, &head.tensor()?, &counted);
+        return plain(hidden, &head.tensor()?, &counted, options);
     }
-    let op = CrossEntropy { labels: labels.to_vec(), counted, format: head.format() };
+    let op =
+        CrossEntropy { labels: labels.to_vec(), options: options.clone(), counted, format: head.format() };
     hidden.contiguous()?.apply_op2(&head.tensor()?, op)
 }
 
@@ -110,9 +132,21 @@ pub fn cross_entropy_sum(hidden: &Tensor, head: &LinearWeight, labels: &[i64]) -
 struct Counted {
     row: usize,
     label: usize,
+    weight: f32,
 }
 
-fn counted(hidden: &Tensor, head: (usize, usize), labels: &[i64]) -> Result<Vec<Counted>> {
+fn counted(
+    hidden: &Tensor,
+    head: (usize, usize),
+    labels: &[i64],
+    options: &LossOptions,
+) -> Result<Vec<Counted>> {
+    if !(0.0..=1.0).contains(&options.label_smoothing) {
+        bail!("cross_entropy: label smoothing {} is not between 0 and 1", options.label_smoothing);
+    }
+    if options.weights.as_ref().is_some_and(|weights| weights.len() != labels.len()) {
+        bail!("cross_entropy: {} labels, but another number of weights", labels.len());
+    }
     let ((rows, width), (vocab, head_width)) = (hidden.dims2()?, head);
     if rows != labels.len() || width != head_width {
         bail!("cross_entropy: hidden {:?}, head {head:?}, {} labels", hidden.shape(), labels.len());
@@ -120,7 +154,10 @@ fn counted(hidden: &Tensor, head: (usize, usize), labels: &[i64]) -> Result<Vec<
     let mut counted = Vec::with_capacity(rows);
     for (row, label) in labels.iter().enumerate().filter(|(_, label)| **label != IGNORE_INDEX) {
         match usize::try_from(*label) {
-            Ok(label) if label < vocab => counted.push(Counted { row, label }),
+            Ok(label) if label < vocab => {
+                let weight = options.weights.as_ref().map_or(1.0, |weights| weights[row]);
+                counted.push(Counted { row, label, weight });
+            }
             _ => bail!("cross_entropy: label {label} of row {row} is neither -100 nor below {vocab}"),
         }
     }
@@ -131,6 +168,7 @@ struct Pass<'a> {
     head: Operand<'a>,
     width: usize,
     vocab: usize,
+    smoothing: f32,
     gradients: Option<Buffers>,
 }
 
@@ -154,7 +192,7 @@ impl Pass<'_> {
                 (&inputs[..chunk.len() * self.width], &mut logits[..chunk.len() * self.vocab]);
             matmul::forward(logits, Write::Set, inputs, self.head, self.sizes(chunk.len()), 1.0);
             let scale = self.gradients.as_ref().map(|gradients| gradients.scale);
-            loss.sum += losses(logits, chunk, self.vocab, scale);
+            loss.sum += losses(logits, chunk, (self.vocab, self.smoothing), scale);
             self.add_gradients(logits, inputs, chunk);
         }
         loss
@@ -179,15 +217,23 @@ impl Pass<'_> {
 }
 
 /// The summed loss of a chunk; with a scale, the logits become their own gradients.
-fn losses(logits: &mut [f32], chunk: &[Counted], vocab: usize, scale: Option<f32>) -> f64 {
+fn losses(
+    logits: &mut [f32],
+    chunk: &[Counted],
+    (vocab, smoothing): (usize, f32),
+    scale: Option<f32>,
+) -> f64 {
     let rows = logits.par_chunks_exact_mut(vocab).zip(chunk);
-    let losses: Vec<f64> = rows.map(|(logits, counted)| row_loss(logits, counted.label, scale)).collect();
+    let losses: Vec<f64> =
+        rows.map(|(logits, counted)| row_loss(logits, *counted, smoothing, scale)).collect();
     losses.iter().sum()
 }
 
 dispatch! {
-    fn row_loss(logits: &mut [f32], label: usize, scale: Option<f32>) -> f64 {
+    fn row_loss(logits: &mut [f32], counted: Counted, smoothing: f32, scale: Option<f32>) -> f64 {
+        let Counted { label, weight, .. } = counted;
         let picked = logits[label];
+        let mean = if smoothing > 0.0 { mean(logits) } else { 0.0 };
         let maximum = logits.iter().fold(f32::NEG_INFINITY, |max, value| max.max(*value));
         let mut lanes = [0_f32; LANES];
         let (blocks, rest) = logits.as_chunks_mut::<LANES>();
@@ -203,16 +249,34 @@ dispatch! {
         }
         let sum = sum_lanes(lanes);
         if let Some(scale) = scale {
-            let factor = scale / sum;
-            logits.iter_mut().for_each(|value| *value *= factor);
-            logits[label] -= scale;
+            let scale = scale * weight;
+            let (factor, even) = (scale / sum, scale * smoothing / logits.len() as f32);
+            logits.iter_mut().for_each(|value| *value = *value * factor - even);
+            logits[label] -= scale * (1.0 - smoothing);
         }
-        f64::from(maximum) - f64::from(picked) + f64::from(sum).ln()
+        let target = f64::from(1.0 - smoothing) * f64::from(picked) + f64::from(smoothing) * f64::from(mean);
+        f64::from(weight) * (f64::from(maximum) - target + f64::from(sum).ln())
     }
 }
 
+/// The mean of logits, summed in lanes.
+#[inline(always)]
+fn mean(logits: &[f32]) -> f32 {
+    let mut lanes = [0_f32; LANES];
+    let (blocks, rest) = logits.as_chunks::<LANES>();
+    for block in blocks {
+        for (value, lane) in block.iter().zip(&mut lanes) {
+            *lane += *value;
+        }
+    }
+    for (value, lane) in rest.iter().zip(&mut lanes) {
+        *lane += *value;
+    }
+    sum_lanes(lanes) / logits.len() as f32
+}
+
 /// The definition in candle's operations.
-fn plain(hidden: &Tensor, head: &Tensor, counted: &[Counted]) -> Result<Tensor> {
+fn plain(hidden: &Tensor, head: &Tensor, counted: &[Counted], options: &LossOptions) -> Result<Tensor> {
     if counted.is_empty() {
         return (hidden.sum_all()? * 0.0)? + (head.to_dtype(DType::F32)?.sum_all()? * 0.0)?;
     }
@@ -225,11 +289,15 @@ fn plain(hidden: &Tensor, head: &Tensor, counted: &[Counted]) -> Result<Tensor> 
     let maximum = logits.max_keepdim(D::Minus1)?.detach();
     let log_sum =
         logits.broadcast_sub(&maximum)?.exp()?.sum_keepdim(D::Minus1)?.log()?.broadcast_add(&maximum)?;
-    (log_sum - logits.gather(&index(|c| c.label)?.unsqueeze(1)?, 1)?)?.sum_all()
+    let picked = (logits.gather(&index(|c| c.label)?.unsqueeze(1)?, 1)? * (1.0 - options.label_smoothing))?;
+    let target = (picked + (logits.mean_keepdim(D::Minus1)? * options.label_smoothing)?)?;
+    let weights: Vec<f32> = counted.iter().map(|c| c.weight).collect();
+    let weights = Tensor::from_vec(weights, (counted.len(), 1), hidden.device())?;
+    ((log_sum - target)? * weights)?.sum_all()
 }
 
-fn on_device(hidden: &Tensor, head: &Tensor, counted: &[Counted]) -> Result<LossSum> {
-    let sum = f64::from(plain(hidden, head, counted)?.to_scalar::<f32>()?);
+fn on_device(hidden: &Tensor, head: &Tensor, counted: &[Counted], options: &LossOptions) -> Result<LossSum> {
+    let sum = f64::from(plain(hidden, head, counted, options)?.to_scalar::<f32>()?);
     Ok(LossSum { sum, tokens: counted.len() as u64 })
 }
 
@@ -237,18 +305,19 @@ fn gradients_on_device(
     hidden: &Tensor,
     head: &Tensor,
     counted: &[Counted],
-    scale: f64,
+    (scale, options): (f64, &LossOptions),
     wants_head: bool,
 ) -> Result<(LossSum, HeadGradients)> {
     let seed = Tensor::new(scale as f32, hidden.device())?;
     let wide = head.to_dtype(DType::F32)?;
-    let grads = gradients(&[hidden, &wide], &seed, |t| plain(&t[0], &t[1], counted))?;
+    let grads = gradients(&[hidden, &wide], &seed, |t| plain(&t[0], &t[1], counted, options))?;
     let gradients = HeadGradients { hidden: grads[0].clone(), head: wants_head.then(|| grads[1].clone()) };
-    Ok((on_device(hidden, head, counted)?, gradients))
+    Ok((on_device(hidden, head, counted, options)?, gradients))
 }
 
 struct CrossEntropy {
     labels: Vec<i64>,
+    options: LossOptions,
     counted: Vec<Counted>,
     format: Format,
 }
@@ -267,7 +336,8 @@ impl CustomOp2 for CrossEntropy {
     ) -> Result<(CpuStorage, Shape)> {
         let (vocab, width) = l2.shape().dims2()?;
         let head = Operand::Rows(matrix(s2, l2)?, self.format);
-        let mut pass = Pass { head, width, vocab, gradients: None };
+        let smoothing = self.options.label_smoothing as f32;
+        let mut pass = Pass { head, width, vocab, smoothing, gradients: None };
         let loss = pass.run(slice(s1, l1)?, &self.counted);
         Ok((CpuStorage::F32(vec![loss.sum as f32]), Shape::from(())))
     }
@@ -283,7 +353,8 @@ impl CustomOp2 for CrossEntropy {
         let hidden = hidden.contiguous()?.detach();
         let wants_head = head.track_op();
         let head = LinearWeight::trained(head.detach(), self.format);
-        let (_, grads) = cross_entropy_with_gradients(&hidden, &head, &self.labels, scale, wants_head)?;
+        let how = (scale, &self.options);
+        let (_, grads) = cross_entropy_with_gradients(&hidden, &head, &self.labels, how, wants_head)?;
         Ok((Some(grads.hidden), grads.head))
     }
 }
@@ -302,11 +373,14 @@ mod tests {
             let labels: Vec<i64> = (0..rows as i64)
                 .map(|i| if i % 3 == 1 { IGNORE_INDEX } else { i * 7 % vocab as i64 })
                 .collect();
-            same_values_and_gradients(
-                &[variable(1, (rows, width)), variable(2, (vocab, width))],
-                |t| cross_entropy_sum(&t[0], &t[1].clone().into(), &labels),
-                |t| plain(&t[0], &t[1], &counted(&t[0], t[1].dims2()?, &labels)?),
-            );
+            let weights = Some((0..rows).map(|i| 0.5 + i as f32 / rows as f32).collect());
+            for options in [LossOptions::default(), LossOptions { label_smoothing: 0.1, weights }] {
+                same_values_and_gradients(
+                    &[variable(1, (rows, width)), variable(2, (vocab, width))],
+                    |t| cross_entropy_sum(&t[0], &t[1].clone().into(), &labels, &options),
+                    |t| plain(&t[0], &t[1], &counted(&t[0], t[1].dims2()?, &labels, &options)?, &options),
+                );
+            }
         }
     }
 
@@ -314,9 +388,11 @@ mod tests {
     fn gradients_agree_with_finite_differences() {
         let (hidden, head, labels) = (normal(1, (3, 4)), normal(2, (5, 4)), [4, IGNORE_INDEX, 0]);
         let weight = head.clone().into();
-        let (_, grads) = cross_entropy_with_gradients(&hidden, &weight, &labels, 0.5, true).unwrap();
+        let smoothed = LossOptions { label_smoothing: 0.2, weights: Some(vec![1.0, 1.0, 0.3]) };
+        let (_, grads) =
+            cross_entropy_with_gradients(&hidden, &weight, &labels, (0.5, &smoothed), true).unwrap();
         let loss = |hidden: &Tensor, head: &Tensor| {
-            0.5 * cross_entropy(hidden, &head.clone().into(), &labels).unwrap().sum
+            0.5 * cross_entropy(hidden, &head.clone().into(), &labels, &smoothed).unwrap().sum
         };
         assert_close(&grads.hidden, &finite_differences(&hidden, 1e-2, |x| loss(x, &head)), 1e-3);
         assert_close(&grads.head.unwrap(), &finite_differences(&head, 1e-2, |w| loss(&hidden, w)), 1e-3);
@@ -328,7 +404,9 @@ mod tests {
         for rows in [0, 3] {
             let hidden = normal(1, (rows, 4));
             let labels = vec![IGNORE_INDEX; rows];
-            let (loss, grads) = cross_entropy_with_gradients(&hidden, &head, &labels, 1.0, true).unwrap();
+            let (loss, grads) =
+                cross_entropy_with_gradients(&hidden, &head, &labels, (1.0, &LossOptions::default()), true)
+                    .unwrap();
             assert_eq!(loss, LossSum::default());
             assert!(flat(&grads.hidden).iter().chain(&flat(&grads.head.unwrap())).all(|v| *v == 0.0));
         }
@@ -338,10 +416,13 @@ mod tests {
     fn extreme_logits_give_exact_losses() {
         let hidden = Tensor::new(&[[1e4_f32], [-1e4]], &Device::Cpu).unwrap();
         let head = Tensor::new(&[[1_f32], [-1.0], [0.0]], &Device::Cpu).unwrap().into();
-        let loss = |labels: &[i64]| cross_entropy(&hidden, &head, labels).unwrap().sum;
+        let loss =
+            |labels: &[i64]| cross_entropy(&hidden, &head, labels, &LossOptions::default()).unwrap().sum;
         assert_eq!(loss(&[0, 1]), 0.0);
         assert_eq!(loss(&[1, 0]), 4e4);
-        let (_, grads) = cross_entropy_with_gradients(&hidden, &head, &[1, 0], 1.0, true).unwrap();
+        let (_, grads) =
+            cross_entropy_with_gradients(&hidden, &head, &[1, 0], (1.0, &LossOptions::default()), true)
+                .unwrap();
         assert!(flat(&grads.hidden).iter().all(|v| v.is_finite()));
     }
 
@@ -349,9 +430,19 @@ mod tests {
     fn a_label_outside_the_vocabulary_is_refused_with_its_row() {
         let (hidden, head) = (normal(1, (2, 4)), normal(2, (5, 4)).into());
         for label in [5, -1] {
-            let error = cross_entropy(&hidden, &head, &[0, label]).unwrap_err().to_string();
+            let error =
+                cross_entropy(&hidden, &head, &[0, label], &LossOptions::default()).unwrap_err().to_string();
             assert!(error.contains(&format!("label {label} of row 1")), "{error}");
         }
+    }
+
+    #[test]
+    fn options_that_do_not_fit_are_refused() {
+        let (hidden, head) = (normal(1, (2, 4)), normal(2, (5, 4)).into());
+        let refused = |options| cross_entropy(&hidden, &head, &[0, 1], &options).unwrap_err().to_string();
+        assert!(refused(LossOptions { label_smoothing: 1.5, weights: None }).contains("label smoothing 1.5"));
+        let short = LossOptions { label_smoothing: 0.0, weights: Some(vec![1.0]) };
+        assert!(refused(short).contains("another number of weights"));
     }
 
     #[test]
@@ -359,7 +450,8 @@ mod tests {
         for dtype in [DType::F32, DType::BF16] {
             let (hidden, head) = (normal(1, (6, 40)), normal(2, (90, 40)).to_dtype(dtype).unwrap());
             let run = |head: &LinearWeight| {
-                cross_entropy_with_gradients(&hidden, head, &[1, 2, 3, 4, 5, 6], 1.0, false).unwrap()
+                let how = (1.0, &LossOptions::default());
+                cross_entropy_with_gradients(&hidden, head, &[1, 2, 3, 4, 5, 6], how, false).unwrap()
             };
             let ((loss, grads), (packed_loss, packed_grads)) =
                 (run(&head.clone().into()), run(&LinearWeight::frozen(&head).unwrap()));

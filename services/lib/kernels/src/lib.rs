@@ -38,7 +38,8 @@ pub use attention::{
 };
 pub use clip::{clip_by_global_norm, global_norm};
 pub use cross_entropy::{
-    HeadGradients, IGNORE_INDEX, LossSum, cross_entropy, cross_entropy_sum, cross_entropy_with_gradients,
+    HeadGradients, IGNORE_INDEX, LossOptions, LossSum, cross_entropy, cross_entropy_sum,
+    cross_entropy_with_gradients,
 };
 pub use dispatch::{DISPATCH_VARIABLE, Dispatch, DispatchError, dispatch, requested_dispatch, with_dispatch};
 pub use dropout::{DropoutKey, DropoutMask};

@@ -2,7 +2,8 @@
 
 use candle_core::{Tensor, Var};
 use rootstock_kernels::{
-    DropoutKey, LossSum, cross_entropy, cross_entropy_with_gradients, embedding, embedding_backward, rms_norm,
+    DropoutKey, LossOptions, LossSum, cross_entropy, cross_entropy_with_gradients, embedding,
+    embedding_backward, rms_norm,
 };
 
 use crate::{
@@ -57,7 +58,7 @@ pub fn evaluate(
         return Ok(LossSum::default());
     }
     let hidden = decoder.hidden(&packed.ids, &packed.segments, adapter)?;
-    Ok(cross_entropy(&hidden, decoder.head().numbers(), &packed.targets)?)
+    Ok(cross_entropy(&hidden, decoder.head().numbers(), &packed.targets, &LossOptions::default())?)
 }
 
 /// What a layer leaves for its backward pass.
@@ -111,9 +112,9 @@ fn head(
 ) -> Result<(LossSum, Tensor), ModelError> {
     let hidden = rms_norm(x, decoder.norm().numbers(), pass.eps)?;
     let (weight, targets) = (decoder.head(), &packed.targets);
-    let name = sink.wants(weight);
+    let (name, how) = (sink.wants(weight), (scale, &LossOptions::default()));
     let (loss, gradients) =
-        cross_entropy_with_gradients(&hidden, weight.numbers(), targets, scale, name.is_some())?;
+        cross_entropy_with_gradients(&hidden, weight.numbers(), targets, how, name.is_some())?;
     if let (Some(name), Some(gradient)) = (name, gradients.head) {
         sink.put(name, gradient);
     }

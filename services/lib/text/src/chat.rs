@@ -1,6 +1,7 @@
 //! Chat templates: the Jinja programs that come with a tokenizer, run with fuel, an output cap, a time limit, no clock
 //! and no I/O, and otherwise as transformers runs them.
 
+mod generation;
 mod methods;
 mod scan;
 mod thread;
@@ -139,7 +140,7 @@ impl ChatTemplate {
             return Err(ChatTemplateError::TooLarge { bytes: source.len(), limit: MAX_TEMPLATE_BYTES });
         }
         scan::check(source, syntax()?)?;
-        let (abandoned, source) = (Abandoned::default(), source.to_owned());
+        let (abandoned, source) = (Abandoned::default(), generation::rewritten(source));
         let environment = abandoned.run(|| compiled(source))??;
         Ok(Self { environment: Arc::new(environment), abandoned })
     }

@@ -43,6 +43,13 @@ fn python_methods_blocks_and_loop_controls_work_as_in_jinja2() {
 }
 
 #[test]
+fn what_the_assistant_says_may_be_marked_as_transformers_marks_it() {
+    let marked = "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}\n\
+        {{ m.content }}{% endgeneration %}\n{% endif %}{% endfor %}";
+    assert_eq!(render(marked).unwrap(), "ok");
+}
+
+#[test]
 fn tojson_writes_what_pythons_json_dumps_writes() {
     // json.dumps({"role": "user", ...}, ensure_ascii=False), with and without indent=2.
     let one = render("{{ messages[1] | tojson }}").unwrap();

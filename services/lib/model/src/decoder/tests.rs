@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use rootstock_kernels::cross_entropy_sum;
+use rootstock_kernels::{LossOptions, cross_entropy_sum};
 
 use super::*;
 use crate::{
@@ -185,7 +185,7 @@ fn the_loss_falls_by_candles_tape_alone() {
     let segments = Segments::new(&[IDS.len()]);
     let loss = || {
         let hidden = decoder.hidden(&IDS, &segments, None).unwrap();
-        cross_entropy_sum(&hidden, decoder.head().numbers(), &labels).unwrap()
+        cross_entropy_sum(&hidden, decoder.head().numbers(), &labels, &LossOptions::default()).unwrap()
     };
     let before = loss();
     let gradients = before.backward().unwrap();

@@ -23,7 +23,8 @@ fn by_tape(config: &Config, batch: &Batch, denominator: f64) -> (f64, BTreeMap<S
     let decoder = Decoder::from_tensors(config.clone(), tracked.clone(), &Device::Cpu).unwrap();
     let packed = batch.pack(config).unwrap();
     let hidden = decoder.hidden(&packed.ids, &packed.segments, None).unwrap();
-    let loss = cross_entropy_sum(&hidden, decoder.head().numbers(), &packed.targets).unwrap();
+    let loss = cross_entropy_sum(&hidden, decoder.head().numbers(), &packed.targets, &LossOptions::default())
+        .unwrap();
     let gradients = (&loss / denominator).unwrap().backward().unwrap();
     let gradients = tracked.into_iter().map(|(name, t)| (name, gradients.get(&t).unwrap().clone())).collect();
     (f64::from(loss.to_scalar::<f32>().unwrap()), gradients)
