@@ -26,7 +26,6 @@ async fn every_table_is_there_as_json() {
         (&["adapters", "list"], "adapters/colours"),
         (&["adapters", "versions", "colours"], digest.as_str()),
         (&["jobs", "list"], "adapters/colours"),
-        (&["doctor"], "rootstock.training.v1.TrainingService"),
     ] {
         let table = run(verb).await.ok();
         assert!(table.contains(name), "{verb:?}: {table}");
@@ -38,6 +37,18 @@ async fn every_table_is_there_as_json() {
     let tokens = run(&["tokenize", "--tokenizer", "baseModels/tiny", "hé", "--json"]).await.json();
     let ids: Vec<_> = tokens.as_array().unwrap().iter().map(|token| token["id"].as_u64().unwrap()).collect();
     assert_eq!(ids, [u64::from(b'h') + 1, 0xC3 + 1, 0xA9 + 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_tells_of_the_machine_and_of_every_service() {
+    let server = Server::start(ROOTSTOCK).await;
+    let run = async |args: &[&str]| rootstock(ROOTSTOCK, server.endpoint(), args).await;
+    let text = run(&["doctor"]).await.ok();
+    assert!(text.contains("GFLOP/s") && text.contains("rootstock.training.v1.TrainingService"), "{text}");
+    let json = run(&["doctor", "--json"]).await.json();
+    assert!(json["machine"]["dispatch"].is_string(), "{json}");
+    let services = json["services"].as_array().unwrap();
+    assert!(services.len() == 6 && services.iter().all(|service| service["serving"] == true), "{json}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
