@@ -48,7 +48,7 @@ async fn doctor_tells_of_the_machine_and_of_every_service() {
     let json = run(&["doctor", "--json"]).await.json();
     assert!(json["machine"]["dispatch"].is_string(), "{json}");
     let services = json["services"].as_array().unwrap();
-    assert!(services.len() == 6 && services.iter().all(|service| service["serving"] == true), "{json}");
+    assert!(services.len() == 4 && services.iter().all(|service| service["serving"] == true), "{json}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
