@@ -9,7 +9,7 @@ use rootstock_test_support::{Server, eventually, fixtures, jobs};
 use crate::ROOTSTOCK;
 
 /// Long enough that the crash comes in the middle, with a state saved early.
-const STEPS: i64 = 60;
+const STEPS: i64 = 300;
 const SAVE_STEPS: i64 = 5;
 
 /// The digest of the adapter that nothing disturbed.

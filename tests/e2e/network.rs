@@ -32,7 +32,7 @@ async fn a_watch_that_is_cut_goes_on_without_loss_or_repetition() {
     let proxy = Proxy::start(server.endpoint()).await;
     fixtures::stage(&server.clients()).await;
     let clients = Clients::new(Endpoints::single(&proxy.endpoint()).unwrap()).unwrap();
-    let job = jobs::create(&server.clients(), jobs::lora_spec("colours", 40, 5)).await.unwrap();
+    let job = jobs::create(&server.clients(), jobs::lora_spec("colours", 200, 5)).await.unwrap();
     let mut watch = clients.training().watch_training_job(&job.name, 0);
     let mut seen = Vec::new();
     let all = async {

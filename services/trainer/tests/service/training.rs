@@ -123,7 +123,7 @@ async fn equal_jobs_make_equal_artifacts_whatever_they_are_called() {
 async fn a_worker_cut_in_the_middle_is_replaced_and_the_artifact_is_the_same() {
     let bench = bench().await;
     bench.succeed("base", pretraining()).await;
-    let spec = with(finetuning(), |arguments| (arguments.max_steps, arguments.save_steps) = (40, 5));
+    let spec = with(finetuning(), |arguments| (arguments.max_steps, arguments.save_steps) = (240, 5));
     let undisturbed = bench.succeed("undisturbed", spec.clone()).await;
     let job = bench.create("cut", spec).await;
     let (token, pid) = bench.worker_of(&job).await;
