@@ -178,7 +178,8 @@ class CheckpointServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteArtifact(self, request, context):
-        """Deletes an artifact that no alias names, and the blobs that nothing else needs.
+        """Deletes an artifact that no alias names and that is no other one's base, and the blobs that nothing else needs.
+        Jobs and evaluations don't keep what they name: one that waits fails when it finds it gone.
         Errors: INVALID_FIELD, NOT_FOUND, IN_USE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -49,7 +49,8 @@ class GenerationServiceServicer(object):
     def Generate(self, request, context):
         """Streams the generated text: one `started`, any number of `delta`, one `finished`. Cancelling the call stops the
         work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
-        BASE_MISMATCH, CONTEXT_TOO_LONG, OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
+        BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), OVERLOADED,
+        SHUTTING_DOWN, DEADLINE_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
