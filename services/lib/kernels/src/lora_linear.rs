@@ -53,8 +53,8 @@ impl LoraPair {
 }
 
 /// `x W^T + scale * (dropout(x) A^T) B^T` for `x` [.., in] f32 and a weight [out, in], giving [.., out] f32. Without a pair it
-/// is [`linear`]. A pair in training is multiplied as f32 whatever the weight: it costs little, and halves the error of its gradients.
-/// Differentiable in `x`, A and B; the weight is taken as frozen when there is a pair.
+/// is [`linear`]. A pair in training is multiplied as f32 whatever the weight: rounded to bf16, gradients of a golden adapter
+/// were off by more than twice what torch's are. Differentiable in `x`, A and B; the weight is taken as frozen when there is a pair.
 ///
 /// # Errors
 /// When shapes or dtypes don't fit.
