@@ -1,16 +1,20 @@
 //! Causal attention with grouped queries (Vaswani et al., 2017; Ainslie et al., 2023): forward and backward without a matrix of
 //! all scores, by the running softmax of FlashAttention (Dao et al., 2022).
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
 
 use crate::{
     Segments,
     composed::gradients,
     cpu::{floats, slice, tensor},
 };
-use forward::{Keys, Queries};
+use forward::{KeyBlock, Queries, Sequence};
 
 mod backward;
 mod cache;
@@ -22,6 +26,8 @@ pub use cache::{KeyValues, attention_cached};
 /// Keys are taken in blocks of this many, aligned to their position, whatever the query: so a query's result has the same bits
 /// whether its keys were cached or computed with it.
 const KEY_BLOCK: usize = 64;
+/// Scores of a row that are worked on together; a block holds whole numbers of them.
+const LANES: usize = 16;
 /// Queries of one task.
 const QUERY_BLOCK: usize = 32;
 
@@ -153,14 +159,23 @@ fn check(q: &Tensor, k: &Tensor, v: &Tensor, segments: &Segments, heads: Heads) 
 
 fn packed(q: &[f32], k: &[f32], v: &[f32], segments: &Segments, heads: Heads) -> (Vec<f32>, Vec<f32>) {
     let width = heads.key_width();
-    let sequences: Vec<_> = segments
-        .ranges()
-        .iter()
-        .map(|range| {
-            let rows = range.start * width..range.end * width;
-            (Queries { rows: range.clone(), position: 0 }, Keys { k: &k[rows.clone()], v: &v[rows] })
-        })
-        .collect();
+    let starts = segments.ranges().iter().flat_map(|range| {
+        range.clone().step_by(KEY_BLOCK).map(move |first| first..(first + KEY_BLOCK).min(range.end))
+    });
+    let blocks: Vec<Range<usize>> = starts.collect();
+    let mut keys = vec![0_f32; blocks.len() * KEY_BLOCK * width];
+    keys.par_chunks_exact_mut(KEY_BLOCK * width).zip(&blocks).for_each(|(keys, rows)| {
+        forward::turn(keys, 0, &k[rows.start * width..], (width, rows.len(), width));
+    });
+    let mut blocks = keys
+        .chunks_exact(KEY_BLOCK * width)
+        .zip(&blocks)
+        .map(|(keys, rows)| KeyBlock { keys, values: &v[rows.start * width..rows.end * width] });
+    let sequence = |range: &Range<usize>| Sequence {
+        queries: Queries { rows: range.clone(), position: 0 },
+        blocks: blocks.by_ref().take(range.len().div_ceil(KEY_BLOCK)).collect(),
+    };
+    let sequences: Vec<Sequence<'_>> = segments.ranges().iter().map(sequence).collect();
     forward::run(q, &sequences, heads)
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     marker::PhantomData,
+    mem::MaybeUninit,
     ops::{Deref, Range},
 };
 
@@ -141,21 +142,50 @@ pub(crate) fn for_rows(output: &mut [f32], width: usize, work: impl Fn(usize, &m
     }
 }
 
-/// As `for_rows`, for two outputs of the same shape.
-pub(crate) fn for_row_pairs(
-    (first, second): (&mut [f32], &mut [f32]),
+/// A row-major output of `len` numbers, made piece by piece as in [`for_rows`] without zeros being written first.
+///
+/// # Safety
+/// `work` sets every number of the piece that it is given.
+pub(crate) unsafe fn new_rows(
+    len: usize,
     width: usize,
-    work: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
-) {
+    work: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync,
+) -> Vec<f32> {
+    let mut output = Vec::with_capacity(len);
     let rows = rows_per_task(width);
-    let size = rows * width.max(1);
-    if first.len() < PARALLEL_FROM {
-        let parts = first.chunks_mut(size).zip(second.chunks_mut(size)).enumerate();
-        parts.for_each(|(i, (a, b))| work(i * rows, a, b));
+    let spare = &mut output.spare_capacity_mut()[..len];
+    if len < PARALLEL_FROM {
+        spare.chunks_mut(rows * width.max(1)).enumerate().for_each(|(i, part)| work(i * rows, part));
     } else {
-        let parts = first.par_chunks_mut(size).zip(second.par_chunks_mut(size)).enumerate();
-        parts.for_each(|(i, (a, b))| work(i * rows, a, b));
+        spare.par_chunks_mut(rows * width.max(1)).enumerate().for_each(|(i, part)| work(i * rows, part));
     }
+    // SAFETY: the pieces cover the output, and the caller promises that each is set.
+    unsafe { output.set_len(len) };
+    output
+}
+
+/// As [`new_rows`], for two outputs of the same shape.
+///
+/// # Safety
+/// `work` sets every number of the pieces that it is given.
+pub(crate) unsafe fn new_row_pairs(
+    len: usize,
+    work: impl Fn(usize, &mut [MaybeUninit<f32>], &mut [MaybeUninit<f32>]) + Sync,
+) -> (Vec<f32>, Vec<f32>) {
+    let (mut first, mut second) = (Vec::with_capacity(len), Vec::with_capacity(len));
+    let (a, b) = (&mut first.spare_capacity_mut()[..len], &mut second.spare_capacity_mut()[..len]);
+    if len < PARALLEL_FROM {
+        a.chunks_mut(TASK).zip(b.chunks_mut(TASK)).enumerate().for_each(|(i, (a, b))| work(i * TASK, a, b));
+    } else {
+        let parts = a.par_chunks_mut(TASK).zip(b.par_chunks_mut(TASK)).enumerate();
+        parts.for_each(|(i, (a, b))| work(i * TASK, a, b));
+    }
+    // SAFETY: the pieces cover the outputs, and the caller promises that each is set.
+    unsafe {
+        first.set_len(len);
+        second.set_len(len);
+    }
+    (first, second)
 }
 
 /// A row-major output whose parts are written by several threads at once.
@@ -174,6 +204,11 @@ impl<'a> Scatter<'a> {
         Self { data: data.as_mut_ptr(), len: data.len(), width, lifetime: PhantomData }
     }
 
+    /// An output that holds nothing yet: it is written through [`Scatter::block`] before anything is read.
+    pub(crate) fn fresh(data: &'a mut [MaybeUninit<f32>], width: usize) -> Self {
+        Self { data: data.as_mut_ptr().cast(), len: data.len(), width, lifetime: PhantomData }
+    }
+
     /// Columns `start..start + count` of a row.
     ///
     /// # Safety
@@ -188,6 +223,17 @@ impl<'a> Scatter<'a> {
 }
 
 impl Scatter<'_> {
+    /// Sets columns from `start` on of a row.
+    ///
+    /// # Safety
+    /// No other part that is still in use may overlap this one.
+    pub(crate) unsafe fn copy(&self, row: usize, start: usize, numbers: &[f32]) {
+        let (first, count) = (row * self.width + start, numbers.len());
+        assert!(start + count <= self.width && first + count <= self.len, "part outside the output");
+        // SAFETY: inside the borrowed slice by the assertion, and not shared by the caller's promise.
+        unsafe { std::ptr::copy_nonoverlapping(numbers.as_ptr(), self.data.add(first), count) }
+    }
+
     /// Where columns `start..start + count` of `rows` rows from `row` on begin; a row's width lies between two of them.
     ///
     /// # Safety

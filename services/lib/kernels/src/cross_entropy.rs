@@ -8,10 +8,10 @@ use crate::{
     LinearWeight,
     composed::gradients,
     cpu::{floats, matrix, slice, tensor},
-    gemm::{Format, Write},
+    gemm::{Format, Left, Tiles, Write, product},
     linear,
-    matmul::{self, Operand, Sizes},
-    simd::{dispatch, exp, sum_lanes},
+    matmul::{self, Operand, Right, Sizes},
+    simd::{dispatch, exp, greatest, sum_lanes},
 };
 
 /// A label that does not count.
@@ -190,7 +190,7 @@ impl Pass<'_> {
             }
             let (inputs, logits) =
                 (&inputs[..chunk.len() * self.width], &mut logits[..chunk.len() * self.vocab]);
-            matmul::forward(logits, Write::Set, inputs, self.head, self.sizes(chunk.len()), 1.0);
+            self.logits(logits, inputs, chunk.len());
             let scale = self.gradients.as_ref().map(|gradients| gradients.scale);
             loss.sum += losses(logits, chunk, (self.vocab, self.smoothing), scale);
             self.add_gradients(logits, inputs, chunk);
@@ -201,14 +201,19 @@ impl Pass<'_> {
     fn add_gradients(&mut self, slopes: &[f32], inputs: &[f32], chunk: &[Counted]) {
         let sizes = self.sizes(chunk.len());
         let Some(gradients) = &mut self.gradients else { return };
-        let mut rows = vec![0_f32; inputs.len()];
-        matmul::input_gradient(&mut rows, Write::Set, slopes, self.head, sizes, 1.0);
+        let rows = matmul::input_gradient(slopes, self.head, sizes);
         for (row, counted) in rows.chunks_exact(self.width).zip(chunk) {
             gradients.hidden[counted.row * self.width..][..self.width].copy_from_slice(row);
         }
         if let Some(head) = &mut gradients.head {
-            matmul::weight_gradient(head, Write::Add, slopes, inputs, sizes, (1.0, self.head.format()));
+            let inputs = Right::activations(inputs, sizes.rows, sizes.inputs, self.head.format());
+            matmul::add_weight_gradient(head, slopes, &inputs, sizes);
         }
+    }
+
+    fn logits(&self, logits: &mut [f32], inputs: &[f32], rows: usize) {
+        let tiles = Tiles::pack(Left::Rows(inputs), rows, self.width, self.head.format(), 1.0);
+        product(logits, Write::Set, &tiles, &self.head.forward(self.sizes(rows)));
     }
 
     fn sizes(&self, rows: usize) -> Sizes {
@@ -234,7 +239,7 @@ dispatch! {
         let Counted { label, weight, .. } = counted;
         let picked = logits[label];
         let mean = if smoothing > 0.0 { mean(logits) } else { 0.0 };
-        let maximum = logits.iter().fold(f32::NEG_INFINITY, |max, value| max.max(*value));
+        let maximum = greatest(logits);
         let mut lanes = [0_f32; LANES];
         let (blocks, rest) = logits.as_chunks_mut::<LANES>();
         for block in blocks {

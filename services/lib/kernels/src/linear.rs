@@ -1,13 +1,50 @@
 //! The linear map `y = x W^T` in Hugging Face's layout (W is [out, in]): a frozen weight costs no gradient.
 
+use std::sync::{Arc, OnceLock};
+
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
     LinearWeight,
-    cpu::{floats, matrix, rows_and_width, slice, tensor},
-    gemm::{Format, Write},
-    matmul::{self, Operand, Sizes},
+    cpu::{floats, matrix, rows_and_width, tensor},
+    gemm::{Format, Left, Packed, Term, Tiles, products},
+    matmul::{self, Operand, Right, Sizes},
 };
+
+/// An input that several linear maps read: what they need of it is packed once.
+#[derive(Debug)]
+pub struct LinearInput {
+    x: Tensor,
+    /// For the products with weights, by format.
+    tiles: [OnceLock<Arc<Tiles>>; 2],
+    /// For the gradients of bf16 weights.
+    across: OnceLock<Packed>,
+}
+
+impl From<&Tensor> for LinearInput {
+    fn from(x: &Tensor) -> Self {
+        Self { x: x.clone(), tiles: Default::default(), across: OnceLock::new() }
+    }
+}
+
+impl LinearInput {
+    /// The numbers, [.., in].
+    pub fn tensor(&self) -> &Tensor {
+        &self.x
+    }
+
+    /// The rows in tiles of this format.
+    pub(crate) fn tiles(&self, format: Format) -> Result<Arc<Tiles>> {
+        let slot = &self.tiles[format as usize];
+        if let Some(tiles) = slot.get() {
+            return Ok(tiles.clone());
+        }
+        let (rows, inputs) = rows_and_width(self.x.shape())?;
+        let x = self.x.contiguous()?;
+        let tiles = Tiles::pack(Left::Rows(&floats(&x)?), rows, inputs, format, 1.0);
+        Ok(slot.get_or_init(|| Arc::new(tiles)).clone())
+    }
+}
 
 /// `x [.., in] W^T` for a weight [out, in], giving [.., out] f32. With a bf16 weight the input is rounded to bf16 too; products are
 /// exact and sums f32. Differentiable in `x`, and in the weight when it is made of a variable; the tape computes and keeps nothing
@@ -15,14 +52,15 @@ use crate::{
 ///
 /// # Errors
 /// When the widths differ or a dtype is not supported.
-pub fn linear(x: &Tensor, weight: &LinearWeight) -> Result<Tensor> {
-    if !x.device().is_cpu() {
-        return plain(x, &weight.tensor()?);
+pub fn linear(x: &LinearInput, weight: &LinearWeight) -> Result<Tensor> {
+    if !x.x.device().is_cpu() {
+        return plain(&x.x, &weight.tensor()?);
     }
-    let x = x.contiguous()?;
+    sizes(x.x.shape(), weight.dims()?)?;
+    let (values, tiles) = (x.x.contiguous()?, x.tiles(weight.format())?);
     match weight.as_tensor() {
-        Some(tensor) => x.apply_op2(tensor, Trained(weight.format())),
-        None => x.apply_op1(Frozen(weight.clone())),
+        Some(tensor) => values.apply_op2(tensor, Trained { tiles, format: weight.format() }),
+        None => values.apply_op1(Frozen { tiles, weight: weight.clone() }),
     }
 }
 
@@ -31,39 +69,44 @@ pub fn linear(x: &Tensor, weight: &LinearWeight) -> Result<Tensor> {
 ///
 /// # Errors
 /// When the rows differ.
-pub fn linear_weight_gradient(dy: &Tensor, x: &Tensor, format: Format) -> Result<Tensor> {
-    let (rows, inputs) = rows_and_width(x.shape())?;
+pub fn linear_weight_gradient(dy: &Tensor, x: &LinearInput, format: Format) -> Result<Tensor> {
+    let (rows, inputs) = rows_and_width(x.x.shape())?;
     let (dy_rows, outputs) = rows_and_width(dy.shape())?;
     if rows != dy_rows {
         bail!("linear: {dy_rows} gradient rows for {rows} input rows");
     }
-    if !x.device().is_cpu() {
-        return dy.reshape((rows, outputs))?.t()?.matmul(&x.reshape((rows, inputs))?);
+    if !x.x.device().is_cpu() {
+        return dy.reshape((rows, outputs))?.t()?.matmul(&x.x.reshape((rows, inputs))?);
     }
-    let mut dw = vec![0_f32; outputs * inputs];
-    let sizes = Sizes { rows, inputs, outputs };
-    matmul::weight_gradient(&mut dw, Write::Set, &floats(dy)?, &floats(x)?, sizes, (1.0, format));
-    tensor(dw, (outputs, inputs))
+    let (dy, values, sizes) = (floats(dy)?, floats(&x.x)?, Sizes { rows, inputs, outputs });
+    let x = match format {
+        Format::F32 => Right::activations(&values, rows, inputs, format),
+        Format::Bf16 => Right::Packed(x.across.get_or_init(|| Packed::across(&values, rows, inputs))),
+    };
+    tensor(matmul::weight_gradient(&dy, &x, sizes), (outputs, inputs))
 }
 
-/// A gradient [rows, width] that several linear maps of one input add to, without a tensor for each.
+/// The gradient [.., in] of an input that several linear maps read: a sum of products, made at once.
 #[derive(Debug)]
 pub struct InputGradient {
     shape: Shape,
-    sum: Sum,
+    products: Vec<Product>,
+    /// Added after them.
+    apart: Vec<Vec<f32>>,
+    elsewhere: Option<Tensor>,
 }
 
+/// A gradient of an output, to be multiplied by the weight that made it.
 #[derive(Debug)]
-enum Sum {
-    Empty,
-    Host(Vec<f32>),
-    Device(Tensor),
+struct Product {
+    dy: Tiles,
+    weight: LinearWeight,
 }
 
 impl InputGradient {
-    /// A gradient of zeros for an input of this shape.
+    /// A gradient for an input of this shape, to which nothing is added yet.
     pub fn new(input: &Tensor) -> Self {
-        Self { shape: input.shape().clone(), sum: Sum::Empty }
+        Self { shape: input.shape().clone(), products: Vec::new(), apart: Vec::new(), elsewhere: None }
     }
 
     /// Adds `dy [.., out] W`.
@@ -80,28 +123,24 @@ impl InputGradient {
             let product = dy.matmul(&w.tensor()?.to_dtype(DType::F32)?)?.reshape(&self.shape)?;
             return self.add_tensor(product);
         }
-        let (weight, dy) = (w.read()?, floats(dy)?);
-        let (sum, write) = self.host();
-        matmul::input_gradient(sum, write, &dy, weight.operand(), sizes, 1.0);
+        self.add_product(&floats(dy)?, w, sizes);
         Ok(())
     }
 
-    /// The numbers so far, and whether they are to be added to.
-    pub(crate) fn host(&mut self) -> (&mut [f32], Write) {
-        let write = if matches!(self.sum, Sum::Host(_)) { Write::Add } else { Write::Set };
-        if write == Write::Set {
-            self.sum = Sum::Host(vec![0.0; self.shape.elem_count()]);
-        }
-        match &mut self.sum {
-            Sum::Host(sum) => (sum, write),
-            _ => unreachable!("it was just made"),
-        }
+    pub(crate) fn add_product(&mut self, dy: &[f32], w: &LinearWeight, sizes: Sizes) {
+        let dy = Tiles::pack(Left::Rows(dy), sizes.rows, sizes.outputs, w.format(), 1.0);
+        self.products.push(Product { dy, weight: w.clone() });
+    }
+
+    /// Adds numbers that were made otherwise.
+    pub(crate) fn add_apart(&mut self, dx: Vec<f32>) {
+        self.apart.push(dx);
     }
 
     pub(crate) fn add_tensor(&mut self, product: Tensor) -> Result<()> {
-        self.sum = Sum::Device(match &self.sum {
-            Sum::Device(sum) => (sum + product)?,
-            _ => product,
+        self.elsewhere = Some(match &self.elsewhere {
+            Some(sum) => (sum + product)?,
+            None => product,
         });
         Ok(())
     }
@@ -111,11 +150,29 @@ impl InputGradient {
     /// # Errors
     /// When nothing was added.
     pub fn finish(self) -> Result<Tensor> {
-        match self.sum {
-            Sum::Host(sum) => tensor(sum, self.shape),
-            Sum::Device(sum) => Ok(sum),
-            Sum::Empty => bail!("linear: an input gradient nothing was added to"),
+        if let Some(sum) = self.elsewhere {
+            return Ok(sum);
         }
+        let Some(first) = self.products.first() else {
+            bail!("linear: an input gradient nothing was added to")
+        };
+        let sizes = sizes(&self.shape, first.weight.dims()?)?;
+        let weights = self.products.iter().map(|p| p.weight.read()).collect::<Result<Vec<_>>>()?;
+        let factors: Vec<_> = (self.products.iter().zip(&weights))
+            .map(|(product, weight)| weight.operand().backward(Sizes { outputs: product.outputs(), ..sizes }))
+            .collect();
+        let terms: Vec<_> = self.products.iter().zip(&factors).map(|(p, b)| Term { a: &p.dy, b }).collect();
+        let mut dx = products(&terms);
+        for more in self.apart {
+            dx.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        }
+        tensor(dx, self.shape)
+    }
+}
+
+impl Product {
+    fn outputs(&self) -> usize {
+        crate::gemm::Leftward::depth(&self.dy)
     }
 }
 
@@ -142,42 +199,40 @@ pub(crate) fn plain(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     y.reshape(output_shape(x.shape(), outputs))
 }
 
-/// `x W^T` as numbers.
-pub(crate) fn forward(
-    x: &[f32],
-    shape: &Shape,
-    w: Operand<'_>,
-    dims: (usize, usize),
-) -> Result<(Vec<f32>, Shape)> {
+/// `x W^T` as numbers, for an input in tiles.
+fn forward(x: &Tiles, shape: &Shape, w: Operand<'_>, dims: (usize, usize)) -> Result<(CpuStorage, Shape)> {
     let sizes = sizes(shape, dims)?;
-    let mut y = vec![0_f32; sizes.rows * sizes.outputs];
-    matmul::forward(&mut y, Write::Set, x, w, sizes, 1.0);
-    Ok((y, output_shape(shape, sizes.outputs)))
+    let y = products(&[Term { a: x, b: &w.forward(sizes) }]);
+    Ok((CpuStorage::F32(y), output_shape(shape, sizes.outputs)))
 }
 
 /// A linear map whose weight gets no gradient.
-struct Frozen(LinearWeight);
+struct Frozen {
+    tiles: Arc<Tiles>,
+    weight: LinearWeight,
+}
 
 impl CustomOp1 for Frozen {
     fn name(&self) -> &'static str {
         "linear"
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let weight = self.0.read()?;
-        let (y, shape) = forward(slice(storage, layout)?, layout.shape(), weight.operand(), self.0.dims()?)?;
-        Ok((CpuStorage::F32(y), shape))
+    fn cpu_fwd(&self, _: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        forward(&self.tiles, layout.shape(), self.weight.read()?.operand(), self.weight.dims()?)
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         let mut dx = InputGradient::new(x);
-        dx.add_linear(&dy.contiguous()?, &self.0)?;
+        dx.add_linear(&dy.contiguous()?, &self.weight)?;
         dx.finish().map(Some)
     }
 }
 
 /// A linear map whose weight is a tensor, multiplied in this format.
-struct Trained(Format);
+struct Trained {
+    tiles: Arc<Tiles>,
+    format: Format,
+}
 
 impl CustomOp2 for Trained {
     fn name(&self) -> &'static str {
@@ -186,14 +241,13 @@ impl CustomOp2 for Trained {
 
     fn cpu_fwd(
         &self,
-        s1: &CpuStorage,
+        _: &CpuStorage,
         l1: &Layout,
         s2: &CpuStorage,
         l2: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let weight = Operand::Rows(matrix(s2, l2)?, self.0);
-        let (y, shape) = forward(slice(s1, l1)?, l1.shape(), weight, l2.shape().dims2()?)?;
-        Ok((CpuStorage::F32(y), shape))
+        let weight = Operand::Rows(matrix(s2, l2)?, self.format);
+        forward(&self.tiles, l1.shape(), weight, l2.shape().dims2()?)
     }
 
     fn bwd(
@@ -203,11 +257,11 @@ impl CustomOp2 for Trained {
         _: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let dy = dy.contiguous()?;
-        let mut dx = InputGradient::new(x);
-        dx.add_linear(&dy, &LinearWeight::trained(w.detach(), self.0))?;
-        let dw = w.track_op().then(|| linear_weight_gradient(&dy, &x.contiguous()?, self.0)).transpose()?;
-        Ok((Some(dx.finish()?), dw))
+        let (x, dy) = (x.contiguous()?, dy.contiguous()?);
+        let mut dx = InputGradient::new(&x);
+        dx.add_linear(&dy, &LinearWeight::trained(w.detach(), self.format))?;
+        let dw = w.track_op().then(|| linear_weight_gradient(&dy, &LinearInput::from(&x), self.format));
+        Ok((Some(dx.finish()?), dw.transpose()?))
     }
 }
 
@@ -217,12 +271,16 @@ mod tests {
     use crate::testing::{assert_close, normal, same_values_and_gradients, variable};
     use candle_core::Var;
 
+    fn input(x: &Tensor) -> LinearInput {
+        LinearInput::from(x)
+    }
+
     #[test]
     fn values_and_gradients_agree_with_the_definition_at_odd_sizes() {
         for (rows, inputs, outputs) in [(1, 1, 1), (1, 37, 5), (6, 3, 70), (131, 65, 33)] {
             same_values_and_gradients(
                 &[variable(1, (rows, inputs)), variable(2, (outputs, inputs))],
-                |t| linear(&t[0], &t[1].clone().into()),
+                |t| linear(&(&t[0]).into(), &t[1].clone().into()),
                 |t| plain(&t[0], &t[1]),
             );
         }
@@ -234,7 +292,7 @@ mod tests {
         let expected =
             plain(&Tensor::ones((3, 5), DType::F32, x.device()).unwrap(), &w.t().unwrap()).unwrap();
         for weight in [LinearWeight::from(w.clone()), LinearWeight::frozen(&w).unwrap()] {
-            let gradients = linear(&x, &weight).unwrap().sum_all().unwrap().backward().unwrap();
+            let gradients = linear(&input(&x), &weight).unwrap().sum_all().unwrap().backward().unwrap();
             assert!(gradients.get(&w).is_none());
             assert_close(gradients.get(&x).unwrap(), &expected, 1e-5);
         }
@@ -248,7 +306,7 @@ mod tests {
         let y = plain(&rounded(x.as_tensor()), &rounded(&narrow)).unwrap();
         let dx = plain(&rounded(&y), &rounded(&narrow).t().unwrap().contiguous().unwrap()).unwrap();
         for weight in [LinearWeight::from(narrow.clone()), LinearWeight::frozen(&narrow).unwrap()] {
-            let found = linear(&x, &weight).unwrap();
+            let found = linear(&input(&x), &weight).unwrap();
             assert_close(&found, &y, 1e-6);
             let gradients = (found * y.detach()).unwrap().sum_all().unwrap().backward().unwrap();
             assert_close(gradients.get(&x).unwrap(), &dx, 1e-5);
@@ -260,7 +318,7 @@ mod tests {
         let (x, w) = (variable(1, (20, 33)), variable(2, (9, 33)));
         let weight = LinearWeight::trained(w.as_tensor().clone(), Format::Bf16);
         let run = |y: Tensor| y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
-        let found = run(linear(&x, &weight).unwrap());
+        let found = run(linear(&input(&x), &weight).unwrap());
         let expected = run(plain(&x, &w).unwrap());
         for variable in [&x, &w] {
             assert_close(found.get(variable).unwrap(), expected.get(variable).unwrap(), 0.02);
@@ -271,15 +329,15 @@ mod tests {
     fn leading_dimensions_are_kept_and_an_empty_batch_stays_empty() {
         let w = normal(2, (5, 4));
         let weight = LinearWeight::frozen(&w).unwrap();
-        assert_eq!(linear(&normal(1, (2, 3, 4)), &weight).unwrap().dims(), &[2, 3, 5]);
-        assert_eq!(linear(&normal(1, (0, 4)), &weight).unwrap().dims(), &[0, 5]);
-        let dw = linear_weight_gradient(&normal(1, (0, 5)), &normal(1, (0, 4)), Format::F32).unwrap();
+        assert_eq!(linear(&input(&normal(1, (2, 3, 4))), &weight).unwrap().dims(), &[2, 3, 5]);
+        assert_eq!(linear(&input(&normal(1, (0, 4))), &weight).unwrap().dims(), &[0, 5]);
+        let dw = linear_weight_gradient(&normal(1, (0, 5)), &input(&normal(1, (0, 4))), Format::F32).unwrap();
         assert_close(&dw, &w.zeros_like().unwrap(), 0.0);
     }
 
     #[test]
     fn widths_that_differ_are_refused() {
-        let error = linear(&normal(1, (2, 3)), &normal(2, (5, 4)).into()).unwrap_err().to_string();
+        let error = linear(&input(&normal(1, (2, 3))), &normal(2, (5, 4)).into()).unwrap_err().to_string();
         assert!(error.contains("does not fit weight"), "{error}");
     }
 }

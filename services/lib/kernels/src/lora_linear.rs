@@ -1,14 +1,16 @@
 //! A frozen linear map with a low-rank update (Hu et al., 2021, "LoRA"; PEFT's `lora.Linear`) as one operation.
 
+use std::sync::Arc;
+
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
     DropoutMask, LinearWeight,
     composed::gradients,
     cpu::{floats, for_rows, matrix, slice, tensor},
-    gemm::{Left, Tiles, Write},
-    linear::{self, InputGradient, linear, sizes},
-    matmul::{self, Operand, Sizes},
+    gemm::{Format, Left, Term, Tiles, products},
+    linear::{self, InputGradient, LinearInput, linear, sizes},
+    matmul::{self, Operand, Right, Sizes},
 };
 
 mod rows;
@@ -59,33 +61,37 @@ impl LoraPair {
 /// # Errors
 /// When shapes or dtypes don't fit.
 pub fn lora_linear(
-    x: &Tensor,
+    x: &LinearInput,
     w: &LinearWeight,
     pair: Option<&LoraPair>,
     mask: Option<DropoutMask>,
 ) -> Result<Tensor> {
     let Some(pair) = pair else { return linear(x, w) };
-    pair.check(sizes(x.shape(), w.dims()?)?)?;
+    let values = x.tensor();
+    pair.check(sizes(values.shape(), w.dims()?)?)?;
     let scale = pair.scale as f32;
-    if !x.device().is_cpu() {
-        return plain(x, &w.tensor()?, &pair.a.tensor()?, &pair.b.tensor()?, scale, mask);
+    if !values.device().is_cpu() {
+        return plain(values, &w.tensor()?, &pair.a.tensor()?, &pair.b.tensor()?, scale, mask);
     }
-    let x = x.contiguous()?;
     match (pair.a.as_tensor(), pair.b.as_tensor()) {
-        (Some(a), Some(b)) => x.apply_op3(a, b, LoraLinear { weight: w.detach(), scale, mask }),
-        _ => serve(&x, w, pair, mask),
+        (Some(a), Some(b)) => {
+            let tiles = x.tiles(w.format())?;
+            values.contiguous()?.apply_op3(a, b, LoraLinear { tiles, weight: w.detach(), scale, mask })
+        }
+        _ => serve(x, w, pair, mask),
     }
 }
 
 /// [`lora_linear`] with a packed pair, for answers alone: no tape.
-fn serve(x: &Tensor, w: &LinearWeight, pair: &LoraPair, mask: Option<DropoutMask>) -> Result<Tensor> {
-    let base = sizes(x.shape(), w.dims()?)?;
-    let (weight, a, b, values) = (w.read()?, pair.a.read()?, pair.b.read()?, floats(x)?);
-    let mut y = vec![0_f32; base.rows * base.outputs];
+fn serve(x: &LinearInput, w: &LinearWeight, pair: &LoraPair, mask: Option<DropoutMask>) -> Result<Tensor> {
+    let base = sizes(x.tensor().shape(), w.dims()?)?;
+    let contiguous = x.tensor().contiguous()?;
+    let (tiles, values) = (x.tiles(w.format())?, floats(&contiguous)?);
+    let (weight, a, b) = (w.read()?, pair.a.read()?, pair.b.read()?);
     let update =
         Update { a: a.operand(), b: b.operand(), rank: pair.rank()?, scale: pair.scale as f32, mask };
-    forward(&mut y, &values, weight.operand(), base, &update);
-    tensor(y, linear::output_shape(x.shape(), base.outputs))
+    let y = forward(&tiles, &values, weight.operand(), base, &update);
+    tensor(y, linear::output_shape(x.tensor().shape(), base.outputs))
 }
 
 /// A pair to multiply by.
@@ -97,21 +103,22 @@ struct Update<'a> {
     mask: Option<DropoutMask>,
 }
 
-/// The sum of both maps; the input is packed once where both read the same.
-fn forward(y: &mut [f32], x: &[f32], w: Operand<'_>, sizes: Sizes, update: &Update<'_>) {
-    let Sizes { rows, inputs, outputs } = sizes;
-    let packed = Tiles::pack(Left::Rows(x), rows, inputs, w.format(), 1.0);
-    matmul::forward_packed(y, Write::Set, &packed, w, outputs);
-    let mut low = vec![0_f32; rows * update.rank];
-    if update.mask.is_none() && update.a.format() == w.format() {
-        matmul::forward_packed(&mut low, Write::Set, &packed, update.a, update.rank);
-    } else {
-        let dropped = update.mask.map(|mask| drop_out(x, inputs, mask));
-        let down = Sizes { rows, inputs, outputs: update.rank };
-        matmul::forward(&mut low, Write::Set, dropped.as_deref().unwrap_or(x), update.a, down, 1.0);
+/// The sum of both maps, for an input as numbers and in tiles of the weight's format. The output is written once.
+fn forward(tiles: &Tiles, x: &[f32], w: Operand<'_>, sizes: Sizes, update: &Update<'_>) -> Vec<f32> {
+    let low = down(tiles, x, w.format(), sizes, update);
+    let up = Sizes { inputs: update.rank, ..sizes };
+    let low = Tiles::pack(Left::Rows(&low), sizes.rows, update.rank, update.b.format(), update.scale);
+    products(&[Term { a: tiles, b: &w.forward(sizes) }, Term { a: &low, b: &update.b.forward(up) }])
+}
+
+/// `dropout(x) A^T`, [rows, r].
+fn down(tiles: &Tiles, x: &[f32], format: Format, sizes: Sizes, update: &Update<'_>) -> Vec<f32> {
+    let down = Sizes { outputs: update.rank, ..sizes };
+    if update.mask.is_none() && update.a.format() == format && format == Format::Bf16 {
+        return products(&[Term { a: tiles, b: &update.a.forward(down) }]);
     }
-    let up = Sizes { rows, inputs: update.rank, outputs };
-    matmul::forward(y, Write::Add, &low, update.b, up, update.scale);
+    let dropped = update.mask.map(|mask| drop_out(x, sizes.inputs, mask));
+    matmul::forward(dropped.as_deref().unwrap_or(x), update.a, down)
 }
 
 /// Gradients of the update in [`lora_linear`] for the output gradient `dy` [.., out]: those of A [r, in] and B [out, r] are
@@ -149,36 +156,19 @@ pub fn lora_backward(
         values
     };
 
-    let mut low = vec![0_f32; rows * rank];
-    matmul::forward(&mut low, Write::Set, dropped, a.operand(), down, 1.0); // [rows, r]
-    let mut db = vec![0_f32; outputs * rank];
-    matmul::weight_gradient(&mut db, Write::Set, &dy, &low, up, (1.0, format));
-    let mut dlow = low;
-    matmul::input_gradient(&mut dlow, Write::Set, &dy, b.operand(), up, 1.0);
-    let dlow = scaled(dlow); // [rows, r]
-    let mut da = vec![0_f32; rank * inputs];
-    matmul::weight_gradient(&mut da, Write::Set, &dlow, dropped, down, (1.0, format));
-    add_input_gradient(dx, &dlow, a.operand(), down, mask);
+    let low = matmul::forward(dropped, a.operand(), down); // [rows, r]
+    let db = matmul::weight_gradient(&dy, &Right::activations(&low, rows, rank, format), up);
+    let dlow = scaled(matmul::input_gradient(&dy, b.operand(), up)); // [rows, r]
+    let da = matmul::weight_gradient(&dlow, &Right::activations(dropped, rows, inputs, format), down);
+    match mask {
+        None => dx.add_product(&dlow, &pair.a, down),
+        Some(mask) => {
+            let mut through = matmul::input_gradient(&dlow, a.operand(), down);
+            for_rows(&mut through, even(inputs), |first, part| mask.apply(first * even(inputs), part));
+            dx.add_apart(through);
+        }
+    }
     Ok((tensor(da, (rank, inputs))?, tensor(scaled(db), (outputs, rank))?))
-}
-
-fn add_input_gradient(
-    dx: &mut InputGradient,
-    dlow: &[f32],
-    a: Operand<'_>,
-    down: Sizes,
-    mask: Option<DropoutMask>,
-) {
-    let (sum, write) = dx.host();
-    let Some(mask) = mask else { return matmul::input_gradient(sum, write, dlow, a, down, 1.0) };
-    let mut through = vec![0_f32; down.rows * down.inputs];
-    matmul::input_gradient(&mut through, Write::Set, dlow, a, down, 1.0);
-    for_rows(sum, even(down.inputs), |first, part| {
-        let start = first * even(down.inputs);
-        let mut gradient = through[start..start + part.len()].to_vec();
-        mask.apply(start, &mut gradient);
-        part.iter_mut().zip(gradient).for_each(|(sum, gradient)| *sum += gradient);
-    });
 }
 
 fn drop_out(x: &[f32], width: usize, mask: DropoutMask) -> Vec<f32> {
@@ -218,6 +208,7 @@ fn plain(
 }
 
 struct LoraLinear {
+    tiles: Arc<Tiles>,
     weight: LinearWeight,
     scale: f32,
     mask: Option<DropoutMask>,
@@ -239,9 +230,8 @@ impl CustomOp3 for LoraLinear {
     ) -> Result<(CpuStorage, Shape)> {
         let (a, b) = (Operand::from(matrix(s2, l2)?), Operand::from(matrix(s3, l3)?));
         let base = sizes(l1.shape(), self.weight.dims()?)?;
-        let mut y = vec![0_f32; base.rows * base.outputs];
         let update = Update { a, b, rank: l2.shape().dims2()?.0, scale: self.scale, mask: self.mask };
-        forward(&mut y, slice(s1, l1)?, self.weight.read()?.operand(), base, &update);
+        let y = forward(&self.tiles, slice(s1, l1)?, self.weight.read()?.operand(), base, &update);
         Ok((CpuStorage::F32(y), linear::output_shape(l1.shape(), base.outputs)))
     }
 
@@ -282,7 +272,7 @@ mod tests {
                 let w = normal(9, (outputs, inputs));
                 same_values_and_gradients(
                     &[variable(1, (rows, inputs)), variable(2, (rank, inputs)), variable(3, (outputs, rank))],
-                    |t| lora_linear(&t[0], &w.clone().into(), Some(&pair(&t[1], &t[2])), mask),
+                    |t| lora_linear(&(&t[0]).into(), &w.clone().into(), Some(&pair(&t[1], &t[2])), mask),
                     |t| plain(&t[0], &w, &t[1], &t[2], 0.5, mask),
                 );
             }
@@ -293,7 +283,11 @@ mod tests {
     fn without_a_pair_it_is_the_linear_map() {
         let (x, w) = (normal(1, (3, 4)), normal(2, (5, 4)));
         let w = w.into();
-        assert_close(&lora_linear(&x, &w, None, None).unwrap(), &linear(&x, &w).unwrap(), 0.0);
+        assert_close(
+            &lora_linear(&(&x).into(), &w, None, None).unwrap(),
+            &linear(&(&x).into(), &w).unwrap(),
+            0.0,
+        );
     }
 
     #[test]
@@ -308,8 +302,12 @@ mod tests {
                 scale: 0.5,
                 dropout: 0.0,
             };
-            let found = lora_linear(&x, &weight, Some(&packed), None).unwrap();
-            assert_close(&found, &lora_linear(&x, &weight, Some(&pair(&a, &b)), None).unwrap(), 0.0);
+            let found = lora_linear(&(&x).into(), &weight, Some(&packed), None).unwrap();
+            assert_close(
+                &found,
+                &lora_linear(&(&x).into(), &weight, Some(&pair(&a, &b)), None).unwrap(),
+                0.0,
+            );
         }
     }
 
@@ -328,7 +326,7 @@ mod tests {
     fn a_pair_for_another_shape_is_refused() {
         let (x, w) = (normal(1, (3, 4)), normal(2, (5, 4)));
         let wrong = pair(&normal(3, (2, 3)), &normal(4, (5, 2)));
-        let error = lora_linear(&x, &w.into(), Some(&wrong), None).unwrap_err().to_string();
+        let error = lora_linear(&(&x).into(), &w.into(), Some(&wrong), None).unwrap_err().to_string();
         assert!(error.contains("do not fit a weight [5, 4]"), "{error}");
     }
 }

@@ -1,8 +1,13 @@
-//! The three products of a linear map on slices, and which form of the weight each of them reads.
+//! The three products of a linear map on slices, and which forms of their factors they are made from.
+
+use std::ops::Range;
 
 use crate::{
     cpu::Matrix,
-    gemm::{COLUMNS, Format, Left, Leftward, Packed, Panels, Rows, Tiles, Turned, Unpacked, Write, product},
+    gemm::{
+        COLUMNS, Format, Left, LeftPart, Leftward, Line, Packed, Panels, RightPart, Rows, Term, Tiles,
+        Turned, Unpacked, Write, product, products,
+    },
 };
 
 /// The weight [outputs, inputs] of a linear map.
@@ -22,12 +27,115 @@ impl<'a> From<Matrix<'a>> for Operand<'a> {
     }
 }
 
-impl Operand<'_> {
+impl<'a> Operand<'a> {
     pub(crate) fn format(&self) -> Format {
         match self {
             Self::Packed(packed) => packed.format(),
             Self::Rows(_, format) => *format,
         }
+    }
+
+    /// The right factor of `x W^T`.
+    pub(crate) fn forward(self, sizes: Sizes) -> Right<'a> {
+        let (across, along) = (sizes.outputs, sizes.inputs);
+        match self {
+            Self::Packed(packed) => Right::Packed(packed),
+            Self::Rows(data, format) => Right::Rows(Rows { data, across, along, format, turned: true }),
+        }
+    }
+
+    /// The right factor of `dy W`.
+    pub(crate) fn backward(self, sizes: Sizes) -> Right<'a> {
+        let (across, along) = (sizes.inputs, sizes.outputs);
+        match self {
+            Self::Packed(packed) => Right::Turned(Turned(packed)),
+            Self::Rows(data, format) => Right::Rows(Rows { data, across, along, format, turned: false }),
+        }
+    }
+}
+
+/// A right factor in one of its forms.
+pub(crate) enum Right<'a> {
+    Packed(&'a Packed),
+    Turned(Turned<'a>),
+    Rows(Rows<'a>),
+    /// Packed for the occasion.
+    Made(Packed),
+}
+
+impl<'a> Right<'a> {
+    /// Activations [along, across], the sum running down their rows.
+    pub(crate) fn activations(x: &'a [f32], along: usize, across: usize, format: Format) -> Self {
+        match format {
+            Format::Bf16 => Self::Made(Packed::across(x, along, across)),
+            Format::F32 => Self::Rows(Rows { data: Matrix::F32(x), across, along, format, turned: false }),
+        }
+    }
+
+    fn panels(&self) -> &dyn Panels {
+        match self {
+            Self::Packed(packed) => *packed,
+            Self::Turned(turned) => turned,
+            Self::Rows(rows) => rows,
+            Self::Made(packed) => packed,
+        }
+    }
+}
+
+impl Panels for Right<'_> {
+    fn format(&self) -> Format {
+        self.panels().format()
+    }
+
+    fn size(&self) -> (usize, usize) {
+        self.panels().size()
+    }
+
+    fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> RightPart<'a> {
+        self.panels().panel(index, range, scratch)
+    }
+}
+
+/// A left factor in one of its forms.
+pub(crate) enum Factor<'a> {
+    Tiles(Tiles),
+    Unpacked(Unpacked<'a>),
+}
+
+impl<'a> Factor<'a> {
+    /// A matrix [rows, depth] that meets so many columns. It is packed, unless they are so few that it is better read as it lies:
+    /// both give the same bits.
+    pub(crate) fn new(left: Left<'a>, (rows, depth): (usize, usize), format: Format, columns: usize) -> Self {
+        if format == Format::F32 && columns <= COLUMNS {
+            Self::Unpacked(Unpacked { left, rows, depth })
+        } else {
+            Self::Tiles(Tiles::pack(left, rows, depth, format, 1.0))
+        }
+    }
+
+    fn leftward(&self) -> &dyn Leftward {
+        match self {
+            Self::Tiles(tiles) => tiles,
+            Self::Unpacked(unpacked) => unpacked,
+        }
+    }
+}
+
+impl Leftward for Factor<'_> {
+    fn format(&self) -> Format {
+        self.leftward().format()
+    }
+
+    fn rows(&self) -> usize {
+        self.leftward().rows()
+    }
+
+    fn depth(&self) -> usize {
+        self.leftward().depth()
+    }
+
+    fn tile(&self, index: usize, range: Range<usize>) -> LeftPart<'_> {
+        self.leftward().tile(index, range)
     }
 }
 
@@ -39,78 +147,30 @@ pub(crate) struct Sizes {
     pub(crate) outputs: usize,
 }
 
-/// `y [rows, outputs] = scale * x [rows, inputs] w [outputs, inputs]^T`.
-pub(crate) fn forward(y: &mut [f32], write: Write, x: &[f32], w: Operand<'_>, sizes: Sizes, scale: f32) {
-    let factor =
-        Factor { left: Left::Rows(x), rows: sizes.rows, depth: sizes.inputs, columns: sizes.outputs, scale };
-    factor.with(w.format(), &mut |x| forward_packed(y, write, x, w, sizes.outputs));
+/// `x [rows, inputs] w [outputs, inputs]^T`, which is [rows, outputs].
+pub(crate) fn forward(x: &[f32], w: Operand<'_>, sizes: Sizes) -> Vec<f32> {
+    let x = Factor::new(Left::Rows(x), (sizes.rows, sizes.inputs), w.format(), sizes.outputs);
+    products(&[Term { a: &x, b: &w.forward(sizes) }])
 }
 
-/// [`forward`] for an input that several weights share.
-pub(crate) fn forward_packed(y: &mut [f32], write: Write, x: &dyn Leftward, w: Operand<'_>, outputs: usize) {
-    match w {
-        Operand::Packed(packed) => product(y, write, x, packed),
-        Operand::Rows(data, format) => {
-            let w = Rows { data, across: outputs, along: x.depth(), format, turned: true };
-            product(y, write, x, &w);
-        }
-    }
+/// `dy [rows, outputs] w [outputs, inputs]`, which is [rows, inputs].
+pub(crate) fn input_gradient(dy: &[f32], w: Operand<'_>, sizes: Sizes) -> Vec<f32> {
+    let dy = Factor::new(Left::Rows(dy), (sizes.rows, sizes.outputs), w.format(), sizes.inputs);
+    products(&[Term { a: &dy, b: &w.backward(sizes) }])
 }
 
-/// `dx [rows, inputs] = scale * dy [rows, outputs] w [outputs, inputs]`.
-pub(crate) fn input_gradient(
-    dx: &mut [f32],
-    write: Write,
-    dy: &[f32],
-    w: Operand<'_>,
-    sizes: Sizes,
-    scale: f32,
-) {
-    let Sizes { rows, inputs, outputs } = sizes;
-    let factor = Factor { left: Left::Rows(dy), rows, depth: outputs, columns: inputs, scale };
-    factor.with(w.format(), &mut |dy| match w {
-        Operand::Packed(packed) => product(dx, write, dy, &Turned(packed)),
-        Operand::Rows(data, format) => {
-            let w = Rows { data, across: inputs, along: outputs, format, turned: false };
-            product(dx, write, dy, &w);
-        }
-    });
+/// `dy [rows, outputs]^T x [rows, inputs]`, which is [outputs, inputs], summed over the rows in order.
+pub(crate) fn weight_gradient(dy: &[f32], x: &Right<'_>, sizes: Sizes) -> Vec<f32> {
+    products(&[Term { a: &columns(dy, sizes, x.format()), b: x }])
 }
 
-/// `dw [outputs, inputs] = scale * dy [rows, outputs]^T x [rows, inputs]`, summed over the rows in order.
-pub(crate) fn weight_gradient(
-    dw: &mut [f32],
-    write: Write,
-    dy: &[f32],
-    x: &[f32],
-    sizes: Sizes,
-    (scale, format): (f32, Format),
-) {
-    let Sizes { rows, inputs, outputs } = sizes;
-    let x = Rows { data: Matrix::F32(x), across: inputs, along: rows, format, turned: false };
-    let factor = Factor { left: Left::Columns(dy), rows: outputs, depth: rows, columns: inputs, scale };
-    factor.with(format, &mut |dy| product(dw, write, dy, &x));
+/// Adds [`weight_gradient`] to `dw`.
+pub(crate) fn add_weight_gradient(dw: &mut [f32], dy: &[f32], x: &Right<'_>, sizes: Sizes) {
+    product(dw, Write::Add, &columns(dy, sizes, x.format()), x);
 }
 
-/// `scale` times a matrix [rows, depth], to be multiplied by one of so many columns.
-struct Factor<'a> {
-    left: Left<'a>,
-    rows: usize,
-    depth: usize,
-    columns: usize,
-    scale: f32,
-}
-
-impl Factor<'_> {
-    /// Packs the factor, unless it meets so few columns that it is better read as it lies: both give the same bits.
-    fn with(&self, format: Format, work: &mut dyn FnMut(&dyn Leftward)) {
-        let Self { left, rows, depth, columns, scale } = *self;
-        if format == Format::F32 && scale == 1.0 && columns <= COLUMNS {
-            work(&Unpacked { left, rows, depth });
-        } else {
-            work(&Tiles::pack(left, rows, depth, format, scale));
-        }
-    }
+fn columns(dy: &[f32], sizes: Sizes, format: Format) -> Factor<'_> {
+    Factor::new(Left::Columns(dy), (sizes.outputs, sizes.rows), format, sizes.inputs)
 }
 
 #[cfg(test)]
@@ -146,25 +206,22 @@ mod tests {
             let at = |m: &[f32], width: usize, i: usize, j: usize| f64::from(m[i * width + j]);
             let packed = Packed::new(Matrix::F32(&w), outputs, inputs, Format::F32);
             for operand in [Operand::Packed(&packed), Operand::Rows(Matrix::F32(&w), Format::F32)] {
-                let mut y = vec![7.0; rows * outputs];
-                forward(&mut y, Write::Set, &x, operand, sizes, 1.0);
                 close(
-                    &y,
+                    &forward(&x, operand, sizes),
                     &reference(rows, outputs, inputs, |i, j, l| at(&x, inputs, i, l) * at(&w, inputs, j, l)),
                 );
 
-                let mut dx = vec![1.0; rows * inputs];
-                input_gradient(&mut dx, Write::Add, &dy, operand, sizes, 0.5);
                 let expected =
                     reference(rows, inputs, outputs, |i, j, l| at(&dy, outputs, i, l) * at(&w, inputs, l, j));
-                close(&dx, &expected.iter().map(|v| 1.0 + 0.5 * v).collect::<Vec<_>>());
+                close(&input_gradient(&dy, operand, sizes), &expected);
             }
-            let mut dw = vec![7.0; outputs * inputs];
-            weight_gradient(&mut dw, Write::Set, &dy, &x, sizes, (1.0, Format::F32));
-            close(
-                &dw,
-                &reference(outputs, inputs, rows, |i, j, l| at(&dy, outputs, l, i) * at(&x, inputs, l, j)),
-            );
+            let expected =
+                reference(outputs, inputs, rows, |i, j, l| at(&dy, outputs, l, i) * at(&x, inputs, l, j));
+            let x = Right::activations(&x, rows, inputs, Format::F32);
+            let mut dw = weight_gradient(&dy, &x, sizes);
+            close(&dw, &expected);
+            add_weight_gradient(&mut dw, &dy, &x, sizes);
+            close(&dw, &expected.iter().map(|v| 2.0 * v).collect::<Vec<_>>());
         }
     }
 }

@@ -1,11 +1,13 @@
 //! RMSNorm (Zhang and Sennrich, 2019; transformers' `LlamaRMSNorm`): `y = w * x / sqrt(mean(x^2) + eps)`, row by row.
 
+use std::mem::MaybeUninit;
+
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use crate::{
     composed::gradients,
-    cpu::{floats, for_rows, rows_and_width, rows_per_task, slice, tensor},
+    cpu::{floats, new_rows, rows_and_width, rows_per_task, slice, tensor},
     simd::{dispatch, dot, madd},
 };
 
@@ -42,14 +44,18 @@ pub fn rms_norm_backward(
         bail!("rms_norm: gradient {:?} does not fit input {:?}", dy.shape(), x.shape());
     }
     let (values, scales, gradient) = (floats(x)?, floats(weight)?, floats(dy)?);
-    let mut dx = match add {
-        Some(add) => floats(add)?.to_vec(),
-        None => vec![0.0; values.len()],
+    let past = add.map(floats).transpose()?;
+    if past.as_ref().is_some_and(|past| past.len() != values.len()) {
+        bail!("rms_norm: a gradient to add that does not fit input {:?}", x.shape());
+    }
+    // SAFETY: a piece is whole rows, of which `input_gradient` sets each number.
+    let dx = unsafe {
+        new_rows(values.len(), width, |first, part| {
+            let range = first * width..first * width + part.len();
+            let past = past.as_ref().map(|past| &past[range.clone()]);
+            input_gradient(part, past, &values[range.clone()], &scales, &gradient[range], eps as f32);
+        })
     };
-    for_rows(&mut dx, width, |first, part| {
-        let range = first * width..first * width + part.len();
-        input_gradient(part, &values[range.clone()], &scales, &gradient[range], eps as f32);
-    });
     let dw = wants_weight.then(|| tensor(weight_gradient(&values, &gradient, width, eps as f32), width));
     Ok((tensor(dx, x.shape())?, dw.transpose()?))
 }
@@ -81,10 +87,12 @@ impl CustomOp2 for RmsNorm {
         if weight.len() != width {
             bail!("rms_norm: weight of {} for rows of {width}", weight.len());
         }
-        let mut y = vec![0_f32; x.len()];
-        for_rows(&mut y, width, |first, part| {
-            normalise(part, &x[first * width..][..part.len()], weight, self.eps);
-        });
+        // SAFETY: a piece is whole rows, of which `normalise` sets each number.
+        let y = unsafe {
+            new_rows(x.len(), width, |first, part| {
+                normalise(part, &x[first * width..][..part.len()], weight, self.eps);
+            })
+        };
         Ok((CpuStorage::F32(y), l1.shape().clone()))
     }
 
@@ -108,30 +116,47 @@ fn inverse_rms<const FMA: bool>(x: &[f32], eps: f32) -> f32 {
 }
 
 dispatch! {
-    fn normalise(y: &mut [f32], x: &[f32], weight: &[f32], eps: f32) {
+    fn normalise(y: &mut [MaybeUninit<f32>], x: &[f32], weight: &[f32], eps: f32) {
         for (y, x) in y.chunks_exact_mut(weight.len()).zip(x.chunks_exact(weight.len())) {
             let inverse = inverse_rms::<FMA>(x, eps);
             for i in 0..weight.len() {
-                y[i] = weight[i] * (x[i] * inverse);
+                y[i].write(weight[i] * (x[i] * inverse));
             }
         }
     }
 }
 
 dispatch! {
-    /// Adds `inverse * (w dy - x * inverse^2 * mean(w dy x))` to each row of `dx`.
-    fn input_gradient(dx: &mut [f32], x: &[f32], weight: &[f32], dy: &[f32], eps: f32) {
+    /// Sets each row of `dx` to `inverse * (w dy - x * inverse^2 * mean(w dy x))`, plus what went past the norm.
+    fn input_gradient(
+        dx: &mut [MaybeUninit<f32>],
+        past: Option<&[f32]>,
+        x: &[f32],
+        weight: &[f32],
+        dy: &[f32],
+        eps: f32,
+    ) {
         let width = weight.len();
         let mut scaled = vec![0_f32; width];
         let rows = dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(dy.chunks_exact(width));
-        for ((dx, x), dy) in rows {
+        for (row, ((dx, x), dy)) in rows.enumerate() {
             let inverse = inverse_rms::<FMA>(x, eps);
             for i in 0..width {
                 scaled[i] = weight[i] * dy[i] * inverse;
             }
             let along = dot::<FMA>(&scaled, x) * inverse * inverse / width as f32;
-            for i in 0..width {
-                dx[i] += madd::<FMA>(-along, x[i], scaled[i]);
+            match past {
+                Some(past) => {
+                    let past = &past[row * width..][..width];
+                    for i in 0..width {
+                        dx[i].write(past[i] + madd::<FMA>(-along, x[i], scaled[i]));
+                    }
+                }
+                None => {
+                    for i in 0..width {
+                        dx[i].write(madd::<FMA>(-along, x[i], scaled[i]));
+                    }
+                }
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Rotary position embedding (Su et al., 2021) in Hugging Face's layout: dimension `i` turns with dimension `i + D/2`.
 
-use std::sync::Arc;
+use std::{mem::MaybeUninit, sync::Arc};
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, bail};
 
-use crate::cpu::{for_rows, slice};
+use crate::cpu::{new_rows, slice};
 
 /// How rotary frequencies are changed for contexts longer than the model was first trained for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -136,8 +136,13 @@ impl CustomOp1 for Turn {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (_, width) = layout.shape().dims2()?;
-        let mut y = slice(storage, layout)?.to_vec();
-        for_rows(&mut y, width, |first, rows| self.0.turn(first, rows, width));
+        let x = slice(storage, layout)?;
+        // SAFETY: a piece is whole rows of whole heads, of which `turn` sets each number.
+        let y = unsafe {
+            new_rows(x.len(), width, |first, rows| {
+                self.0.turn(first, rows, &x[first * width..][..rows.len()], width);
+            })
+        };
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 
@@ -147,19 +152,19 @@ impl CustomOp1 for Turn {
 }
 
 impl Rotation {
-    /// Turns rows of heads in place, the first of which belongs to token `first`.
-    fn turn(&self, first: usize, rows: &mut [f32], width: usize) {
+    /// Sets rows to turned rows of heads, the first of which belongs to token `first`.
+    fn turn(&self, first: usize, to: &mut [MaybeUninit<f32>], from: &[f32], width: usize) {
         let half = self.angles.half;
         let sign = if self.inverse { -1.0 } else { 1.0 };
-        for (row, heads) in rows.chunks_exact_mut(width).enumerate() {
+        for (row, (to, from)) in to.chunks_exact_mut(width).zip(from.chunks_exact(width)).enumerate() {
             let angles = (first + row) * half..(first + row + 1) * half;
             let (cos, sin) = (&self.angles.cos[angles.clone()], &self.angles.sin[angles]);
-            for head in heads.chunks_exact_mut(2 * half) {
-                let (low, high) = head.split_at_mut(half);
+            for (to, from) in to.chunks_exact_mut(2 * half).zip(from.chunks_exact(2 * half)) {
+                let ((to_low, to_high), (low, high)) = (to.split_at_mut(half), from.split_at(half));
                 for i in 0..half {
                     let (a, b, s) = (low[i], high[i], sign * sin[i]);
-                    low[i] = a * cos[i] - b * s;
-                    high[i] = b * cos[i] + a * s;
+                    to_low[i].write(a * cos[i] - b * s);
+                    to_high[i].write(b * cos[i] + a * s);
                 }
             }
         }

@@ -72,6 +72,25 @@ pub(crate) fn sum_lanes<const N: usize>(mut lanes: [f32; N]) -> f32 {
     lanes[0]
 }
 
+/// The greater of two numbers, the second one if the first is not a number: one instruction, unlike `f32::max`.
+#[inline(always)]
+pub(crate) fn greater(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The greatest of some numbers, minus infinity if there are none.
+#[inline(always)]
+pub(crate) fn greatest(values: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    for block in blocks {
+        for (lane, value) in lanes.iter_mut().zip(block) {
+            *lane = greater(*value, *lane);
+        }
+    }
+    rest.iter().chain(&lanes).fold(f32::NEG_INFINITY, |greatest, value| greater(*value, greatest))
+}
+
 /// `e^x` to about one unit in the last place, 0 below the normal range (Cody and Waite's reduction, then a polynomial).
 #[inline(always)]
 pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
@@ -80,14 +99,16 @@ pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
     const LN2_LOW: f32 = -2.121_944_4e-4;
     // Outside these bounds the result is not a normal number.
     let clamped = x.clamp(-87.3, 88.3);
-    let n = madd::<FMA>(clamped, std::f32::consts::LOG2_E, MAGIC) - MAGIC;
+    let shifted = madd::<FMA>(clamped, std::f32::consts::LOG2_E, MAGIC);
+    let n = shifted - MAGIC;
     let r = madd::<FMA>(n, -LN2_LOW, madd::<FMA>(n, -LN2_HIGH, clamped));
     let mut p = 1.987_569_2e-4;
     for coefficient in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
         p = madd::<FMA>(p, r, coefficient);
     }
     p = madd::<FMA>(p * r, r, r) + 1.0;
-    let scale = f32::from_bits((((n as i32) + 127) << 23) as u32);
+    // The whole number is in the low bits of the shifted one; a cast would not be done in lanes.
+    let scale = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
     if x < -87.3 { 0.0 } else { p * scale }
 }
 

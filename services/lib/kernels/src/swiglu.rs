@@ -1,10 +1,12 @@
 //! SwiGLU (Shazeer, 2020; transformers' `LlamaMLP`): `silu(gate) * up`, element by element.
 
+use std::mem::MaybeUninit;
+
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
     composed::gradients,
-    cpu::{floats, for_row_pairs, for_rows, slice, tensor},
+    cpu::{floats, new_row_pairs, new_rows, slice, tensor},
     simd::{dispatch, madd, sigmoid},
 };
 
@@ -33,12 +35,13 @@ pub fn swiglu_backward(gate: &Tensor, up: &Tensor, dy: &Tensor) -> Result<(Tenso
         bail!("swiglu: gradient {:?} does not fit {:?}", dy.shape(), gate.shape());
     }
     let (g, u, gradient) = (floats(gate)?, floats(up)?, floats(dy)?);
-    let mut dg = vec![0_f32; g.len()];
-    let mut du = vec![0_f32; g.len()];
-    for_row_pairs((&mut dg, &mut du), 1, |first, dg, du| {
-        let range = first..first + dg.len();
-        backward(dg, du, &g[range.clone()], &u[range.clone()], &gradient[range]);
-    });
+    // SAFETY: `backward` sets as many numbers as there are.
+    let (dg, du) = unsafe {
+        new_row_pairs(g.len(), |first, dg, du| {
+            let range = first..first + dg.len();
+            backward(dg, du, &g[range.clone()], &u[range.clone()], &gradient[range]);
+        })
+    };
     Ok((tensor(dg, gate.shape())?, tensor(du, gate.shape())?))
 }
 
@@ -66,11 +69,13 @@ impl CustomOp2 for SwiGlu {
         if l1.shape() != l2.shape() {
             bail!("swiglu: gate {:?} and up {:?} differ", l1.shape(), l2.shape());
         }
-        let mut y = vec![0_f32; gate.len()];
-        for_rows(&mut y, 1, |first, part| {
-            let range = first..first + part.len();
-            forward(part, &gate[range.clone()], &up[range]);
-        });
+        // SAFETY: `forward` sets as many numbers as there are.
+        let y = unsafe {
+            new_rows(gate.len(), 1, |first, part| {
+                let range = first..first + part.len();
+                forward(part, &gate[range.clone()], &up[range]);
+            })
+        };
         Ok((CpuStorage::F32(y), l1.shape().clone()))
     }
 
@@ -87,21 +92,27 @@ impl CustomOp2 for SwiGlu {
 }
 
 dispatch! {
-    fn forward(y: &mut [f32], gate: &[f32], up: &[f32]) {
+    fn forward(y: &mut [MaybeUninit<f32>], gate: &[f32], up: &[f32]) {
         for ((y, g), u) in y.iter_mut().zip(gate).zip(up) {
-            *y = *g * sigmoid::<FMA>(*g) * *u;
+            y.write(*g * sigmoid::<FMA>(*g) * *u);
         }
     }
 }
 
 dispatch! {
-    fn backward(dg: &mut [f32], du: &mut [f32], gate: &[f32], up: &[f32], dy: &[f32]) {
+    fn backward(
+        dg: &mut [MaybeUninit<f32>],
+        du: &mut [MaybeUninit<f32>],
+        gate: &[f32],
+        up: &[f32],
+        dy: &[f32],
+    ) {
         for ((((dg, du), g), u), dy) in dg.iter_mut().zip(du).zip(gate).zip(up).zip(dy) {
             let s = sigmoid::<FMA>(*g);
             let silu = *g * s;
             // d silu / d gate = s + g s (1 - s)
-            *dg = dy * u * madd::<FMA>(silu, 1.0 - s, s);
-            *du = dy * silu;
+            dg.write(dy * u * madd::<FMA>(silu, 1.0 - s, s));
+            du.write(dy * silu);
         }
     }
 }

@@ -64,6 +64,22 @@ impl LinearWeight {
         Self(Kind::Tensor { tensor, format })
     }
 
+    /// The numbers as they are now, packed for several products: for a weight that a step reads and an optimizer then changes. A
+    /// weight that is packed, that a tape follows, or that lies on another device is given as it is.
+    ///
+    /// # Errors
+    /// When the tensor is no contiguous matrix of f32 or bf16.
+    pub fn packed(&self) -> Result<Self> {
+        match &self.0 {
+            Kind::Tensor { tensor, format } if tensor.device().is_cpu() && !tensor.track_op() => {
+                let (outputs, inputs) = tensor.dims2()?;
+                let packed = Packed::new(weight(tensor)?.matrix(), outputs, inputs, *format);
+                Ok(Self(Kind::Packed(Arc::new(packed))))
+            }
+            _ => Ok(self.clone()),
+        }
+    }
+
     /// In which format it is multiplied.
     pub fn format(&self) -> Format {
         match &self.0 {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
-use rootstock_kernels::{Format, Random, RotaryTable, Segments, embedding, linear, rms_norm};
+use rootstock_kernels::{Format, LinearInput, Random, RotaryTable, Segments, embedding, linear, rms_norm};
 
 use crate::{
     Adapter, Config, EMBEDDING, FINAL_NORM, HEAD, KvCache, ModelError, Projection,
@@ -204,7 +204,7 @@ impl Decoder {
         }
         let last = if last.len() == ids.len() { x } else { x.index_select(&self.index(last)?, 0)? }; // [B, H]
         let normed = rms_norm(&last, self.norm.numbers(), self.config.rms_norm_eps)?;
-        Ok(linear(&normed, self.head().numbers())?) // [B, V]
+        Ok(linear(&LinearInput::from(&normed), self.head().numbers())?) // [B, V]
     }
 
     fn index(&self, rows: Vec<u32>) -> Result<Tensor, ModelError> {
@@ -220,7 +220,7 @@ impl Decoder {
         self.check_ids(ids)?;
         let segments = Segments::new(&[ids.len()]);
         let hidden = self.hidden(ids, &segments, adapter)?; // [S, H]
-        Ok(linear(&hidden, self.head().numbers())?) // [S, V]
+        Ok(linear(&LinearInput::from(&hidden), self.head().numbers())?) // [S, V]
     }
 
     /// Normed hidden states [T, H] of packed sequences.

@@ -3,8 +3,9 @@
 
 use candle_core::Tensor;
 use rootstock_kernels::{
-    Attended, DropoutKey, DropoutMask, Heads, LoraPair, LoraRows, Rotation, Segments, add, attention_cached,
-    attention_forward, lora_linear, lora_linear_rows, rms_norm, rotary, swiglu,
+    Attended, DropoutKey, DropoutMask, Heads, LinearInput, LinearWeight, LoraPair, LoraRows, Rotation,
+    Segments, add, attention_cached, attention_forward, lora_linear, lora_linear_rows, rms_norm, rotary,
+    swiglu,
 };
 
 use crate::{
@@ -58,6 +59,8 @@ pub(crate) struct Layer {
 
 /// The activations of a layer, which its backward pass needs. T tokens, width H.
 pub(crate) struct Trace {
+    /// The matrices as they were multiplied, in the order of `Projection::ALL`.
+    weights: Weights,
     /// [T, H]
     input: Tensor,
     /// [T, H]
@@ -81,6 +84,9 @@ pub(crate) struct Trace {
     activated: Tensor,
 }
 
+/// The matrices of a layer, [out, in] each, packed.
+type Weights = [LinearWeight; 7];
+
 impl Layer {
     /// Takes the residual stream `x` [T, H] through the layer; gives it back [T, H], with what was computed on the way.
     pub(crate) fn forward(
@@ -89,23 +95,41 @@ impl Layer {
         pass: &Pass<'_>,
         context: &mut Context<'_, '_>,
     ) -> Result<(Tensor, Trace), ModelError> {
+        let weights = self.packed()?;
+        let project = |projection: Projection, x: &LinearInput, context: &Context<'_, '_>| {
+            self.project(projection, &weights[projection as usize], x, pass, context)
+        };
         let normed = rms_norm(x, self.input_norm.numbers(), pass.eps)?;
-        let q = self.project(Projection::Q, &normed, pass, context)?; // [T, Hq * D]
-        let k = self.project(Projection::K, &normed, pass, context)?; // [T, Hkv * D]
-        let v = self.project(Projection::V, &normed, pass, context)?; // [T, Hkv * D]
+        let input = LinearInput::from(&normed);
+        let q = project(Projection::Q, &input, context)?; // [T, Hq * D]
+        let k = project(Projection::K, &input, context)?; // [T, Hkv * D]
+        let v = project(Projection::V, &input, context)?; // [T, Hkv * D]
         let (q, k) = (rotary(&q, &pass.rotation)?, rotary(&k, &pass.rotation)?);
         let attended = self.attend((&q, &k, &v), pass.heads, context)?; // [T, Hq * D]
-        let middle = add(x, &self.project(Projection::O, &attended.output, pass, context)?)?; // [T, H]
+        let input = LinearInput::from(&attended.output);
+        let middle = add(x, &project(Projection::O, &input, context)?)?; // [T, H]
 
         let middle_normed = rms_norm(&middle, self.post_attention_norm.numbers(), pass.eps)?;
-        let gate = self.project(Projection::Gate, &middle_normed, pass, context)?; // [T, I]
-        let up = self.project(Projection::Up, &middle_normed, pass, context)?; // [T, I]
+        let input = LinearInput::from(&middle_normed);
+        let gate = project(Projection::Gate, &input, context)?; // [T, I]
+        let up = project(Projection::Up, &input, context)?; // [T, I]
         let activated = swiglu(&gate, &up)?;
-        let output = add(&middle, &self.project(Projection::Down, &activated, pass, context)?)?; // [T, H]
+        let input = LinearInput::from(&activated);
+        let output = add(&middle, &project(Projection::Down, &input, context)?)?; // [T, H]
 
         let input = x.clone();
-        let trace = Trace { input, normed, q, k, v, attended, middle, middle_normed, gate, up, activated };
+        let trace =
+            Trace { weights, input, normed, q, k, v, attended, middle, middle_normed, gate, up, activated };
         Ok((output, trace))
+    }
+
+    /// The matrices, those in training packed for this pass and its backward one.
+    fn packed(&self) -> Result<Weights, ModelError> {
+        let mut weights = self.projections.each_ref().map(|matrix| matrix.numbers().clone());
+        for weight in &mut weights {
+            *weight = weight.packed()?;
+        }
+        Ok(weights)
     }
 
     pub(crate) fn weight(&self, projection: Projection) -> &Matrix {
@@ -133,18 +157,19 @@ impl Layer {
     fn project(
         &self,
         projection: Projection,
-        x: &Tensor,
+        weight: &LinearWeight,
+        x: &LinearInput,
         pass: &Pass<'_>,
         context: &Context<'_, '_>,
     ) -> Result<Tensor, ModelError> {
         if let Context::Cached(sequences) = context {
             let groups = self.groups(projection, sequences);
-            return Ok(lora_linear_rows(x, self.weight(projection).numbers(), &groups)?);
+            return Ok(lora_linear_rows(x, weight, &groups)?);
         }
         // The backward pass is written out below, so no tape shall keep the activations alive.
         let pair = self.pair(projection, pass).map(LoraPair::detach);
         let mask = pair.as_ref().and_then(|pair| self.mask(projection, pair, pass));
-        Ok(lora_linear(x, self.weight(projection).numbers(), pair.as_ref(), mask)?)
+        Ok(lora_linear(x, weight, pair.as_ref(), mask)?)
     }
 
     /// The rows that have a pair of their own, neighbours with the same one together.

@@ -114,7 +114,7 @@ fn head(
     let (weight, targets) = (decoder.head(), &packed.targets);
     let (name, how) = (sink.wants(weight), (scale, &LossOptions::default()));
     let (loss, gradients) =
-        cross_entropy_with_gradients(&hidden, weight.numbers(), targets, how, name.is_some())?;
+        cross_entropy_with_gradients(&hidden, &weight.numbers().packed()?, targets, how, name.is_some())?;
     if let (Some(name), Some(gradient)) = (name, gradients.head) {
         sink.put(name, gradient);
     }

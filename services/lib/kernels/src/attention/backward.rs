@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Heads, KEY_BLOCK, QUERY_BLOCK, forward::transpose};
+use super::{Heads, KEY_BLOCK, LANES, QUERY_BLOCK, forward::turn};
 use crate::{
     Segments,
     cpu::Scatter,
     simd::{dispatch, dot, exp, madd},
-    tile::{COLUMNS, Left, Right, multiply},
+    tile::{Left, Right, multiply},
 };
 
 /// What the forward pass read and left, and the gradient of its output.
@@ -53,20 +53,22 @@ struct Block {
 /// Gradients of q, k and v, in their layouts.
 pub(super) fn run(inputs: &Inputs<'_>, segments: &Segments) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let heads = inputs.heads;
-    let [mut dq, mut dk, mut dv] = [inputs.q, inputs.k, inputs.v].map(|x| vec![0_f32; x.len()]);
-    {
-        let targets = [
-            Scatter::new(&mut dq, heads.query_width()),
-            Scatter::new(&mut dk, heads.key_width()),
-            Scatter::new(&mut dv, heads.key_width()),
-        ];
-        let ranges = segments.ranges().iter().filter(|rows| !rows.is_empty());
-        let tasks: Vec<Task<'_>> = ranges
-            .flat_map(|rows| {
-                (0..heads.key_value).map(|key_head| Task { inputs, rows: rows.clone(), key_head })
-            })
-            .collect();
-        tasks.par_iter().for_each(|task| task.store(&task.gradients(), &targets));
+    let [mut dq, mut dk, mut dv] = [inputs.q, inputs.k, inputs.v].map(|x| Vec::with_capacity(x.len()));
+    let targets = [
+        Scatter::fresh(&mut dq.spare_capacity_mut()[..inputs.q.len()], heads.query_width()),
+        Scatter::fresh(&mut dk.spare_capacity_mut()[..inputs.k.len()], heads.key_width()),
+        Scatter::fresh(&mut dv.spare_capacity_mut()[..inputs.v.len()], heads.key_width()),
+    ];
+    let ranges = segments.ranges().iter().filter(|rows| !rows.is_empty());
+    let tasks: Vec<Task<'_>> = ranges
+        .flat_map(|rows| (0..heads.key_value).map(|key_head| Task { inputs, rows: rows.clone(), key_head }))
+        .collect();
+    tasks.par_iter().for_each(|task| task.store(&task.gradients(), &targets));
+    // SAFETY: the segments cover all rows and the key heads all columns, and each task sets its own.
+    unsafe {
+        dq.set_len(inputs.q.len());
+        dk.set_len(inputs.k.len());
+        dv.set_len(inputs.v.len());
     }
     (dq, dk, dv)
 }
@@ -88,14 +90,14 @@ impl Task<'_> {
             for g in 0..group {
                 let column = (self.key_head * group + g) * dim;
                 // SAFETY: no two tasks share both a row and a key head, and so none writes these columns.
-                unsafe { dq.part(row, column, dim) }
-                    .copy_from_slice(&gradients.dq[(g * n + i) * dim..][..dim]);
+                unsafe { dq.copy(row, column, &gradients.dq[(g * n + i) * dim..][..dim]) };
             }
             let column = self.key_head * dim;
             // SAFETY: as above.
-            unsafe { dk.part(row, column, dim) }.copy_from_slice(&gradients.dk[i * dim..][..dim]);
-            // SAFETY: as above.
-            unsafe { dv.part(row, column, dim) }.copy_from_slice(&gradients.dv[i * dim..][..dim]);
+            unsafe {
+                dk.copy(row, column, &gradients.dk[i * dim..][..dim]);
+                dv.copy(row, column, &gradients.dv[i * dim..][..dim]);
+            }
         }
     }
 
@@ -125,14 +127,14 @@ dispatch! {
         for first_key in (0..n).step_by(KEY_BLOCK) {
             let count = KEY_BLOCK.min(n - first_key);
             let (width, offset) = (task.inputs.heads.key_width(), task.key_offset(first_key));
-            transpose(&mut block.keys, &task.inputs.k[offset..], width, count, dim);
-            transpose(&mut block.values, &task.inputs.v[offset..], width, count, dim);
+            turn(&mut block.keys, 0, &task.inputs.k[offset..], (width, count, dim));
+            turn(&mut block.values, 0, &task.inputs.v[offset..], (width, count, dim));
             for g in 0..group {
                 for first in (first_key..n).step_by(QUERY_BLOCK) {
                     let queries = first..(first + QUERY_BLOCK).min(n);
                     let keys = first_key..(first_key + count).min(queries.end);
                     block.score::<FMA>(task, g, queries.clone(), keys.clone(), &deltas[g * n..]);
-                    block.add::<FMA>(task, g, queries, keys, gradients);
+                    block.add(task, g, queries, keys, gradients);
                 }
             }
         }
@@ -164,14 +166,14 @@ impl Block {
         deltas: &[f32],
     ) {
         let Inputs { q, dy, log_sums, heads, .. } = *task.inputs;
-        let columns = keys.len().next_multiple_of(COLUMNS);
+        let columns = keys.len().next_multiple_of(LANES);
         let sizes = (queries.len(), columns, heads.dim);
         let (row, start) = (heads.query_width(), task.query_offset(queries.start, g));
         let (keys_right, values_right) =
             (Right { data: &self.keys, row: KEY_BLOCK }, Right { data: &self.values, row: KEY_BLOCK });
         let left = |data| Left { data, row, column: 1 };
-        multiply::<FMA>((&mut self.weights, KEY_BLOCK), false, sizes, left(&q[start..]), keys_right);
-        multiply::<FMA>((&mut self.slopes, KEY_BLOCK), false, sizes, left(&dy[start..]), values_right);
+        multiply((&mut self.weights, KEY_BLOCK), false, sizes, left(&q[start..]), keys_right);
+        multiply((&mut self.slopes, KEY_BLOCK), false, sizes, left(&dy[start..]), values_right);
         for (i, query) in queries.enumerate() {
             let seen = (query + 1 - keys.start).min(keys.len());
             let head = task.key_head * heads.group() + g;
@@ -190,7 +192,7 @@ impl Block {
 
     /// Adds what these queries and keys give to the gradients.
     #[inline(always)]
-    fn add<const FMA: bool>(
+    fn add(
         &self,
         task: &Task<'_>,
         g: usize,
@@ -206,12 +208,12 @@ impl Block {
         let sizes = (keys.len(), dim, queries.len());
         // dV += P^T dY, dK += dS^T Q, dQ += dS K
         let dv = &mut gradients.dv[keys.start * dim..];
-        multiply::<FMA>((dv, dim), true, sizes, transposed(&self.weights), rows(&dy[start..]));
+        multiply((dv, dim), true, sizes, transposed(&self.weights), rows(&dy[start..]));
         let dk = &mut gradients.dk[keys.start * dim..];
-        multiply::<FMA>((dk, dim), true, sizes, transposed(&self.slopes), rows(&q[start..]));
+        multiply((dk, dim), true, sizes, transposed(&self.slopes), rows(&q[start..]));
         let dq = &mut gradients.dq[(g * n + queries.start) * dim..];
         let left = Left { data: &self.slopes, row: KEY_BLOCK, column: 1 };
         let right = Right { data: &k[task.key_offset(keys.start)..], row: heads.key_width() };
-        multiply::<FMA>((dq, dim), true, (queries.len(), dim, keys.len()), left, right);
+        multiply((dq, dim), true, (queries.len(), dim, keys.len()), left, right);
     }
 }

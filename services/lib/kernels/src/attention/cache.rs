@@ -3,16 +3,13 @@
 use candle_core::{Device, Result, Tensor, bail};
 
 use super::{
-    Heads,
-    forward::{self, Keys, Queries},
+    Heads, KEY_BLOCK,
+    forward::{self, KeyBlock, Queries, Sequence},
     plain,
 };
 use crate::cpu::{floats, tensor};
 
-/// Tokens by which the buffers grow.
-const GROWTH: usize = 64;
-
-/// The keys and values of one sequence in one layer, [S, Hkv * D] f32 each, growing in blocks.
+/// The keys and values of one sequence in one layer, S rows of Hkv * D f32 each, in pages of 64 tokens.
 #[derive(Debug)]
 pub struct KeyValues {
     width: usize,
@@ -22,8 +19,8 @@ pub struct KeyValues {
 #[derive(Debug)]
 enum Kept {
     Host {
-        keys: Vec<f32>,
-        values: Vec<f32>,
+        pages: Vec<Page>,
+        len: usize,
     },
     /// Rows from `len` on are left from before a truncation.
     Device {
@@ -32,11 +29,27 @@ enum Kept {
     },
 }
 
+/// Keys and values of [`KEY_BLOCK`] tokens, laid out as attention reads them.
+#[derive(Debug)]
+struct Page {
+    /// [Hkv * D, KEY_BLOCK]
+    keys: Box<[f32]>,
+    /// [KEY_BLOCK, Hkv * D]
+    values: Box<[f32]>,
+}
+
+impl Page {
+    fn new(width: usize) -> Self {
+        let zeros = || vec![0_f32; KEY_BLOCK * width].into_boxed_slice();
+        Self { keys: zeros(), values: zeros() }
+    }
+}
+
 impl KeyValues {
     /// An empty store for rows of `Hkv * D` numbers.
     pub fn new(heads: Heads, device: &Device) -> Self {
         let kept = if device.is_cpu() {
-            Kept::Host { keys: Vec::new(), values: Vec::new() }
+            Kept::Host { pages: Vec::new(), len: 0 }
         } else {
             Kept::Device { pair: None, len: 0 }
         };
@@ -46,8 +59,7 @@ impl KeyValues {
     /// Tokens held.
     pub fn len(&self) -> usize {
         match &self.kept {
-            Kept::Host { keys, .. } => keys.len() / self.width,
-            Kept::Device { len, .. } => *len,
+            Kept::Host { len, .. } | Kept::Device { len, .. } => *len,
         }
     }
 
@@ -59,7 +71,7 @@ impl KeyValues {
     /// Bytes allocated for keys and values.
     pub fn bytes(&self) -> usize {
         let numbers = match &self.kept {
-            Kept::Host { keys, values } => keys.capacity() + values.capacity(),
+            Kept::Host { pages, .. } => 2 * pages.len() * KEY_BLOCK * self.width,
             Kept::Device { .. } => 2 * self.len() * self.width,
         };
         numbers * size_of::<f32>()
@@ -74,9 +86,10 @@ impl KeyValues {
             bail!("cache: keys {:?}, values {:?} for rows of {}", k.shape(), v.shape(), self.width);
         }
         match &mut self.kept {
-            Kept::Host { keys, values } => {
-                extend(keys, &floats(&k.contiguous()?)?, self.width);
-                extend(values, &floats(&v.contiguous()?)?, self.width);
+            Kept::Host { pages, len } => {
+                let (k, v) = (k.contiguous()?, v.contiguous()?);
+                append_rows(pages, *len, (&floats(&k)?, &floats(&v)?), self.width);
+                *len += k.dim(0)?;
             }
             Kept::Device { pair, len } => {
                 *pair = Some(match pair.take().filter(|_| *len > 0) {
@@ -95,23 +108,29 @@ impl KeyValues {
     /// Forgets all but the first `len` tokens.
     pub fn truncate(&mut self, len: usize) {
         match &mut self.kept {
-            Kept::Host { keys, values } => {
-                keys.truncate(len * self.width);
-                values.truncate(len * self.width);
+            Kept::Host { pages, len: kept } => {
+                *kept = len.min(*kept);
+                pages.truncate(kept.div_ceil(KEY_BLOCK));
             }
             Kept::Device { len: kept, .. } => *kept = len.min(*kept),
         }
     }
 }
 
-fn extend(kept: &mut Vec<f32>, rows: &[f32], width: usize) {
-    let needed = kept.len() + rows.len();
-    if needed > kept.capacity() {
-        // Half as much again keeps copying linear; whole blocks keep the allocator calm.
-        let tokens = (needed / width).max(kept.capacity() / width * 3 / 2).next_multiple_of(GROWTH);
-        kept.reserve_exact(tokens * width - kept.len());
+/// Writes rows of keys and values after the first `len` ones.
+fn append_rows(pages: &mut Vec<Page>, len: usize, (k, v): (&[f32], &[f32]), width: usize) {
+    let (rows, mut done) = (k.len() / width, 0);
+    while done < rows {
+        let (page, at) = ((len + done) / KEY_BLOCK, (len + done) % KEY_BLOCK);
+        let count = (KEY_BLOCK - at).min(rows - done);
+        if page == pages.len() {
+            pages.push(Page::new(width));
+        }
+        let Page { keys, values } = &mut pages[page];
+        forward::turn(keys, at, &k[done * width..], (width, count, width));
+        values[at * width..(at + count) * width].copy_from_slice(&v[done * width..(done + count) * width]);
+        done += count;
     }
-    kept.extend_from_slice(rows);
 }
 
 /// Attention of the newest tokens of several sequences, `q` [n, Hq * D] f32, to all tokens in their stores. The rows of `q` belong
@@ -136,9 +155,10 @@ pub fn attention_cached(q: &Tensor, sequences: &[(usize, &KeyValues)], heads: He
     let mut first = 0;
     let mut host = Vec::with_capacity(sequences.len());
     for (rows, kept) in sequences {
-        if let Kept::Host { keys, values } = &kept.kept {
-            let queries = Queries { rows: first..first + rows, position: kept.len() - rows };
-            host.push((queries, Keys { k: keys, v: values }));
+        if let Kept::Host { pages, len } = &kept.kept {
+            let queries = Queries { rows: first..first + rows, position: len - rows };
+            let blocks = pages.iter().map(|page| KeyBlock { keys: &page.keys, values: &page.values });
+            host.push(Sequence { queries, blocks: blocks.collect() });
         }
         first += rows;
     }
@@ -225,11 +245,11 @@ mod tests {
     }
 
     #[test]
-    fn memory_grows_in_blocks() {
+    fn memory_grows_in_pages() {
         let mut kept = KeyValues::new(HEADS, &Device::Cpu);
         assert_eq!(kept.bytes(), 0);
         kept.append(&normal(1, (1, 32)), &normal(2, (1, 32))).unwrap();
-        assert_eq!(kept.bytes(), 2 * GROWTH * 32 * 4);
+        assert_eq!(kept.bytes(), 2 * KEY_BLOCK * 32 * 4);
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Heads, KEY_BLOCK, QUERY_BLOCK};
+use super::{Heads, KEY_BLOCK, LANES, QUERY_BLOCK};
 use crate::{
     cpu::Scatter,
-    simd::{dispatch, exp, sum_lanes},
-    tile::{COLUMNS, Left, Right, multiply},
+    simd::{dispatch, exp, greater, sum_lanes},
+    tile::{Left, Right, multiply},
 };
 
 /// Products of a score below which the tasks are not worth other threads.
@@ -23,17 +23,25 @@ pub(super) struct Queries {
     pub(super) position: usize,
 }
 
-/// Keys and values of one sequence from its first token on, [S, Hkv * D].
+/// Up to [`KEY_BLOCK`] consecutive keys and values of one sequence; all blocks but its last are full.
 #[derive(Clone, Copy)]
-pub(super) struct Keys<'a> {
-    pub(super) k: &'a [f32],
-    pub(super) v: &'a [f32],
+pub(super) struct KeyBlock<'a> {
+    /// [Hkv * D, KEY_BLOCK]: a column for each key, finite numbers where there is none.
+    pub(super) keys: &'a [f32],
+    /// [n, Hkv * D]
+    pub(super) values: &'a [f32],
+}
+
+/// A sequence's new queries, and its keys and values from its first token on.
+pub(super) struct Sequence<'a> {
+    pub(super) queries: Queries,
+    pub(super) blocks: Vec<KeyBlock<'a>>,
 }
 
 struct Task<'a> {
     q: &'a [f32],
     queries: Queries,
-    keys: Keys<'a>,
+    blocks: &'a [KeyBlock<'a>],
     key_head: usize,
     heads: Heads,
 }
@@ -46,7 +54,7 @@ struct Running {
 }
 
 /// Attention for several sequences of one query matrix: the output [T, Hq * D] and the log-sums [T, Hq].
-pub(super) fn run(q: &[f32], sequences: &[(Queries, Keys<'_>)], heads: Heads) -> (Vec<f32>, Vec<f32>) {
+pub(super) fn run(q: &[f32], sequences: &[Sequence<'_>], heads: Heads) -> (Vec<f32>, Vec<f32>) {
     let mut output = vec![0_f32; q.len()];
     let mut log_sums = vec![0_f32; q.len() / heads.dim];
     let tasks = tasks(q, sequences, heads);
@@ -67,14 +75,14 @@ pub(super) fn run(q: &[f32], sequences: &[(Queries, Keys<'_>)], heads: Heads) ->
     (output, log_sums)
 }
 
-fn tasks<'a>(q: &'a [f32], sequences: &[(Queries, Keys<'a>)], heads: Heads) -> Vec<Task<'a>> {
+fn tasks<'a>(q: &'a [f32], sequences: &'a [Sequence<'a>], heads: Heads) -> Vec<Task<'a>> {
     let mut tasks = Vec::new();
-    for (queries, keys) in sequences {
+    for Sequence { queries, blocks } in sequences {
         for key_head in 0..heads.key_value {
             for start in queries.rows.clone().step_by(QUERY_BLOCK) {
                 let rows = start..(start + QUERY_BLOCK).min(queries.rows.end);
                 let position = queries.position + start - queries.rows.start;
-                tasks.push(Task { q, queries: Queries { rows, position }, keys: *keys, key_head, heads });
+                tasks.push(Task { q, queries: Queries { rows, position }, blocks, key_head, heads });
             }
         }
     }
@@ -110,24 +118,21 @@ fn attend(task: &Task<'_>) -> Running {
 
 dispatch! {
     fn attend_all(task: &Task<'_>, running: &mut Running) {
-        let Task { q, queries, keys, key_head, heads } = task;
+        let Task { q, queries, blocks, key_head, heads } = task;
         let (dim, n) = (heads.dim, queries.rows.len());
-        let key_width = heads.key_width();
         let visible = queries.position + n;
-        let mut transposed = vec![0_f32; dim * KEY_BLOCK];
         let mut scores = [0_f32; QUERY_BLOCK * KEY_BLOCK];
-        for block in (0..visible).step_by(KEY_BLOCK) {
-            let count = KEY_BLOCK.min(visible - block);
-            let offset = block * key_width + key_head * dim;
-            transpose(&mut transposed, &keys.k[offset..], key_width, count, dim);
+        for (block, first) in blocks.iter().zip((0..visible).step_by(KEY_BLOCK)) {
+            let count = KEY_BLOCK.min(visible - first);
+            let keys = &block.keys[key_head * dim * KEY_BLOCK..][..dim * KEY_BLOCK];
             for g in 0..heads.group() {
                 let start = queries.rows.start * heads.query_width() + (key_head * heads.group() + g) * dim;
                 let left = Left { data: &q[start..], row: heads.query_width(), column: 1 };
-                let right = Right { data: &transposed, row: KEY_BLOCK };
-                let columns = count.next_multiple_of(COLUMNS);
-                multiply::<FMA>((&mut scores, KEY_BLOCK), false, (n, columns, dim), left, right);
+                let right = Right { data: keys, row: KEY_BLOCK };
+                let columns = count.next_multiple_of(LANES);
+                multiply((&mut scores, KEY_BLOCK), false, (n, columns, dim), left, right);
                 for i in 0..n {
-                    let seen = (queries.position + i + 1).saturating_sub(block).min(count);
+                    let seen = (queries.position + i + 1).saturating_sub(first).min(count);
                     let row = &mut scores[i * KEY_BLOCK..][..columns];
                     let at = g * n + i;
                     let values = &mut running.values[at * dim..][..dim];
@@ -135,19 +140,29 @@ dispatch! {
                 }
                 let values = &mut running.values[g * n * dim..][..n * dim];
                 let left = Left { data: &scores, row: KEY_BLOCK, column: 1 };
-                let right = Right { data: &keys.v[offset..], row: key_width };
-                multiply::<FMA>((values, dim), true, (n, dim, count), left, right);
+                let right = Right { data: &block.values[key_head * dim..], row: heads.key_width() };
+                multiply((values, dim), true, (n, dim, count), left, right);
             }
         }
     }
 }
 
-/// Copies `count` rows of width `dim` into the columns of a [dim, KEY_BLOCK] block, zeros beside them.
+/// Copies `count` rows of width `width`, `stride` apart, into columns of a [width, KEY_BLOCK] block, from column `at` on.
 #[inline(always)]
-pub(super) fn transpose(block: &mut [f32], rows: &[f32], stride: usize, count: usize, dim: usize) {
-    for (d, line) in block.chunks_exact_mut(KEY_BLOCK).enumerate().take(dim) {
-        for (j, value) in line.iter_mut().enumerate() {
-            *value = if j < count { rows[j * stride + d] } else { 0.0 };
+pub(super) fn turn(
+    block: &mut [f32],
+    at: usize,
+    rows: &[f32],
+    (stride, count, width): (usize, usize, usize),
+) {
+    /// Columns written together, so that the lines they lie in stay in the first-level cache.
+    const STRIP: usize = 32;
+    for first in (0..width).step_by(STRIP) {
+        let strip = STRIP.min(width - first);
+        for j in 0..count {
+            for (d, value) in rows[j * stride + first..][..strip].iter().enumerate() {
+                block[(first + d) * KEY_BLOCK + at + j] = *value;
+            }
         }
     }
 }
@@ -166,20 +181,23 @@ fn soften<const FMA: bool>(
         row.fill(0.0);
         return;
     }
-    let mut highest = *maximum;
-    for score in &mut row[..seen] {
-        *score *= scale;
-        highest = highest.max(*score);
+    row[seen..].fill(f32::NEG_INFINITY);
+    let mut lanes = [*maximum; LANES];
+    for part in row.as_chunks_mut::<LANES>().0 {
+        for (score, lane) in part.iter_mut().zip(&mut lanes) {
+            *score *= scale;
+            *lane = greater(*score, *lane);
+        }
     }
+    let highest = lanes.into_iter().fold(*maximum, greater);
     if highest > *maximum {
         let shrink = exp::<FMA>(*maximum - highest);
         *sum *= shrink;
         values.iter_mut().for_each(|value| *value *= shrink);
         *maximum = highest;
     }
-    row[seen..].fill(f32::NEG_INFINITY);
-    let mut lanes = [0_f32; COLUMNS];
-    for part in row.as_chunks_mut::<COLUMNS>().0 {
+    let mut lanes = [0_f32; LANES];
+    for part in row.as_chunks_mut::<LANES>().0 {
         for (score, lane) in part.iter_mut().zip(&mut lanes) {
             *score = exp::<FMA>(*score - highest);
             *lane += *score;

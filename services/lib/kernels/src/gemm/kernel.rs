@@ -24,16 +24,16 @@ pub(super) struct Block {
 /// The part of the left factor that a tile needs: the word of row `r` and step `w` lies at `r * row + w * step`.
 #[derive(Clone, Copy)]
 pub(crate) struct LeftPart<'a> {
-    pub(super) words: &'a [u32],
-    pub(super) row: usize,
-    pub(super) step: usize,
+    pub(crate) words: &'a [u32],
+    pub(crate) row: usize,
+    pub(crate) step: usize,
 }
 
 /// The part of the right factor that a panel has: the words of step `w` begin at `w * step`.
 #[derive(Clone, Copy)]
 pub(crate) struct RightPart<'a> {
-    pub(super) words: &'a [u32],
-    pub(super) step: usize,
+    pub(crate) words: &'a [u32],
+    pub(crate) step: usize,
 }
 
 /// Multiplies `steps` words along the sum of a tile by those of a panel.
@@ -43,9 +43,9 @@ pub(crate) struct RightPart<'a> {
 pub(super) unsafe fn multiply(
     format: Format,
     steps: usize,
-    left: LeftPart<'_>,
-    right: RightPart<'_>,
-    block: Block,
+    left: &LeftPart<'_>,
+    right: &RightPart<'_>,
+    block: &Block,
 ) {
     if steps == 0 {
         return;
@@ -86,7 +86,7 @@ pub(super) unsafe fn multiply(
 const STRIP: (usize, usize) = (16, 6);
 
 dispatch! {
-    fn plain(format: Format, steps: usize, left: LeftPart<'_>, right: RightPart<'_>, block: Block) {
+    fn plain(format: Format, steps: usize, left: &LeftPart<'_>, right: &RightPart<'_>, block: &Block) {
         let rows = block.rows;
         let mut sums = [[0_f32; COLUMNS]; ROWS];
         if block.add {
@@ -102,14 +102,14 @@ dispatch! {
             while row < rows {
                 let count = STRIP.1.min(rows - row);
                 let target = (&mut sums[row..row + count], strip);
-                let left = LeftPart { words: &left.words[row * left.row..], ..left };
+                let left = LeftPart { words: &left.words[row * left.row..], ..*left };
                 match count {
-                    1 => strip_of::<FMA, 1>(format, steps, target, left, (right, block.count)),
-                    2 => strip_of::<FMA, 2>(format, steps, target, left, (right, block.count)),
-                    3 => strip_of::<FMA, 3>(format, steps, target, left, (right, block.count)),
-                    4 => strip_of::<FMA, 4>(format, steps, target, left, (right, block.count)),
-                    5 => strip_of::<FMA, 5>(format, steps, target, left, (right, block.count)),
-                    _ => strip_of::<FMA, 6>(format, steps, target, left, (right, block.count)),
+                    1 => strip_of::<FMA, 1>(format, steps, target, left, (*right, block.count)),
+                    2 => strip_of::<FMA, 2>(format, steps, target, left, (*right, block.count)),
+                    3 => strip_of::<FMA, 3>(format, steps, target, left, (*right, block.count)),
+                    4 => strip_of::<FMA, 4>(format, steps, target, left, (*right, block.count)),
+                    5 => strip_of::<FMA, 5>(format, steps, target, left, (*right, block.count)),
+                    _ => strip_of::<FMA, 6>(format, steps, target, left, (*right, block.count)),
                 }
                 row += count;
             }
@@ -190,9 +190,9 @@ mod avx512 {
             #[target_feature(enable = $features)]
             pub(super) unsafe fn $by_rows<const PACKED: bool>(
                 steps: usize,
-                left: LeftPart<'_>,
-                right: RightPart<'_>,
-                block: Block,
+                left: &LeftPart<'_>,
+                right: &RightPart<'_>,
+                block: &Block,
             ) {
                 macro_rules! choose {
                     ($m:literal) => {
@@ -225,9 +225,9 @@ mod avx512 {
             #[target_feature(enable = $features)]
             unsafe fn $tile<const M: usize, const J: usize, const PACKED: bool>(
                 steps: usize,
-                left: LeftPart<'_>,
-                right: RightPart<'_>,
-                block: Block,
+                left: &LeftPart<'_>,
+                right: &RightPart<'_>,
+                block: &Block,
             ) {
                 let masks = masks(block.count);
                 let mut sums = [[_mm512_setzero_ps(); J]; M];
@@ -310,7 +310,7 @@ mod avx512 {
     #[target_feature(enable = "avx512f")]
     unsafe fn load<const M: usize, const J: usize>(
         sums: &mut [[__m512; J]; M],
-        block: Block,
+        block: &Block,
         masks: [__mmask16; 2],
     ) {
         for (r, sums) in sums.iter_mut().enumerate() {
@@ -326,7 +326,7 @@ mod avx512 {
     #[target_feature(enable = "avx512f")]
     unsafe fn store<const M: usize, const J: usize>(
         sums: &[[__m512; J]; M],
-        block: Block,
+        block: &Block,
         masks: [__mmask16; 2],
     ) {
         for (r, sums) in sums.iter().enumerate() {

@@ -1,13 +1,22 @@
 //! The right factor: weights packed once into panels, read as they lie for the forward product and turned over block by block for
 //! the input gradient; and matrices that change, packed as they are used.
 
-use std::ops::Range;
+use std::{mem::MaybeUninit, ops::Range};
 
 use half::bf16;
 use rayon::prelude::*;
 
-use super::{COLUMNS, Format, LINES, Line, Panels, RightPart, tiles::round_bf16, words_of};
+#[cfg(target_arch = "x86_64")]
+use super::pack;
+use super::{
+    COLUMNS, Format, LINES, Line, Panels, RightPart,
+    tiles::{Source, columns_bf16, round_bf16},
+    words_mut, words_of,
+};
 use crate::{cpu::Matrix, simd::dispatch};
+
+/// Panels of neighbouring columns that are packed together.
+const PANELS_TOGETHER: usize = 4;
 
 /// A weight [outputs, inputs] in panels of 32 outputs, `[panel][word][output]`, words along the inputs.
 #[derive(Debug)]
@@ -28,6 +37,21 @@ impl Packed {
             rows.fill(index, 0..words, panel);
         });
         Self { format, outputs, inputs, lines }
+    }
+
+    /// Packs activations or gradients [along, across] to be multiplied as bf16, the sum running down their rows.
+    pub(crate) fn across(data: &[f32], along: usize, across: usize) -> Self {
+        assert!(data.len() >= along * across, "a right factor is shorter than its size");
+        let (format, words) = (Format::Bf16, Format::Bf16.words(along));
+        let mut lines = vec![Line::default(); across.div_ceil(COLUMNS) * words * LINES];
+        let size = (PANELS_TOGETHER * words * LINES).max(1);
+        lines.par_chunks_mut(size).enumerate().for_each(|(index, panels)| {
+            let first = index * PANELS_TOGETHER * COLUMNS;
+            let count = (PANELS_TOGETHER * COLUMNS).min(across - first);
+            let source = Source { first, count, rows: across, depth: along, scale: 1.0 };
+            columns_bf16(unset(words_mut(panels)), data, source, COLUMNS);
+        });
+        Self { format, outputs: across, inputs: along, lines }
     }
 
     pub(crate) fn outputs(&self) -> usize {
@@ -86,6 +110,12 @@ impl Panels for Packed {
         let start = (index * self.words() + range.start) * LINES;
         RightPart::of(&self.lines[start..start + range.len() * LINES])
     }
+}
+
+/// Words to be written.
+fn unset(words: &mut [u32]) -> &mut [MaybeUninit<u32>] {
+    // SAFETY: the types have one layout, and what is written here are words.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
 }
 
 /// A packed weight used turned over: the sum runs along its outputs.
@@ -289,7 +319,10 @@ impl Rows<'_> {
                 let part = self.part(index, range);
                 match self.format {
                     Format::F32 => fill_words(panel, data, part, |low, _| low.to_bits()),
-                    Format::Bf16 => fill_f32_pairs(panel, data, part),
+                    Format::Bf16 => {
+                        let start = turn_whole_blocks(panel, data, part);
+                        fill_f32_pairs(&mut panel[start * LINES..], data, part.after(start));
+                    }
                 }
             }
             Matrix::Bf16(data) => {
@@ -298,7 +331,10 @@ impl Rows<'_> {
                     Format::F32 => {
                         fill_words(panel, data, part, |low: bf16, _| u32::from(low.to_bits()) << 16);
                     }
-                    Format::Bf16 => fill_bf16_pairs(panel, data, part),
+                    Format::Bf16 => {
+                        let start = turn_whole_blocks(panel, data, part);
+                        fill_bf16_pairs(&mut panel[start * LINES..], data, part.after(start));
+                    }
                 }
             }
         }
@@ -323,6 +359,37 @@ struct Part {
     count: usize,
     row: usize,
     next: usize,
+}
+
+impl Part {
+    /// What is left after so many words.
+    fn after(self, words: usize) -> Self {
+        Self { first: self.first + words, ..self }
+    }
+}
+
+/// Does as many words of a panel of turned rows as go in blocks, where the processor has the instructions; returns their number.
+#[cfg(target_arch = "x86_64")]
+fn turn_whole_blocks<T: pack::Number>(panel: &mut [Line], data: &[T], part: Part) -> usize {
+    let Part { first, along, column, count, row, next, .. } = part;
+    if !pack::available() || row != 1 || !count.is_multiple_of(pack::ROWS) {
+        return 0;
+    }
+    let words = (panel.len() / LINES).min((along / 2).saturating_sub(first));
+    let panel = words_mut(panel);
+    let mut done = 0;
+    for j in (0..count).step_by(pack::ROWS) {
+        let rows: [_; pack::ROWS] =
+            std::array::from_fn(|i| data[(column + j + i) * next + 2 * first..][..2 * words].as_ptr());
+        // SAFETY: each row has twice as many numbers as there are words, and the panel a line for each of them.
+        done = unsafe { pack::turn_rows(panel[j..].as_mut_ptr(), COLUMNS, rows, words, 1.0) };
+    }
+    done
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn turn_whole_blocks<T>(_: &mut [Line], _: &[T], _: Part) -> usize {
+    0
 }
 
 dispatch! {

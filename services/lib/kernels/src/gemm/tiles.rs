@@ -1,14 +1,20 @@
 //! The left factor: rows in tiles of words, rounded to their format once however many panels they meet.
 
-use std::ops::Range;
+use std::{mem::MaybeUninit, ops::Range};
 
 use rayon::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
+use super::pack;
 use super::{Format, LeftPart, Leftward, ROWS, words_of};
 use crate::simd::dispatch;
 
 /// Numbers below which packing stays on one thread.
 const PARALLEL_FROM: usize = 64 * 1024;
+/// Tiles of neighbouring columns that are packed together.
+const COLUMN_TILES: usize = 8;
+/// Pairs of rows gone through for one group of columns before the next: they stay in the first-level cache.
+const COLUMN_PAIRS: usize = 8;
 
 /// Where the numbers of a left factor lie: element (row, i) of [rows, depth].
 #[derive(Clone, Copy, Debug)]
@@ -34,23 +40,28 @@ impl Tiles {
         let (Left::Rows(data) | Left::Columns(data)) = left;
         assert!(data.len() >= rows * depth, "a left factor is shorter than its size");
         let width = format.words(depth);
-        let mut words = vec![0_u32; rows * width];
-        let tile = |(index, tile): (usize, &mut [u32])| {
-            let first = index * ROWS;
-            let source = Source { first, count: ROWS.min(rows - first), rows, depth, scale };
+        let mut words = Vec::with_capacity(rows * width);
+        let spare = &mut words.spare_capacity_mut()[..rows * width];
+        // Columns of several tiles together, since they lie side by side.
+        let together = if matches!(left, Left::Columns(_)) { ROWS * COLUMN_TILES } else { ROWS };
+        let part = |(index, part): (usize, &mut [MaybeUninit<u32>])| {
+            let first = index * together;
+            let source = Source { first, count: together.min(rows - first), rows, depth, scale };
             match (left, format) {
-                (Left::Rows(data), Format::F32) => rows_f32(tile, data, source),
-                (Left::Rows(data), Format::Bf16) => rows_bf16(tile, data, source),
-                (Left::Columns(data), Format::F32) => columns_f32(tile, data, source),
-                (Left::Columns(data), Format::Bf16) => columns_bf16(tile, data, source),
+                (Left::Rows(data), Format::F32) => rows_f32(part, data, source),
+                (Left::Rows(data), Format::Bf16) => rows_bf16(part, data, source),
+                (Left::Columns(data), Format::F32) => columns_f32(part, data, source),
+                (Left::Columns(data), Format::Bf16) => columns_bf16(part, data, source, ROWS),
             }
         };
-        let size = (ROWS * width).max(1);
-        if words.len() < PARALLEL_FROM {
-            words.chunks_mut(size).enumerate().for_each(tile);
+        let size = (together * width).max(1);
+        if spare.len() < PARALLEL_FROM {
+            spare.chunks_mut(size).enumerate().for_each(part);
         } else {
-            words.par_chunks_mut(size).enumerate().for_each(tile);
+            spare.par_chunks_mut(size).enumerate().for_each(part);
         }
+        // SAFETY: the parts cover all words, and each of the four ways to fill one sets every word of every row.
+        unsafe { words.set_len(rows * width) };
         Self { format, rows, depth, words }
     }
 
@@ -116,14 +127,14 @@ impl Leftward for Unpacked<'_> {
     }
 }
 
-/// Which part of a matrix becomes a tile.
+/// Which part of a matrix is packed: `count` rows of [rows, depth] from `first` on, or as many columns of [depth, rows].
 #[derive(Clone, Copy)]
-struct Source {
-    first: usize,
-    count: usize,
-    rows: usize,
-    depth: usize,
-    scale: f32,
+pub(super) struct Source {
+    pub(super) first: usize,
+    pub(super) count: usize,
+    pub(super) rows: usize,
+    pub(super) depth: usize,
+    pub(super) scale: f32,
 }
 
 /// The bf16 nearest to a number, ties to even, as torch rounds; what is not a number stays that.
@@ -140,26 +151,45 @@ pub(crate) fn pair(low: f32, high: f32) -> u32 {
 }
 
 dispatch! {
-    fn rows_f32(tile: &mut [u32], data: &[f32], source: Source) {
+    fn rows_f32(tile: &mut [MaybeUninit<u32>], data: &[f32], source: Source) {
         let Source { first, count, depth, scale, .. } = source;
         for row in 0..count {
             let numbers = &data[(first + row) * depth..][..depth];
             for (line, number) in tile.chunks_exact_mut(count).zip(numbers) {
-                line[row] = (number * scale).to_bits();
+                line[row].write((number * scale).to_bits());
             }
         }
     }
 }
 
+fn rows_bf16(tile: &mut [MaybeUninit<u32>], data: &[f32], source: Source) {
+    let Source { first, count, depth, scale, .. } = source;
+    #[cfg(target_arch = "x86_64")]
+    if pack::available() {
+        let whole = count - count % pack::ROWS;
+        let mut done = 0;
+        for row in (0..whole).step_by(pack::ROWS) {
+            let rows: [_; pack::ROWS] =
+                std::array::from_fn(|i| data[(first + row + i) * depth..][..depth].as_ptr());
+            // SAFETY: each row has `depth` numbers, the tile a line of `count` words for each pair of them.
+            done = unsafe { pack::turn_rows(tile[row..].as_mut_ptr().cast(), count, rows, depth / 2, scale) };
+        }
+        rows_by_words(tile, data, source, 0..whole, done);
+        return rows_by_words(tile, data, source, whole..count, 0);
+    }
+    rows_by_words(tile, data, source, 0..count, 0);
+}
+
 dispatch! {
-    fn rows_bf16(tile: &mut [u32], data: &[f32], source: Source) {
+    /// Fills the words from `start` on of some rows.
+    fn rows_by_words(tile: &mut [MaybeUninit<u32>], data: &[f32], source: Source, rows: Range<usize>, start: usize) {
         let Source { first, count, depth, scale, .. } = source;
         /// Words rounded together before they are spread over the tile.
         const RUN: usize = 64;
         let mut run = [0_u32; RUN];
-        for row in 0..count {
-            let numbers = &data[(first + row) * depth..][..depth];
-            for (lines, numbers) in tile.chunks_mut(RUN * count).zip(numbers.chunks(2 * RUN)) {
+        for row in rows {
+            let numbers = &data[(first + row) * depth..][..depth][2 * start..];
+            for (lines, numbers) in tile[start * count..].chunks_mut(RUN * count).zip(numbers.chunks(2 * RUN)) {
                 let (pairs, rest) = numbers.as_chunks::<2>();
                 for (word, [low, high]) in run.iter_mut().zip(pairs) {
                     *word = pair(low * scale, high * scale);
@@ -168,7 +198,7 @@ dispatch! {
                     run[pairs.len()] = pair(last * scale, 0.0);
                 }
                 for (line, word) in lines.chunks_exact_mut(count).zip(run) {
-                    line[row] = word;
+                    line[row].write(word);
                 }
             }
         }
@@ -176,29 +206,73 @@ dispatch! {
 }
 
 dispatch! {
-    fn columns_f32(tile: &mut [u32], data: &[f32], source: Source) {
-        let Source { first, count, rows, scale, .. } = source;
-        for (i, line) in tile.chunks_exact_mut(count).enumerate() {
-            for (word, number) in line.iter_mut().zip(&data[i * rows + first..][..count]) {
-                *word = (number * scale).to_bits();
+    fn columns_f32(tiles: &mut [MaybeUninit<u32>], data: &[f32], source: Source) {
+        let Source { first, rows, depth, scale, .. } = source;
+        for (index, tile) in tiles.chunks_mut(ROWS * depth).enumerate() {
+            let count = tile.len() / depth;
+            for (i, line) in tile.chunks_exact_mut(count).enumerate() {
+                for (word, number) in line.iter_mut().zip(&data[i * rows + first + index * ROWS..][..count]) {
+                    word.write((number * scale).to_bits());
+                }
             }
         }
     }
 }
 
+/// Packs columns in groups of so many lanes, `[word][lane]` each; the last group's lines are as long as there is room for.
+pub(super) fn columns_bf16(to: &mut [MaybeUninit<u32>], data: &[f32], source: Source, lanes: usize) {
+    let Source { first, count, rows, depth, scale } = source;
+    let words = Format::Bf16.words(depth);
+    for start in (0..words).step_by(COLUMN_PAIRS) {
+        let end = (start + COLUMN_PAIRS).min(words);
+        for (index, group) in to.chunks_mut(lanes * words).enumerate() {
+            let (step, column) = (group.len() / words, first + index * lanes);
+            let count = lanes.min(count - index * lanes);
+            let lines = &mut group[start * step..end * step];
+            pair_rows(
+                lines,
+                step,
+                &data[2 * start * rows..],
+                Source { first: column, count, rows, depth: depth - 2 * start, scale },
+            );
+        }
+    }
+}
+
+/// Fills lines that lie `step` words apart with pairs from the rows that `data` begins with.
+fn pair_rows(lines: &mut [MaybeUninit<u32>], step: usize, data: &[f32], source: Source) {
+    let Source { first, count, rows, depth, scale } = source;
+    let pairs = (lines.len() / step).min(depth / 2);
+    #[cfg(target_arch = "x86_64")]
+    if pack::available() && pairs > 0 {
+        let last = (2 * pairs - 1) * rows + first;
+        assert!(count <= step && last + count <= data.len(), "columns read past their end");
+        let from = (data[first..].as_ptr(), rows);
+        // SAFETY: the last row ends inside the data, and each line has room for `count` words.
+        unsafe { pack::pair_rows((lines.as_mut_ptr().cast(), step), from, pairs, count, scale) };
+        return pair_by_words(
+            &mut lines[pairs * step..],
+            step,
+            &data[2 * pairs * rows..],
+            Source { depth: depth - 2 * pairs, ..source },
+        );
+    }
+    pair_by_words(lines, step, data, source);
+}
+
 dispatch! {
-    fn columns_bf16(tile: &mut [u32], data: &[f32], source: Source) {
+    fn pair_by_words(lines: &mut [MaybeUninit<u32>], step: usize, data: &[f32], source: Source) {
         let Source { first, count, rows, depth, scale } = source;
-        for (i, line) in tile.chunks_exact_mut(count).enumerate() {
+        for (i, line) in lines.chunks_exact_mut(step).enumerate() {
             let low = &data[2 * i * rows + first..][..count];
             if 2 * i + 1 < depth {
                 let high = &data[(2 * i + 1) * rows + first..][..count];
                 for ((word, low), high) in line.iter_mut().zip(low).zip(high) {
-                    *word = pair(low * scale, high * scale);
+                    word.write(pair(low * scale, high * scale));
                 }
             } else {
                 for (word, low) in line.iter_mut().zip(low) {
-                    *word = pair(low * scale, 0.0);
+                    word.write(pair(low * scale, 0.0));
                 }
             }
         }

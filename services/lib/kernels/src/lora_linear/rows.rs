@@ -5,12 +5,12 @@ use std::ops::Range;
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
-use super::{LoraPair, update};
+use super::{LoraPair, serve, update};
 use crate::{
     LinearWeight,
     cpu::{floats, tensor},
-    gemm::Write,
-    linear::{self, linear, sizes},
+    gemm::{Left, Term, Tiles, Write, product, products},
+    linear::{self, LinearInput, linear, sizes},
     matmul::{self, Sizes},
 };
 
@@ -28,11 +28,11 @@ pub struct LoraRows<'a> {
 ///
 /// # Errors
 /// When shapes don't fit, or the groups are not in order or reach past the rows.
-pub fn lora_linear_rows(x: &Tensor, w: &LinearWeight, groups: &[LoraRows<'_>]) -> Result<Tensor> {
+pub fn lora_linear_rows(x: &LinearInput, w: &LinearWeight, groups: &[LoraRows<'_>]) -> Result<Tensor> {
     if groups.is_empty() {
         return linear(x, w);
     }
-    let base = sizes(x.shape(), w.dims()?)?;
+    let base = sizes(x.tensor().shape(), w.dims()?)?;
     let mut end = 0;
     for group in groups {
         if group.rows.start < end || group.rows.end > base.rows {
@@ -41,13 +41,17 @@ pub fn lora_linear_rows(x: &Tensor, w: &LinearWeight, groups: &[LoraRows<'_>]) -
         end = group.rows.end;
         group.pair.check(base)?;
     }
-    if !x.device().is_cpu() {
-        return rows_on_device(x, w, groups);
+    if !x.tensor().device().is_cpu() {
+        return rows_on_device(x.tensor(), w, groups);
     }
-    let x = x.contiguous()?;
-    let (weight, values) = (w.read()?, floats(&x)?);
-    let mut y = vec![0_f32; base.rows * base.outputs];
-    matmul::forward(&mut y, Write::Set, &values, weight.operand(), base, 1.0);
+    if let [LoraRows { rows, pair }] = groups
+        && rows.len() == base.rows
+    {
+        return serve(x, w, pair, None);
+    }
+    let contiguous = x.tensor().contiguous()?;
+    let (weight, values, tiles) = (w.read()?, floats(&contiguous)?, x.tiles(w.format())?);
+    let mut y = products(&[Term { a: &*tiles, b: &weight.operand().forward(base) }]);
     let mut parts = Vec::with_capacity(groups.len());
     let (mut rest, mut first) = (&mut y[..], 0);
     for group in groups {
@@ -57,24 +61,23 @@ pub fn lora_linear_rows(x: &Tensor, w: &LinearWeight, groups: &[LoraRows<'_>]) -
         parts.push((part, &values[group.rows.start * base.inputs..group.rows.end * base.inputs], group));
     }
     parts.into_par_iter().try_for_each(|(y, x, group)| add_rows(y, x, group, base))?;
-    drop(values);
-    tensor(y, linear::output_shape(x.shape(), base.outputs))
+    tensor(y, linear::output_shape(x.tensor().shape(), base.outputs))
 }
 
 /// Adds a group's update to its rows.
 fn add_rows(y: &mut [f32], x: &[f32], group: &LoraRows<'_>, base: Sizes) -> Result<()> {
     let (a, b, rank) = (group.pair.a.read()?, group.pair.b.read()?, group.pair.rank()?);
-    let (rows, down) = (group.rows.len(), Sizes { rows: group.rows.len(), outputs: rank, ..base });
-    let mut low = vec![0_f32; rows * rank];
-    matmul::forward(&mut low, Write::Set, x, a.operand(), down, 1.0);
+    let rows = group.rows.len();
+    let low = matmul::forward(x, a.operand(), Sizes { rows, outputs: rank, ..base });
+    let low = Tiles::pack(Left::Rows(&low), rows, rank, b.operand().format(), group.pair.scale as f32);
     let up = Sizes { rows, inputs: rank, outputs: base.outputs };
-    matmul::forward(y, Write::Add, &low, b.operand(), up, group.pair.scale as f32);
+    product(y, Write::Add, &low, &b.operand().forward(up));
     Ok(())
 }
 
 /// The definition in candle's operations.
 fn rows_on_device(x: &Tensor, w: &LinearWeight, groups: &[LoraRows<'_>]) -> Result<Tensor> {
-    let y = linear(x, w)?;
+    let y = linear(&x.into(), w)?;
     let (mut parts, mut first) = (Vec::new(), 0);
     for LoraRows { rows, pair } in groups {
         parts.push(y.narrow(0, first, rows.start - first)?);
@@ -109,15 +112,16 @@ mod tests {
             });
             let groups = [(1..2, 0), (2..5, 1), (7..9, 2)];
             let rows = groups.clone().map(|(rows, pair)| LoraRows { rows, pair: &pairs[pair] });
-            let found = lora_linear_rows(&x, &weight, &rows).unwrap();
+            let found = lora_linear_rows(&(&x).into(), &weight, &rows).unwrap();
             for row in 0..9 {
                 let pair = groups.iter().find(|(rows, _)| rows.contains(&row)).map(|(_, pair)| &pairs[*pair]);
-                let alone = lora_linear(&x.narrow(0, row, 1).unwrap(), &weight, pair, None).unwrap();
+                let alone =
+                    lora_linear(&(&x.narrow(0, row, 1).unwrap()).into(), &weight, pair, None).unwrap();
                 assert_close(&found.narrow(0, row, 1).unwrap(), &alone, 0.0);
             }
             let overlap =
                 [LoraRows { rows: 0..2, pair: &pairs[0] }, LoraRows { rows: 1..3, pair: &pairs[1] }];
-            assert!(lora_linear_rows(&x, &weight, &overlap).is_err());
+            assert!(lora_linear_rows(&(&x).into(), &weight, &overlap).is_err());
         }
     }
 }

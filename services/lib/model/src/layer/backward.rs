@@ -2,11 +2,11 @@
 
 use candle_core::Tensor;
 use rootstock_kernels::{
-    InputGradient, LoraPair, Segments, attention_backward, linear_weight_gradient, lora_backward,
-    rms_norm_backward, rotary, swiglu_backward,
+    InputGradient, LinearInput, LoraPair, Segments, attention_backward, linear_weight_gradient,
+    lora_backward, rms_norm_backward, rotary, swiglu_backward,
 };
 
-use super::{Layer, Pass, Trace};
+use super::{Layer, Pass, Trace, Weights};
 use crate::{ModelError, Projection, gradients::Sink, weight::Vector};
 
 impl Layer {
@@ -18,19 +18,22 @@ impl Layer {
         (pass, segments): (&Pass<'_>, &Segments),
         sink: &mut Sink<'_>,
     ) -> Result<Tensor, ModelError> {
-        let dactivated = self.back(&[(Projection::Down, dy)], &trace.activated, pass, sink)?; // [T, I]
+        let back = |outputs: &[(Projection, &Tensor)], x: &Tensor, sink: &mut Sink<'_>| {
+            self.back(outputs, x, &trace.weights, pass, sink)
+        };
+        let dactivated = back(&[(Projection::Down, dy)], &trace.activated, sink)?; // [T, I]
         let (dgate, dup) = swiglu_backward(&trace.gate, &trace.up, &dactivated)?;
         let into_mlp = [(Projection::Gate, &dgate), (Projection::Up, &dup)];
-        let dnormed = self.back(&into_mlp, &trace.middle_normed, pass, sink)?; // [T, H]
+        let dnormed = back(&into_mlp, &trace.middle_normed, sink)?; // [T, H]
         let dmiddle = norm((&trace.middle, &self.post_attention_norm), &dnormed, Some(dy), pass, sink)?;
 
-        let dattended = self.back(&[(Projection::O, &dmiddle)], &trace.attended.output, pass, sink)?; // [T, Hq * D]
+        let dattended = back(&[(Projection::O, &dmiddle)], &trace.attended.output, sink)?; // [T, Hq * D]
         let qkv = (&trace.q, &trace.k, &trace.v);
         let (dq, dk, dv) = attention_backward(qkv, &trace.attended, &dattended, segments, pass.heads)?;
-        let back = pass.rotation.inverse();
-        let (dq, dk) = (rotary(&dq, &back)?, rotary(&dk, &back)?);
+        let backwards = pass.rotation.inverse();
+        let (dq, dk) = (rotary(&dq, &backwards)?, rotary(&dk, &backwards)?);
         let into_attention = [(Projection::Q, &dq), (Projection::K, &dk), (Projection::V, &dv)];
-        let dnormed = self.back(&into_attention, &trace.normed, pass, sink)?; // [T, H]
+        let dnormed = back(&into_attention, &trace.normed, sink)?; // [T, H]
         norm((&trace.input, &self.input_norm), &dnormed, Some(&dmiddle), pass, sink)
     }
 
@@ -39,16 +42,16 @@ impl Layer {
         &self,
         outputs: &[(Projection, &Tensor)],
         x: &Tensor,
+        weights: &Weights,
         pass: &Pass<'_>,
         sink: &mut Sink<'_>,
     ) -> Result<Tensor, ModelError> {
-        let mut dx = InputGradient::new(x);
+        let (mut dx, input) = (InputGradient::new(x), LinearInput::from(x));
         for (projection, dy) in outputs {
-            let weight = self.weight(*projection);
-            dx.add_linear(dy, weight.numbers())?;
-            let format = weight.numbers().format();
-            if let Some(name) = sink.wants(weight) {
-                sink.put(name, linear_weight_gradient(dy, x, format)?);
+            let weight = &weights[*projection as usize];
+            dx.add_linear(dy, weight)?;
+            if let Some(name) = sink.wants(self.weight(*projection)) {
+                sink.put(name, linear_weight_gradient(dy, &input, weight.format())?);
             }
             if let Some(pair) = self.pair(*projection, pass) {
                 let mask = self.mask(*projection, pair, pass);
