@@ -3,11 +3,11 @@
 use std::{cell::RefCell, collections::BTreeMap};
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Shape, Tensor, Var, bail};
-use rayon::prelude::*;
 
 use crate::{
     cpu::{floats, slice, slice_mut, tensor},
     simd::dispatch,
+    team,
 };
 
 /// Numbers updated by one task.
@@ -208,12 +208,12 @@ impl InplaceOp2 for Update<'_> {
 }
 
 fn update_all(parameter: &mut [f32], gradient: &[f32], moments: &mut Moments, constants: Constants) {
-    let parts = parameter
-        .par_chunks_mut(TASK)
-        .zip(gradient.par_chunks(TASK))
-        .zip(moments.first.par_chunks_mut(TASK))
-        .zip(moments.second.par_chunks_mut(TASK));
-    parts.for_each(|(((p, g), m), v)| update(p, g, m, v, constants));
+    let moments = moments.first.chunks_mut(TASK).zip(moments.second.chunks_mut(TASK));
+    let mut parts: Vec<_> = parameter.chunks_mut(TASK).zip(gradient.chunks(TASK)).zip(moments).collect();
+    team::chunks_mut(&mut parts, 1, |_, part| {
+        let ((p, g), (m, v)) = &mut part[0];
+        update(p, g, m, v, constants);
+    });
 }
 
 dispatch! {

@@ -7,12 +7,12 @@ use std::{
 };
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
-use rayon::prelude::*;
 
 use crate::{
     Segments,
     composed::gradients,
     cpu::{floats, slice, tensor},
+    team,
 };
 use forward::{KeyBlock, Queries, Sequence};
 
@@ -164,7 +164,8 @@ fn packed(q: &[f32], k: &[f32], v: &[f32], segments: &Segments, heads: Heads) ->
     });
     let blocks: Vec<Range<usize>> = starts.collect();
     let mut keys = vec![0_f32; blocks.len() * KEY_BLOCK * width];
-    keys.par_chunks_exact_mut(KEY_BLOCK * width).zip(&blocks).for_each(|(keys, rows)| {
+    team::chunks_mut(&mut keys, KEY_BLOCK * width, |block, keys| {
+        let rows = &blocks[block];
         forward::turn(keys, 0, &k[rows.start * width..], (width, rows.len(), width));
     });
     let mut blocks = keys

@@ -9,6 +9,7 @@ use crate::{
     cpu::Matrix,
     gemm::{Format, Packed, Turned, Write},
     gemm::{Left, Tiles, product},
+    team,
 };
 pub use peaks::{Peaks, measure_peaks};
 
@@ -92,7 +93,7 @@ impl LinearCase {
 
 /// Threads that a kernel is spread over.
 pub fn threads() -> usize {
-    rayon::current_num_threads()
+    team::threads()
 }
 
 /// The median of as many runs as there is patience for; the first one is not counted.

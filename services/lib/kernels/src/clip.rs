@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor};
-use rayon::prelude::*;
 
-use crate::cpu::{floats, for_rows, slice_mut};
+use crate::{
+    cpu::{floats, for_rows, slice_mut},
+    team,
+};
 
 /// Numbers summed by one task; fixed, so that the threads don't decide the rounding.
 const BLOCK: usize = 16 * 1024;
@@ -51,8 +53,8 @@ pub fn clip_by_global_norm(gradients: &mut BTreeMap<String, Tensor>, max_norm: f
 
 fn sum_of_squares(values: &[f32]) -> f64 {
     let block = |part: &[f32]| part.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>();
-    let partial: Vec<f64> = values.par_chunks(BLOCK).map(block).collect();
-    partial.iter().sum()
+    let parts: Vec<&[f32]> = values.chunks(BLOCK).collect();
+    team::map(parts.len(), |part| block(parts[part])).iter().sum()
 }
 
 struct Scale(f32);

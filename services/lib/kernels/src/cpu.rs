@@ -8,7 +8,8 @@ use std::{
 
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, StorageRef, Tensor, bail};
 use half::bf16;
-use rayon::prelude::*;
+
+use crate::team;
 
 /// Work below this many numbers is not worth waking another thread.
 const PARALLEL_FROM: usize = 16 * 1024;
@@ -138,7 +139,7 @@ pub(crate) fn for_rows(output: &mut [f32], width: usize, work: impl Fn(usize, &m
     if output.len() < PARALLEL_FROM {
         output.chunks_mut(rows * width.max(1)).enumerate().for_each(|(i, part)| work(i * rows, part));
     } else {
-        output.par_chunks_mut(rows * width.max(1)).enumerate().for_each(|(i, part)| work(i * rows, part));
+        team::chunks_mut(output, rows * width.max(1), |i, part| work(i * rows, part));
     }
 }
 
@@ -157,7 +158,7 @@ pub(crate) unsafe fn new_rows(
     if len < PARALLEL_FROM {
         spare.chunks_mut(rows * width.max(1)).enumerate().for_each(|(i, part)| work(i * rows, part));
     } else {
-        spare.par_chunks_mut(rows * width.max(1)).enumerate().for_each(|(i, part)| work(i * rows, part));
+        team::chunks_mut(spare, rows * width.max(1), |i, part| work(i * rows, part));
     }
     // SAFETY: the pieces cover the output, and the caller promises that each is set.
     unsafe { output.set_len(len) };
@@ -174,12 +175,11 @@ pub(crate) unsafe fn new_row_pairs(
 ) -> (Vec<f32>, Vec<f32>) {
     let (mut first, mut second) = (Vec::with_capacity(len), Vec::with_capacity(len));
     let (a, b) = (&mut first.spare_capacity_mut()[..len], &mut second.spare_capacity_mut()[..len]);
-    if len < PARALLEL_FROM {
-        a.chunks_mut(TASK).zip(b.chunks_mut(TASK)).enumerate().for_each(|(i, (a, b))| work(i * TASK, a, b));
-    } else {
-        let parts = a.par_chunks_mut(TASK).zip(b.par_chunks_mut(TASK)).enumerate();
-        parts.for_each(|(i, (a, b))| work(i * TASK, a, b));
-    }
+    let mut parts: Vec<_> = a.chunks_mut(TASK).zip(b.chunks_mut(TASK)).collect();
+    team::chunks_mut(&mut parts, 1, |i, part| {
+        let (a, b) = &mut part[0];
+        work(i * TASK, a, b);
+    });
     // SAFETY: the pieces cover the outputs, and the caller promises that each is set.
     unsafe {
         first.set_len(len);

@@ -2,7 +2,6 @@
 //! place. Sum reduction, ignore index -100, as torch's `cross_entropy`.
 
 use candle_core::{CpuStorage, CustomOp2, D, DType, Layout, Result, Shape, Tensor, bail};
-use rayon::prelude::*;
 
 use crate::{
     LinearWeight,
@@ -12,6 +11,7 @@ use crate::{
     linear,
     matmul::{self, Operand, Right, Sizes},
     simd::{dispatch, exp, greatest, sum_lanes},
+    team,
 };
 
 /// A label that does not count.
@@ -20,6 +20,8 @@ pub const IGNORE_INDEX: i64 = -100;
 const CHUNK: usize = 8 * 1024 * 1024;
 /// Bounds of the tokens in a chunk.
 const CHUNK_ROWS: (usize, usize) = (16, 512);
+/// Rows of logits that one task goes through.
+const ROWS_TOGETHER: usize = 4;
 const LANES: usize = 16;
 
 /// A sum of losses and what it was summed over.
@@ -228,10 +230,13 @@ fn losses(
     (vocab, smoothing): (usize, f32),
     scale: Option<f32>,
 ) -> f64 {
-    let rows = logits.par_chunks_exact_mut(vocab).zip(chunk);
-    let losses: Vec<f64> =
-        rows.map(|(logits, counted)| row_loss(logits, *counted, smoothing, scale)).collect();
-    losses.iter().sum()
+    let mut rows: Vec<_> = logits.chunks_exact_mut(vocab).zip(chunk).map(|row| (row, 0.0)).collect();
+    team::chunks_mut(&mut rows, ROWS_TOGETHER, |_, rows| {
+        for ((logits, counted), loss) in rows {
+            *loss = row_loss(logits, **counted, smoothing, scale);
+        }
+    });
+    rows.iter().map(|(_, loss)| loss).sum()
 }
 
 dispatch! {

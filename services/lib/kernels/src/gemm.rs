@@ -9,15 +9,14 @@ mod kernel;
 #[cfg(target_arch = "x86_64")]
 mod pack;
 mod panels;
+mod sums;
 mod tiles;
 
-use std::{cell::RefCell, ops::Range};
+use std::ops::Range;
 
-use rayon::prelude::*;
-
-use crate::cpu::Scatter;
 pub(crate) use kernel::{LeftPart, RightPart};
 pub(crate) use panels::{Packed, Rows, Turned};
+pub(crate) use sums::{Piece, Sum, Term, Write, product, products, sums};
 pub(crate) use tiles::{Left, Tiles, Unpacked};
 
 /// Columns of a panel: two registers of 16.
@@ -26,8 +25,6 @@ pub(crate) const COLUMNS: usize = 32;
 pub(crate) const ROWS: usize = 12;
 /// Words along the sum in one pass: their part of a panel, 64 KiB, stays in the second-level cache while the tiles go by.
 const DEPTH: usize = 512;
-/// Products below which other threads are not worth waking.
-const PARALLEL_FROM: usize = 96 * 1024;
 
 /// What a word holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,11 +90,11 @@ pub(crate) trait Leftward: Sync {
 }
 
 impl<'a> RightPart<'a> {
-    /// A packed panel.
-    fn of(lines: &'a [Line]) -> Self {
+    /// A packed panel of so many lines for each word.
+    fn of(lines: &'a [Line], lines_each: usize) -> Self {
         // SAFETY: a line is 16 words and nothing else, so a slice of lines is a slice of 16 times as many words.
         let words = unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 16) };
-        Self { words, step: COLUMNS }
+        Self { words, step: 16 * lines_each }
     }
 }
 
@@ -111,158 +108,6 @@ fn words_mut(lines: &mut [Line]) -> &mut [u32] {
 pub(crate) fn words_of(numbers: &[f32]) -> &[u32] {
     // SAFETY: both types have 4 bytes, the same alignment and no invalid bit patterns.
     unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), numbers.len()) }
-}
-
-/// What happens to the numbers already in the output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Write {
-    /// They are overwritten.
-    Set,
-    /// The sums go on from them.
-    Add,
-}
-
-/// One of several products that are summed up.
-#[derive(Clone, Copy)]
-pub(crate) struct Term<'a> {
-    pub(crate) a: &'a dyn Leftward,
-    pub(crate) b: &'a dyn Panels,
-}
-
-/// Parts of terms that a block of the output is summed over before the next one.
-const STEPS: usize = 8;
-/// Words of these parts together: their panels stay in the second-level cache while the tiles go by.
-const PASS: usize = DEPTH + 64;
-
-thread_local! {
-    /// Panels made for the occasion, kept so that their memory is not asked for again.
-    static SCRATCH: RefCell<[Vec<Line>; STEPS]> = RefCell::default();
-}
-
-/// `c [rows, columns] (+)= a [rows, depth] b [depth, columns]`.
-pub(crate) fn product(c: &mut [f32], write: Write, a: &dyn Leftward, b: &dyn Panels) {
-    let columns = b.size().1;
-    let numbers = a.rows() * columns;
-    assert!(c.len() >= numbers, "matrix product writes past its output");
-    if write == Write::Set && b.size().0 == 0 {
-        c[..numbers].fill(0.0);
-    }
-    run(&Scatter::new(c, columns), write, &[Term { a, b }]);
-}
-
-/// The sum of at least one product of the same size, [rows, columns], each block of it finished while it is in a cache.
-pub(crate) fn products(terms: &[Term<'_>]) -> Vec<f32> {
-    let (rows, columns) = (terms[0].a.rows(), terms[0].b.size().1);
-    let numbers = rows * columns;
-    if terms.iter().all(|term| term.b.size().0 == 0) {
-        return vec![0.0; numbers];
-    }
-    let mut c = Vec::with_capacity(numbers);
-    run(&Scatter::fresh(&mut c.spare_capacity_mut()[..numbers], columns), Write::Set, terms);
-    // SAFETY: `run` has set each of these numbers, since a term has a depth.
-    unsafe { c.set_len(numbers) };
-    c
-}
-
-/// Sums terms up in order. Where none has a depth nothing is written.
-fn run(c: &Scatter<'_>, write: Write, terms: &[Term<'_>]) {
-    let (rows, columns) = (terms[0].a.rows(), terms[0].b.size().1);
-    let mut work = 0;
-    for Term { a, b } in terms {
-        let fit = a.format() == b.format() && a.depth() == b.size().0;
-        assert!(fit && a.rows() == rows && b.size().1 == columns, "factors do not fit each other");
-        work += rows * columns * a.depth();
-    }
-    if work == 0 {
-        return;
-    }
-    let (panels, tiles) = (columns.div_ceil(COLUMNS), rows.div_ceil(ROWS));
-    let threads = rayon::current_num_threads();
-    let job = Job { c, write, rows, columns, terms, passes: passes(terms) };
-    if threads == 1 || work < PARALLEL_FROM {
-        return job.run(0..panels, 0..tiles);
-    }
-    if panels.is_multiple_of(threads) {
-        let each = panels / threads;
-        (0..threads).into_par_iter().for_each(|t| job.run(t * each..(t + 1) * each, 0..tiles));
-        return;
-    }
-    // Whole panels where there are enough of them, so that each is read by one thread; else their tiles are shared out too.
-    let groups = if panels >= 4 * threads { 1 } else { (2 * threads).div_ceil(panels).min(tiles) };
-    let tiles_each = tiles.div_ceil(groups);
-    (0..panels * groups).into_par_iter().for_each(|task| {
-        let first = task % groups * tiles_each;
-        job.run(task / groups..task / groups + 1, first..(first + tiles_each).min(tiles));
-    });
-}
-
-/// Words of a term.
-#[derive(Clone, Debug)]
-struct Step {
-    term: usize,
-    words: Range<usize>,
-}
-
-/// Cuts terms into steps, and gathers steps that are taken together.
-fn passes(terms: &[Term<'_>]) -> Vec<Vec<Step>> {
-    let (mut passes, mut pass, mut length) = (Vec::new(), Vec::new(), 0);
-    for (term, Term { b, .. }) in terms.iter().enumerate() {
-        let words = b.format().words(b.size().0);
-        for first in (0..words).step_by(DEPTH) {
-            let step = Step { term, words: first..(first + DEPTH).min(words) };
-            if !pass.is_empty() && (length + step.words.len() > PASS || pass.len() == STEPS) {
-                passes.push(std::mem::take(&mut pass));
-                length = 0;
-            }
-            length += step.words.len();
-            pass.push(step);
-        }
-    }
-    passes.push(pass);
-    passes
-}
-
-/// A sum of products under way.
-struct Job<'a> {
-    c: &'a Scatter<'a>,
-    write: Write,
-    rows: usize,
-    columns: usize,
-    terms: &'a [Term<'a>],
-    passes: Vec<Vec<Step>>,
-}
-
-impl Job<'_> {
-    /// Computes the given tiles of the given panels.
-    fn run(&self, panels: Range<usize>, tiles: Range<usize>) {
-        let mut scratch = SCRATCH.take();
-        for index in panels {
-            let column = index * COLUMNS;
-            let count = COLUMNS.min(self.columns - column);
-            for (number, pass) in self.passes.iter().enumerate() {
-                let mut parts = [RightPart { words: &[], step: 0 }; STEPS];
-                for ((part, step), scratch) in parts.iter_mut().zip(pass).zip(&mut scratch) {
-                    *part = self.terms[step.term].b.panel(index, step.words.clone(), scratch);
-                }
-                for tile in tiles.clone() {
-                    let rows = ROWS.min(self.rows - tile * ROWS);
-                    // SAFETY: no two tasks share both a panel and a tile, so this block of the output is this task's alone.
-                    let c = unsafe { self.c.block(tile * ROWS, rows, column, count) };
-                    let mut add = number > 0 || self.write == Write::Add;
-                    for (step, panel) in pass.iter().zip(&parts) {
-                        let a = self.terms[step.term].a;
-                        let part = a.tile(tile, step.words.clone());
-                        let block = kernel::Block { c, stride: self.columns, rows, count, add };
-                        // SAFETY: the block of `rows` rows and `count` columns lies inside the output, and is set where it is
-                        // added to.
-                        unsafe { kernel::multiply(a.format(), step.words.len(), &part, panel, &block) };
-                        add = true;
-                    }
-                }
-            }
-        }
-        SCRATCH.set(scratch);
-    }
 }
 
 /// `c [rows, columns] (+)= a [rows, steps] b [steps, columns]` for at most a tile's rows and a panel's columns of f32, rows of `c`
@@ -283,7 +128,7 @@ pub(crate) fn multiply_tile(
 /// Multiplies one tile by one panel of so many words, both in the first-level cache, `times` times; gives the operations of one.
 pub(crate) fn multiply_resident(format: Format, words: usize, times: usize) -> f64 {
     let (left, panel) = (vec![0_u32; ROWS * words], vec![Line::default(); LINES * words]);
-    let (left, right) = (LeftPart { words: &left, row: 1, step: ROWS }, RightPart::of(&panel));
+    let (left, right) = (LeftPart { words: &left, row: 1, step: ROWS }, RightPart::of(&panel, LINES));
     let mut c = vec![0_f32; ROWS * COLUMNS];
     for _ in 0..times {
         let block =

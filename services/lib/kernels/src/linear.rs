@@ -161,8 +161,8 @@ impl InputGradient {
         let factors: Vec<_> = (self.products.iter().zip(&weights))
             .map(|(product, weight)| weight.operand().backward(Sizes { outputs: product.outputs(), ..sizes }))
             .collect();
-        let terms: Vec<_> = self.products.iter().zip(&factors).map(|(p, b)| Term { a: &p.dy, b }).collect();
-        let mut dx = products(&terms);
+        let terms = self.products.iter().zip(&factors).map(|(p, b)| Term { a: &p.dy, b }).collect();
+        let mut dx = products(terms);
         for more in self.apart {
             dx.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
         }
@@ -202,7 +202,7 @@ pub(crate) fn plain(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
 /// `x W^T` as numbers, for an input in tiles.
 fn forward(x: &Tiles, shape: &Shape, w: Operand<'_>, dims: (usize, usize)) -> Result<(CpuStorage, Shape)> {
     let sizes = sizes(shape, dims)?;
-    let y = products(&[Term { a: x, b: &w.forward(sizes) }]);
+    let y = products(vec![Term { a: x, b: &w.forward(sizes) }]);
     Ok((CpuStorage::F32(y), output_shape(shape, sizes.outputs)))
 }
 

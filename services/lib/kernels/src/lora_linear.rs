@@ -15,7 +15,7 @@ use crate::{
 
 mod rows;
 
-pub use rows::{LoraRows, lora_linear_rows};
+pub use rows::{LoraMap, LoraRows, lora_linear_rows};
 
 /// A low-rank update: `scale * (dropout(x) A^T) B^T` is added to the output of a linear map.
 #[derive(Clone, Debug)]
@@ -108,14 +108,14 @@ fn forward(tiles: &Tiles, x: &[f32], w: Operand<'_>, sizes: Sizes, update: &Upda
     let low = down(tiles, x, w.format(), sizes, update);
     let up = Sizes { inputs: update.rank, ..sizes };
     let low = Tiles::pack(Left::Rows(&low), sizes.rows, update.rank, update.b.format(), update.scale);
-    products(&[Term { a: tiles, b: &w.forward(sizes) }, Term { a: &low, b: &update.b.forward(up) }])
+    products(vec![Term { a: tiles, b: &w.forward(sizes) }, Term { a: &low, b: &update.b.forward(up) }])
 }
 
 /// `dropout(x) A^T`, [rows, r].
 fn down(tiles: &Tiles, x: &[f32], format: Format, sizes: Sizes, update: &Update<'_>) -> Vec<f32> {
     let down = Sizes { outputs: update.rank, ..sizes };
     if update.mask.is_none() && update.a.format() == format && format == Format::Bf16 {
-        return products(&[Term { a: tiles, b: &update.a.forward(down) }]);
+        return products(vec![Term { a: tiles, b: &update.a.forward(down) }]);
     }
     let dropped = update.mask.map(|mask| drop_out(x, sizes.inputs, mask));
     matmul::forward(dropped.as_deref().unwrap_or(x), update.a, down)

@@ -150,18 +150,18 @@ pub(crate) struct Sizes {
 /// `x [rows, inputs] w [outputs, inputs]^T`, which is [rows, outputs].
 pub(crate) fn forward(x: &[f32], w: Operand<'_>, sizes: Sizes) -> Vec<f32> {
     let x = Factor::new(Left::Rows(x), (sizes.rows, sizes.inputs), w.format(), sizes.outputs);
-    products(&[Term { a: &x, b: &w.forward(sizes) }])
+    products(vec![Term { a: &x, b: &w.forward(sizes) }])
 }
 
 /// `dy [rows, outputs] w [outputs, inputs]`, which is [rows, inputs].
 pub(crate) fn input_gradient(dy: &[f32], w: Operand<'_>, sizes: Sizes) -> Vec<f32> {
     let dy = Factor::new(Left::Rows(dy), (sizes.rows, sizes.outputs), w.format(), sizes.inputs);
-    products(&[Term { a: &dy, b: &w.backward(sizes) }])
+    products(vec![Term { a: &dy, b: &w.backward(sizes) }])
 }
 
 /// `dy [rows, outputs]^T x [rows, inputs]`, which is [outputs, inputs], summed over the rows in order.
 pub(crate) fn weight_gradient(dy: &[f32], x: &Right<'_>, sizes: Sizes) -> Vec<f32> {
-    products(&[Term { a: &columns(dy, sizes, x.format()), b: x }])
+    products(vec![Term { a: &columns(dy, sizes, x.format()), b: x }])
 }
 
 /// Adds [`weight_gradient`] to `dw`.

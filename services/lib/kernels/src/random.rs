@@ -5,7 +5,8 @@
 //! that two streams do not run through the same sequence.
 
 use candle_core::{Device, Result, Shape, Tensor};
-use rayon::prelude::*;
+
+use crate::team;
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Elements filled by one task.
@@ -102,7 +103,7 @@ impl Random {
 
     fn tensor(&self, shape: Shape, device: &Device, draw: impl Fn(u64) -> f32 + Sync) -> Result<Tensor> {
         let mut data = vec![0_f32; shape.elem_count()];
-        data.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, part)| {
+        team::chunks_mut(&mut data, CHUNK, |chunk, part| {
             for (offset, value) in part.iter_mut().enumerate() {
                 *value = draw((chunk * CHUNK + offset) as u64);
             }

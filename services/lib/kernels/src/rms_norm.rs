@@ -3,12 +3,12 @@
 use std::mem::MaybeUninit;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
-use rayon::prelude::*;
 
 use crate::{
     composed::gradients,
     cpu::{floats, new_rows, rows_and_width, rows_per_task, slice, tensor},
     simd::{dispatch, dot, madd},
+    team,
 };
 
 /// Normalises each row of `x` [.., H] f32 and scales it by `weight` [H] f32. Differentiable in both.
@@ -177,15 +177,12 @@ dispatch! {
 /// Sums over fixed blocks of rows and then over the blocks in order, so that the threads don't decide the rounding.
 fn weight_gradient(x: &[f32], dy: &[f32], width: usize, eps: f32) -> Vec<f32> {
     let block = rows_per_task(width) * width;
-    let partial: Vec<Vec<f32>> = x
-        .par_chunks(block)
-        .zip(dy.par_chunks(block))
-        .map(|(x, dy)| {
-            let mut dw = vec![0_f32; width];
-            add_weight_gradient(&mut dw, x, dy, eps);
-            dw
-        })
-        .collect();
+    let blocks: Vec<_> = x.chunks(block).zip(dy.chunks(block)).collect();
+    let partial = team::map(blocks.len(), |index| {
+        let ((x, dy), mut dw) = (blocks[index], vec![0_f32; width]);
+        add_weight_gradient(&mut dw, x, dy, eps);
+        dw
+    });
     partial.into_iter().fold(vec![0_f32; width], |mut sum, part| {
         sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         sum

@@ -184,8 +184,7 @@ impl Decoder {
             last.push(ids.len() as u32 - 1);
         }
         let pass = self.pass(&positions, None);
-        // Inside the pool, a kernel's last task runs on this thread, and waking others is cheaper.
-        let logits = rayon::scope(|_| self.continue_all(&ids, last, &pass, sequences))?;
+        let logits = self.continue_all(&ids, last, &pass, sequences)?;
         sequences.iter_mut().for_each(|sequence| sequence.cache.advance(sequence.ids.len()));
         Ok(logits)
     }

@@ -3,9 +3,9 @@
 
 use candle_core::Tensor;
 use rootstock_kernels::{
-    Attended, DropoutKey, DropoutMask, Heads, LinearInput, LinearWeight, LoraPair, LoraRows, Rotation,
-    Segments, add, attention_cached, attention_forward, lora_linear, lora_linear_rows, rms_norm, rotary,
-    swiglu,
+    Attended, DropoutKey, DropoutMask, Heads, LinearInput, LinearWeight, LoraMap, LoraPair, LoraRows,
+    Rotation, Segments, add, attention_cached, attention_forward, lora_linear, lora_linear_rows, rms_norm,
+    rotary, swiglu,
 };
 
 use crate::{
@@ -96,26 +96,25 @@ impl Layer {
         context: &mut Context<'_, '_>,
     ) -> Result<(Tensor, Trace), ModelError> {
         let weights = self.packed()?;
-        let project = |projection: Projection, x: &LinearInput, context: &Context<'_, '_>| {
-            self.project(projection, &weights[projection as usize], x, pass, context)
-        };
         let normed = rms_norm(x, self.input_norm.numbers(), pass.eps)?;
         let input = LinearInput::from(&normed);
-        let q = project(Projection::Q, &input, context)?; // [T, Hq * D]
-        let k = project(Projection::K, &input, context)?; // [T, Hkv * D]
-        let v = project(Projection::V, &input, context)?; // [T, Hkv * D]
+        let into_attention = [Projection::Q, Projection::K, Projection::V];
+        // [T, Hq * D], and twice [T, Hkv * D]
+        let [q, k, v] = self.project(into_attention, &input, &weights, pass, context)?;
         let (q, k) = (rotary(&q, &pass.rotation)?, rotary(&k, &pass.rotation)?);
         let attended = self.attend((&q, &k, &v), pass.heads, context)?; // [T, Hq * D]
         let input = LinearInput::from(&attended.output);
-        let middle = add(x, &project(Projection::O, &input, context)?)?; // [T, H]
+        let [mixed] = self.project([Projection::O], &input, &weights, pass, context)?;
+        let middle = add(x, &mixed)?; // [T, H]
 
         let middle_normed = rms_norm(&middle, self.post_attention_norm.numbers(), pass.eps)?;
         let input = LinearInput::from(&middle_normed);
-        let gate = project(Projection::Gate, &input, context)?; // [T, I]
-        let up = project(Projection::Up, &input, context)?; // [T, I]
+        let into_mlp = [Projection::Gate, Projection::Up];
+        let [gate, up] = self.project(into_mlp, &input, &weights, pass, context)?; // [T, I]
         let activated = swiglu(&gate, &up)?;
         let input = LinearInput::from(&activated);
-        let output = add(&middle, &project(Projection::Down, &input, context)?)?; // [T, H]
+        let [down] = self.project([Projection::Down], &input, &weights, pass, context)?;
+        let output = add(&middle, &down)?; // [T, H]
 
         let input = x.clone();
         let trace =
@@ -154,22 +153,34 @@ impl Layer {
         first.chain(second).chain(mlp.iter_mut().map(|matrix| matrix as &mut dyn Named))
     }
 
-    fn project(
+    /// What several projections make of their input.
+    fn project<const N: usize>(
         &self,
-        projection: Projection,
-        weight: &LinearWeight,
+        projections: [Projection; N],
         x: &LinearInput,
+        weights: &Weights,
         pass: &Pass<'_>,
         context: &Context<'_, '_>,
-    ) -> Result<Tensor, ModelError> {
-        if let Context::Cached(sequences) = context {
-            let groups = self.groups(projection, sequences);
-            return Ok(lora_linear_rows(x, weight, &groups)?);
-        }
-        // The backward pass is written out below, so no tape shall keep the activations alive.
-        let pair = self.pair(projection, pass).map(LoraPair::detach);
-        let mask = pair.as_ref().and_then(|pair| self.mask(projection, pair, pass));
-        Ok(lora_linear(x, weight, pair.as_ref(), mask)?)
+    ) -> Result<[Tensor; N], ModelError> {
+        let outputs: Vec<Tensor> = match context {
+            Context::Cached(sequences) => {
+                let maps = projections.map(|projection| LoraMap {
+                    weight: &weights[projection as usize],
+                    groups: self.groups(projection, sequences),
+                });
+                lora_linear_rows(x, &maps)?
+            }
+            Context::Packed(_) => {
+                let project = |projection: &Projection| {
+                    // The backward pass is written out below, so no tape shall keep the activations alive.
+                    let pair = self.pair(*projection, pass).map(LoraPair::detach);
+                    let mask = pair.as_ref().and_then(|pair| self.mask(*projection, pair, pass));
+                    lora_linear(x, &weights[*projection as usize], pair.as_ref(), mask)
+                };
+                projections.iter().map(project).collect::<candle_core::Result<_>>()?
+            }
+        };
+        Ok(outputs.try_into().expect("each projection has one output"))
     }
 
     /// The rows that have a pair of their own, neighbours with the same one together.

@@ -39,8 +39,7 @@ pub fn forward_backward(
     }
     let mut pass = decoder.pass(&packed.segments.positions(), adapter);
     pass.dropout = Some(dropout);
-    // Inside the pool, a kernel's last task runs on this thread, and waking others is cheaper.
-    let loss = rayon::scope(|_| walk(decoder, &pass, &packed, 1.0 / denominator, &mut sink))?;
+    let loss = walk(decoder, &pass, &packed, 1.0 / denominator, &mut sink)?;
     Ok((loss, sink.finish(parameters, true)?))
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use rootstock_kernels::{Dispatch, Random, with_dispatch};
+use rootstock_kernels::{Dispatch, Random, with_dispatch, with_threads};
 use rootstock_model::{
     Adapter, Config, Continued, Decoder, KvCache, LinearWeight, LoraPair, Projection, save_tensors,
 };
@@ -129,13 +129,11 @@ fn a_row_has_the_same_bits_alone_and_in_fifty_random_batches_on_every_path() {
         let world = World::new(dtype);
         for path in Dispatch::ALL.into_iter().filter(|path| path.is_present()) {
             with_dispatch(path, || {
-                let pools = [1, 2]
-                    .map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
-                let expected = pools[0].install(|| world.alone());
-                assert!(pools[1].install(|| world.alone()) == expected, "{path} {dtype:?}: threads matter");
-                for (pool, seed) in pools.iter().zip([1, 2]) {
-                    let told = format!("{path} {dtype:?} {seed} threads");
-                    pool.install(|| world.in_batches(&expected, seed, &told));
+                let expected = with_threads(1, || world.alone());
+                assert!(with_threads(2, || world.alone()) == expected, "{path} {dtype:?}: threads matter");
+                for threads in [1, 2] {
+                    let told = format!("{path} {dtype:?} {threads} threads");
+                    with_threads(threads, || world.in_batches(&expected, threads as u64, &told));
                 }
             })
             .unwrap();

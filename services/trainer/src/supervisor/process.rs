@@ -8,6 +8,7 @@ use std::{
 };
 
 use rootstock_client::Endpoints;
+use rootstock_kernels::THREADS_VARIABLE;
 use rootstock_runtime::trace::TRACEPARENT_ENV;
 use tokio::process::{Child, Command};
 
@@ -16,7 +17,7 @@ use crate::{config::Config, names::JobId, worker::variables};
 /// Where workers write, below the service's folder: one folder each.
 pub(crate) const SCRATCH: &str = "scratch";
 
-/// The variable that rayon reads.
+/// The variable that rayon reads, for operations outside the kernels.
 const RAYON_THREADS: &str = "RAYON_NUM_THREADS";
 
 /// Starts worker processes.
@@ -73,6 +74,7 @@ impl Launcher {
             command.env(TRACEPARENT_ENV, traceparent);
         }
         if self.config.worker_threads > 0 {
+            command.env(THREADS_VARIABLE, self.config.worker_threads.to_string());
             command.env(RAYON_THREADS, self.config.worker_threads.to_string());
         }
         // A Ctrl-C in the server's terminal is for the server, which then ends its workers in order.

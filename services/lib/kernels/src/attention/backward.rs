@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::{Heads, KEY_BLOCK, LANES, QUERY_BLOCK, forward::turn};
 use crate::{
     Segments,
     cpu::Scatter,
     simd::{dispatch, dot, exp, madd},
+    team,
     tile::{Left, Right, multiply},
 };
 
@@ -63,7 +62,7 @@ pub(super) fn run(inputs: &Inputs<'_>, segments: &Segments) -> (Vec<f32>, Vec<f3
     let tasks: Vec<Task<'_>> = ranges
         .flat_map(|rows| (0..heads.key_value).map(|key_head| Task { inputs, rows: rows.clone(), key_head }))
         .collect();
-    tasks.par_iter().for_each(|task| task.store(&task.gradients(), &targets));
+    team::for_each(tasks.len(), |task| tasks[task].store(&tasks[task].gradients(), &targets));
     // SAFETY: the segments cover all rows and the key heads all columns, and each task sets its own.
     unsafe {
         dq.set_len(inputs.q.len());

@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::{Heads, KEY_BLOCK, LANES, QUERY_BLOCK};
 use crate::{
     cpu::Scatter,
     simd::{dispatch, exp, greater, sum_lanes},
+    team,
     tile::{Left, Right, multiply},
 };
 
@@ -69,7 +68,7 @@ pub(super) fn run(q: &[f32], sequences: &[Sequence<'_>], heads: Heads) -> (Vec<f
         if work * heads.group() * heads.dim < PARALLEL_FROM {
             tasks.iter().for_each(run);
         } else {
-            tasks.par_iter().for_each(run);
+            team::for_each(tasks.len(), |task| run(&tasks[task]));
         }
     }
     (output, log_sums)
@@ -121,27 +120,32 @@ dispatch! {
         let Task { q, queries, blocks, key_head, heads } = task;
         let (dim, n) = (heads.dim, queries.rows.len());
         let visible = queries.position + n;
+        // The heads of a group read the same keys: those of a single query are taken together.
+        let (rounds, rows, stride) = match heads.group() {
+            group @ ..=QUERY_BLOCK if n == 1 => (1, group, dim),
+            group => (group, n, heads.query_width()),
+        };
         let mut scores = [0_f32; QUERY_BLOCK * KEY_BLOCK];
         for (block, first) in blocks.iter().zip((0..visible).step_by(KEY_BLOCK)) {
             let count = KEY_BLOCK.min(visible - first);
             let keys = &block.keys[key_head * dim * KEY_BLOCK..][..dim * KEY_BLOCK];
-            for g in 0..heads.group() {
+            for g in 0..rounds {
                 let start = queries.rows.start * heads.query_width() + (key_head * heads.group() + g) * dim;
-                let left = Left { data: &q[start..], row: heads.query_width(), column: 1 };
+                let left = Left { data: &q[start..], row: stride, column: 1 };
                 let right = Right { data: keys, row: KEY_BLOCK };
                 let columns = count.next_multiple_of(LANES);
-                multiply((&mut scores, KEY_BLOCK), false, (n, columns, dim), left, right);
-                for i in 0..n {
-                    let seen = (queries.position + i + 1).saturating_sub(first).min(count);
+                multiply((&mut scores, KEY_BLOCK), false, (rows, columns, dim), left, right);
+                for i in 0..rows {
+                    let seen = (queries.position + i.min(n - 1) + 1).saturating_sub(first).min(count);
                     let row = &mut scores[i * KEY_BLOCK..][..columns];
                     let at = g * n + i;
                     let values = &mut running.values[at * dim..][..dim];
                     soften::<FMA>(row, seen, heads.scale(), &mut running.maxima[at], &mut running.sums[at], values);
                 }
-                let values = &mut running.values[g * n * dim..][..n * dim];
+                let values = &mut running.values[g * rows * dim..][..rows * dim];
                 let left = Left { data: &scores, row: KEY_BLOCK, column: 1 };
                 let right = Right { data: &block.values[key_head * dim..], row: heads.key_width() };
-                multiply((values, dim), true, (n, dim, count), left, right);
+                multiply((values, dim), true, (rows, dim, count), left, right);
             }
         }
     }

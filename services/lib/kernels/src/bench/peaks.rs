@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
-use rayon::prelude::*;
-
 use crate::{
     gemm::{Format, multiply_resident},
     simd::dispatch,
+    team,
 };
 
 /// Bytes of the block that is read: more than any cache holds.
@@ -46,10 +45,10 @@ fn best(work: impl Fn() -> f64) -> f64 {
 /// A tile times a panel that both stay in the first-level cache, again and again.
 fn multiplications(format: Format) -> f64 {
     let flops = multiply_resident(format, WORDS, 1) * PRODUCTS as f64;
-    let threads = rayon::current_num_threads();
+    let threads = team::threads();
     best(|| {
         let start = Instant::now();
-        (0..threads).into_par_iter().for_each(|_| {
+        team::for_each(threads, |_| {
             multiply_resident(format, WORDS, PRODUCTS);
         });
         flops * threads as f64 / start.elapsed().as_secs_f64() / 1e9
@@ -58,11 +57,10 @@ fn multiplications(format: Format) -> f64 {
 
 fn reading() -> f64 {
     let block = vec![1_u32; BLOCK / size_of::<u32>()];
-    let part = block.len().div_ceil(rayon::current_num_threads());
+    let parts: Vec<&[u32]> = block.chunks(block.len().div_ceil(team::threads())).collect();
     best(|| {
         let start = Instant::now();
-        let sum: u32 = block.par_chunks(part).map(sum).reduce(|| 0, u32::wrapping_add);
-        std::hint::black_box(sum);
+        std::hint::black_box(team::map(parts.len(), |part| sum(parts[part])));
         BLOCK as f64 / start.elapsed().as_secs_f64() / 1e9
     })
 }

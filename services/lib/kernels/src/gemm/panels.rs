@@ -4,7 +4,6 @@
 use std::{mem::MaybeUninit, ops::Range};
 
 use half::bf16;
-use rayon::prelude::*;
 
 #[cfg(target_arch = "x86_64")]
 use super::pack;
@@ -13,12 +12,13 @@ use super::{
     tiles::{Source, columns_bf16, round_bf16},
     words_mut, words_of,
 };
-use crate::{cpu::Matrix, simd::dispatch};
+use crate::{cpu::Matrix, simd::dispatch, team};
 
 /// Panels of neighbouring columns that are packed together.
 const PANELS_TOGETHER: usize = 4;
 
-/// A weight [outputs, inputs] in panels of 32 outputs, `[panel][word][output]`, words along the inputs.
+/// A weight [outputs, inputs] in panels of 32 outputs, `[panel][word][output]`, words along the inputs. A last panel of at most 16
+/// outputs is half as wide, so that a small adapter is not padded to twice its size.
 #[derive(Debug)]
 pub(crate) struct Packed {
     format: Format,
@@ -32,9 +32,14 @@ impl Packed {
     pub(crate) fn new(weight: Matrix<'_>, outputs: usize, inputs: usize, format: Format) -> Self {
         let rows = Rows { data: weight, across: outputs, along: inputs, format, turned: true };
         let words = format.words(inputs);
-        let mut lines = vec![Line::default(); outputs.div_ceil(COLUMNS) * words * LINES];
-        lines.par_chunks_mut((words * LINES).max(1)).enumerate().for_each(|(index, panel)| {
-            rows.fill(index, 0..words, panel);
+        let mut lines = vec![Line::default(); lines_of(outputs, words)];
+        team::chunks_mut(&mut lines, (words * LINES).max(1), |index, panel| {
+            if panel.len() == words * LINES {
+                return rows.fill(index, 0..words, panel);
+            }
+            let mut wide = vec![Line::default(); words * LINES];
+            rows.fill(index, 0..words, &mut wide);
+            panel.iter_mut().zip(wide.chunks_exact(LINES)).for_each(|(line, wide)| *line = wide[0]);
         });
         Self { format, outputs, inputs, lines }
     }
@@ -43,9 +48,9 @@ impl Packed {
     pub(crate) fn across(data: &[f32], along: usize, across: usize) -> Self {
         assert!(data.len() >= along * across, "a right factor is shorter than its size");
         let (format, words) = (Format::Bf16, Format::Bf16.words(along));
-        let mut lines = vec![Line::default(); across.div_ceil(COLUMNS) * words * LINES];
+        let mut lines = vec![Line::default(); lines_of(across, words)];
         let size = (PANELS_TOGETHER * words * LINES).max(1);
-        lines.par_chunks_mut(size).enumerate().for_each(|(index, panels)| {
+        team::chunks_mut(&mut lines, size, |index, panels| {
             let first = index * PANELS_TOGETHER * COLUMNS;
             let count = (PANELS_TOGETHER * COLUMNS).min(across - first);
             let source = Source { first, count, rows: across, depth: along, scale: 1.0 };
@@ -68,10 +73,7 @@ impl Packed {
 
     /// Bytes of a packed weight of these sizes.
     pub(crate) fn size_in_bytes(outputs: usize, inputs: usize, format: Format) -> usize {
-        outputs
-            .div_ceil(COLUMNS)
-            .saturating_mul(format.words(inputs))
-            .saturating_mul(LINES * size_of::<Line>())
+        halves(outputs).saturating_mul(format.words(inputs)).saturating_mul(size_of::<Line>())
     }
 
     fn words(&self) -> usize {
@@ -79,9 +81,15 @@ impl Packed {
     }
 
     fn word(&self, output: usize, word: usize) -> u32 {
-        let column = output % COLUMNS;
-        let line = (output / COLUMNS * self.words() + word) * LINES + column / 16;
-        self.lines[line].0[column % 16]
+        let (panel, column) = (self.stored(output / COLUMNS), output % COLUMNS);
+        let lines = panel.len() / self.words();
+        panel[word * lines + column / 16].0[column % 16]
+    }
+
+    /// The lines of a panel, one or two for each word.
+    fn stored(&self, index: usize) -> &[Line] {
+        let size = self.words() * LINES;
+        &self.lines[index * size..((index + 1) * size).min(self.lines.len())]
     }
 
     /// Row `output` of the weight, as numbers.
@@ -107,9 +115,20 @@ impl Panels for Packed {
     }
 
     fn panel<'a>(&'a self, index: usize, range: Range<usize>, _: &'a mut Vec<Line>) -> RightPart<'a> {
-        let start = (index * self.words() + range.start) * LINES;
-        RightPart::of(&self.lines[start..start + range.len() * LINES])
+        let panel = self.stored(index);
+        let lines = panel.len() / self.words();
+        RightPart::of(&panel[range.start * lines..range.end * lines], lines)
     }
+}
+
+/// Half panels that hold so many columns.
+fn halves(columns: usize) -> usize {
+    columns.div_ceil(COLUMNS / LINES)
+}
+
+/// Lines of a matrix with so many columns, and words along the sum.
+fn lines_of(columns: usize, words: usize) -> usize {
+    halves(columns) * words
 }
 
 /// Words to be written.
@@ -142,15 +161,24 @@ impl Panels for Turned<'_> {
         let first = index * COLUMNS / weight.format.step();
         let count = (COLUMNS / weight.format.step()).min(words - first);
         for (block, lines) in scratch.chunks_mut(across * LINES).enumerate() {
-            let source = (range.start / across + block) * words + first;
-            let source = &weight.lines[source * LINES..(source + count) * LINES];
+            let panel = weight.stored(range.start / across + block);
+            let width = panel.len() / words;
+            let mut wide = [Line::default(); COLUMNS * LINES];
+            let source = &panel[first * width..(first + count) * width];
+            let source = if width == LINES { source } else { widen(&mut wide, source) };
             match weight.format {
                 Format::F32 => turn_f32(lines, source),
                 Format::Bf16 => turn_bf16(lines, source),
             }
         }
-        RightPart::of(scratch)
+        RightPart::of(scratch, LINES)
     }
+}
+
+/// The lines of a half panel as those of a whole one.
+fn widen<'a>(wide: &'a mut [Line], narrow: &[Line]) -> &'a [Line] {
+    wide.chunks_exact_mut(LINES).zip(narrow).for_each(|(wide, narrow)| wide[0] = *narrow);
+    &wide[..narrow.len() * LINES]
 }
 
 /// Turns up to 32 lines of 32 numbers over; `to` may end before the last one.
@@ -307,7 +335,7 @@ impl Panels for Rows<'_> {
         scratch.clear();
         scratch.resize(range.len() * LINES, Line::default());
         self.fill(index, range, scratch);
-        RightPart::of(scratch)
+        RightPart::of(scratch, LINES)
     }
 }
 

@@ -117,20 +117,25 @@ fn rounding_to_bf16_is_that_of_the_half_crate() {
 fn a_row_is_the_same_among_any_others_and_on_any_number_of_threads() {
     let (k, n) = (1300, 150);
     let (a, b) = (numbers(1, 500 * k), numbers(2, n * k));
-    let pools = [1, 2].map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
     for format in [Format::F32, Format::Bf16] {
         let packed = Packed::new(Matrix::F32(&b), n, k, format);
-        let run = |pool: &rayon::ThreadPool, first: usize, rows: usize| {
+        let run = |threads: usize, first: usize, rows: usize| {
             let mut c = vec![0.0; rows * n];
             let left = Left::Rows(&a[first * k..(first + rows) * k]);
-            pool.install(|| product(&mut c, Write::Set, &Tiles::pack(left, rows, k, format, 1.0), &packed));
+            crate::with_threads(threads, || {
+                product(&mut c, Write::Set, &Tiles::pack(left, rows, k, format, 1.0), &packed)
+            });
             c
         };
-        let all = run(&pools[1], 0, 500);
-        assert_eq!(all, run(&pools[0], 0, 500));
+        let all = run(2, 0, 500);
+        assert_eq!(all, run(1, 0, 500));
         for (first, rows) in [(0, 1), (3, 1), (499, 1), (7, 2), (100, 11), (5, 12), (30, 13), (1, 64)] {
-            for pool in &pools {
-                assert_eq!(run(pool, first, rows), all[first * n..(first + rows) * n], "{rows} from {first}");
+            for threads in [1, 2] {
+                assert_eq!(
+                    run(threads, first, rows),
+                    all[first * n..(first + rows) * n],
+                    "{rows} from {first}"
+                );
             }
         }
     }

@@ -2,12 +2,10 @@
 
 use std::{mem::MaybeUninit, ops::Range};
 
-use rayon::prelude::*;
-
 #[cfg(target_arch = "x86_64")]
 use super::pack;
 use super::{Format, LeftPart, Leftward, ROWS, words_of};
-use crate::simd::dispatch;
+use crate::{simd::dispatch, team};
 
 /// Numbers below which packing stays on one thread.
 const PARALLEL_FROM: usize = 64 * 1024;
@@ -58,7 +56,7 @@ impl Tiles {
         if spare.len() < PARALLEL_FROM {
             spare.chunks_mut(size).enumerate().for_each(part);
         } else {
-            spare.par_chunks_mut(size).enumerate().for_each(part);
+            team::chunks_mut(spare, size, |index, words| part((index, words)));
         }
         // SAFETY: the parts cover all words, and each of the four ways to fill one sets every word of every row.
         unsafe { words.set_len(rows * width) };

@@ -1,17 +1,17 @@
 //! The grouped form: each row of a batch with a pair of its own, of its own rank, without padding.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use candle_core::{Result, Tensor, bail};
-use rayon::prelude::*;
 
-use super::{LoraPair, serve, update};
+use super::{LoraPair, update};
 use crate::{
     LinearWeight,
     cpu::{floats, tensor},
-    gemm::{Left, Term, Tiles, Write, product, products},
+    gemm::{Format, Left, Piece, ROWS, Sum, Term, Tiles, sums},
     linear::{self, LinearInput, linear, sizes},
-    matmul::{self, Sizes},
+    matmul::{Right, Sizes},
+    weight::Reading,
 };
 
 /// Consecutive rows of a batch, and the pair that is theirs.
@@ -23,63 +23,131 @@ pub struct LoraRows<'a> {
     pub pair: &'a LoraPair,
 }
 
-/// `x W^T` for `x` [n, in] f32, to whose rows each its own pair's update is added; rows without a pair stay as they are. A row is
-/// the same bits as with [`lora_linear`] alone. Each group is multiplied at its own rank. Not differentiable.
+/// One of the linear maps of an input.
+#[derive(Clone, Debug)]
+pub struct LoraMap<'a> {
+    /// [out, in]
+    pub weight: &'a LinearWeight,
+    /// Rows with pairs, in order.
+    pub groups: Vec<LoraRows<'a>>,
+}
+
+/// `x W^T` for `x` [n, in] f32 and each of several maps, to whose rows each its own pair's update is added; rows without a pair stay
+/// as they are. A row is the same bits as with [`lora_linear`](super::lora_linear) alone. Each group is multiplied at its own rank,
+/// and the outputs are written once. Not differentiable.
 ///
 /// # Errors
-/// When shapes don't fit, or the groups are not in order or reach past the rows.
-pub fn lora_linear_rows(x: &LinearInput, w: &LinearWeight, groups: &[LoraRows<'_>]) -> Result<Tensor> {
-    if groups.is_empty() {
-        return linear(x, w);
+/// When shapes don't fit, or groups are not in order or reach past the rows.
+pub fn lora_linear_rows(x: &LinearInput, maps: &[LoraMap<'_>]) -> Result<Vec<Tensor>> {
+    let bases = maps.iter().map(|map| check(x, map)).collect::<Result<Vec<_>>>()?;
+    if !x.tensor().device().is_cpu() {
+        return maps.iter().map(|map| rows_on_device(x.tensor(), map)).collect();
     }
-    let base = sizes(x.tensor().shape(), w.dims()?)?;
+    let contiguous = x.tensor().contiguous()?;
+    let values = floats(&contiguous)?;
+    let pairs = Pairs::read(maps, &bases)?;
+    let lows = pairs.down(x, &values)?;
+    let weights = maps.iter().map(|map| map.weight.read()).collect::<Result<Vec<_>>>()?;
+    let factors = weights.iter().zip(&bases).map(|(weight, base)| weight.operand().forward(*base));
+    let factors: Vec<Right<'_>> = factors.collect();
+    let tiles = maps.iter().map(|map| x.tiles(map.weight.format())).collect::<Result<Vec<_>>>()?;
+    let ups: Vec<_> = pairs.0.iter().map(|pair| pair.b.operand().forward(pair.sizes[1])).collect();
+    let terms = tiles.iter().zip(&factors).map(|(tiles, b)| vec![Term { a: &**tiles, b }]);
+    let mut parts: Vec<_> = terms.map(|terms| Sum { terms, pieces: Vec::new() }).collect();
+    for ((pair, low), b) in pairs.0.iter().zip(&lows).zip(&ups) {
+        parts[pair.map].pieces.extend(pair.pieces(low, b));
+    }
+    let outputs = sums(&parts).into_iter().zip(&bases);
+    outputs.map(|(y, base)| tensor(y, linear::output_shape(x.tensor().shape(), base.outputs))).collect()
+}
+
+/// The sizes of a map, if all its parts fit.
+fn check(x: &LinearInput, map: &LoraMap<'_>) -> Result<Sizes> {
+    let base = sizes(x.tensor().shape(), map.weight.dims()?)?;
     let mut end = 0;
-    for group in groups {
+    for group in &map.groups {
         if group.rows.start < end || group.rows.end > base.rows {
             bail!("lora: rows {:?} overlap others, or are not among {}", group.rows, base.rows);
         }
         end = group.rows.end;
         group.pair.check(base)?;
     }
-    if !x.tensor().device().is_cpu() {
-        return rows_on_device(x.tensor(), w, groups);
-    }
-    if let [LoraRows { rows, pair }] = groups
-        && rows.len() == base.rows
-    {
-        return serve(x, w, pair, None);
-    }
-    let contiguous = x.tensor().contiguous()?;
-    let (weight, values, tiles) = (w.read()?, floats(&contiguous)?, x.tiles(w.format())?);
-    let mut y = products(&[Term { a: &*tiles, b: &weight.operand().forward(base) }]);
-    let mut parts = Vec::with_capacity(groups.len());
-    let (mut rest, mut first) = (&mut y[..], 0);
-    for group in groups {
-        let (_, from) = rest.split_at_mut((group.rows.start - first) * base.outputs);
-        let (part, after) = from.split_at_mut(group.rows.len() * base.outputs);
-        (rest, first) = (after, group.rows.end);
-        parts.push((part, &values[group.rows.start * base.inputs..group.rows.end * base.inputs], group));
-    }
-    parts.into_par_iter().try_for_each(|(y, x, group)| add_rows(y, x, group, base))?;
-    tensor(y, linear::output_shape(x.tensor().shape(), base.outputs))
+    Ok(base)
 }
 
-/// Adds a group's update to its rows.
-fn add_rows(y: &mut [f32], x: &[f32], group: &LoraRows<'_>, base: Sizes) -> Result<()> {
-    let (a, b, rank) = (group.pair.a.read()?, group.pair.b.read()?, group.pair.rank()?);
-    let rows = group.rows.len();
-    let low = matmul::forward(x, a.operand(), Sizes { rows, outputs: rank, ..base });
-    let low = Tiles::pack(Left::Rows(&low), rows, rank, b.operand().format(), group.pair.scale as f32);
-    let up = Sizes { rows, inputs: rank, outputs: base.outputs };
-    product(y, Write::Add, &low, &b.operand().forward(up));
-    Ok(())
+/// The pairs of all maps, read-locked.
+struct Pairs<'a>(Vec<Pair<'a>>);
+
+struct Pair<'a> {
+    map: usize,
+    rows: Range<usize>,
+    a: Reading<'a>,
+    b: Reading<'a>,
+    /// Of the product with A, and with B.
+    sizes: [Sizes; 2],
+    scale: f32,
+}
+
+impl<'a> Pairs<'a> {
+    fn read(maps: &'a [LoraMap<'a>], bases: &[Sizes]) -> Result<Self> {
+        let mut pairs = Vec::new();
+        for (map, (LoraMap { groups, .. }, base)) in maps.iter().zip(bases).enumerate() {
+            for LoraRows { rows, pair } in groups {
+                let (rank, count) = (pair.rank()?, rows.len());
+                let down = Sizes { rows: count, outputs: rank, ..*base };
+                let up = Sizes { rows: count, inputs: rank, ..*base };
+                let (a, b, scale) = (pair.a.read()?, pair.b.read()?, pair.scale as f32);
+                pairs.push(Pair { map, rows: rows.clone(), a, b, sizes: [down, up], scale });
+            }
+        }
+        Ok(Self(pairs))
+    }
+
+    /// `x A^T` of each pair, for its own rows.
+    fn down(&self, x: &LinearInput, values: &[f32]) -> Result<Vec<Vec<f32>>> {
+        let mut packed: Vec<(Range<usize>, Format, Arc<Tiles>)> = Vec::new();
+        let mut inputs = Vec::with_capacity(self.0.len());
+        for Pair { rows, a, sizes: [Sizes { inputs: width, .. }, _], .. } in &self.0 {
+            let format = a.operand().format();
+            let known = packed.iter().find(|(known, of, _)| known == rows && *of == format);
+            let tiles = match known {
+                Some((.., tiles)) => tiles.clone(),
+                None if rows.len() * width == values.len() => x.tiles(format)?,
+                None => {
+                    let own = Left::Rows(&values[rows.start * width..rows.end * width]);
+                    Arc::new(Tiles::pack(own, rows.len(), *width, format, 1.0))
+                }
+            };
+            if known.is_none() {
+                packed.push((rows.clone(), format, tiles.clone()));
+            }
+            inputs.push(tiles);
+        }
+        let factors: Vec<_> = self.0.iter().map(|pair| pair.a.operand().forward(pair.sizes[0])).collect();
+        let terms = inputs.iter().zip(&factors).map(|(a, b)| vec![Term { a: &**a, b }]);
+        let parts: Vec<_> = terms.map(|terms| Sum { terms, pieces: Vec::new() }).collect();
+        Ok(sums(&parts))
+    }
+}
+impl Pair<'_> {
+    /// The product with B, for the rows of each tile of the output.
+    fn pieces<'b>(&self, low: &[f32], b: &'b Right<'_>) -> impl Iterator<Item = Piece<'b>> {
+        let (rows, rank) = (self.rows.clone(), self.sizes[1].inputs);
+        let starts = (rows.start / ROWS..rows.end.div_ceil(ROWS)).map(move |tile| tile * ROWS);
+        starts.map(move |start| {
+            let part = start.max(rows.start)..(start + ROWS).min(rows.end);
+            let low = Left::Rows(&low[(part.start - rows.start) * rank..]);
+            let a = Tiles::pack(low, part.len(), rank, self.b.operand().format(), self.scale);
+            Piece { row: part.start, a, b }
+        })
+    }
 }
 
 /// The definition in candle's operations.
-fn rows_on_device(x: &Tensor, w: &LinearWeight, groups: &[LoraRows<'_>]) -> Result<Tensor> {
-    let y = linear(&x.into(), w)?;
+fn rows_on_device(x: &Tensor, map: &LoraMap<'_>) -> Result<Tensor> {
+    let y = linear(&x.into(), map.weight)?;
     let (mut parts, mut first) = (Vec::new(), 0);
-    for LoraRows { rows, pair } in groups {
+    for LoraRows { rows, pair } in &map.groups {
         parts.push(y.narrow(0, first, rows.start - first)?);
         let (x, base) = (x.narrow(0, rows.start, rows.len())?, y.narrow(0, rows.start, rows.len())?);
         parts.push((base + update(&x, &pair.a.tensor()?, &pair.b.tensor()?, pair.scale as f32, None)?)?);
@@ -112,7 +180,15 @@ mod tests {
             });
             let groups = [(1..2, 0), (2..5, 1), (7..9, 2)];
             let rows = groups.clone().map(|(rows, pair)| LoraRows { rows, pair: &pairs[pair] });
-            let found = lora_linear_rows(&(&x).into(), &weight, &rows).unwrap();
+            let bare = LinearWeight::frozen(&of(5, (70, 40))).unwrap();
+            let maps = [
+                LoraMap { weight: &weight, groups: rows.to_vec() },
+                LoraMap { weight: &bare, groups: Vec::new() },
+            ];
+            let [found, without] = &lora_linear_rows(&(&x).into(), &maps).unwrap()[..] else {
+                panic!("two maps have two outputs");
+            };
+            assert_close(without, &linear(&(&x).into(), &bare).unwrap(), 0.0);
             for row in 0..9 {
                 let pair = groups.iter().find(|(rows, _)| rows.contains(&row)).map(|(_, pair)| &pairs[*pair]);
                 let alone =
@@ -121,7 +197,8 @@ mod tests {
             }
             let overlap =
                 [LoraRows { rows: 0..2, pair: &pairs[0] }, LoraRows { rows: 1..3, pair: &pairs[1] }];
-            assert!(lora_linear_rows(&(&x).into(), &weight, &overlap).is_err());
+            let map = LoraMap { weight: &weight, groups: overlap.to_vec() };
+            assert!(lora_linear_rows(&(&x).into(), &[map]).is_err());
         }
     }
 }

@@ -1,0 +1,266 @@
+//! Sums of products, each block of an output finished while it is in a cache, and their division among threads.
+
+use std::{cell::RefCell, ops::Range};
+
+use super::{COLUMNS, DEPTH, Leftward, Line, Panels, ROWS, RightPart, Tiles, kernel};
+use crate::{cpu::Scatter, team};
+
+/// Products below which other threads are not worth a word.
+const PARALLEL_FROM: usize = 32 * 1024;
+/// Parts of terms that a block of the output is summed over before the next one.
+const STEPS: usize = 8;
+/// Words of these parts together: their panels stay in the second-level cache while the tiles go by.
+const PASS: usize = DEPTH + 64;
+/// Panels that a thread takes at a time, at most, and how many times it shall come for more.
+const PANELS_AT_A_TIME: usize = 8;
+const HELPINGS: usize = 8;
+
+/// What happens to the numbers already in the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// They are overwritten.
+    Set,
+    /// The sums go on from them.
+    Add,
+}
+
+/// One of several products that are summed up.
+#[derive(Clone, Copy)]
+pub(crate) struct Term<'a> {
+    pub(crate) a: &'a dyn Leftward,
+    pub(crate) b: &'a dyn Panels,
+}
+
+/// A product that is added to some rows of the output, all of them in one tile.
+pub(crate) struct Piece<'a> {
+    /// The first of these rows.
+    pub(crate) row: usize,
+    /// A tile of their own.
+    pub(crate) a: Tiles,
+    pub(crate) b: &'a dyn Panels,
+}
+
+/// A sum of products.
+pub(crate) struct Sum<'a> {
+    /// At least one, all of the same size.
+    pub(crate) terms: Vec<Term<'a>>,
+    /// Ordered by row.
+    pub(crate) pieces: Vec<Piece<'a>>,
+}
+
+impl Sum<'_> {
+    fn size(&self) -> (usize, usize) {
+        (self.terms[0].a.rows(), self.terms[0].b.size().1)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.terms.iter().all(|term| term.b.size().0 == 0)
+    }
+
+    /// Multiplications; checks that the factors fit each other.
+    fn work(&self) -> usize {
+        let (rows, columns) = self.size();
+        let mut work = 0;
+        for Term { a, b } in &self.terms {
+            let fit = a.format() == b.format() && a.depth() == b.size().0;
+            assert!(fit && a.rows() == rows && b.size().1 == columns, "factors do not fit each other");
+            work += rows * columns * a.depth();
+        }
+        for Piece { row, a, b } in &self.pieces {
+            let fit = a.format() == b.format() && a.depth() == b.size().0 && b.size().1 == columns;
+            let inside = row % ROWS + a.rows() <= ROWS && row + a.rows() <= rows;
+            assert!(fit && inside, "a piece does not fit its sum");
+            work += a.rows() * columns * a.depth();
+        }
+        work
+    }
+}
+
+/// `c [rows, columns] (+)= a [rows, depth] b [depth, columns]`.
+pub(crate) fn product(c: &mut [f32], write: Write, a: &dyn Leftward, b: &dyn Panels) {
+    let columns = b.size().1;
+    let numbers = a.rows() * columns;
+    assert!(c.len() >= numbers, "matrix product writes past its output");
+    if write == Write::Set && b.size().0 == 0 {
+        c[..numbers].fill(0.0);
+    }
+    let sum = Sum { terms: vec![Term { a, b }], pieces: Vec::new() };
+    run(&[Job::new(Scatter::new(c, columns), write, &sum)]);
+}
+
+/// The sum of products, [rows, columns].
+pub(crate) fn products(terms: Vec<Term<'_>>) -> Vec<f32> {
+    sums(&[Sum { terms, pieces: Vec::new() }]).swap_remove(0)
+}
+
+/// Several sums, [rows, columns] each, the threads sharing the work of all of them.
+pub(crate) fn sums(sums: &[Sum<'_>]) -> Vec<Vec<f32>> {
+    let lengths = sums.iter().map(|sum| sum.size().0 * sum.size().1);
+    let output = |(sum, len): (&Sum<'_>, usize)| {
+        if sum.is_empty() { vec![0.0; len] } else { Vec::with_capacity(len) }
+    };
+    let mut outputs: Vec<Vec<f32>> = sums.iter().zip(lengths.clone()).map(output).collect();
+    let jobs = outputs.iter_mut().zip(sums).zip(lengths.clone()).filter(|((_, sum), _)| !sum.is_empty());
+    let jobs: Vec<Job<'_>> = jobs
+        .map(|((output, sum), len)| {
+            let fresh = Scatter::fresh(&mut output.spare_capacity_mut()[..len], sum.size().1);
+            Job::new(fresh, Write::Set, sum)
+        })
+        .collect();
+    run(&jobs);
+    drop(jobs);
+    for (output, len) in outputs.iter_mut().zip(lengths) {
+        // SAFETY: `run` has set each of these numbers, unless they were zeros from the beginning.
+        unsafe { output.set_len(len) };
+    }
+    outputs
+}
+
+/// A part of a job: some tiles of some panels.
+struct Task<'a> {
+    job: &'a Job<'a>,
+    panels: Range<usize>,
+    tiles: Range<usize>,
+}
+
+fn run(jobs: &[Job<'_>]) {
+    let (threads, work) = (team::threads(), jobs.iter().map(|job| job.work).sum::<usize>());
+    if threads == 1 || work < PARALLEL_FROM {
+        return jobs.iter().for_each(|job| job.run(0..job.panels(), 0..job.tiles()));
+    }
+    let panels: usize = jobs.iter().map(Job::panels).sum();
+    let helping = (panels / (threads * HELPINGS)).clamp(1, PANELS_AT_A_TIME);
+    let mut tasks = Vec::new();
+    for job in jobs {
+        // Whole panels where there are enough of them, so that each is read by one thread; else their tiles are shared out too.
+        let groups =
+            if panels >= 4 * threads { 1 } else { (2 * threads).div_ceil(panels).min(job.tiles().max(1)) };
+        let tiles_each = job.tiles().div_ceil(groups).max(1);
+        // A single tile reads each panel once, as fast as memory gives it: best in long runs.
+        let together = if job.tiles() == 1 { job.panels().div_ceil(threads) } else { helping };
+        for first in (0..job.panels()).step_by(together) {
+            let panels = first..(first + together).min(job.panels());
+            for first in (0..job.tiles()).step_by(tiles_each) {
+                let tiles = first..(first + tiles_each).min(job.tiles());
+                tasks.push(Task { job, panels: panels.clone(), tiles });
+            }
+        }
+    }
+    team::for_each(tasks.len(), |task| {
+        let Task { job, panels, tiles } = &tasks[task];
+        job.run(panels.clone(), tiles.clone());
+    });
+}
+
+/// Words of a term.
+#[derive(Clone, Debug)]
+struct Step {
+    term: usize,
+    words: Range<usize>,
+}
+
+/// Cuts terms into steps, and gathers steps that are taken together.
+fn passes(terms: &[Term<'_>]) -> Vec<Vec<Step>> {
+    let (mut passes, mut pass, mut length) = (Vec::new(), Vec::new(), 0);
+    for (term, Term { b, .. }) in terms.iter().enumerate() {
+        let words = b.format().words(b.size().0);
+        for first in (0..words).step_by(DEPTH) {
+            let step = Step { term, words: first..(first + DEPTH).min(words) };
+            if !pass.is_empty() && (length + step.words.len() > PASS || pass.len() == STEPS) {
+                passes.push(std::mem::take(&mut pass));
+                length = 0;
+            }
+            length += step.words.len();
+            pass.push(step);
+        }
+    }
+    passes.push(pass);
+    passes
+}
+
+thread_local! {
+    /// Panels made for the occasion, kept so that their memory is not asked for again; the last one is for pieces.
+    static SCRATCH: RefCell<[Vec<Line>; STEPS + 1]> = RefCell::default();
+}
+
+/// A sum under way.
+struct Job<'a> {
+    c: Scatter<'a>,
+    write: Write,
+    rows: usize,
+    columns: usize,
+    terms: &'a [Term<'a>],
+    pieces: &'a [Piece<'a>],
+    passes: Vec<Vec<Step>>,
+    work: usize,
+}
+
+impl<'a> Job<'a> {
+    fn new(c: Scatter<'a>, write: Write, sum: &'a Sum<'a>) -> Self {
+        let ((rows, columns), work) = (sum.size(), sum.work());
+        let passes = if work == 0 { Vec::new() } else { passes(&sum.terms) };
+        Self { c, write, rows, columns, terms: &sum.terms, pieces: &sum.pieces, passes, work }
+    }
+
+    fn panels(&self) -> usize {
+        self.columns.div_ceil(COLUMNS)
+    }
+
+    fn tiles(&self) -> usize {
+        self.rows.div_ceil(ROWS)
+    }
+
+    /// Computes the given tiles of the given panels.
+    fn run(&self, panels: Range<usize>, tiles: Range<usize>) {
+        let mut scratch = SCRATCH.take();
+        for index in panels {
+            for (number, pass) in self.passes.iter().enumerate() {
+                let mut parts = [RightPart { words: &[], step: 0 }; STEPS];
+                for ((part, step), scratch) in parts.iter_mut().zip(pass).zip(&mut scratch) {
+                    *part = self.terms[step.term].b.panel(index, step.words.clone(), scratch);
+                }
+                for tile in tiles.clone() {
+                    let mut add = number > 0 || self.write == Write::Add;
+                    let rows = ROWS.min(self.rows - tile * ROWS);
+                    for (step, panel) in pass.iter().zip(&parts) {
+                        let block = self.block(tile * ROWS, rows, index, add);
+                        let (a, words) = (self.terms[step.term].a, step.words.clone());
+                        // SAFETY: the block lies inside the output, and is set where it is added to.
+                        unsafe {
+                            kernel::multiply(a.format(), words.len(), &a.tile(tile, words), panel, &block)
+                        };
+                        add = true;
+                    }
+                }
+            }
+            self.add_pieces(index, &tiles, &mut scratch[STEPS]);
+        }
+        SCRATCH.set(scratch);
+    }
+
+    /// Adds what belongs to some rows alone.
+    fn add_pieces(&self, index: usize, tiles: &Range<usize>, scratch: &mut Vec<Line>) {
+        let first = self.pieces.partition_point(|piece| piece.row < tiles.start * ROWS);
+        for Piece { row, a, b } in &self.pieces[first..] {
+            if *row >= tiles.end * ROWS {
+                break;
+            }
+            let words = b.format().words(b.size().0);
+            if words > 0 && a.rows() > 0 {
+                let block = self.block(*row, a.rows(), index, true);
+                let panel = b.panel(index, 0..words, scratch);
+                // SAFETY: the block lies inside the output, and the terms have set it.
+                unsafe { kernel::multiply(a.format(), words, &a.tile(0, 0..words), &panel, &block) };
+            }
+        }
+    }
+
+    /// Rows of a panel's columns in the output.
+    fn block(&self, row: usize, rows: usize, index: usize, add: bool) -> kernel::Block {
+        let column = index * COLUMNS;
+        let count = COLUMNS.min(self.columns - column);
+        // SAFETY: no two tasks share both a panel and a tile, and so neither this block of the output.
+        let c = unsafe { self.c.block(row, rows, column, count) };
+        kernel::Block { c, stride: self.columns, rows, count, add }
+    }
+}
