@@ -5,6 +5,7 @@
 //! operations. All results are the same bits on every run, whatever the number of threads.
 
 mod adamw;
+mod arena;
 mod attention;
 pub mod bench;
 mod clip;
@@ -34,6 +35,7 @@ mod tile;
 mod weight;
 
 pub use adamw::{AdamW, AdamWOptions, StepRates};
+pub use arena::{ARENA_BLOCK_BYTES, WeightArena};
 pub use attention::{
     Attended, Heads, KeyValues, attention, attention_backward, attention_cached, attention_forward,
 };

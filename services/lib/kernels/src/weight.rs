@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Result, Tensor, TensorId};
 
 use crate::{
+    arena::{Lines, WeightArena},
     cpu::{self, tensor, weight},
     gemm::{Format, Packed},
     matmul::Operand,
@@ -50,13 +51,24 @@ impl LinearWeight {
     /// # Errors
     /// When the tensor is no contiguous matrix of f32 or bf16.
     pub fn frozen(tensor: &Tensor) -> Result<Self> {
+        Self::pack(tensor, Lines::zeros)
+    }
+
+    /// [`LinearWeight::frozen`] in memory that it shares with weights loaded beside it.
+    ///
+    /// # Errors
+    /// As [`LinearWeight::frozen`].
+    pub fn frozen_in(tensor: &Tensor, arena: &mut WeightArena) -> Result<Self> {
+        Self::pack(tensor, |lines| arena.take(lines))
+    }
+
+    fn pack(tensor: &Tensor, memory: impl FnOnce(usize) -> Lines) -> Result<Self> {
         if !tensor.device().is_cpu() {
             return Ok(Self::from(tensor.clone()));
         }
         let format = if tensor.dtype() == DType::BF16 { Format::Bf16 } else { Format::F32 };
-        let (outputs, inputs) = tensor.dims2()?;
-        let numbers = weight(tensor)?;
-        Ok(Self(Kind::Packed(Arc::new(Packed::new(numbers.matrix(), outputs, inputs, format)))))
+        let (sizes, numbers) = (tensor.dims2()?, weight(tensor)?);
+        Ok(Self(Kind::Packed(Arc::new(Packed::new_in(numbers.matrix(), sizes, format, memory)))))
     }
 
     /// An f32 tensor that an optimizer changes in place, multiplied in the given format.

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
-use rootstock_kernels::{Format, LinearInput, Random, RotaryTable, Segments, embedding, linear, rms_norm};
+use rootstock_kernels::{
+    ARENA_BLOCK_BYTES, Format, LinearInput, Random, RotaryTable, Segments, WeightArena, embedding, linear,
+    rms_norm,
+};
 
 use crate::{
     Adapter, Config, EMBEDDING, FINAL_NORM, HEAD, KvCache, ModelError, Projection,
@@ -49,13 +52,13 @@ impl Decoder {
     pub fn init(config: Config, seed: u64, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
         let std = config.initializer_range;
-        let mut loaded = BTreeMap::new();
+        let (mut loaded, mut arena) = (BTreeMap::new(), WeightArena::new(ARENA_BLOCK_BYTES));
         for spec in config.tensors() {
             let tensor = match spec.shape.len() {
                 1 => Tensor::ones(spec.shape, DType::F32, device)?,
                 _ => Random::named(seed, &spec.name).normal_tensor(spec.shape, 0.0, std, device)?,
             };
-            loaded.insert(spec.name, Loaded::new(tensor)?);
+            loaded.insert(spec.name, Loaded::new(tensor, &mut arena)?);
         }
         Self::from_loaded(config, loaded, device)
     }
@@ -67,7 +70,8 @@ impl Decoder {
         tensors: BTreeMap<String, Tensor>,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let loaded = tensors.into_iter().map(|(name, tensor)| Ok((name, Loaded::new(tensor)?)));
+        let mut arena = WeightArena::new(ARENA_BLOCK_BYTES);
+        let loaded = tensors.into_iter().map(|(name, tensor)| Ok((name, Loaded::new(tensor, &mut arena)?)));
         Self::from_loaded(config, loaded.collect::<Result<_, ModelError>>()?, device)
     }
 

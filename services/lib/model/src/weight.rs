@@ -2,7 +2,7 @@
 //! trained.
 
 use candle_core::{DType, Tensor, Var};
-use rootstock_kernels::{Format, LinearWeight};
+use rootstock_kernels::{Format, LinearWeight, WeightArena};
 
 use crate::ModelError;
 
@@ -107,10 +107,10 @@ pub(crate) enum Loaded {
 
 impl Loaded {
     /// Packs a matrix; what a tape follows stays a tensor.
-    pub(crate) fn new(tensor: Tensor) -> Result<Self, ModelError> {
+    pub(crate) fn new(tensor: Tensor, arena: &mut WeightArena) -> Result<Self, ModelError> {
         match tensor.dims() {
             [_, _] if tensor.track_op() => Ok(Self::Matrix(LinearWeight::from(tensor))),
-            [_, _] => Ok(Self::Matrix(LinearWeight::frozen(&tensor)?)),
+            [_, _] => Ok(Self::Matrix(LinearWeight::frozen_in(&tensor, arena)?)),
             _ => Ok(Self::Vector(tensor)),
         }
     }

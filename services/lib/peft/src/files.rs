@@ -8,7 +8,7 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use rootstock_kernels::LinearWeight;
+use rootstock_kernels::{Format, LinearWeight, WeightArena};
 use rootstock_model::Config;
 use safetensors::Dtype;
 
@@ -86,13 +86,17 @@ impl LoraAdapter {
             tensors.insert(entry.header.0.as_str(), read_tensor(reader, entry, dtype, device)?);
         }
         let mut adapter = Self::empty(config, base);
+        // In one block, since the pairs are read together for every token.
+        let mut arena = WeightArena::new(packed_bytes(tensors.values()));
         for (layer, projection) in config.target_modules.select(base)? {
             let mut take = |half| {
                 let name = tensor_name(layer, projection, half);
                 tensors.remove(name.as_str()).ok_or(PeftError::MissingTensor(name))
             };
             let (a, b) = (take(Half::A)?, take(Half::B)?);
-            adapter.insert(layer, projection, LinearWeight::frozen(&a)?, LinearWeight::frozen(&b)?);
+            let a = LinearWeight::frozen_in(&a, &mut arena)?;
+            let b = LinearWeight::frozen_in(&b, &mut arena)?;
+            adapter.insert(layer, projection, a, b);
         }
         Ok(adapter)
     }
@@ -153,6 +157,15 @@ fn read_tensor(
     let tensor = Tensor::from_raw_buffer(&data, stored, shape, &Device::Cpu)?.to_dtype(dtype)?;
     refuse_not_finite(name, &tensor)?;
     Ok(tensor.to_device(device)?)
+}
+
+/// Bytes that tensors take when they are packed.
+fn packed_bytes<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> usize {
+    let bytes = |tensor: &Tensor| {
+        let format = if tensor.dtype() == DType::BF16 { Format::Bf16 } else { Format::F32 };
+        tensor.dims2().map_or(0, |(outputs, inputs)| LinearWeight::packed_bytes(outputs, inputs, format))
+    };
+    tensors.map(bytes).sum()
 }
 
 fn refuse_not_finite(name: &str, tensor: &Tensor) -> Result<(), PeftError> {

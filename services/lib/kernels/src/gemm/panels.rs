@@ -12,7 +12,7 @@ use super::{
     tiles::{Source, columns_bf16, round_bf16},
     words_mut, words_of,
 };
-use crate::{cpu::Matrix, simd::dispatch, team};
+use crate::{arena::Lines, cpu::Matrix, simd::dispatch, team};
 
 /// Panels of neighbouring columns that are packed together.
 const PANELS_TOGETHER: usize = 4;
@@ -24,16 +24,26 @@ pub(crate) struct Packed {
     format: Format,
     outputs: usize,
     inputs: usize,
-    lines: Vec<Line>,
+    lines: Lines,
 }
 
 impl Packed {
     /// Packs a row-major weight. Rounds f32 to the format; bf16 numbers keep their values in either.
     pub(crate) fn new(weight: Matrix<'_>, outputs: usize, inputs: usize, format: Format) -> Self {
+        Self::new_in(weight, (outputs, inputs), format, Lines::zeros)
+    }
+
+    /// [`Packed::new`] in memory that is given for so many lines.
+    pub(crate) fn new_in(
+        weight: Matrix<'_>,
+        (outputs, inputs): (usize, usize),
+        format: Format,
+        memory: impl FnOnce(usize) -> Lines,
+    ) -> Self {
         let rows = Rows { data: weight, across: outputs, along: inputs, format, turned: true };
         let words = format.words(inputs);
-        let mut lines = vec![Line::default(); lines_of(outputs, words)];
-        team::chunks_mut(&mut lines, (words * LINES).max(1), |index, panel| {
+        let mut lines = memory(lines_of(outputs, words));
+        team::chunks_mut(lines.as_mut_slice(), (words * LINES).max(1), |index, panel| {
             if panel.len() == words * LINES {
                 return rows.fill(index, 0..words, panel);
             }
@@ -48,9 +58,9 @@ impl Packed {
     pub(crate) fn across(data: &[f32], along: usize, across: usize) -> Self {
         assert!(data.len() >= along * across, "a right factor is shorter than its size");
         let (format, words) = (Format::Bf16, Format::Bf16.words(along));
-        let mut lines = vec![Line::default(); lines_of(across, words)];
+        let mut lines = Lines::zeros(lines_of(across, words));
         let size = (PANELS_TOGETHER * words * LINES).max(1);
-        team::chunks_mut(&mut lines, size, |index, panels| {
+        team::chunks_mut(lines.as_mut_slice(), size, |index, panels| {
             let first = index * PANELS_TOGETHER * COLUMNS;
             let count = (PANELS_TOGETHER * COLUMNS).min(across - first);
             let source = Source { first, count, rows: across, depth: along, scale: 1.0 };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use rootstock_kernels::MappedFile;
+use rootstock_kernels::{ARENA_BLOCK_BYTES, MappedFile, WeightArena};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{Config, Decoder, HEAD, ModelError, TensorSpec, error::file_name, weight::Loaded};
@@ -30,7 +30,14 @@ impl Decoder {
         config.validate()?;
         let expected: BTreeMap<String, TensorSpec> =
             config.tensors().into_iter().map(|spec| (spec.name.clone(), spec)).collect();
-        let mut reader = Reader { expected, dtype, device, loaded: BTreeMap::new(), unexpected: Vec::new() };
+        let mut reader = Reader {
+            expected,
+            dtype,
+            device,
+            loaded: BTreeMap::new(),
+            unexpected: Vec::new(),
+            arena: WeightArena::new(ARENA_BLOCK_BYTES),
+        };
         for file in files {
             reader.read(file, config.tie_word_embeddings)?;
         }
@@ -45,6 +52,7 @@ struct Reader<'a> {
     device: &'a Device,
     loaded: BTreeMap<String, Loaded>,
     unexpected: Vec<String>,
+    arena: WeightArena,
 }
 
 impl Reader<'_> {
@@ -56,7 +64,8 @@ impl Reader<'_> {
         for (name, view) in views.iter() {
             if let Some(spec) = self.expected.get(name) {
                 let tensor = self.convert(spec, &view)?;
-                if self.loaded.insert(name.to_owned(), Loaded::new(tensor)?).is_some() {
+                let loaded = Loaded::new(tensor, &mut self.arena)?;
+                if self.loaded.insert(name.to_owned(), loaded).is_some() {
                     return Err(ModelError::DuplicateTensor(name.to_owned()));
                 }
                 map.forget(view.data());

@@ -1,0 +1,141 @@
+//! Memory for weights in pages of 2 MiB where the system has them: every token reads all weights, and with pages of 4 KiB a quarter of
+//! that time goes into finding them.
+
+use std::{ops::Deref, sync::Arc};
+
+use memmap2::{MmapMut, MmapOptions};
+
+use crate::gemm::Line;
+
+/// The system's large pages.
+const PAGE: usize = 2 << 20;
+/// Bytes of a block of a model's weights: it goes back to the system when the last weight in it does.
+pub const ARENA_BLOCK_BYTES: usize = 32 << 20;
+
+/// Gives memory to the weights that are loaded together, one after the other, from blocks that they share.
+#[derive(Debug)]
+pub struct WeightArena {
+    block_bytes: usize,
+    block: Option<Arc<Block>>,
+    /// Lines of the block that are given away.
+    used: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Block {
+    map: MmapMut,
+    /// Bytes before the first line, which begins at a large page.
+    offset: usize,
+    lines: usize,
+}
+
+/// Lines of a weight.
+#[derive(Debug)]
+pub(crate) enum Lines {
+    Own(Vec<Line>),
+    /// So many lines of a block from `first` on, which no other weight has.
+    Part {
+        block: Arc<Block>,
+        first: usize,
+        count: usize,
+    },
+}
+
+impl WeightArena {
+    /// An arena of blocks of `block_bytes`, or of a weight that is larger.
+    pub fn new(block_bytes: usize) -> Self {
+        Self { block_bytes, block: None, used: 0 }
+    }
+
+    /// So many lines of zeros.
+    pub(crate) fn take(&mut self, count: usize) -> Lines {
+        let room = self.block.as_ref().map_or(0, |block| block.lines - self.used);
+        if room < count {
+            let lines = count.max(self.block_bytes / size_of::<Line>());
+            // Where the system gives no map, the allocator may still have memory.
+            let Some(block) = Block::new(lines) else { return Lines::zeros(count) };
+            (self.block, self.used) = (Some(Arc::new(block)), 0);
+        }
+        let Some(block) = &self.block else { return Lines::zeros(count) };
+        let first = self.used;
+        self.used += count;
+        Lines::Part { block: Arc::clone(block), first, count }
+    }
+}
+
+impl Block {
+    fn new(lines: usize) -> Option<Self> {
+        let bytes = lines.checked_mul(size_of::<Line>())?;
+        let map = MmapOptions::new().len(bytes.checked_add(PAGE)?).map_anon().ok()?;
+        let offset = map.as_ptr().align_offset(PAGE);
+        // Only pages that are filled: the rest of the last one stays small.
+        #[cfg(target_os = "linux")]
+        if bytes >= PAGE {
+            // A hint: without it the pages are small.
+            let _ = map.advise_range(memmap2::Advice::HugePage, offset, bytes / PAGE * PAGE);
+        }
+        Some(Self { map, offset, lines })
+    }
+
+    fn start(&self) -> *const Line {
+        self.map.as_ptr().wrapping_add(self.offset).cast()
+    }
+}
+
+impl Lines {
+    pub(crate) fn zeros(count: usize) -> Self {
+        Self::Own(vec![Line::default(); count])
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [Line] {
+        match self {
+            Self::Own(lines) => lines,
+            // SAFETY: the lines lie inside the block, are aligned to its large page, were zeros when it was made, and belong to this
+            // value alone, which is borrowed mutably.
+            Self::Part { block, first, count } => unsafe {
+                std::slice::from_raw_parts_mut(block.start().cast_mut().add(*first), *count)
+            },
+        }
+    }
+}
+
+impl Deref for Lines {
+    type Target = [Line];
+
+    fn deref(&self) -> &[Line] {
+        match self {
+            Self::Own(lines) => lines,
+            // SAFETY: as in `as_mut_slice`; nobody writes while this value is borrowed.
+            Self::Part { block, first, count } => unsafe {
+                std::slice::from_raw_parts(block.start().add(*first), *count)
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_block_do_not_overlap_and_a_new_one_is_begun_when_it_is_full() {
+        let mut arena = WeightArena::new(10 * size_of::<Line>());
+        let mut parts: Vec<Lines> = [4, 6, 1, 25, 3].map(|count| arena.take(count)).into();
+        for (value, part) in (1..).zip(&mut parts) {
+            assert!(part.iter().all(|line| line.0 == [0; 16]));
+            part.as_mut_slice().fill(Line([value; 16]));
+        }
+        drop(arena);
+        for ((value, count), part) in (1..).zip([4, 6, 1, 25, 3]).zip(&parts) {
+            assert_eq!(part.len(), count);
+            assert!(part.iter().all(|line| line.0 == [value; 16]), "part {value}");
+        }
+    }
+
+    #[test]
+    fn blocks_begin_at_large_pages_and_nothing_is_asked_of_an_empty_weight() {
+        let mut arena = WeightArena::new(3 * PAGE);
+        assert_eq!(arena.take(1).as_ptr().align_offset(PAGE), 0);
+        assert!(arena.take(0).is_empty());
+    }
+}
