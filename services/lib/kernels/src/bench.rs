@@ -4,12 +4,13 @@ mod peaks;
 
 use std::time::Instant;
 
+use candle_core::{DType, Result};
+
 use crate::{
-    Random,
-    cpu::Matrix,
-    gemm::{Format, Packed, Turned, Write},
-    gemm::{Left, Tiles, product},
-    team,
+    ARENA_BLOCK_BYTES, LinearInput, LinearWeight, LoraMap, LoraPair, LoraRows, Random, WeightArena,
+    cpu::{Matrix, tensor},
+    gemm::{Format, Left, Packed, Tiles, Turned, Write, product},
+    lora_linear_rows, team,
 };
 pub use peaks::{Peaks, measure_peaks};
 
@@ -67,11 +68,13 @@ impl LinearCase {
 
     /// Seconds of a run in the median, the packing of its input included.
     pub fn measure(&self, weights: Weights) -> f64 {
-        let bytes = self.weight_bytes() as usize;
-        let copies = if weights == Weights::Cold { COLD_BYTES.div_ceil(bytes.max(1)).max(2) } else { 1 };
+        let copies = copies(self.weight_bytes(), weights);
         let numbers = random(1, self.outputs * self.inputs);
-        let pack = |_| Packed::new(Matrix::F32(&numbers), self.outputs, self.inputs, self.format);
-        let packed: Vec<Packed> = (0..copies).map(pack).collect();
+        let mut arena = WeightArena::new(ARENA_BLOCK_BYTES);
+        let sizes = (self.outputs, self.inputs);
+        let mut pack =
+            |_| Packed::new_in(Matrix::F32(&numbers), sizes, self.format, |lines| arena.take(lines));
+        let packed: Vec<Packed> = (0..copies).map(&mut pack).collect();
         let (depth, width) = match self.direction {
             Direction::Forward => (self.inputs, self.outputs),
             Direction::InputGradient => (self.outputs, self.inputs),
@@ -89,6 +92,70 @@ impl LinearCase {
             }
         })
     }
+}
+
+/// A linear map of a decode batch to measure, each row of which has an adapter of its own; bf16.
+#[derive(Clone, Copy, Debug)]
+pub struct LoraCase {
+    /// Rows of the input, and adapters.
+    pub rows: usize,
+    /// Width of the input.
+    pub inputs: usize,
+    /// Width of the output.
+    pub outputs: usize,
+    /// Of every adapter.
+    pub rank: usize,
+}
+
+impl LoraCase {
+    /// Floating-point operations of one run.
+    pub fn flops(&self) -> f64 {
+        2.0 * self.rows as f64
+            * (self.inputs * self.outputs + self.rank * (self.inputs + self.outputs)) as f64
+    }
+
+    /// Bytes of the weight and of all adapters, which each run reads.
+    pub fn weight_bytes(&self) -> f64 {
+        2.0 * (self.inputs * self.outputs + self.rows * self.rank * (self.inputs + self.outputs)) as f64
+    }
+
+    /// Seconds of a run in the median, the packing of its input included.
+    ///
+    /// # Errors
+    /// When memory for the weights is not to be had.
+    pub fn measure(&self, weights: Weights) -> Result<f64> {
+        let Self { rows, inputs, outputs, rank } = *self;
+        let mut arena = WeightArena::new(ARENA_BLOCK_BYTES);
+        let mut weight = |seed, outputs, inputs| {
+            let numbers = tensor(random(seed, outputs * inputs), (outputs, inputs))?;
+            LinearWeight::frozen_in(&numbers.to_dtype(DType::BF16)?, &mut arena)
+        };
+        let mut sets = Vec::new();
+        for _ in 0..copies(self.weight_bytes(), weights) {
+            let base = weight(1, outputs, inputs)?;
+            let mut pairs = Vec::with_capacity(rows);
+            for _ in 0..rows {
+                let (a, b) = (weight(2, rank, inputs)?, weight(3, outputs, rank)?);
+                pairs.push(LoraPair { a, b, scale: 2.0, dropout: 0.0 });
+            }
+            sets.push((base, pairs));
+        }
+        let x = tensor(random(4, rows * inputs), (rows, inputs))?;
+        let (mut turn, mut outcome) = (0, Ok(Vec::new()));
+        let seconds = median(|| {
+            let (weight, pairs) = &sets[turn % sets.len()];
+            turn += 1;
+            let groups = pairs.iter().enumerate();
+            let groups = groups.map(|(row, pair)| LoraRows { rows: row..row + 1, pair }).collect();
+            outcome = lora_linear_rows(&LinearInput::from(&x), &[LoraMap { weight, groups }]);
+        });
+        outcome.map(|_| seconds)
+    }
+}
+
+/// How many sets of weights are gone through.
+fn copies(bytes: f64, weights: Weights) -> usize {
+    if weights == Weights::Cold { COLD_BYTES.div_ceil((bytes as usize).max(1)).max(2) } else { 1 }
 }
 
 /// Threads that a kernel is spread over.
@@ -126,6 +193,14 @@ mod tests {
             assert!(cold > 0.0 && resident > 0.0 && resident < 10.0 * cold, "{cold} {resident}");
             assert_eq!(case.flops(), 2.0 * 3.0 * 512.0 * 512.0);
         }
+    }
+
+    #[test]
+    fn a_row_with_an_adapter_costs_more_than_one_without() {
+        let case = LoraCase { rows: 3, inputs: 64, outputs: 96, rank: 4 };
+        assert_eq!(case.flops(), 6.0 * (64.0 * 96.0 + 4.0 * 160.0));
+        assert_eq!(case.weight_bytes(), 2.0 * (64.0 * 96.0 + 3.0 * 4.0 * 160.0));
+        assert!(case.measure(Weights::Resident).unwrap() > 0.0);
     }
 
     #[test]

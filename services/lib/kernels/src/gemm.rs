@@ -92,13 +92,17 @@ pub(crate) trait Leftward: Sync {
 impl<'a> RightPart<'a> {
     /// A packed panel of so many lines for each word.
     fn of(lines: &'a [Line], lines_each: usize) -> Self {
-        // SAFETY: a line is 16 words and nothing else, so a slice of lines is a slice of 16 times as many words.
-        let words = unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 16) };
-        Self { words, step: 16 * lines_each }
+        Self { words: words_of_lines(lines), step: 16 * lines_each }
     }
 }
 
 /// Lines as the words that they are.
+pub(crate) fn words_of_lines(lines: &[Line]) -> &[u32] {
+    // SAFETY: a line is 16 words and nothing else, so a slice of lines is a slice of 16 times as many words.
+    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 16) }
+}
+
+/// [`words_of_lines`], to be written.
 fn words_mut(lines: &mut [Line]) -> &mut [u32] {
     // SAFETY: a line is 16 words and nothing else, so a slice of lines is a slice of 16 times as many words.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * 16) }

@@ -4,7 +4,10 @@ use std::{mem::MaybeUninit, sync::Arc};
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, bail};
 
-use crate::cpu::{new_rows, slice};
+use crate::{
+    cpu::{new_rows, slice},
+    simd::dispatch,
+};
 
 /// How rotary frequencies are changed for contexts longer than the model was first trained for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -159,13 +162,21 @@ impl Rotation {
         for (row, (to, from)) in to.chunks_exact_mut(width).zip(from.chunks_exact(width)).enumerate() {
             let angles = (first + row) * half..(first + row + 1) * half;
             let (cos, sin) = (&self.angles.cos[angles.clone()], &self.angles.sin[angles]);
-            for (to, from) in to.chunks_exact_mut(2 * half).zip(from.chunks_exact(2 * half)) {
-                let ((to_low, to_high), (low, high)) = (to.split_at_mut(half), from.split_at(half));
-                for i in 0..half {
-                    let (a, b, s) = (low[i], high[i], sign * sin[i]);
-                    to_low[i].write(a * cos[i] - b * s);
-                    to_high[i].write(b * cos[i] + a * s);
-                }
+            turn_heads(to, from, cos, sin, sign);
+        }
+    }
+}
+
+dispatch! {
+    /// Turns the heads of a row.
+    fn turn_heads(to: &mut [MaybeUninit<f32>], from: &[f32], cos: &[f32], sin: &[f32], sign: f32) {
+        let half = cos.len();
+        for (to, from) in to.chunks_exact_mut(2 * half).zip(from.chunks_exact(2 * half)) {
+            let ((to_low, to_high), (low, high)) = (to.split_at_mut(half), from.split_at(half));
+            for i in 0..half {
+                let (a, b, s) = (low[i], high[i], sign * sin[i]);
+                to_low[i].write(a * cos[i] - b * s);
+                to_high[i].write(b * cos[i] + a * s);
             }
         }
     }

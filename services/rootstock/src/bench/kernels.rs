@@ -2,7 +2,7 @@
 
 use clap::Args;
 use rootstock_kernels::Format;
-use rootstock_kernels::bench::{Direction, LinearCase, Peaks, Weights, measure_peaks};
+use rootstock_kernels::bench::{Direction, LinearCase, LoraCase, Peaks, Weights, measure_peaks};
 use serde::Serialize;
 
 use super::BenchError;
@@ -19,6 +19,11 @@ const SHAPES: [(usize, usize, usize); 9] = [
     (8, 2048, 2048),
     (1, 2048, 2048),
     (1, 576, 49152),
+];
+/// Rows with an adapter each, inputs, outputs and rank of the maps that are measured with adapters.
+const LORA_SHAPES: [LoraCase; 2] = [
+    LoraCase { rows: 32, inputs: 2048, outputs: 2048, rank: 16 },
+    LoraCase { rows: 32, inputs: 1536, outputs: 576, rank: 16 },
 ];
 /// Up to this many rows, a weight comes from memory each time it is used, and is measured so too.
 const COLD_ROWS: usize = 64;
@@ -56,6 +61,10 @@ struct Figure {
     weight_gb_s: f64,
     /// Of the limit that is nearer: multiplications, or bytes of weights read where they are cold.
     share_of_peak: f64,
+    /// With adapters: the time it took, over that of reading all weights from memory and then multiplying as fast as the map without
+    /// adapters does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    times_of_limit: Option<f64>,
 }
 
 /// Measures, and prints the figures.
@@ -73,6 +82,11 @@ pub(super) fn run(args: &KernelsArgs) -> Result<(), BenchError> {
     let mut kernels = Vec::new();
     for (case, weights) in cases() {
         let figure = measure(case, weights, &peaks);
+        output.line(&figure.line());
+        kernels.push(figure);
+    }
+    for case in LORA_SHAPES {
+        let figure = measure_lora(case, &peaks)?;
         output.line(&figure.line());
         kernels.push(figure);
     }
@@ -121,14 +135,38 @@ fn measure(case: LinearCase, weights: Weights, peaks: &Peaks) -> Figure {
         gflops,
         weight_gb_s: read,
         share_of_peak: from_memory.max(gflops / peak),
+        times_of_limit: None,
     }
+}
+
+fn measure_lora(case: LoraCase, peaks: &Peaks) -> Result<Figure, BenchError> {
+    let LoraCase { rows, inputs, outputs, .. } = case;
+    let (format, direction) = (Format::Bf16, Direction::Forward);
+    let bare = LinearCase { rows, inputs, outputs, format, direction };
+    let rate = bare.flops() / bare.measure(Weights::Resident);
+    let seconds = case.measure(Weights::Cold)?;
+    let limit = case.weight_bytes() / (peaks.read_gb_s * 1e9) + case.flops() / rate;
+    let (gflops, read) = (case.flops() / seconds / 1e9, case.weight_bytes() / seconds / 1e9);
+    Ok(Figure {
+        op: "lora_linear_rows",
+        format: format.name(),
+        rows,
+        inputs,
+        outputs,
+        weights: "cold",
+        gflops,
+        weight_gb_s: read,
+        share_of_peak: (read / peaks.read_gb_s).max(gflops / peaks.bf16_gflops),
+        times_of_limit: Some(seconds / limit),
+    })
 }
 
 impl Figure {
     fn line(&self) -> String {
         let size = format!("{}x{}x{}", self.rows, self.inputs, self.outputs);
+        let limit = self.times_of_limit.map(|times| format!(" {times:.2}x the limit")).unwrap_or_default();
         format!(
-            "{:<22} {:<5} {size:<16} {:<9} {:>7.1} GFLOP/s {:>6.1} GB/s {:>4.0}%",
+            "{:<22} {:<5} {size:<16} {:<9} {:>7.1} GFLOP/s {:>6.1} GB/s {:>4.0}%{limit}",
             self.op,
             self.format,
             self.weights,

@@ -58,15 +58,21 @@ impl Packed {
     pub(crate) fn across(data: &[f32], along: usize, across: usize) -> Self {
         assert!(data.len() >= along * across, "a right factor is shorter than its size");
         let (format, words) = (Format::Bf16, Format::Bf16.words(along));
-        let mut lines = Lines::zeros(lines_of(across, words));
-        let size = (PANELS_TOGETHER * words * LINES).max(1);
-        team::chunks_mut(lines.as_mut_slice(), size, |index, panels| {
+        let count = lines_of(across, words);
+        let mut lines: Vec<Line> = Vec::with_capacity(count);
+        let spare = &mut lines.spare_capacity_mut()[..count];
+        if !across.is_multiple_of(16) {
+            spare.fill(MaybeUninit::zeroed());
+        }
+        team::chunks_mut(spare, (PANELS_TOGETHER * words * LINES).max(1), |index, panels| {
             let first = index * PANELS_TOGETHER * COLUMNS;
             let count = (PANELS_TOGETHER * COLUMNS).min(across - first);
             let source = Source { first, count, rows: across, depth: along, scale: 1.0 };
-            columns_bf16(unset(words_mut(panels)), data, source, COLUMNS);
+            columns_bf16(unset(panels), data, source, COLUMNS);
         });
-        Self { format, outputs: across, inputs: along, lines }
+        // SAFETY: all words of all lines have been set: those of columns that are there here, the others before.
+        unsafe { lines.set_len(count) };
+        Self { format, outputs: across, inputs: along, lines: Lines::Own(lines) }
     }
 
     pub(crate) fn outputs(&self) -> usize {
@@ -141,10 +147,10 @@ fn lines_of(columns: usize, words: usize) -> usize {
     halves(columns) * words
 }
 
-/// Words to be written.
-fn unset(words: &mut [u32]) -> &mut [MaybeUninit<u32>] {
-    // SAFETY: the types have one layout, and what is written here are words.
-    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
+/// The words of lines that are to be written.
+fn unset(lines: &mut [MaybeUninit<Line>]) -> &mut [MaybeUninit<u32>] {
+    // SAFETY: a line is 16 words and nothing else, so a slice of lines is a slice of 16 times as many words.
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * 16) }
 }
 
 /// A packed weight used turned over: the sum runs along its outputs.
