@@ -11,6 +11,10 @@ const PARALLEL_FROM: usize = 32 * 1024;
 const STEPS: usize = 8;
 /// Words of these parts together: their panels stay in the second-level cache while the tiles go by.
 const PASS: usize = DEPTH + 64;
+/// Bytes of a left factor that a cache shared by all threads holds.
+const LEFT_BYTES: usize = 4 << 20;
+/// Bytes of a part of it that a core's own cache holds.
+const BLOCK_BYTES: usize = 512 << 10;
 /// Panels that a thread takes at a time, at most, and how many times it shall come for more.
 const PANELS_AT_A_TIME: usize = 8;
 const HELPINGS: usize = 8;
@@ -129,17 +133,11 @@ fn run(jobs: &[Job<'_>]) {
         return jobs.iter().for_each(|job| job.run(0..job.panels(), 0..job.tiles()));
     }
     let panels: usize = jobs.iter().map(Job::panels).sum();
-    let helping = (panels / (threads * HELPINGS)).clamp(1, PANELS_AT_A_TIME);
     let mut tasks = Vec::new();
     for job in jobs {
-        // Whole panels where there are enough of them, so that each is read by one thread; else their tiles are shared out too.
-        let groups =
-            if panels >= 4 * threads { 1 } else { (2 * threads).div_ceil(panels).min(job.tiles().max(1)) };
-        let tiles_each = job.tiles().div_ceil(groups).max(1);
-        // A single tile reads each panel once, as fast as memory gives it: best in long runs.
-        let together = if job.tiles() == 1 { job.panels().div_ceil(threads) } else { helping };
-        for first in (0..job.panels()).step_by(together) {
-            let panels = first..(first + together).min(job.panels());
+        let (panels_each, tiles_each) = job.share(threads, panels);
+        for first in (0..job.panels()).step_by(panels_each) {
+            let panels = first..(first + panels_each).min(job.panels());
             for first in (0..job.tiles()).step_by(tiles_each) {
                 let tiles = first..(first + tiles_each).min(job.tiles());
                 tasks.push(Task { job, panels: panels.clone(), tiles });
@@ -210,11 +208,33 @@ impl<'a> Job<'a> {
         self.rows.div_ceil(ROWS)
     }
 
+    /// Panels and tiles of a task, beside other jobs with so many panels in `all`.
+    fn share(&self, threads: usize, all: usize) -> (usize, usize) {
+        let (panels, tiles) = (self.panels().max(1), self.tiles().max(1));
+        let words: usize = self.passes.iter().flatten().map(|step| step.words.len()).sum();
+        let tile_bytes = ROWS * words * size_of::<u32>();
+        if tiles * tile_bytes > LEFT_BYTES {
+            // Memory can't give the left factor once for each panel. Where it is high, a part of it meets all panels; where it is
+            // wide, each thread takes many panels through one pass before the next.
+            if tile_bytes <= BLOCK_BYTES / 4 {
+                return (panels, (BLOCK_BYTES / tile_bytes.max(1)).clamp(1, tiles.div_ceil(threads)));
+            }
+            return (panels.div_ceil(threads), tiles);
+        }
+        if tiles == 1 {
+            // Each panel is read once, as fast as memory gives it: best in long runs.
+            return (panels.div_ceil(threads), 1);
+        }
+        // Whole panels where there are enough of them, so that each is read by one thread; else their tiles are shared out too.
+        let groups = if all >= 4 * threads { 1 } else { (2 * threads).div_ceil(all).min(tiles) };
+        ((all / (threads * HELPINGS)).clamp(1, PANELS_AT_A_TIME), tiles.div_ceil(groups))
+    }
+
     /// Computes the given tiles of the given panels.
     fn run(&self, panels: Range<usize>, tiles: Range<usize>) {
         let mut scratch = SCRATCH.take();
-        for index in panels {
-            for (number, pass) in self.passes.iter().enumerate() {
+        for (number, pass) in self.passes.iter().enumerate() {
+            for index in panels.clone() {
                 let mut parts = [RightPart { words: &[], step: 0 }; STEPS];
                 for ((part, step), scratch) in parts.iter_mut().zip(pass).zip(&mut scratch) {
                     *part = self.terms[step.term].b.panel(index, step.words.clone(), scratch);
@@ -233,6 +253,8 @@ impl<'a> Job<'a> {
                     }
                 }
             }
+        }
+        for index in panels {
             self.add_pieces(index, &tiles, &mut scratch[STEPS]);
         }
         SCRATCH.set(scratch);
