@@ -241,6 +241,13 @@ pub struct TrainingArguments {
     /// Number format in which weights are multiplied.
     #[prost(enumeration = "WeightDtype", tag = "21")]
     pub weight_dtype: i32,
+    /// Layers keep only their inputs and run again in the backward pass: least memory, a third more work, the same result.
+    #[prost(bool, tag = "22")]
+    pub gradient_checkpointing: bool,
+    /// Most bytes of activations that layers keep for the backward pass; those whose activations don't fit run again. 0 is no limit.
+    /// Not with `gradient_checkpointing`, which needs no limit.
+    #[prost(int64, tag = "23")]
+    pub activation_memory_bytes: i64,
 }
 /// How far a job has come.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]

@@ -1,6 +1,7 @@
 //! What a job shall do, checked: the types that the rest of the crate works with, which can't hold a refused value.
 
 use rootstock_artifacts::{AliasName, ArtifactName};
+use rootstock_model::Recompute;
 use rootstock_text::PromptTemplate;
 
 /// Shortest block or row that has a next token.
@@ -158,4 +159,5 @@ pub(crate) struct Arguments {
     pub(crate) save_total_limit: usize,
     pub(crate) early_stopping: Option<EarlyStopping>,
     pub(crate) weight_dtype: WeightDtype,
+    pub(crate) recompute: Recompute,
 }

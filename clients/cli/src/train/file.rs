@@ -91,6 +91,8 @@ pub(super) struct TrainFile {
     pub(super) early_stopping_patience: Option<i32>,
     pub(super) early_stopping_threshold: Option<f64>,
     pub(super) weight_dtype: Option<Dtype>,
+    pub(super) gradient_checkpointing: Option<bool>,
+    pub(super) activation_memory_bytes: Option<i64>,
 }
 
 /// A model of random weights.

@@ -75,6 +75,8 @@ pub(super) const KEYS: &[Key] = &[
     key("early_stopping_patience", "integer", "0", "validations without improvement before it ends; 0 never"),
     key("early_stopping_threshold", "number", "0", "how much better counts as improvement"),
     key("weight_dtype", "choice", "as stored", "number format in which weights are multiplied: f32 or bf16"),
+    key("gradient_checkpointing", "boolean", "false", "layers run again instead of keeping activations: least memory"),
+    key("activation_memory_bytes", "integer", "0", "as many layers run again as it takes to keep to this; 0 is no limit"),
 ];
 
 #[cfg(test)]

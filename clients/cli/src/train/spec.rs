@@ -160,6 +160,8 @@ fn arguments(file: &TrainFile) -> proto::TrainingArguments {
         early_stopping_patience: file.early_stopping_patience.unwrap_or_default(),
         early_stopping_threshold: file.early_stopping_threshold.unwrap_or_default(),
         weight_dtype: weight_dtype(file.weight_dtype).into(),
+        gradient_checkpointing: file.gradient_checkpointing.unwrap_or_default(),
+        activation_memory_bytes: file.activation_memory_bytes.unwrap_or_default(),
     }
 }
 

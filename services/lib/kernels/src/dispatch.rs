@@ -186,9 +186,12 @@ mod tests {
             // Asked for by hand, or by this test.
             return;
         }
+        let given: Vec<String> = std::env::args().collect();
+        let skipped = given.windows(2).filter(|pair| pair[0] == "--skip").flatten();
         for path in others {
             let run = Command::new(std::env::current_exe().unwrap())
                 .args(["--skip", ITSELF, "--quiet"])
+                .args(skipped.clone())
                 .env(DISPATCH_VARIABLE, path.name())
                 .output()
                 .unwrap();

@@ -12,20 +12,11 @@ use crate::{
     Adapter, Config, EMBEDDING, FINAL_NORM, HEAD, KvCache, ModelError, Projection,
     config::{input_norm_name, post_attention_norm_name},
     layer::{Context, Continued, Layer, Pass},
+    recompute::Recompute,
     weight::{Loaded, Matrix, Named, Vector, Weight},
 };
 
 mod load;
-
-/// How the backward pass gets at the activations of a layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Recompute {
-    /// They are kept from the forward pass: fastest.
-    #[default]
-    Never,
-    /// Each layer keeps its input alone and runs again: least memory, a third more work.
-    Always,
-}
 
 /// A Llama model in memory, shared by all who use it.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod error;
 mod gradients;
 mod layer;
 mod projection;
+mod recompute;
 mod save;
 #[cfg(test)]
 mod testing;
@@ -19,11 +20,12 @@ pub use config::{
     Config, ConfigError, EMBEDDING, FINAL_NORM, HEAD, MAX_LAYERS, MAX_WIDTH, RopeScaling,
     SUPPORTED_ARCHITECTURE, SUPPORTED_MODEL_TYPE, TensorSpec,
 };
-pub use decoder::{Decoder, Recompute};
+pub use decoder::Decoder;
 pub use error::ModelError;
 pub use gradients::Gradients;
 pub use layer::Continued;
 pub use projection::{Adapter, Projection};
+pub use recompute::{Recompute, activation_bytes};
 pub use rootstock_kernels::{DropoutKey, Format, LinearWeight, LoraPair, LossSum};
 pub use save::save_tensors;
 pub use train::{Batch, evaluate, forward_backward};

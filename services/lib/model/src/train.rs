@@ -7,7 +7,7 @@ use rootstock_kernels::{
 };
 
 use crate::{
-    Adapter, Decoder, Gradients, ModelError, Recompute,
+    Adapter, Decoder, Gradients, ModelError,
     gradients::Sink,
     layer::{Context, Layer, Pass, Trace, norm},
     weight::Named,
@@ -75,14 +75,12 @@ fn walk(
     scale: f64,
     sink: &mut Sink<'_>,
 ) -> Result<LossSum, ModelError> {
+    let again = decoder.recompute().layers(decoder.config(), packed.ids.len());
     let mut kept = Vec::with_capacity(decoder.layers().len());
     let mut x = embedding(decoder.embedding().numbers(), &packed.ids)?; // [T, H]
     for layer in decoder.layers() {
         let (output, trace) = layer.forward(&x, pass, &mut Context::Packed(&packed.segments))?;
-        kept.push(match decoder.recompute() {
-            Recompute::Never => Kept::Trace(Box::new(trace)),
-            Recompute::Always => Kept::Input(x),
-        });
+        kept.push(if layer.index < again { Kept::Input(x) } else { Kept::Trace(Box::new(trace)) });
         x = output;
     }
     let (loss, mut dx) = head(decoder, &x, pass, (packed, scale), sink)?;

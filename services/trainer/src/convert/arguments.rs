@@ -1,5 +1,6 @@
 //! TrainingArguments: Hugging Face's names and defaults, each within a range.
 
+use rootstock_model::Recompute;
 use rootstock_proto::training::v1 as proto;
 
 use super::numbers::{Fields, or_default};
@@ -88,6 +89,7 @@ pub(super) fn arguments(
         )?,
         early_stopping: early_stopping(from, eval_steps, validation)?,
         weight_dtype: weight_dtype(from)?,
+        recompute: recompute(from)?,
     })
 }
 
@@ -156,6 +158,18 @@ fn early_stopping(
         return Err(FIELDS.invalid("early_stopping_patience", "needs validation_split or validation_dataset"));
     }
     Ok(Some(EarlyStopping { patience: patience as u32, threshold }))
+}
+
+fn recompute(from: &proto::TrainingArguments) -> Result<Recompute, Error> {
+    let bytes = FIELDS.whole("activation_memory_bytes", from.activation_memory_bytes, 0, i64::MAX as u64)?;
+    match (from.gradient_checkpointing, usize::try_from(bytes)) {
+        (true, Ok(0)) => Ok(Recompute::Always),
+        (true, _) => {
+            Err(FIELDS.invalid("activation_memory_bytes", "is not for jobs with gradient_checkpointing"))
+        }
+        (false, Ok(0) | Err(_)) => Ok(Recompute::Never),
+        (false, Ok(bytes)) => Ok(Recompute::Within(bytes)),
+    }
 }
 
 fn weight_dtype(from: &proto::TrainingArguments) -> Result<WeightDtype, Error> {

@@ -2,6 +2,8 @@
 
 use proto::{training_spec, training_spec::Start as ProtoStart};
 
+use rootstock_model::Recompute;
+
 use super::*;
 use crate::spec::{
     Arguments, EarlyStopping, Length, Lora, Method, Objective, Scheduler, Start, Validation, Warmup,
@@ -106,9 +108,17 @@ fn zero_that_means_something_is_told_from_what_is_not_set() {
 }
 
 #[test]
+fn layers_run_again_as_asked() {
+    let recompute = |spec: proto::TrainingSpec| Spec::try_from(&spec).unwrap().arguments.recompute;
+    assert_eq!(recompute(with(|_| {})), Recompute::Never);
+    assert_eq!(recompute(with(|a| a.gradient_checkpointing = true)), Recompute::Always);
+    assert_eq!(recompute(with(|a| a.activation_memory_bytes = 9)), Recompute::Within(9));
+}
+
+#[test]
 fn numbers_out_of_range_are_refused_by_name() {
     let nan = f64::NAN;
-    let cases: [(&str, proto::TrainingSpec); 22] = [
+    let cases: [(&str, proto::TrainingSpec); 24] = [
         ("learning_rate", with(|a| a.learning_rate = -1.0)),
         ("learning_rate", with(|a| a.learning_rate = nan)),
         ("num_train_epochs", with(|a| a.num_train_epochs = -0.5)),
@@ -131,6 +141,11 @@ fn numbers_out_of_range_are_refused_by_name() {
         ("save_total_limit", with(|a| a.save_total_limit = -1)),
         ("early_stopping_threshold", with(|a| a.early_stopping_threshold = nan)),
         ("weight_dtype", with(|a| a.weight_dtype = 9)),
+        ("activation_memory_bytes", with(|a| a.activation_memory_bytes = -1)),
+        (
+            "activation_memory_bytes",
+            with(|a| (a.gradient_checkpointing, a.activation_memory_bytes) = (true, 1)),
+        ),
     ];
     for (field, spec) in cases {
         assert_eq!(refused(&spec).0, format!("spec.arguments.{field}"));

@@ -229,7 +229,8 @@ fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, F
             Decoder::load(config, &weight_files(base), dtype, &device)
         }
     };
-    let decoder = decoder.map_err(|error| failed(&error))?;
+    let mut decoder = decoder.map_err(|error| failed(&error))?;
+    decoder.set_recompute(spec.arguments.recompute);
     match &spec.method {
         Method::Full => Learner::full(decoder, product_format(spec.arguments.weight_dtype)),
         Method::Lora(lora) => {

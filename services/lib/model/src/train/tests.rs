@@ -5,7 +5,7 @@ use rootstock_kernels::{AdamW, AdamWOptions, Random, StepRates, cross_entropy_su
 
 use super::*;
 use crate::{
-    Config,
+    Config, Recompute, activation_bytes,
     testing::{Pairs, assert_close, batch, flat, tiny, untied},
 };
 
@@ -79,8 +79,13 @@ fn recomputation_gives_the_same_bits() {
         (loss, gradients.0.into_values().map(|g| flat(&g)).collect::<Vec<_>>())
     };
     let kept = run(&decoder);
-    decoder.set_recompute(Recompute::Always);
-    assert_eq!(run(&decoder), kept);
+    let tokens = batch(7).input_ids.len();
+    let some = Recompute::Within(activation_bytes(&tiny(), tokens, Recompute::Never) - 1);
+    assert_eq!(some.layers(&tiny(), tokens), 1);
+    for recompute in [some, Recompute::Always] {
+        decoder.set_recompute(recompute);
+        assert_eq!(run(&decoder), kept, "{recompute:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! The memory of a training step, counted allocation by allocation, is what the formula says. Alone in its binary, because it counts
+//! for the whole process.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use candle_core::{Device, Var};
+use rootstock_kernels::with_threads;
+use rootstock_model::{Batch, Config, Decoder, DropoutKey, Recompute, activation_bytes, forward_backward};
+
+/// Counts the bytes in use, and the most there were.
+struct Counting;
+
+static USED: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is the system allocator's; counting changes nothing about it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let used = USED.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        PEAK.fetch_max(used, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        USED.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const ROWS: usize = 4;
+
+fn config() -> Config {
+    let json = br#"{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 96, "hidden_size": 64,
+        "intermediate_size": 192, "num_hidden_layers": 12, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
+        "tie_word_embeddings": true, "initializer_range": 0.2, "eos_token_id": 0}"#;
+    Config::from_json(json).unwrap()
+}
+
+fn batch(tokens: usize) -> Batch {
+    let input_ids: Vec<u32> = (0..tokens as u32).map(|i| i * 37 % 96).collect();
+    let labels = input_ids.iter().map(|id| i64::from(*id)).collect();
+    Batch { rows: ROWS, seq_len: tokens / ROWS, input_ids, labels }
+}
+
+/// Bytes that a step takes beyond the weights.
+fn peak(decoder: &Decoder, variables: &[(String, Var)], batch: &Batch) -> usize {
+    let step = || forward_backward(decoder, None, variables, batch, 1.0, DropoutKey::default()).unwrap();
+    // What threads keep for their next job is there before anything is counted.
+    drop(step());
+    let before = USED.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    drop(step());
+    PEAK.load(Ordering::Relaxed) - before
+}
+
+#[test]
+fn a_step_takes_what_its_layers_keep_and_the_work_on_one_of_them() {
+    let config = config();
+    let mut decoder = Decoder::init(config.clone(), 1, &Device::Cpu).unwrap();
+    for tokens in [512, 1024] {
+        let (batch, all) = (batch(tokens), activation_bytes(&config, tokens, Recompute::Never));
+        let layer = all / config.num_hidden_layers;
+        for recompute in [Recompute::Never, Recompute::Always, Recompute::Within(all / 2)] {
+            decoder.set_recompute(recompute);
+            let kept = activation_bytes(&config, tokens, recompute);
+            let peak = with_threads(1, || peak(&decoder, &[], &batch));
+            // Gradients of one layer and their packed forms; and where all layers run again, what one of them keeps meanwhile.
+            let work = layer * if recompute == Recompute::Always { 235 } else { 135 } / 100;
+            assert!((kept..kept + work).contains(&peak), "{recompute:?}: {peak} bytes, {kept} kept");
+        }
+    }
+}
