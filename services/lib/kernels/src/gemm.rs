@@ -9,13 +9,15 @@ mod kernel;
 #[cfg(target_arch = "x86_64")]
 mod pack;
 mod panels;
+mod rows;
 mod sums;
 mod tiles;
 
 use std::ops::Range;
 
 pub(crate) use kernel::{LeftPart, RightPart};
-pub(crate) use panels::{Packed, Rows, Turned};
+pub(crate) use panels::{Packed, Turned};
+pub(crate) use rows::Rows;
 pub(crate) use sums::{Piece, Sum, Term, Write, product, products, sums};
 pub(crate) use tiles::{Left, Tiles, Unpacked};
 

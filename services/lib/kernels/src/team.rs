@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn helpers_come_back_from_sleep() {
         for pause in [0, 1, 50] {
-            thread::sleep(Duration::from_millis(pause));
+            thread::park_timeout(Duration::from_millis(pause));
             let sum = map(1000, |task| task).into_iter().sum::<usize>();
             assert_eq!(sum, 499_500);
         }

@@ -247,7 +247,7 @@ impl<'a> Job<'a> {
                         let (a, words) = (self.terms[step.term].a, step.words.clone());
                         // SAFETY: the block lies inside the output, and is set where it is added to.
                         unsafe {
-                            kernel::multiply(a.format(), words.len(), &a.tile(tile, words), panel, &block)
+                            kernel::multiply(a.format(), words.len(), &a.tile(tile, words), panel, &block);
                         };
                         add = true;
                     }

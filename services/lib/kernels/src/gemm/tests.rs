@@ -123,7 +123,7 @@ fn a_row_is_the_same_among_any_others_and_on_any_number_of_threads() {
             let mut c = vec![0.0; rows * n];
             let left = Left::Rows(&a[first * k..(first + rows) * k]);
             crate::with_threads(threads, || {
-                product(&mut c, Write::Set, &Tiles::pack(left, rows, k, format, 1.0), &packed)
+                product(&mut c, Write::Set, &Tiles::pack(left, rows, k, format, 1.0), &packed);
             });
             c
         };
