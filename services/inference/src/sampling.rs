@@ -99,16 +99,17 @@ impl Sampler {
 
     /// Chooses the next token from logits [vocab].
     pub(crate) fn choose(&mut self, logits: &[f32]) -> Result<Token, NotFinite> {
-        let (_, largest) = argmax(logits).ok_or(NotFinite)?;
-        if !largest.is_finite() || logits.iter().any(|logit| logit.is_nan()) {
+        let best = argmax(logits).ok_or(NotFinite)?;
+        if !best.1.is_finite() || logits.iter().any(|logit| logit.is_nan()) {
             return Err(NotFinite);
         }
         let id = if self.seen.is_empty() {
-            self.pick(logits)
+            self.pick(logits, best)
         } else {
             let mut penalised = logits.to_vec();
             self.penalise(&mut penalised);
-            self.pick(&penalised)
+            let best = argmax(&penalised).ok_or(NotFinite)?;
+            self.pick(&penalised, best)
         }
         .ok_or(NotFinite)?;
         let (logprob, top) = match self.sampling.logprobs {
@@ -134,8 +135,8 @@ impl Sampler {
         }
     }
 
-    fn pick(&self, logits: &[f32]) -> Option<u32> {
-        let (id, largest) = argmax(logits)?;
+    /// A token, given the likeliest one and its logit.
+    fn pick(&self, logits: &[f32], (id, largest): (u32, f32)) -> Option<u32> {
         if self.sampling.temperature == 0.0 {
             return Some(id);
         }

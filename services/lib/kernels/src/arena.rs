@@ -3,7 +3,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use memmap2::{MmapMut, MmapOptions};
+use memmap2::{MmapOptions, MmapRaw};
 
 use crate::gemm::Line;
 
@@ -23,7 +23,7 @@ pub struct WeightArena {
 
 #[derive(Debug)]
 pub(crate) struct Block {
-    map: MmapMut,
+    map: MmapRaw,
     /// Bytes before the first line, which begins at a large page.
     offset: usize,
     lines: usize,
@@ -66,7 +66,7 @@ impl WeightArena {
 impl Block {
     fn new(lines: usize) -> Option<Self> {
         let bytes = lines.checked_mul(size_of::<Line>())?;
-        let map = MmapOptions::new().len(bytes.checked_add(PAGE)?).map_anon().ok()?;
+        let map = MmapRaw::from(MmapOptions::new().len(bytes.checked_add(PAGE)?).map_anon().ok()?);
         let offset = map.as_ptr().align_offset(PAGE);
         // Only pages that are filled: the rest of the last one stays small.
         #[cfg(target_os = "linux")]
@@ -77,8 +77,9 @@ impl Block {
         Some(Self { map, offset, lines })
     }
 
-    fn start(&self) -> *const Line {
-        self.map.as_ptr().wrapping_add(self.offset).cast()
+    /// The first line. Never a reference to more than one part: other parts may be being written.
+    fn start(&self) -> *mut Line {
+        self.map.as_mut_ptr().wrapping_add(self.offset).cast()
     }
 }
 
@@ -93,7 +94,7 @@ impl Lines {
             // SAFETY: the lines lie inside the block, are aligned to its large page, were zeros when it was made, and belong to this
             // value alone, which is borrowed mutably.
             Self::Part { block, first, count } => unsafe {
-                std::slice::from_raw_parts_mut(block.start().cast_mut().add(*first), *count)
+                std::slice::from_raw_parts_mut(block.start().add(*first), *count)
             },
         }
     }

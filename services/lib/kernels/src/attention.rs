@@ -78,7 +78,7 @@ impl From<Tensor> for Attended {
 }
 
 /// Attention of each token to itself and the earlier tokens of its segment, for `q` [T, Hq * D] and `k`, `v` [T, Hkv * D], f32.
-/// Differentiable in all three.
+/// Differentiable in all three. Later tokens have weight zero, which hides finite numbers alone.
 ///
 /// # Errors
 /// When the shapes don't fit the heads or the segments.

@@ -48,7 +48,7 @@ pub use dispatch::{DISPATCH_VARIABLE, Dispatch, DispatchError, dispatch, request
 pub use dropout::{DropoutKey, DropoutMask};
 pub use embedding::{embedding, embedding_backward};
 pub use gemm::Format;
-pub use linear::{InputGradient, LinearInput, linear, linear_weight_gradient};
+pub use linear::{InputGradient, LinearInput, OutputGradient, linear, linear_weight_gradient};
 pub use lora_linear::{LoraMap, LoraPair, LoraRows, lora_backward, lora_linear, lora_linear_rows};
 pub use mapped::MappedFile;
 pub use memory::keep_freed_memory;

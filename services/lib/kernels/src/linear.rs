@@ -7,7 +7,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape
 use crate::{
     LinearWeight,
     cpu::{floats, matrix, rows_and_width, tensor},
-    gemm::{Format, Left, Packed, Term, Tiles, products},
+    gemm::{Format, Left, Leftward, Packed, Term, Tiles, products},
     matmul::{self, Operand, Right, Sizes},
 };
 
@@ -46,6 +46,51 @@ impl LinearInput {
     }
 }
 
+/// The gradient of a linear map's output.
+#[derive(Debug)]
+pub struct OutputGradient {
+    dy: Tensor,
+    /// Tiles of its rows, for the gradient of the input.
+    rows: OnceLock<Arc<Tiles>>,
+    /// Tiles of its columns, for the gradient of a bf16 weight.
+    columns: OnceLock<Tiles>,
+}
+
+impl From<&Tensor> for OutputGradient {
+    fn from(dy: &Tensor) -> Self {
+        Self { dy: dy.clone(), rows: OnceLock::new(), columns: OnceLock::new() }
+    }
+}
+
+impl OutputGradient {
+    /// A gradient that is multiplied as bf16 both by the weight and by the input.
+    ///
+    /// # Errors
+    /// When it is not f32.
+    pub fn of_trained(dy: &Tensor) -> Result<Self> {
+        let gradient = Self::from(dy);
+        if dy.device().is_cpu() {
+            let (rows, outputs) = rows_and_width(dy.shape())?;
+            let (by_row, by_column) = Tiles::pack_both(&floats(dy)?, rows, outputs);
+            (gradient.rows.get_or_init(|| Arc::new(by_row)), gradient.columns.get_or_init(|| by_column));
+        }
+        Ok(gradient)
+    }
+
+    /// The numbers, [.., out].
+    pub fn tensor(&self) -> &Tensor {
+        &self.dy
+    }
+
+    fn rows(&self, sizes: Sizes, format: Format) -> Result<Arc<Tiles>> {
+        if let Some(rows) = self.rows.get().filter(|rows| Leftward::format(&***rows) == format) {
+            return Ok(rows.clone());
+        }
+        let dy = floats(&self.dy)?;
+        Ok(Arc::new(Tiles::pack(Left::Rows(&dy), sizes.rows, sizes.outputs, format, 1.0)))
+    }
+}
+
 /// `x [.., in] W^T` for a weight [out, in], giving [.., out] f32. With a bf16 weight the input is rounded to bf16 too; products are
 /// exact and sums f32. Differentiable in `x`, and in the weight when it is made of a variable; the tape computes and keeps nothing
 /// for a frozen one.
@@ -69,21 +114,25 @@ pub fn linear(x: &LinearInput, weight: &LinearWeight) -> Result<Tensor> {
 ///
 /// # Errors
 /// When the rows differ.
-pub fn linear_weight_gradient(dy: &Tensor, x: &LinearInput, format: Format) -> Result<Tensor> {
+pub fn linear_weight_gradient(dy: &OutputGradient, x: &LinearInput, format: Format) -> Result<Tensor> {
     let (rows, inputs) = rows_and_width(x.x.shape())?;
-    let (dy_rows, outputs) = rows_and_width(dy.shape())?;
+    let (dy_rows, outputs) = rows_and_width(dy.dy.shape())?;
     if rows != dy_rows {
         bail!("linear: {dy_rows} gradient rows for {rows} input rows");
     }
     if !x.x.device().is_cpu() {
-        return dy.reshape((rows, outputs))?.t()?.matmul(&x.x.reshape((rows, inputs))?);
+        return dy.dy.reshape((rows, outputs))?.t()?.matmul(&x.x.reshape((rows, inputs))?);
     }
-    let (dy, values, sizes) = (floats(dy)?, floats(&x.x)?, Sizes { rows, inputs, outputs });
+    let (values, sizes) = (floats(&x.x)?, Sizes { rows, inputs, outputs });
     let x = match format {
         Format::F32 => Right::activations(&values, rows, inputs, format),
         Format::Bf16 => Right::Packed(x.across.get_or_init(|| Packed::across(&values, rows, inputs))),
     };
-    tensor(matmul::weight_gradient(&dy, &x, sizes), (outputs, inputs))
+    let dw = match dy.columns.get().filter(|_| format == Format::Bf16) {
+        Some(columns) => products(vec![Term { a: columns, b: &x }]),
+        None => matmul::weight_gradient(&floats(&dy.dy)?, &x, sizes),
+    };
+    tensor(dw, (outputs, inputs))
 }
 
 /// The gradient [.., in] of an input that several linear maps read: a sum of products, made at once.
@@ -99,7 +148,7 @@ pub struct InputGradient {
 /// A gradient of an output, to be multiplied by the weight that made it.
 #[derive(Debug)]
 struct Product {
-    dy: Tiles,
+    dy: Arc<Tiles>,
     weight: LinearWeight,
 }
 
@@ -113,23 +162,23 @@ impl InputGradient {
     ///
     /// # Errors
     /// When the shapes don't fit.
-    pub fn add_linear(&mut self, dy: &Tensor, w: &LinearWeight) -> Result<()> {
+    pub fn add_linear(&mut self, dy: &OutputGradient, w: &LinearWeight) -> Result<()> {
         let sizes = sizes(&self.shape, w.dims()?)?;
-        if dy.elem_count() != sizes.rows * sizes.outputs {
-            bail!("linear: gradient {:?} does not fit weight {:?}", dy.shape(), w.dims()?);
+        if dy.dy.elem_count() != sizes.rows * sizes.outputs {
+            bail!("linear: gradient {:?} does not fit weight {:?}", dy.dy.shape(), w.dims()?);
         }
         if !w.is_cpu() {
-            let dy = dy.reshape((sizes.rows, sizes.outputs))?;
+            let dy = dy.dy.reshape((sizes.rows, sizes.outputs))?;
             let product = dy.matmul(&w.tensor()?.to_dtype(DType::F32)?)?.reshape(&self.shape)?;
             return self.add_tensor(product);
         }
-        self.add_product(&floats(dy)?, w, sizes);
+        self.products.push(Product { dy: dy.rows(sizes, w.format())?, weight: w.clone() });
         Ok(())
     }
 
     pub(crate) fn add_product(&mut self, dy: &[f32], w: &LinearWeight, sizes: Sizes) {
         let dy = Tiles::pack(Left::Rows(dy), sizes.rows, sizes.outputs, w.format(), 1.0);
-        self.products.push(Product { dy, weight: w.clone() });
+        self.products.push(Product { dy: Arc::new(dy), weight: w.clone() });
     }
 
     /// Adds numbers that were made otherwise.
@@ -153,17 +202,13 @@ impl InputGradient {
         if let Some(sum) = self.elsewhere {
             return Ok(sum);
         }
-        let Some(first) = self.products.first() else {
-            bail!("linear: an input gradient nothing was added to")
+        let mut apart = self.apart.into_iter();
+        let mut dx = match (self.products.first(), apart.len()) {
+            (Some(first), _) => Product::sum(&self.products, sizes(&self.shape, first.weight.dims()?)?)?,
+            (None, 0) => bail!("linear: an input gradient nothing was added to"),
+            (None, _) => apart.next().unwrap_or_default(),
         };
-        let sizes = sizes(&self.shape, first.weight.dims()?)?;
-        let weights = self.products.iter().map(|p| p.weight.read()).collect::<Result<Vec<_>>>()?;
-        let factors: Vec<_> = (self.products.iter().zip(&weights))
-            .map(|(product, weight)| weight.operand().backward(Sizes { outputs: product.outputs(), ..sizes }))
-            .collect();
-        let terms = self.products.iter().zip(&factors).map(|(p, b)| Term { a: &p.dy, b }).collect();
-        let mut dx = products(terms);
-        for more in self.apart {
+        for more in apart {
             dx.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
         }
         tensor(dx, self.shape)
@@ -172,7 +217,17 @@ impl InputGradient {
 
 impl Product {
     fn outputs(&self) -> usize {
-        crate::gemm::Leftward::depth(&self.dy)
+        Leftward::depth(&*self.dy)
+    }
+
+    /// The sum of products, [rows, inputs].
+    fn sum(all: &[Self], sizes: Sizes) -> Result<Vec<f32>> {
+        let weights = all.iter().map(|product| product.weight.read()).collect::<Result<Vec<_>>>()?;
+        let factors = all.iter().zip(&weights).map(|(product, weight)| {
+            weight.operand().backward(Sizes { outputs: product.outputs(), ..sizes })
+        });
+        let factors: Vec<Right<'_>> = factors.collect();
+        Ok(products(all.iter().zip(&factors).map(|(product, b)| Term { a: &*product.dy, b }).collect()))
     }
 }
 
@@ -223,7 +278,7 @@ impl CustomOp1 for Frozen {
 
     fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         let mut dx = InputGradient::new(x);
-        dx.add_linear(&dy.contiguous()?, &self.weight)?;
+        dx.add_linear(&OutputGradient::from(&dy.contiguous()?), &self.weight)?;
         dx.finish().map(Some)
     }
 }
@@ -257,7 +312,7 @@ impl CustomOp2 for Trained {
         _: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (x, dy) = (x.contiguous()?, dy.contiguous()?);
+        let (x, dy) = (x.contiguous()?, OutputGradient::from(&dy.contiguous()?));
         let mut dx = InputGradient::new(&x);
         dx.add_linear(&dy, &LinearWeight::trained(w.detach(), self.format))?;
         let dw = w.track_op().then(|| linear_weight_gradient(&dy, &LinearInput::from(&x), self.format));
@@ -326,12 +381,36 @@ mod tests {
     }
 
     #[test]
+    fn a_gradient_packed_both_ways_gives_the_bits_of_one_packed_for_each_product() {
+        for (rows, inputs, outputs) in [(1, 1, 1), (2, 37, 5), (23, 40, 33), (61, 70, 129), (0, 4, 5)] {
+            let (x, dy) = (normal(1, (rows, inputs)), normal(2, (rows, outputs)));
+            let w = normal(3, (outputs, inputs)).to_dtype(DType::BF16).unwrap();
+            let weight = LinearWeight::frozen(&w).unwrap();
+            let run = |dy: &OutputGradient| {
+                let mut dx = InputGradient::new(&x);
+                dx.add_linear(dy, &weight).unwrap();
+                let dw = linear_weight_gradient(dy, &input(&x), Format::Bf16).unwrap();
+                [dx.finish().unwrap(), dw]
+            };
+            let (both, each) = (run(&OutputGradient::of_trained(&dy).unwrap()), run(&(&dy).into()));
+            for (both, each) in both.iter().zip(&each) {
+                assert_close(both, each, 0.0);
+            }
+        }
+    }
+
+    #[test]
     fn leading_dimensions_are_kept_and_an_empty_batch_stays_empty() {
         let w = normal(2, (5, 4));
         let weight = LinearWeight::frozen(&w).unwrap();
         assert_eq!(linear(&input(&normal(1, (2, 3, 4))), &weight).unwrap().dims(), &[2, 3, 5]);
         assert_eq!(linear(&input(&normal(1, (0, 4))), &weight).unwrap().dims(), &[0, 5]);
-        let dw = linear_weight_gradient(&normal(1, (0, 5)), &input(&normal(1, (0, 4))), Format::F32).unwrap();
+        let dw = linear_weight_gradient(
+            &OutputGradient::from(&normal(1, (0, 5))),
+            &input(&normal(1, (0, 4))),
+            Format::F32,
+        )
+        .unwrap();
         assert_close(&dw, &w.zeros_like().unwrap(), 0.0);
     }
 

@@ -76,7 +76,8 @@ pub fn lora_linear(
     match (pair.a.as_tensor(), pair.b.as_tensor()) {
         (Some(a), Some(b)) => {
             let tiles = x.tiles(w.format())?;
-            values.contiguous()?.apply_op3(a, b, LoraLinear { tiles, weight: w.detach(), scale, mask })
+            let (weight, formats) = (w.detach(), [pair.a.format(), pair.b.format()]);
+            values.contiguous()?.apply_op3(a, b, LoraLinear { tiles, weight, formats, scale, mask })
         }
         _ => serve(x, w, pair, mask),
     }
@@ -210,6 +211,8 @@ fn plain(
 struct LoraLinear {
     tiles: Arc<Tiles>,
     weight: LinearWeight,
+    /// In which A and B are multiplied.
+    formats: [Format; 2],
     scale: f32,
     mask: Option<DropoutMask>,
 }
@@ -228,7 +231,8 @@ impl CustomOp3 for LoraLinear {
         s3: &CpuStorage,
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (a, b) = (Operand::from(matrix(s2, l2)?), Operand::from(matrix(s3, l3)?));
+        let [a, b] = self.formats;
+        let (a, b) = (Operand::Rows(matrix(s2, l2)?, a), Operand::Rows(matrix(s3, l3)?, b));
         let base = sizes(l1.shape(), self.weight.dims()?)?;
         let update = Update { a, b, rank: l2.shape().dims2()?.0, scale: self.scale, mask: self.mask };
         let y = forward(&self.tiles, slice(s1, l1)?, self.weight.read()?.operand(), base, &update);
@@ -244,10 +248,12 @@ impl CustomOp3 for LoraLinear {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (x, dy) = (x.contiguous()?.detach(), dy.contiguous()?);
-        let (a, b) = (a.detach().into(), b.detach().into());
+        let [a_format, b_format] = self.formats;
+        let a = LinearWeight::trained(a.detach(), a_format);
+        let b = LinearWeight::trained(b.detach(), b_format);
         let pair = LoraPair { a, b, scale: f64::from(self.scale), dropout: 0.0 };
         let mut dx = InputGradient::new(&x);
-        dx.add_linear(&dy, &self.weight)?;
+        dx.add_linear(&(&dy).into(), &self.weight)?;
         let (da, db) = lora_backward(&x, &pair, self.mask, &dy, &mut dx)?;
         Ok((Some(dx.finish()?), Some(da), Some(db)))
     }

@@ -19,14 +19,6 @@ pub(crate) enum Operand<'a> {
     Rows(Matrix<'a>, Format),
 }
 
-impl<'a> From<Matrix<'a>> for Operand<'a> {
-    /// f32 numbers are multiplied as f32, bf16 ones as bf16.
-    fn from(matrix: Matrix<'a>) -> Self {
-        let format = if matches!(matrix, Matrix::Bf16(_)) { Format::Bf16 } else { Format::F32 };
-        Self::Rows(matrix, format)
-    }
-}
-
 impl<'a> Operand<'a> {
     pub(crate) fn format(&self) -> Format {
         match self {

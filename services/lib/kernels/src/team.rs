@@ -2,15 +2,16 @@
 //! than it takes to wake a sleeping thread; so helpers watch for the next job for a while before they go to sleep.
 //!
 //! One job runs at a time, and its caller works too. Tasks are taken from a counter by whoever is free, so a helper that wakes late
-//! holds nobody up. A caller that finds the team busy does its work alone; so does a task that has work of its own to share out.
+//! holds nobody up. A caller that finds the team busy begins alone; a task that has work of its own to share out does it alone.
 
 use std::{
+    any::Any,
     cell::{Cell, UnsafeCell},
     hint,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         OnceLock,
-        atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicIsize, AtomicU64, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -24,6 +25,8 @@ pub const THREADS_VARIABLE: &str = "ROOTSTOCK_THREADS";
 const WATCH: Duration = Duration::from_micros(200);
 /// How much of that it does not offer its core to others.
 const KEEP: Duration = Duration::from_micros(40);
+/// The next task when nobody shall begin another.
+const NO_MORE: usize = usize::MAX / 2;
 /// Looks at the job between two looks at the clock.
 const LOOKS: usize = 64;
 
@@ -41,10 +44,17 @@ pub(crate) fn threads() -> usize {
 
 /// Calls `f` with jobs of this thread spread over at most `limit` threads. Results are the same bits on any number.
 pub fn with_threads<R>(limit: usize, f: impl FnOnce() -> R) -> R {
-    let before = LIMIT.replace(limit);
-    let result = f();
-    LIMIT.set(before);
-    result
+    let _restored = Limited(LIMIT.replace(limit));
+    f()
+}
+
+/// The limit that there was before.
+struct Limited(usize);
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        LIMIT.set(self.0);
+    }
 }
 
 /// Calls `work` with each number below `tasks`, on several threads, and returns when all calls have.
@@ -54,9 +64,12 @@ pub(crate) fn for_each(tasks: usize, work: impl Fn(usize) + Sync) {
         return (0..tasks).for_each(work);
     }
     let team = team();
-    match team.gate.try_lock() {
-        Some(_gate) => team.shared.run(&work, tasks, threads - 1),
-        None => (0..tasks).for_each(work),
+    for first in 0..tasks {
+        if let Some(_gate) = team.gate.try_lock() {
+            return team.shared.run(&|task| work(first + task), tasks - first, threads - 1);
+        }
+        // The team is busy for as long as a short product takes, perhaps.
+        work(first);
     }
 }
 
@@ -104,7 +117,8 @@ struct Shared {
     seats: AtomicIsize,
     /// Helpers that may be looking at the job.
     active: AtomicUsize,
-    panicked: AtomicBool,
+    /// What a helper's task panicked with.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
     sleepers: AtomicUsize,
     bed: Mutex<()>,
     alarm: Condvar,
@@ -148,7 +162,6 @@ impl Shared {
         unsafe { *self.job.get() = Some(job) };
         self.next.store(0, Ordering::Relaxed);
         self.seats.store(seats as isize, Ordering::Relaxed);
-        self.panicked.store(false, Ordering::Relaxed);
         self.state.fetch_add(1, Ordering::SeqCst);
         let close = Close(self);
         if self.sleepers.load(Ordering::SeqCst) > 0 {
@@ -157,7 +170,10 @@ impl Shared {
         }
         self.work(job);
         drop(close);
-        assert!(!self.panicked.load(Ordering::Relaxed), "a task of a kernel panicked on another thread");
+        let panic = self.panic.lock().take();
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
     }
 
     /// Does tasks until none is left.
@@ -184,9 +200,10 @@ impl Shared {
             if self.state.load(Ordering::SeqCst) == seen && self.seats.fetch_sub(1, Ordering::Relaxed) > 0 {
                 // SAFETY: the job is open, and is not written before this helper is inactive again.
                 if let Some(job) = unsafe { *self.job.get() }
-                    && catch_unwind(AssertUnwindSafe(|| self.work(job))).is_err()
+                    && let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.work(job)))
                 {
-                    self.panicked.store(true, Ordering::Relaxed);
+                    self.next.store(NO_MORE, Ordering::Relaxed);
+                    *self.panic.lock() = Some(panic);
                 }
             }
             self.active.fetch_sub(1, Ordering::Release);
@@ -235,7 +252,7 @@ impl Drop for Close<'_> {
         let Self(shared) = self;
         // After a panic: nobody shall begin another task.
         if thread::panicking() {
-            shared.next.store(usize::MAX / 2, Ordering::Relaxed);
+            shared.next.store(NO_MORE, Ordering::Relaxed);
         }
         shared.state.fetch_add(1, Ordering::SeqCst);
         let mut looks = 0_usize;
@@ -246,6 +263,10 @@ impl Drop for Close<'_> {
                 thread::yield_now();
             }
             hint::spin_loop();
+        }
+        // Two panics at once are one: the caller's goes on.
+        if thread::panicking() {
+            *shared.panic.lock() = None;
         }
     }
 }
@@ -307,6 +328,13 @@ mod tests {
             assert!(result.is_err());
             assert_eq!(map(20, |task| task).len(), 20);
         }
+    }
+
+    #[test]
+    fn a_limit_ends_with_its_call_also_when_that_panics() {
+        let before = threads();
+        assert!(catch_unwind(|| with_threads(1, || panic!("on purpose"))).is_err());
+        assert_eq!(threads(), before);
     }
 
     #[test]

@@ -59,8 +59,6 @@ pub(crate) struct Layer {
 
 /// The activations of a layer, which its backward pass needs. T tokens, width H.
 pub(crate) struct Trace {
-    /// The matrices as they were multiplied, in the order of `Projection::ALL`.
-    weights: Weights,
     /// [T, H]
     input: Tensor,
     /// [T, H]
@@ -117,12 +115,11 @@ impl Layer {
         let output = add(&middle, &down)?; // [T, H]
 
         let input = x.clone();
-        let trace =
-            Trace { weights, input, normed, q, k, v, attended, middle, middle_normed, gate, up, activated };
+        let trace = Trace { input, normed, q, k, v, attended, middle, middle_normed, gate, up, activated };
         Ok((output, trace))
     }
 
-    /// The matrices, those in training packed for this pass and its backward one.
+    /// The matrices, those in training packed for one pass: kept for the backward one they would be a second copy of the model.
     fn packed(&self) -> Result<Weights, ModelError> {
         let mut weights = self.projections.each_ref().map(|matrix| matrix.numbers().clone());
         for weight in &mut weights {

@@ -1,5 +1,5 @@
 //! Packing with AVX-512 BF16: 32 numbers are rounded by one instruction, and lines of words turned over in registers. Subnormal
-//! numbers become zeros, as which the products on these instructions read them anyway.
+//! numbers become zeros; what is rounded otherwise on this path does the same.
 
 use std::arch::x86_64::{
     __m512i, __mmask16, _mm_storeu_si128, _mm512_cvtne2ps_pbh, _mm512_extracti32x4_epi32, _mm512_loadu_si512,

@@ -165,7 +165,7 @@ impl Panels for Turned<'_> {
         // A panel of the weight covers so many words of this one's sum.
         let across = COLUMNS / weight.format.step();
         assert!(range.start.is_multiple_of(across), "a turned panel starts inside a panel of its weight");
-        scratch.clear();
+        // What is left of an earlier panel stands in columns that are not there, whose sums nobody stores.
         scratch.resize(range.len() * LINES, Line::default());
         let words = weight.words();
         // The panel's columns are so many words of the weight, from `first` on.

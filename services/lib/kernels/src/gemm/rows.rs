@@ -6,7 +6,11 @@ use half::bf16;
 
 #[cfg(target_arch = "x86_64")]
 use super::pack;
-use super::{COLUMNS, Format, LINES, Line, Panels, RightPart, tiles::round_bf16, words_mut, words_of};
+use super::{
+    COLUMNS, Format, LINES, Line, Panels, RightPart,
+    tiles::{flushes, round},
+    words_mut, words_of,
+};
 use crate::{cpu::Matrix, simd::dispatch};
 
 /// A row-major matrix that is packed as it is used: a trained weight, or activations.
@@ -128,7 +132,8 @@ fn turn_whole_blocks<T>(_: &mut [Line], _: &[T], _: Part) -> usize {
 
 dispatch! {
     fn fill_f32_pairs(panel: &mut [Line], data: &[f32], part: Part) {
-        fill_words(panel, data, part, |low, high| round_bf16(low) | (round_bf16(high) << 16));
+        let flush = flushes();
+        fill_words(panel, data, part, |low, high| round(low, flush) | (round(high, flush) << 16));
     }
 }
 

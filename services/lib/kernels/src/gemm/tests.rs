@@ -116,7 +116,10 @@ fn rounding_to_bf16_is_that_of_the_half_crate() {
 #[test]
 fn a_row_is_the_same_among_any_others_and_on_any_number_of_threads() {
     let (k, n) = (1300, 150);
-    let (a, b) = (numbers(1, 500 * k), numbers(2, n * k));
+    let (mut a, b) = (numbers(1, 500 * k), numbers(2, n * k));
+    // Subnormal, and rounded up to a normal bf16 unless it is taken for zero.
+    a.iter_mut().step_by(97).for_each(|value| *value = 1.175_4e-38);
+    a[3 * k..4 * k].fill(1.175_4e-38);
     for format in [Format::F32, Format::Bf16] {
         let packed = Packed::new(Matrix::F32(&b), n, k, format);
         let run = |threads: usize, first: usize, rows: usize| {

@@ -5,7 +5,7 @@ use std::{mem::MaybeUninit, ops::Range};
 #[cfg(target_arch = "x86_64")]
 use super::pack;
 use super::{Format, LeftPart, Leftward, ROWS, words_of};
-use crate::{simd::dispatch, team};
+use crate::{Dispatch, dispatch::dispatch, simd::dispatch, team};
 
 /// Numbers below which packing stays on one thread.
 const PARALLEL_FROM: usize = 64 * 1024;
@@ -13,6 +13,25 @@ const PARALLEL_FROM: usize = 64 * 1024;
 const COLUMN_TILES: usize = 8;
 /// Pairs of rows gone through for one group of columns before the next: they stay in the first-level cache.
 const COLUMN_PAIRS: usize = 8;
+
+/// Rows of a matrix that is packed both ways gone through at a time: whole tiles, and pairs.
+const ROWS_BOTH: usize = 2 * ROWS;
+
+/// Words that several tasks set.
+struct Words(*mut MaybeUninit<u32>);
+
+// SAFETY: callers of `lines` promise that no two threads hold the same ones.
+unsafe impl Sync for Words {}
+
+impl Words {
+    /// # Safety
+    /// The lines lie inside what the pointer points to, and nobody else holds them.
+    #[allow(clippy::mut_from_ref, reason = "that lines do not overlap is the caller's promise")]
+    unsafe fn lines(&self, first: usize, count: usize) -> &mut [MaybeUninit<u32>] {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(first), count) }
+    }
+}
 
 /// Where the numbers of a left factor lie: element (row, i) of [rows, depth].
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +80,40 @@ impl Tiles {
         // SAFETY: the parts cover all words, and each of the four ways to fill one sets every word of every row.
         unsafe { words.set_len(rows * width) };
         Self { format, rows, depth, words }
+    }
+
+    /// Packs a matrix [rows, columns] as bf16 both ways, as left factor [rows, columns] and as [columns, rows], reading it from memory
+    /// once.
+    pub(crate) fn pack_both(data: &[f32], rows: usize, columns: usize) -> (Self, Self) {
+        assert!(data.len() >= rows * columns, "a left factor is shorter than its size");
+        let format = Format::Bf16;
+        let (across, along) = (format.words(columns), format.words(rows));
+        let (mut by_row, mut by_column) =
+            (Vec::with_capacity(rows * across), Vec::with_capacity(columns * along));
+        let target = Words(by_column.spare_capacity_mut()[..columns * along].as_mut_ptr());
+        let spare = &mut by_row.spare_capacity_mut()[..rows * across];
+        team::chunks_mut(spare, (ROWS_BOTH * across).max(1), |index, part| {
+            let start = index * ROWS_BOTH;
+            let pairs = format.words(ROWS_BOTH.min(rows - start));
+            for (tile, words) in part.chunks_mut(ROWS * across).enumerate() {
+                let (first, count) = (start + tile * ROWS, words.len() / across);
+                rows_bf16(words, data, Source { first, count, rows, depth: columns, scale: 1.0 });
+            }
+            for first in (0..columns).step_by(ROWS) {
+                let count = ROWS.min(columns - first);
+                // SAFETY: these lines lie in the tile of these columns, and no other task has these rows.
+                let lines = unsafe { target.lines(first * along + start / 2 * count, pairs * count) };
+                let source = Source { first, count, rows: columns, depth: rows - start, scale: 1.0 };
+                pair_rows(lines, count, &data[start * columns..], source);
+            }
+        });
+        // SAFETY: each task has set all words of its rows, and of its pairs of rows in the tiles of all columns.
+        unsafe {
+            by_row.set_len(rows * across);
+            by_column.set_len(columns * along);
+        }
+        let tiles = |rows, depth, words| Self { format, rows, depth, words };
+        (tiles(rows, columns, by_row), tiles(columns, rows, by_column))
     }
 
     /// Words along the sum.
@@ -143,9 +196,22 @@ pub(crate) fn round_bf16(value: f32) -> u32 {
     if value.is_nan() { (bits >> 16) | 0x40 } else { rounded }
 }
 
+/// With `flush` a subnormal number becomes a zero, as with the instructions that round and multiply bf16.
 #[inline(always)]
-pub(crate) fn pair(low: f32, high: f32) -> u32 {
-    round_bf16(low) | (round_bf16(high) << 16)
+fn pair(low: f32, high: f32, flush: bool) -> u32 {
+    round(low, flush) | (round(high, flush) << 16)
+}
+
+#[inline(always)]
+pub(super) fn round(value: f32, flush: bool) -> u32 {
+    const EXPONENT: u32 = 0x7F80_0000;
+    let bits = value.to_bits();
+    if flush && bits & EXPONENT == 0 { (bits >> 16) & 0x8000 } else { round_bf16(value) }
+}
+
+/// Whether subnormal numbers are taken for zeros: everywhere or nowhere, or a row would differ among others.
+pub(super) fn flushes() -> bool {
+    dispatch() == Dispatch::Avx512Bf16
 }
 
 dispatch! {
@@ -184,16 +250,16 @@ dispatch! {
         let Source { first, count, depth, scale, .. } = source;
         /// Words rounded together before they are spread over the tile.
         const RUN: usize = 64;
-        let mut run = [0_u32; RUN];
+        let (mut run, flush) = ([0_u32; RUN], flushes());
         for row in rows {
             let numbers = &data[(first + row) * depth..][..depth][2 * start..];
             for (lines, numbers) in tile[start * count..].chunks_mut(RUN * count).zip(numbers.chunks(2 * RUN)) {
                 let (pairs, rest) = numbers.as_chunks::<2>();
                 for (word, [low, high]) in run.iter_mut().zip(pairs) {
-                    *word = pair(low * scale, high * scale);
+                    *word = pair(low * scale, high * scale, flush);
                 }
                 if let [last] = rest {
-                    run[pairs.len()] = pair(last * scale, 0.0);
+                    run[pairs.len()] = pair(last * scale, 0.0, flush);
                 }
                 for (line, word) in lines.chunks_exact_mut(count).zip(run) {
                     line[row].write(word);
@@ -261,16 +327,17 @@ fn pair_rows(lines: &mut [MaybeUninit<u32>], step: usize, data: &[f32], source: 
 dispatch! {
     fn pair_by_words(lines: &mut [MaybeUninit<u32>], step: usize, data: &[f32], source: Source) {
         let Source { first, count, rows, depth, scale } = source;
+        let flush = flushes();
         for (i, line) in lines.chunks_exact_mut(step).enumerate() {
             let low = &data[2 * i * rows + first..][..count];
             if 2 * i + 1 < depth {
                 let high = &data[(2 * i + 1) * rows + first..][..count];
                 for ((word, low), high) in line.iter_mut().zip(low).zip(high) {
-                    word.write(pair(low * scale, high * scale));
+                    word.write(pair(low * scale, high * scale, flush));
                 }
             } else {
                 for (word, low) in line.iter_mut().zip(low) {
-                    word.write(pair(low * scale, 0.0));
+                    word.write(pair(low * scale, 0.0, flush));
                 }
             }
         }

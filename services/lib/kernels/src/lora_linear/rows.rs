@@ -66,7 +66,7 @@ fn check(x: &LinearInput, map: &LoraMap<'_>) -> Result<Sizes> {
     let base = sizes(x.tensor().shape(), map.weight.dims()?)?;
     let mut end = 0;
     for group in &map.groups {
-        if group.rows.start < end || group.rows.end > base.rows {
+        if group.rows.start < end || group.rows.end < group.rows.start || group.rows.end > base.rows {
             bail!("lora: rows {:?} overlap others, or are not among {}", group.rows, base.rows);
         }
         end = group.rows.end;

@@ -2,8 +2,8 @@
 
 use candle_core::Tensor;
 use rootstock_kernels::{
-    InputGradient, LinearInput, LoraPair, Segments, attention_backward, linear_weight_gradient,
-    lora_backward, rms_norm_backward, rotary, swiglu_backward,
+    Format, InputGradient, LinearInput, LoraPair, OutputGradient, Segments, attention_backward,
+    linear_weight_gradient, lora_backward, rms_norm_backward, rotary, swiglu_backward,
 };
 
 use super::{Layer, Pass, Trace, Weights};
@@ -18,8 +18,9 @@ impl Layer {
         (pass, segments): (&Pass<'_>, &Segments),
         sink: &mut Sink<'_>,
     ) -> Result<Tensor, ModelError> {
+        let weights = self.packed()?;
         let back = |outputs: &[(Projection, &Tensor)], x: &Tensor, sink: &mut Sink<'_>| {
-            self.back(outputs, x, &trace.weights, pass, sink)
+            self.back(outputs, x, &weights, pass, sink)
         };
         let dactivated = back(&[(Projection::Down, dy)], &trace.activated, sink)?; // [T, I]
         let (dgate, dup) = swiglu_backward(&trace.gate, &trace.up, &dactivated)?;
@@ -49,9 +50,14 @@ impl Layer {
         let (mut dx, input) = (InputGradient::new(x), LinearInput::from(x));
         for (projection, dy) in outputs {
             let weight = &weights[*projection as usize];
-            dx.add_linear(dy, weight)?;
-            if let Some(name) = sink.wants(self.weight(*projection)) {
-                sink.put(name, linear_weight_gradient(dy, &input, weight.format())?);
+            let name = sink.wants(self.weight(*projection));
+            let gradient = match (name, weight.format()) {
+                (Some(_), Format::Bf16) => OutputGradient::of_trained(dy)?,
+                _ => OutputGradient::from(*dy),
+            };
+            dx.add_linear(&gradient, weight)?;
+            if let Some(name) = name {
+                sink.put(name, linear_weight_gradient(&gradient, &input, weight.format())?);
             }
             if let Some(pair) = self.pair(*projection, pass) {
                 let mask = self.mask(*projection, pair, pass);
