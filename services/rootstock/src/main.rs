@@ -49,6 +49,9 @@ fn main() -> ExitCode {
     if let Err(error) = rootstock_kernels::requested_dispatch() {
         return fail(&error);
     }
+    if let Err(error) = rootstock_kernels::requested_threads() {
+        return fail(&error);
+    }
     let ended = match cli.command {
         Command::Serve(args) => serve::run(args).map_err(Into::into),
         Command::Demo(args) => run_demo(args),

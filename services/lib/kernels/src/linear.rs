@@ -72,7 +72,8 @@ impl OutputGradient {
         if dy.device().is_cpu() {
             let (rows, outputs) = rows_and_width(dy.shape())?;
             let (by_row, by_column) = Tiles::pack_both(&floats(dy)?, rows, outputs);
-            (gradient.rows.get_or_init(|| Arc::new(by_row)), gradient.columns.get_or_init(|| by_column));
+            gradient.rows.get_or_init(|| Arc::new(by_row));
+            gradient.columns.get_or_init(|| by_column);
         }
         Ok(gradient)
     }

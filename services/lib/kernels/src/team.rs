@@ -7,7 +7,7 @@
 use std::{
     any::Any,
     cell::{Cell, UnsafeCell},
-    hint,
+    fmt, hint,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         OnceLock,
@@ -19,7 +19,8 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-/// The environment variable that says how many threads work on a kernel; all of the machine's if it is not set.
+/// The environment variable that says how many threads work on a kernel. More than the machine has would hold each other up; so
+/// many are used if it is not set.
 pub const THREADS_VARIABLE: &str = "ROOTSTOCK_THREADS";
 /// How long an idle helper watches before it sleeps: longer than the pause between two tokens.
 const WATCH: Duration = Duration::from_micros(200);
@@ -35,6 +36,44 @@ thread_local! {
     static WORKING: Cell<bool> = const { Cell::new(false) };
     /// Most threads for jobs of this thread.
     static LIMIT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// The environment's number of threads can't be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadsError {
+    value: String,
+    most: usize,
+}
+
+impl fmt::Display for ThreadsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { value, most } = self;
+        write!(
+            f,
+            "{THREADS_VARIABLE}: {value:?} is no number from 1 to {most}, which is what this machine has"
+        )
+    }
+}
+
+impl std::error::Error for ThreadsError {}
+
+/// The number of threads that the environment asks for, if it does.
+///
+/// # Errors
+/// When it is no number from 1 to that of the machine's threads.
+pub fn requested_threads() -> Result<Option<usize>, ThreadsError> {
+    let Some(value) = std::env::var_os(THREADS_VARIABLE) else { return Ok(None) };
+    let value = value.to_string_lossy();
+    parse(&value, available()).map(Some)
+}
+
+fn parse(value: &str, most: usize) -> Result<usize, ThreadsError> {
+    let number = value.parse().ok().filter(|threads| (1..=most).contains(threads));
+    number.ok_or_else(|| ThreadsError { value: value.to_owned(), most })
+}
+
+fn available() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Threads that a job of this thread is spread over at most.
@@ -138,15 +177,15 @@ struct Job {
 fn team() -> &'static Team {
     static TEAM: OnceLock<Team> = OnceLock::new();
     TEAM.get_or_init(|| {
-        let wanted = std::env::var(THREADS_VARIABLE).ok().and_then(|threads| threads.parse().ok());
-        let threads = wanted.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        // A number that can't be taken is refused where the program begins.
+        let threads = requested_threads().ok().flatten().unwrap_or_else(available);
         let shared: &Shared = Box::leak(Box::default());
         let start = |index: &usize| {
             let name = format!("kernel-{index}");
             thread::Builder::new().name(name).spawn(move || shared.help()).is_ok()
         };
         // Where no more threads are to be had, fewer work.
-        let helpers = (1..threads.max(1)).take_while(start).count();
+        let helpers = (1..threads).take_while(start).count();
         Team { gate: Mutex::new(()), shared, helpers }
     })
 }
@@ -327,6 +366,15 @@ mod tests {
             let result = catch_unwind(|| for_each(20, |task| assert_ne!(task, bad)));
             assert!(result.is_err());
             assert_eq!(map(20, |task| task).len(), 20);
+        }
+    }
+
+    #[test]
+    fn a_number_of_threads_is_one_that_the_machine_has() {
+        assert_eq!(parse("3", 4), Ok(3));
+        for value in ["", "0", "5", "-1", "1.5", "all"] {
+            let error = parse(value, 4).unwrap_err().to_string();
+            assert!(error.contains(THREADS_VARIABLE) && error.contains("1 to 4"), "{error}");
         }
     }
 

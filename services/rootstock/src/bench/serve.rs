@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use rootstock_client::{Clients, Endpoints};
 use rootstock_inference::WeightDtype;
+use rootstock_runtime::Shutdown;
 
 use self::figures::Figures;
 use self::load::Load;
@@ -20,6 +21,8 @@ use super::output::Output;
 use super::{BenchError, rss};
 use crate::serve::{self, ServeOptions};
 
+/// Most clients at once: each has a connection's stream, a request and its answer in this process.
+const MOST_CLIENTS: usize = 4096;
 /// Requests that are repeated alone unless told otherwise.
 const REPEATED: usize = 4;
 
@@ -70,12 +73,22 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), BenchError> {
     let model = ModelDir::read(&args.model)?;
     let adapters = args.adapters.as_deref().map(store::adapter_dirs).transpose()?.unwrap_or_default();
     let load = args.load(model.config.vocab_size);
+    if load.concurrency > MOST_CLIENTS {
+        let message =
+            format!("--concurrency is {}; at most {MOST_CLIENTS} clients fit here", load.concurrency);
+        return Err(BenchError::Refused(message));
+    }
     let data = tempfile::tempdir()?;
     let mut options = ServeOptions::on_free_ports(data.path().to_owned());
     options.settings.inference.weight_dtype = args.weights.dtype();
     room::make(&mut options.settings, &load, &model, store::bytes(&adapters)?)?;
     let server = serve::start(options).await?;
-    let measured = measure(&server.endpoint, &args, &adapters, load, output).await;
+    // Asked to end, it still removes its directory.
+    let signals = Shutdown::on_signals()?;
+    let measured = tokio::select! {
+        measured = measure(&server.endpoint, &args, &adapters, load, output) => measured,
+        () = signals.requested() => Err(BenchError::Refused("interrupted".to_owned())),
+    };
     server.stop().await?;
     let (figures, repeated) = measured?;
     let mismatches = figures.mismatches;

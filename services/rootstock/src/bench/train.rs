@@ -18,6 +18,9 @@ use super::output::Output;
 use super::tokens::random_ids;
 use super::{BenchError, rss};
 
+/// Most tokens in a step.
+const MOST_TOKENS: usize = 1 << 20;
+
 /// Arguments of `rootstock bench train`.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
@@ -135,6 +138,11 @@ fn batch(args: &TrainArgs, config: &Config) -> Result<Batch, BenchError> {
     let longest = config.max_position_embeddings;
     if !(2..=longest).contains(&seq_len) {
         let message = format!("--seq is {seq_len}; this model takes 2 to {longest} tokens");
+        return Err(BenchError::Refused(message));
+    }
+    if rows.saturating_mul(seq_len) > MOST_TOKENS {
+        let message =
+            format!("--batch {rows} of --seq {seq_len} is more than {MOST_TOKENS} tokens; make it smaller");
         return Err(BenchError::Refused(message));
     }
     let input_ids = random_ids(0, rows * seq_len, config.vocab_size);

@@ -74,8 +74,10 @@ impl Launcher {
             command.env(TRACEPARENT_ENV, traceparent);
         }
         if self.config.worker_threads > 0 {
-            command.env(THREADS_VARIABLE, self.config.worker_threads.to_string());
-            command.env(RAYON_THREADS, self.config.worker_threads.to_string());
+            // More than the machine has would be refused.
+            let most = std::thread::available_parallelism().map_or(1, usize::from);
+            let threads = self.config.worker_threads.min(most).to_string();
+            command.env(THREADS_VARIABLE, &threads).env(RAYON_THREADS, &threads);
         }
         // A Ctrl-C in the server's terminal is for the server, which then ends its workers in order.
         #[cfg(unix)]
