@@ -241,7 +241,8 @@ pub struct TrainingArguments {
     /// Number format in which weights are multiplied.
     #[prost(enumeration = "WeightDtype", tag = "21")]
     pub weight_dtype: i32,
-    /// Layers keep only their inputs and run again in the backward pass: least memory, a third more work, the same result.
+    /// Layers keep only their inputs and run again in the backward pass: least memory and the same result, for about a quarter more
+    /// time where all weights are trained, two fifths where an adapter is.
     #[prost(bool, tag = "22")]
     pub gradient_checkpointing: bool,
     /// Most bytes of activations that layers keep for the backward pass; those whose activations don't fit run again. 0 is no limit.

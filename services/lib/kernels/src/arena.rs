@@ -1,5 +1,5 @@
-//! Memory for weights in pages of 2 MiB where the system has them: every token reads all weights, and with pages of 4 KiB a quarter of
-//! that time goes into finding them.
+//! Memory for weights in pages of 2 MiB where the system has them: every token reads all weights, and with pages of 4 KiB up to a
+//! quarter of that time goes into finding them.
 
 use std::{ops::Deref, sync::Arc};
 

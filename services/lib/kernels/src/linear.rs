@@ -6,7 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape
 
 use crate::{
     LinearWeight,
-    cpu::{floats, matrix, rows_and_width, tensor},
+    cpu::{floats, for_rows, matrix, rows_and_width, tensor},
     gemm::{Format, Left, Leftward, Packed, Term, Tiles, products},
     matmul::{self, Operand, Right, Sizes},
 };
@@ -76,11 +76,6 @@ impl OutputGradient {
             gradient.columns.get_or_init(|| by_column);
         }
         Ok(gradient)
-    }
-
-    /// The numbers, [.., out].
-    pub fn tensor(&self) -> &Tensor {
-        &self.dy
     }
 
     fn rows(&self, sizes: Sizes, format: Format) -> Result<Arc<Tiles>> {
@@ -210,7 +205,9 @@ impl InputGradient {
             (None, _) => apart.next().unwrap_or_default(),
         };
         for more in apart {
-            dx.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+            for_rows(&mut dx, 1, |first, part| {
+                part.iter_mut().zip(&more[first..]).for_each(|(sum, more)| *sum += more);
+            });
         }
         tensor(dx, self.shape)
     }
