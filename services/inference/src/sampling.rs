@@ -100,7 +100,7 @@ impl Sampler {
     /// Chooses the next token from logits [vocab].
     pub(crate) fn choose(&mut self, logits: &[f32]) -> Result<Token, NotFinite> {
         let best = argmax(logits).ok_or(NotFinite)?;
-        if !best.1.is_finite() || logits.iter().any(|logit| logit.is_nan()) {
+        if !best.1.is_finite() || !comparable(logits) {
             return Err(NotFinite);
         }
         let id = if self.seen.is_empty() {
@@ -209,13 +209,22 @@ fn keep_min_p(candidates: &mut Vec<Candidate>, p: f64) {
 
 /// The largest logit and the lowest id that has it.
 fn argmax(logits: &[f32]) -> Option<(u32, f32)> {
-    let mut best: Option<(u32, f32)> = None;
-    for (id, &logit) in (0_u32..).zip(logits) {
-        if best.is_none_or(|(_, largest)| logit > largest) {
-            best = Some((id, logit));
+    /// Enough for the widest registers; the loop below is a handful of instructions for each of these.
+    const LANES: usize = 64;
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for part in logits.chunks(LANES) {
+        for (lane, &logit) in lanes.iter_mut().zip(part) {
+            *lane = if logit > *lane { logit } else { *lane };
         }
     }
-    best
+    let largest = lanes.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let first = logits.iter().position(|&logit| logit == largest)?;
+    Some((u32::try_from(first).ok()?, largest))
+}
+
+/// Whether every number can be compared with the others.
+fn comparable(logits: &[f32]) -> bool {
+    !logits.iter().fold(false, |any, logit| any | logit.is_nan())
 }
 
 fn log_probabilities(logits: &[f32], chosen: u32, count: usize) -> (Option<f64>, Vec<(u32, f64)>) {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use candle_core::Tensor;
+use rootstock_kernels::share_out;
 use rootstock_model::Continued;
 
 use super::sequence::Sequence;
@@ -16,6 +17,27 @@ use crate::{error::Error, metrics::Metrics};
 pub(super) struct Turn {
     pub(super) sequence: Sequence,
     pub(super) tokens: usize,
+}
+
+impl Turn {
+    /// Goes on from the step, whose logits are row `row` of [B, vocab].
+    fn took(self, logits: &Tensor, row: usize, metrics: &Metrics) -> Option<Sequence> {
+        self.sequence.took(self.tokens, logits, row, metrics)
+    }
+}
+
+/// A turn whose logits are there, and what becomes of its sequence.
+struct Choice {
+    place: usize,
+    row: usize,
+    turn: Option<Turn>,
+    after: Option<Sequence>,
+}
+
+impl From<(usize, (usize, Turn))> for Choice {
+    fn from((row, (place, turn)): (usize, (usize, Turn))) -> Self {
+        Self { place, row, turn: Some(turn), after: None }
+    }
 }
 
 /// Computes a step of sequences of one model; those that have ended come back as `None`. Blocks for as long as a forward takes.
@@ -36,11 +58,20 @@ pub(super) fn step(turns: Vec<Turn>, metrics: &Metrics) -> Vec<Option<Sequence>>
     }
     let computed = catch_unwind(AssertUnwindSafe(|| forward(&mut together)));
     let computed = computed.unwrap_or_else(|_| Err(Error::Internal("a step of the model panicked".into())));
-    for (row, (place, turn)) in together.into_iter().enumerate() {
-        match &computed {
-            Ok(logits) => stepped[place] = turn.sequence.took(turn.tokens, logits, row, metrics),
-            Err(error) => turn.sequence.fail(error.clone(), metrics),
+    let logits = match computed {
+        Ok(logits) => logits,
+        Err(error) => {
+            together.into_iter().for_each(|(_, turn)| turn.sequence.fail(error.clone(), metrics));
+            return stepped;
         }
+    };
+    // Choosing among tens of thousands of tokens takes long enough to be shared out.
+    let mut choices: Vec<Choice> = together.into_iter().enumerate().map(Choice::from).collect();
+    share_out(&mut choices, |choice| {
+        choice.after = choice.turn.take().and_then(|turn| turn.took(&logits, choice.row, metrics));
+    });
+    for Choice { place, after, .. } in choices {
+        stepped[place] = after;
     }
     stepped
 }

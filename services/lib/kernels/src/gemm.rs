@@ -6,6 +6,7 @@
 //! product is the same bits whatever the other rows, the number of threads and the blocks are.
 
 mod kernel;
+mod lows;
 #[cfg(target_arch = "x86_64")]
 mod pack;
 mod panels;
@@ -16,6 +17,7 @@ mod tiles;
 use std::ops::Range;
 
 pub(crate) use kernel::{LeftPart, RightPart};
+pub(crate) use lows::{Low, Lows, Part};
 pub(crate) use panels::{Packed, Turned};
 pub(crate) use rows::Rows;
 pub(crate) use sums::{Piece, Sum, Term, Write, product, products, sums};
@@ -78,6 +80,12 @@ pub(crate) trait Panels: Sync {
 
     /// Words `range` of panel `index`; where words are pairs, zeros stand after the last number. May be made in `scratch`.
     fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> RightPart<'a>;
+
+    /// The words of a panel, where they lie ready in memory.
+    fn ready(&self, index: usize) -> Option<&[u32]> {
+        let _ = index;
+        None
+    }
 }
 
 /// The left factor of a product.

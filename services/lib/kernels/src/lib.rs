@@ -58,5 +58,5 @@ pub use rms_norm::{rms_norm, rms_norm_backward};
 pub use rotary::{RopeScaling, RotaryTable, Rotation, rotary};
 pub use segments::Segments;
 pub use swiglu::{swiglu, swiglu_backward};
-pub use team::{THREADS_VARIABLE, ThreadsError, requested_threads, with_threads};
+pub use team::{THREADS_VARIABLE, ThreadsError, requested_threads, share_out, with_threads};
 pub use weight::LinearWeight;

@@ -86,6 +86,10 @@ impl Panels for Right<'_> {
     fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> RightPart<'a> {
         self.panels().panel(index, range, scratch)
     }
+
+    fn ready(&self, index: usize) -> Option<&[u32]> {
+        self.panels().ready(index)
+    }
 }
 
 /// A left factor in one of its forms.

@@ -130,6 +130,11 @@ pub(crate) fn chunks_mut<T: Send>(data: &mut [T], size: usize, work: impl Fn(usi
     });
 }
 
+/// Calls `work` with each item, on several threads: for work of other crates between two kernels, such as the choice of tokens.
+pub fn share_out<T: Send>(items: &mut [T], work: impl Fn(&mut T) + Sync) {
+    chunks_mut(items, 1, |_, item| item.iter_mut().for_each(&work));
+}
+
 /// What `work` gives for each number below `tasks`, in order.
 pub(crate) fn map<R: Send>(tasks: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let mut results: Vec<Option<R>> = (0..tasks).map(|_| None).collect();

@@ -3,9 +3,9 @@
 
 use candle_core::Tensor;
 use rootstock_kernels::{
-    Attended, DropoutKey, DropoutMask, Heads, LinearInput, LinearWeight, LoraMap, LoraPair, LoraRows,
-    Rotation, Segments, add, attention_cached, attention_forward, lora_linear, lora_linear_rows, rms_norm,
-    rotary, swiglu,
+    Attended, DropoutKey, DropoutMask, Heads, KeyValues, LinearInput, LinearWeight, LoraMap, LoraPair,
+    LoraRows, Rotation, Segments, add, attention_cached, attention_forward, lora_linear, lora_linear_rows,
+    rms_norm, rotary, swiglu,
 };
 
 use crate::{
@@ -217,13 +217,8 @@ impl Layer {
         match context {
             Context::Packed(segments) => Ok(attention_forward((q, k, v), segments, heads)?),
             Context::Cached(sequences) => {
-                let mut first = 0;
-                for sequence in sequences.iter_mut() {
-                    let n = sequence.ids.len();
-                    let (k, v) = (k.narrow(0, first, n)?, v.narrow(0, first, n)?);
-                    sequence.cache.layer_mut(self.index).append(&k, &v)?;
-                    first += n;
-                }
+                let stores = sequences.iter_mut().map(|s| (s.ids.len(), s.cache.layer_mut(self.index)));
+                KeyValues::append_each(k, v, &mut stores.collect::<Vec<_>>())?;
                 let kept: Vec<_> =
                     sequences.iter().map(|s| (s.ids.len(), s.cache.layer(self.index))).collect();
                 Ok(Attended::from(attention_cached(q, &kept, heads)?))

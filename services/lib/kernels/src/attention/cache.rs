@@ -7,7 +7,10 @@ use super::{
     forward::{self, KeyBlock, Queries, Sequence},
     plain,
 };
-use crate::cpu::{floats, tensor};
+use crate::{
+    cpu::{floats, tensor},
+    team,
+};
 
 /// The keys and values of one sequence in one layer, S rows of Hkv * D f32 each, in pages of 64 tokens.
 #[derive(Debug)]
@@ -102,6 +105,51 @@ impl KeyValues {
                 *len += k.dim(0)?;
             }
         }
+        Ok(())
+    }
+
+    /// Appends so many rows of `k` and `v` [n, Hkv * D], f32, in turn to each of several stores.
+    ///
+    /// # Errors
+    /// When the shapes don't fit.
+    pub fn append_each(k: &Tensor, v: &Tensor, stores: &mut [(usize, &mut Self)]) -> Result<()> {
+        let (n, width) = k.dims2()?;
+        let fits = stores.iter().all(|(_, store)| store.width == width) && v.shape() == k.shape();
+        if !fits || stores.iter().map(|(rows, _)| rows).sum::<usize>() != n {
+            bail!(
+                "cache: keys {:?} and values {:?} do not fit {} stores",
+                k.shape(),
+                v.shape(),
+                stores.len()
+            );
+        }
+        if !k.device().is_cpu() {
+            let mut first = 0;
+            return stores.iter_mut().try_for_each(|(rows, store)| {
+                first += *rows;
+                store.append(&k.narrow(0, first - *rows, *rows)?, &v.narrow(0, first - *rows, *rows)?)
+            });
+        }
+        let (k, v) = (k.contiguous()?, v.contiguous()?);
+        let (k, v) = (floats(&k)?, floats(&v)?);
+        let mut first = 0;
+        let mut parts: Vec<_> = stores
+            .iter_mut()
+            .map(|(rows, store)| {
+                let range = first * width..(first + *rows) * width;
+                first += *rows;
+                (&k[range.clone()], &v[range], &mut store.kept)
+            })
+            .collect();
+        let each = parts.len().div_ceil(team::threads()).max(1);
+        team::chunks_mut(&mut parts, each, |_, parts| {
+            for (k, v, kept) in parts {
+                if let Kept::Host { pages, len } = kept {
+                    append_rows(pages, *len, (k, v), width);
+                    *len += k.len() / width;
+                }
+            }
+        });
         Ok(())
     }
 

@@ -66,8 +66,14 @@ pub(super) unsafe fn multiply(
                 (Format::Bf16, Dispatch::Avx512Bf16, true) => {
                     return avx512::pairs_by_rows::<true>(steps, left, right, block);
                 }
+                (Format::Bf16, Dispatch::Avx512Bf16, false) => {
+                    return avx512::pairs_by_rows::<false>(steps, left, right, block);
+                }
                 (Format::Bf16, Dispatch::Avx512, true) => {
                     return avx512::widened_by_rows::<true>(steps, left, right, block);
+                }
+                (Format::Bf16, Dispatch::Avx512, false) => {
+                    return avx512::widened_by_rows::<false>(steps, left, right, block);
                 }
                 (Format::F32, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) => {
                     return avx512::numbers_by_rows::<true>(steps, left, right, block);
@@ -80,6 +86,18 @@ pub(super) unsafe fn multiply(
         }
     }
     plain(format, steps, left, right, block);
+}
+
+/// Asks for words that will be read soon, so that memory brings them while others are multiplied.
+pub(super) fn prefetch(words: &[u32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in words.chunks(16) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing, wherever it points.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = words;
 }
 
 /// Columns and rows whose sums fit 16 registers of 8.

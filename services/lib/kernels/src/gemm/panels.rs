@@ -6,6 +6,7 @@ use std::{mem::MaybeUninit, ops::Range};
 use super::{
     COLUMNS, Format, LINES, Line, Panels, RightPart, Rows,
     tiles::{Source, columns_bf16},
+    words_of_lines,
 };
 use crate::{arena::Lines, cpu::Matrix, simd::dispatch, team};
 
@@ -129,6 +130,10 @@ impl Panels for Packed {
         let panel = self.stored(index);
         let lines = panel.len() / self.words();
         RightPart::of(&panel[range.start * lines..range.end * lines], lines)
+    }
+
+    fn ready(&self, index: usize) -> Option<&[u32]> {
+        Some(words_of_lines(self.stored(index)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, ops::Range};
 
-use super::{COLUMNS, DEPTH, Leftward, Line, Panels, ROWS, RightPart, Tiles, kernel};
+use super::{COLUMNS, DEPTH, LeftPart, Leftward, Line, Panels, ROWS, RightPart, kernel};
 use crate::{cpu::Scatter, team};
 
 /// Products below which other threads are not worth a word.
@@ -36,12 +36,21 @@ pub(crate) struct Term<'a> {
 }
 
 /// A product that is added to some rows of the output, all of them in one tile.
+#[derive(Clone, Copy)]
 pub(crate) struct Piece<'a> {
-    /// The first of these rows.
+    /// The first of these rows, and their number.
     pub(crate) row: usize,
-    /// A tile of their own.
-    pub(crate) a: Tiles,
+    pub(crate) rows: usize,
+    /// The left factor, `[word][row]`, in the format of the right one.
+    pub(crate) a: &'a [u32],
     pub(crate) b: &'a dyn Panels,
+}
+
+impl Piece<'_> {
+    /// Words along the sum.
+    fn words(&self) -> usize {
+        self.b.format().words(self.b.size().0)
+    }
 }
 
 /// A sum of products.
@@ -70,11 +79,11 @@ impl Sum<'_> {
             assert!(fit && a.rows() == rows && b.size().1 == columns, "factors do not fit each other");
             work += rows * columns * a.depth();
         }
-        for Piece { row, a, b } in &self.pieces {
-            let fit = a.format() == b.format() && a.depth() == b.size().0 && b.size().1 == columns;
-            let inside = row % ROWS + a.rows() <= ROWS && row + a.rows() <= rows;
+        for piece in &self.pieces {
+            let fit = piece.a.len() == piece.words() * piece.rows && piece.b.size().1 == columns;
+            let inside = piece.row % ROWS + piece.rows <= ROWS && piece.row + piece.rows <= rows;
             assert!(fit && inside, "a piece does not fit its sum");
-            work += a.rows() * columns * a.depth();
+            work += piece.rows * columns * piece.b.size().0;
         }
         work
     }
@@ -233,13 +242,16 @@ impl<'a> Job<'a> {
     /// Computes the given tiles of the given panels.
     fn run(&self, panels: Range<usize>, tiles: Range<usize>) {
         let mut scratch = SCRATCH.take();
+        let pieces = self.pieces_of(&tiles);
         for (number, pass) in self.passes.iter().enumerate() {
             for index in panels.clone() {
                 let mut parts = [RightPart { words: &[], step: 0 }; STEPS];
                 for ((part, step), scratch) in parts.iter_mut().zip(pass).zip(&mut scratch) {
                     *part = self.terms[step.term].b.panel(index, step.words.clone(), scratch);
                 }
+                let mut ahead = Ahead::new(pieces, tiles.len(), number + 1 == self.passes.len());
                 for tile in tiles.clone() {
+                    ahead.ask(index);
                     let mut add = number > 0 || self.write == Write::Add;
                     let rows = ROWS.min(self.rows - tile * ROWS);
                     for (step, panel) in pass.iter().zip(&parts) {
@@ -254,26 +266,31 @@ impl<'a> Job<'a> {
                 }
             }
         }
-        for index in panels {
-            self.add_pieces(index, &tiles, &mut scratch[STEPS]);
+        for piece in pieces {
+            self.add(piece, panels.clone(), &mut scratch[STEPS]);
         }
         SCRATCH.set(scratch);
     }
 
-    /// Adds what belongs to some rows alone.
-    fn add_pieces(&self, index: usize, tiles: &Range<usize>, scratch: &mut Vec<Line>) {
-        let first = self.pieces.partition_point(|piece| piece.row < tiles.start * ROWS);
-        for Piece { row, a, b } in &self.pieces[first..] {
-            if *row >= tiles.end * ROWS {
-                break;
-            }
-            let words = b.format().words(b.size().0);
-            if words > 0 && a.rows() > 0 {
-                let block = self.block(*row, a.rows(), index, true);
-                let panel = b.panel(index, 0..words, scratch);
-                // SAFETY: the block lies inside the output, and the terms have set it.
-                unsafe { kernel::multiply(a.format(), words, &a.tile(0, 0..words), &panel, &block) };
-            }
+    /// What belongs to rows of these tiles alone.
+    fn pieces_of(&self, tiles: &Range<usize>) -> &'a [Piece<'a>] {
+        let before = |tile: usize| self.pieces.partition_point(|piece| piece.row < tile * ROWS);
+        &self.pieces[before(tiles.start)..before(tiles.end)]
+    }
+
+    /// Adds a piece to its rows.
+    fn add(&self, piece: &Piece<'_>, panels: Range<usize>, scratch: &mut Vec<Line>) {
+        let Piece { row, rows, a, b } = *piece;
+        let words = piece.words();
+        if words == 0 || rows == 0 {
+            return;
+        }
+        let left = LeftPart { words: a, row: 1, step: rows };
+        for index in panels {
+            let block = self.block(row, rows, index, true);
+            let panel = b.panel(index, 0..words, scratch);
+            // SAFETY: the block lies inside the output, and the terms have set it.
+            unsafe { kernel::multiply(b.format(), words, &left, &panel, &block) };
         }
     }
 
@@ -284,5 +301,25 @@ impl<'a> Job<'a> {
         // SAFETY: no two tasks share both a panel and a tile, and so neither this block of the output.
         let c = unsafe { self.c.block(row, rows, column, count) };
         kernel::Block { c, stride: self.columns, rows, count, add }
+    }
+}
+
+/// Asks for the pieces' panels while the terms are multiplied, some at each tile: what many adapters have for a few rows each comes
+/// as slowly as memory gives it, and the terms leave memory idle.
+struct Ahead<'a> {
+    pieces: &'a [Piece<'a>],
+    each: usize,
+}
+
+impl<'a> Ahead<'a> {
+    fn new(pieces: &'a [Piece<'a>], tiles: usize, last_pass: bool) -> Self {
+        let pieces = if last_pass { pieces } else { &[] };
+        Self { pieces, each: pieces.len().div_ceil(tiles.max(1)) }
+    }
+
+    fn ask(&mut self, index: usize) {
+        let (now, later) = self.pieces.split_at(self.each.min(self.pieces.len()));
+        now.iter().filter_map(|piece| piece.b.ready(index)).for_each(kernel::prefetch);
+        self.pieces = later;
     }
 }

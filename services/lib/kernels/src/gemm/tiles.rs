@@ -116,9 +116,31 @@ impl Tiles {
         (tiles(rows, columns, by_row), tiles(columns, rows, by_column))
     }
 
+    /// Words `range` of some rows, all of them in one tile.
+    pub(super) fn rows_of_tile(&self, row: usize, rows: usize, range: Range<usize>) -> LeftPart<'_> {
+        let LeftPart { words, step, .. } = self.tile(row / ROWS, range);
+        assert!(row % ROWS + rows <= step, "rows reach into another tile");
+        LeftPart { words: &words[row % ROWS..], row: 1, step }
+    }
+
     /// Words along the sum.
     fn words(&self) -> usize {
         self.format.words(self.depth)
+    }
+}
+
+/// Packs `scale` times one tile of [rows, depth] numbers.
+pub(super) fn pack_tile(
+    tile: &mut [MaybeUninit<u32>],
+    data: &[f32],
+    (rows, depth): (usize, usize),
+    format: Format,
+    scale: f32,
+) {
+    let source = Source { first: 0, count: rows, rows, depth, scale };
+    match format {
+        Format::F32 => rows_f32(tile, data, source),
+        Format::Bf16 => rows_bf16(tile, data, source),
     }
 }
 

@@ -7,8 +7,8 @@ use candle_core::{Result, Tensor, bail};
 use super::{LoraPair, update};
 use crate::{
     LinearWeight,
-    cpu::{floats, tensor},
-    gemm::{Format, Left, Piece, ROWS, Sum, Term, Tiles, sums},
+    cpu::tensor,
+    gemm::{Low, Lows, Panels, Part, Piece, Sum, Term, Tiles, sums},
     linear::{self, LinearInput, linear, sizes},
     matmul::{Right, Sizes},
     weight::Reading,
@@ -43,19 +43,20 @@ pub fn lora_linear_rows(x: &LinearInput, maps: &[LoraMap<'_>]) -> Result<Vec<Ten
     if !x.tensor().device().is_cpu() {
         return maps.iter().map(|map| rows_on_device(x.tensor(), map)).collect();
     }
-    let contiguous = x.tensor().contiguous()?;
-    let values = floats(&contiguous)?;
-    let pairs = Pairs::read(maps, &bases)?;
-    let lows = pairs.down(x, &values)?;
     let weights = maps.iter().map(|map| map.weight.read()).collect::<Result<Vec<_>>>()?;
     let factors = weights.iter().zip(&bases).map(|(weight, base)| weight.operand().forward(*base));
     let factors: Vec<Right<'_>> = factors.collect();
     let tiles = maps.iter().map(|map| x.tiles(map.weight.format())).collect::<Result<Vec<_>>>()?;
-    let ups: Vec<_> = pairs.0.iter().map(|pair| pair.b.operand().forward(pair.sizes[1])).collect();
     let terms = tiles.iter().zip(&factors).map(|(tiles, b)| vec![Term { a: &**tiles, b }]);
     let mut parts: Vec<_> = terms.map(|terms| Sum { terms, pieces: Vec::new() }).collect();
-    for ((pair, low), b) in pairs.0.iter().zip(&lows).zip(&ups) {
-        parts[pair.map].pieces.extend(pair.pieces(low, b));
+
+    let readings = readings(maps)?;
+    let pairs = Pair::all(x, maps, &bases, &readings)?;
+    let downs: Vec<Part<'_>> = pairs.iter().map(Pair::down).collect();
+    let lows = Lows::new(&downs);
+    for Low { part, rows, words } in lows.iter() {
+        let Pair { map, b, .. } = &pairs[part];
+        parts[*map].pieces.push(Piece { row: rows.start, rows: rows.len(), a: words, b });
     }
     let outputs = sums(&parts).into_iter().zip(&bases);
     outputs.map(|(y, base)| tensor(y, linear::output_shape(x.tensor().shape(), base.outputs))).collect()
@@ -75,71 +76,48 @@ fn check(x: &LinearInput, map: &LoraMap<'_>) -> Result<Sizes> {
     Ok(base)
 }
 
-/// The pairs of all maps, read-locked.
-struct Pairs<'a>(Vec<Pair<'a>>);
+/// A and B of every group of all maps, read-locked.
+fn readings<'a>(maps: &'a [LoraMap<'_>]) -> Result<Vec<[Reading<'a>; 2]>> {
+    let groups = maps.iter().flat_map(|map| &map.groups);
+    groups.map(|LoraRows { pair, .. }| Ok([pair.a.read()?, pair.b.read()?])).collect()
+}
 
+/// A pair as it is multiplied, and the rows that are its own.
 struct Pair<'a> {
     map: usize,
     rows: Range<usize>,
-    a: Reading<'a>,
-    b: Reading<'a>,
-    /// Of the product with A, and with B.
-    sizes: [Sizes; 2],
+    /// The input in the format of A.
+    x: Arc<Tiles>,
+    a: Right<'a>,
+    b: Right<'a>,
     scale: f32,
 }
 
-impl<'a> Pairs<'a> {
-    fn read(maps: &'a [LoraMap<'a>], bases: &[Sizes]) -> Result<Self> {
-        let mut pairs = Vec::new();
+impl<'a> Pair<'a> {
+    /// The pairs of all maps, whose numbers are read already.
+    fn all(
+        x: &LinearInput,
+        maps: &[LoraMap<'_>],
+        bases: &[Sizes],
+        readings: &'a [[Reading<'a>; 2]],
+    ) -> Result<Vec<Self>> {
+        let (mut pairs, mut readings) = (Vec::with_capacity(readings.len()), readings.iter());
         for (map, (LoraMap { groups, .. }, base)) in maps.iter().zip(bases).enumerate() {
-            for LoraRows { rows, pair } in groups {
-                let (rank, count) = (pair.rank()?, rows.len());
-                let down = Sizes { rows: count, outputs: rank, ..*base };
-                let up = Sizes { rows: count, inputs: rank, ..*base };
-                let (a, b, scale) = (pair.a.read()?, pair.b.read()?, pair.scale as f32);
-                pairs.push(Pair { map, rows: rows.clone(), a, b, sizes: [down, up], scale });
+            for (LoraRows { rows, pair }, [a, b]) in groups.iter().zip(&mut readings) {
+                let rank = pair.rank()?;
+                let a = a.operand().forward(Sizes { outputs: rank, ..*base });
+                let b = b.operand().forward(Sizes { inputs: rank, ..*base });
+                let (x, scale) = (x.tiles(pair.a.format())?, pair.scale as f32);
+                pairs.push(Pair { map, rows: rows.clone(), x, a, b, scale });
             }
         }
-        Ok(Self(pairs))
+        Ok(pairs)
     }
 
-    /// `x A^T` of each pair, for its own rows.
-    fn down(&self, x: &LinearInput, values: &[f32]) -> Result<Vec<Vec<f32>>> {
-        let mut packed: Vec<(Range<usize>, Format, Arc<Tiles>)> = Vec::new();
-        let mut inputs = Vec::with_capacity(self.0.len());
-        for Pair { rows, a, sizes: [Sizes { inputs: width, .. }, _], .. } in &self.0 {
-            let format = a.operand().format();
-            let known = packed.iter().find(|(known, of, _)| known == rows && *of == format);
-            let tiles = match known {
-                Some((.., tiles)) => tiles.clone(),
-                None if rows.len() * width == values.len() => x.tiles(format)?,
-                None => {
-                    let own = Left::Rows(&values[rows.start * width..rows.end * width]);
-                    Arc::new(Tiles::pack(own, rows.len(), *width, format, 1.0))
-                }
-            };
-            if known.is_none() {
-                packed.push((rows.clone(), format, tiles.clone()));
-            }
-            inputs.push(tiles);
-        }
-        let factors: Vec<_> = self.0.iter().map(|pair| pair.a.operand().forward(pair.sizes[0])).collect();
-        let terms = inputs.iter().zip(&factors).map(|(a, b)| vec![Term { a: &**a, b }]);
-        let parts: Vec<_> = terms.map(|terms| Sum { terms, pieces: Vec::new() }).collect();
-        Ok(sums(&parts))
-    }
-}
-impl Pair<'_> {
-    /// The product with B, for the rows of each tile of the output.
-    fn pieces<'b>(&self, low: &[f32], b: &'b Right<'_>) -> impl Iterator<Item = Piece<'b>> {
-        let (rows, rank) = (self.rows.clone(), self.sizes[1].inputs);
-        let starts = (rows.start / ROWS..rows.end.div_ceil(ROWS)).map(move |tile| tile * ROWS);
-        starts.map(move |start| {
-            let part = start.max(rows.start)..(start + ROWS).min(rows.end);
-            let low = Left::Rows(&low[(part.start - rows.start) * rank..]);
-            let a = Tiles::pack(low, part.len(), rank, self.b.operand().format(), self.scale);
-            Piece { row: part.start, a, b }
-        })
+    /// `scale * x A^T` for its rows.
+    fn down(&self) -> Part<'_> {
+        let Self { rows, x, a, b, scale, .. } = self;
+        Part { a: x, rows: rows.clone(), b: a, scale: *scale, format: b.format() }
     }
 }
 

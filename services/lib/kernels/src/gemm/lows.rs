@@ -1,0 +1,147 @@
+//! Products of some rows of a left factor, each with a matrix of its own, packed as the left factors of the next product: what many
+//! low-rank updates need in their middle, without an allocation for each.
+
+use std::{cell::RefCell, mem::MaybeUninit, ops::Range};
+
+use super::{COLUMNS, DEPTH, Format, Line, Panels, ROWS, Tiles, kernel, tiles::pack_tile};
+use crate::team;
+
+/// Multiplications below which other threads are not worth a word.
+const PARALLEL_FROM: usize = 32 * 1024;
+/// How many times a thread shall come for more tiles.
+const HELPINGS: usize = 8;
+
+/// Rows of a left factor, and the matrix that is theirs.
+pub(crate) struct Part<'a> {
+    /// In the format of `b`.
+    pub(crate) a: &'a Tiles,
+    pub(crate) rows: Range<usize>,
+    pub(crate) b: &'a dyn Panels,
+    /// Multiplies the product before it is packed.
+    pub(crate) scale: f32,
+    /// What it is packed as.
+    pub(crate) format: Format,
+}
+
+/// The products of all parts, a tile for each tile of the left factor that a part reaches into.
+pub(crate) struct Lows {
+    tiles: Vec<Tile>,
+    words: Vec<u32>,
+}
+
+/// Some rows of one part, all of them in one tile of the left factor.
+#[derive(Clone, Copy)]
+struct Tile {
+    part: usize,
+    row: usize,
+    rows: usize,
+    /// Its words in all of them.
+    start: usize,
+    end: usize,
+}
+
+/// A packed product.
+pub(crate) struct Low<'a> {
+    /// The part that it belongs to.
+    pub(crate) part: usize,
+    /// Its rows in the left factor; the words of each lie `rows.len()` apart.
+    pub(crate) rows: Range<usize>,
+    pub(crate) words: &'a [u32],
+}
+
+impl Lows {
+    /// Multiplies `scale * a[rows] b` for each part.
+    pub(crate) fn new(parts: &[Part<'_>]) -> Self {
+        let tiles = tiles(parts);
+        let count = tiles.last().map_or(0, |tile| tile.end);
+        let mut words = Vec::with_capacity(count);
+        let target = Words(words.spare_capacity_mut()[..count].as_mut_ptr());
+        let make = |tile: &Tile| {
+            // SAFETY: the tiles' words lie one after the other, and each tile is made once.
+            let to = unsafe { target.range(tile.start..tile.end) };
+            multiply(&parts[tile.part], *tile, to);
+        };
+        let work: usize = parts.iter().map(|part| part.rows.len() * part.b.size().0 * part.b.size().1).sum();
+        if work < PARALLEL_FROM {
+            tiles.iter().for_each(make);
+        } else {
+            let together = (tiles.len() / (team::threads() * HELPINGS)).max(1);
+            team::for_each(tiles.len().div_ceil(together), |task| {
+                tiles[task * together..].iter().take(together).for_each(make);
+            });
+        }
+        // SAFETY: each tile has set all of its words.
+        unsafe { words.set_len(count) };
+        Self { tiles, words }
+    }
+
+    /// The products, in the order of parts and rows.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Low<'_>> {
+        self.tiles.iter().map(|tile| Low {
+            part: tile.part,
+            rows: tile.row..tile.row + tile.rows,
+            words: &self.words[tile.start..tile.end],
+        })
+    }
+}
+
+fn tiles(parts: &[Part<'_>]) -> Vec<Tile> {
+    let (mut tiles, mut end) = (Vec::with_capacity(parts.len()), 0);
+    for (number, part) in parts.iter().enumerate() {
+        let words = part.format.words(part.b.size().1);
+        let mut row = part.rows.start;
+        while row < part.rows.end {
+            let rows = (ROWS - row % ROWS).min(part.rows.end - row);
+            let start = end;
+            end += rows * words;
+            tiles.push(Tile { part: number, row, rows, start, end });
+            row += rows;
+        }
+    }
+    tiles
+}
+
+thread_local! {
+    /// A tile's product before it is packed, and a panel made for the occasion.
+    static SCRATCH: RefCell<(Vec<f32>, Vec<Line>)> = RefCell::default();
+}
+
+/// Sets the words of a tile.
+fn multiply(part: &Part<'_>, tile: Tile, to: &mut [MaybeUninit<u32>]) {
+    let (depth, columns) = part.b.size();
+    let words = part.b.format().words(depth);
+    let (mut product, mut panel) = SCRATCH.take();
+    product.clear();
+    product.resize(tile.rows * columns, 0.0);
+    for index in 0..columns.div_ceil(COLUMNS) {
+        let column = index * COLUMNS;
+        let c = product[column..].as_mut_ptr();
+        let count = COLUMNS.min(columns - column);
+        for first in (0..words).step_by(DEPTH) {
+            let range = first..(first + DEPTH).min(words);
+            let left = part.a.rows_of_tile(tile.row, tile.rows, range.clone());
+            let right = part.b.panel(index, range.clone(), &mut panel);
+            let block = kernel::Block { c, stride: columns, rows: tile.rows, count, add: true };
+            // SAFETY: the block lies inside the product.
+            unsafe { kernel::multiply(part.b.format(), range.len(), &left, &right, &block) };
+        }
+    }
+    pack_tile(to, &product, (tile.rows, columns), part.format, part.scale);
+    SCRATCH.set((product, panel));
+}
+
+/// Words that several tasks set.
+struct Words(*mut MaybeUninit<u32>);
+
+// SAFETY: callers of `range` promise that no two threads hold the same ones.
+unsafe impl Sync for Words {}
+
+impl Words {
+    /// # Safety
+    /// The range lies inside what the pointer points to, and nobody else holds it.
+    #[allow(clippy::mut_from_ref, reason = "that ranges do not overlap is the caller's promise")]
+    unsafe fn range(&self, range: Range<usize>) -> &mut [MaybeUninit<u32>] {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(range.start), range.len()) }
+    }
+}
