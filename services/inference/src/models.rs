@@ -23,8 +23,6 @@ const WEIGHTS: &str = ".safetensors";
 const TOKENIZER: &str = "tokenizer.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const CHAT_TEMPLATE: &str = "chat_template.jinja";
-/// Keys and values are f32.
-const CACHE_ELEMENT_BYTES: u64 = 4;
 
 /// A base model in memory.
 #[derive(Debug)]
@@ -82,14 +80,12 @@ impl Model {
     }
 
     pub(crate) fn new_cache(&self, tokens: usize) -> Result<KvCache, Error> {
-        Ok(KvCache::new(self.decoder.config(), tokens, &Device::Cpu)?)
+        Ok(KvCache::new(self.decoder.config(), self.decoder.format(), tokens, &Device::Cpu)?)
     }
 
-    /// Bytes of keys and values that one token takes.
-    pub(crate) fn cache_bytes_per_token(&self) -> u64 {
-        let config = self.decoder.config();
-        let elements = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
-        elements as u64 * CACHE_ELEMENT_BYTES
+    /// Bytes of the keys and values of [`KvCache::BLOCK`] tokens.
+    pub(crate) fn cache_block_bytes(&self) -> u64 {
+        KvCache::block_bytes(self.decoder.config(), self.decoder.format()) as u64
     }
 
     /// Turns generated ids into text.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use rootstock_model::{Batch, LossSum};
+use rootstock_model::{Batch, KvCache, LossSum};
 
 use crate::{
     adapters::AdapterLease,
@@ -100,10 +100,11 @@ impl Job {
         if tokens > self.model.context() {
             return Err(too_long("the model's context", self.model.context()));
         }
-        let per_token = self.model.cache_bytes_per_token();
-        let needed = per_token.saturating_mul(tokens as u64);
+        let per_block = self.model.cache_block_bytes();
+        let needed = per_block.saturating_mul(tokens.div_ceil(KvCache::BLOCK) as u64);
         if needed > cache_bytes {
-            let limit = usize::try_from(cache_bytes / per_token.max(1)).unwrap_or(usize::MAX);
+            let blocks = usize::try_from(cache_bytes / per_block.max(1)).unwrap_or(usize::MAX);
+            let limit = blocks.saturating_mul(KvCache::BLOCK);
             return Err(too_long("this server's key/value cache", limit));
         }
         Ok(needed)

@@ -21,7 +21,7 @@ mod cache;
 mod forward;
 mod plain;
 
-pub use cache::{KeyValues, attention_cached};
+pub use cache::{KeyValuePage, KeyValues, attention_cached};
 
 /// Keys are taken in blocks of this many, aligned to their position, whatever the query: so a query's result has the same bits
 /// whether its keys were cached or computed with it.
@@ -171,7 +171,7 @@ fn packed(q: &[f32], k: &[f32], v: &[f32], segments: &Segments, heads: Heads) ->
     let mut blocks = keys
         .chunks_exact(KEY_BLOCK * width)
         .zip(&blocks)
-        .map(|(keys, rows)| KeyBlock { keys, values: &v[rows.start * width..rows.end * width] });
+        .map(|(keys, rows)| KeyBlock::Numbers { keys, values: &v[rows.start * width..rows.end * width] });
     let sequence = |range: &Range<usize>| Sequence {
         queries: Queries { rows: range.clone(), position: 0 },
         blocks: blocks.by_ref().take(range.len().div_ceil(KEY_BLOCK)).collect(),

@@ -21,7 +21,7 @@ pub(crate) use lows::{Low, Lows, Part};
 pub(crate) use panels::{Packed, Turned};
 pub(crate) use rows::Rows;
 pub(crate) use sums::{Piece, Sum, Term, Write, product, products, sums};
-pub(crate) use tiles::{Left, Tiles, Unpacked};
+pub(crate) use tiles::{Left, Tiles, Unpacked, flushes, pack_pairs, pair, round};
 
 /// Columns of a panel: two registers of 16.
 pub(crate) const COLUMNS: usize = 32;
@@ -124,9 +124,22 @@ pub(crate) fn words_of(numbers: &[f32]) -> &[u32] {
     unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), numbers.len()) }
 }
 
-/// `c [rows, columns] (+)= a [rows, steps] b [steps, columns]` for at most a tile's rows and a panel's columns of f32, rows of `c`
+/// Words as the f32 numbers that they are.
+pub(crate) fn numbers_of(words: &[u32]) -> &[f32] {
+    // SAFETY: both types have 4 bytes, the same alignment and no invalid bit patterns.
+    unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), words.len()) }
+}
+
+/// [`numbers_of`], to be written.
+pub(crate) fn numbers_of_mut(words: &mut [u32]) -> &mut [f32] {
+    // SAFETY: as above, and the borrow is exclusive.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
+}
+
+/// `c [rows, columns] (+)= a [rows, steps] b [steps, columns]` for at most a tile's rows and a panel's columns of words, rows of `c`
 /// lying `stride` apart.
 pub(crate) fn multiply_tile(
+    format: Format,
     (c, stride): (&mut [f32], usize),
     add: bool,
     (rows, count): (usize, usize),
@@ -136,7 +149,7 @@ pub(crate) fn multiply_tile(
     assert!(count <= stride && (rows - 1) * stride + count <= c.len(), "tile writes past its output");
     let block = kernel::Block { c: c.as_mut_ptr(), stride, rows, count, add };
     // SAFETY: the block has been found inside the output.
-    unsafe { kernel::multiply(Format::F32, steps, &left, &right, &block) };
+    unsafe { kernel::multiply(format, steps, &left, &right, &block) };
 }
 
 /// Multiplies one tile by one panel of so many words, both in the first-level cache, `times` times; gives the operations of one.

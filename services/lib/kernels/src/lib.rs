@@ -37,7 +37,8 @@ mod weight;
 pub use adamw::{AdamW, AdamWOptions, StepRates};
 pub use arena::{ARENA_BLOCK_BYTES, WeightArena};
 pub use attention::{
-    Attended, Heads, KeyValues, attention, attention_backward, attention_cached, attention_forward,
+    Attended, Heads, KeyValuePage, KeyValues, attention, attention_backward, attention_cached,
+    attention_forward,
 };
 pub use clip::{clip_by_global_norm, global_norm};
 pub use cross_entropy::{

@@ -1,6 +1,6 @@
 //! A matrix product for blocks that fit the first-level cache, on factors that are read as they lie.
 
-use crate::gemm::{self, LeftPart, RightPart, multiply_tile, words_of};
+use crate::gemm::{self, Format, LeftPart, RightPart, multiply_tile, words_of};
 
 /// The left factor: element (i, l) lies at `i * row + l * column`, so that it may be a transposed view.
 #[derive(Clone, Copy)]
@@ -41,7 +41,27 @@ pub(crate) fn multiply(
         for j in (0..n).step_by(gemm::COLUMNS) {
             let right = RightPart { words: words_of(&b.data[j..]), step: b.row };
             let size = (gemm::ROWS.min(m - i), gemm::COLUMNS.min(n - j));
-            multiply_tile((&mut c[i * row + j..], row), add, size, k, (left, right));
+            multiply_tile(Format::F32, (&mut c[i * row + j..], row), add, size, k, (left, right));
+        }
+    }
+}
+
+/// The same for pairs of bf16, `steps` of them along the sum: the left factor in tiles as [`gemm::pack_pairs`] leaves it, of `width`
+/// words each row, the right one in rows that lie `b.1` words apart.
+pub(crate) fn multiply_pairs(
+    (c, row): (&mut [f32], usize),
+    add: bool,
+    (m, n, steps): (usize, usize, usize),
+    (a, width): (&[u32], usize),
+    b: (&[u32], usize),
+) {
+    for i in (0..m).step_by(gemm::ROWS) {
+        let rows = gemm::ROWS.min(m - i);
+        let left = LeftPart { words: &a[i * width..(i + rows) * width], row: 1, step: rows };
+        for j in (0..n).step_by(gemm::COLUMNS) {
+            let right = RightPart { words: &b.0[j..], step: b.1 };
+            let size = (rows, gemm::COLUMNS.min(n - j));
+            multiply_tile(Format::Bf16, (&mut c[i * row + j..], row), add, size, steps, (left, right));
         }
     }
 }

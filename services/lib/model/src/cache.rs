@@ -1,7 +1,7 @@
 //! Keys and values of one sequence in all layers, so that each token is computed once.
 
 use candle_core::Device;
-use rootstock_kernels::KeyValues;
+use rootstock_kernels::{Format, KeyValuePage, KeyValues};
 
 use crate::{Config, ModelError};
 
@@ -13,16 +13,26 @@ pub struct KvCache {
     capacity: usize,
 }
 
+/// Keys and values of 64 tokens in all layers, which several caches may begin with; clones share them.
+#[derive(Clone, Debug)]
+pub struct Block(Vec<KeyValuePage>);
+
 impl KvCache {
-    /// An empty cache for up to `capacity` tokens of a model of this shape.
+    /// An empty cache for up to `capacity` tokens of a model of this shape; keys and values are kept in `format`, that of the model's
+    /// matrices.
     ///
     /// # Errors
     /// When the capacity is 0.
-    pub fn new(config: &Config, capacity: usize, device: &Device) -> Result<Self, ModelError> {
+    pub fn new(
+        config: &Config,
+        format: Format,
+        capacity: usize,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
         if capacity == 0 {
             return Err(ModelError::CacheFull { wanted: 1, capacity });
         }
-        let layer = |_| KeyValues::new(config.heads(), device);
+        let layer = |_| KeyValues::new(config.heads(), format, device);
         Ok(Self { layers: (0..config.num_hidden_layers).map(layer).collect(), len: 0, capacity })
     }
 
@@ -44,6 +54,34 @@ impl KvCache {
     /// Bytes allocated.
     pub fn bytes(&self) -> usize {
         self.layers.iter().map(KeyValues::bytes).sum()
+    }
+
+    /// Tokens of a [`Block`].
+    pub const BLOCK: usize = KeyValuePage::TOKENS;
+
+    /// Bytes of a block's keys and values.
+    pub fn block_bytes(config: &Config, format: Format) -> usize {
+        let width = config.num_key_value_heads * config.head_dim;
+        config.num_hidden_layers * KeyValues::page_bytes(width, format)
+    }
+
+    /// Block `index`, once all its tokens are held; it shares their memory.
+    pub fn block(&self, index: usize) -> Option<Block> {
+        let held = (index + 1) * Self::BLOCK <= self.len;
+        let pages = self.layers.iter().map(|layer| layer.page(index).filter(|_| held));
+        pages.collect::<Option<_>>().map(Block)
+    }
+
+    /// Goes on with a block of another cache of the same model, which followed the same tokens there.
+    ///
+    /// # Errors
+    /// When the cache does not end where a block does, or the block is another model's.
+    pub fn attach(&mut self, block: &Block) -> Result<(), ModelError> {
+        self.prepare(Self::BLOCK)?;
+        let pages = self.layers.iter_mut().zip(&block.0);
+        pages.into_iter().try_for_each(|(layer, page)| layer.attach(page.clone()))?;
+        self.len += Self::BLOCK;
+        Ok(())
     }
 
     /// Forgets all but the first `len` tokens.

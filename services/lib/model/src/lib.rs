@@ -15,7 +15,7 @@ mod testing;
 mod train;
 mod weight;
 
-pub use cache::KvCache;
+pub use cache::{Block, KvCache};
 pub use config::{
     Config, ConfigError, EMBEDDING, FINAL_NORM, HEAD, MAX_LAYERS, MAX_WIDTH, RopeScaling,
     SUPPORTED_ARCHITECTURE, SUPPORTED_MODEL_TYPE, TensorSpec,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use rootstock_kernels::{Dispatch, Random, with_dispatch, with_threads};
 use rootstock_model::{
-    Adapter, Config, Continued, Decoder, KvCache, LinearWeight, LoraPair, Projection, save_tensors,
+    Adapter, Config, Continued, Decoder, Format, KvCache, LinearWeight, LoraPair, Projection, save_tensors,
 };
 
 const SEQUENCES: usize = 6;
@@ -79,19 +79,32 @@ impl World {
         self.adapters[sequence].as_ref().map(|pairs| pairs as &dyn Adapter)
     }
 
-    /// The logits after each token of each sequence, computed whole and alone.
+    fn cache(&self) -> KvCache {
+        KvCache::new(&config(), self.decoder.format(), LONGEST, &Device::Cpu).unwrap()
+    }
+
+    /// The logits after each token of each sequence, computed alone: all at once where keys and values are f32, as in training; one
+    /// by one where a cache rounds them.
     fn alone(&self) -> Vec<Vec<Vec<u32>>> {
-        let whole = |s: usize| self.decoder.forward_all(&self.ids[s], self.adapter(s)).unwrap();
-        let rows =
-            |logits: Tensor| (0..logits.dim(0).unwrap()).map(|i| bits(&logits.get(i).unwrap())).collect();
-        (0..SEQUENCES).map(|s| rows(whole(s))).collect()
+        let whole = |s: usize| {
+            let logits = self.decoder.forward_all(&self.ids[s], self.adapter(s)).unwrap();
+            (0..logits.dim(0).unwrap()).map(|i| bits(&logits.get(i).unwrap())).collect()
+        };
+        let one_by_one = |s: usize| {
+            let mut cache = self.cache();
+            let next = |id: &u32| {
+                bits(&self.decoder.forward(std::slice::from_ref(id), &mut cache, self.adapter(s)).unwrap())
+            };
+            self.ids[s].iter().map(next).collect()
+        };
+        let f32 = self.decoder.format() == Format::F32;
+        (0..SEQUENCES).map(|s| if f32 { whole(s) } else { one_by_one(s) }).collect()
     }
 
     /// Random batches: each takes some sequences on by a chunk or by a token.
     fn in_batches(&self, expected: &[Vec<Vec<u32>>], seed: u64, told: &str) {
         let random = Random::new(seed, 1);
-        let mut caches: Vec<KvCache> =
-            (0..SEQUENCES).map(|_| KvCache::new(&config(), LONGEST, &Device::Cpu).unwrap()).collect();
+        let mut caches: Vec<KvCache> = (0..SEQUENCES).map(|_| self.cache()).collect();
         for batch in 0..BATCHES {
             let draw = |s: usize, what: u64, below: u64| {
                 random.below((batch * SEQUENCES + s) as u64 * 4 + what, below) as usize

@@ -258,10 +258,10 @@ fn token_by_token(decoder: &Decoder, ids: &[u32], adapter: Option<&dyn Adapter>)
     const FIRST: usize = 3;
     let mut logits = Vec::new();
     for last in 0..FIRST - 1 {
-        let mut cache = KvCache::new(decoder.config(), ids.len(), &Device::Cpu)?;
+        let mut cache = KvCache::new(decoder.config(), decoder.format(), ids.len(), &Device::Cpu)?;
         logits.push(decoder.forward(&ids[..=last], &mut cache, adapter)?);
     }
-    let mut cache = KvCache::new(decoder.config(), ids.len(), &Device::Cpu)?;
+    let mut cache = KvCache::new(decoder.config(), decoder.format(), ids.len(), &Device::Cpu)?;
     logits.push(decoder.forward(&ids[..FIRST], &mut cache, adapter)?);
     for id in &ids[FIRST..] {
         logits.push(decoder.forward(&[*id], &mut cache, adapter)?);
@@ -275,7 +275,7 @@ fn greedy(
     adapter: Option<&dyn Adapter>,
     tokens: usize,
 ) -> Outcome<Vec<u32>> {
-    let mut cache = KvCache::new(decoder.config(), prompt.len() + tokens, &Device::Cpu)?;
+    let mut cache = KvCache::new(decoder.config(), decoder.format(), prompt.len() + tokens, &Device::Cpu)?;
     let mut logits = decoder.forward(prompt, &mut cache, adapter)?;
     let mut generated = Vec::new();
     loop {

@@ -1,6 +1,8 @@
 //! Keys and values of one sequence in one layer, kept between calls, and attention of new tokens to them.
 
-use candle_core::{Device, Result, Tensor, bail};
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Result, Tensor, bail};
 
 use super::{
     Heads, KEY_BLOCK,
@@ -9,20 +11,23 @@ use super::{
 };
 use crate::{
     cpu::{floats, tensor},
+    gemm::{Format, flushes, numbers_of, numbers_of_mut, pair, round, words_of},
     team,
 };
 
-/// The keys and values of one sequence in one layer, S rows of Hkv * D f32 each, in pages of 64 tokens.
+/// The keys and values of one sequence in one layer, S rows of Hkv * D numbers each, in pages of 64 tokens: f32, or rounded to bf16
+/// before they are first used.
 #[derive(Debug)]
 pub struct KeyValues {
     width: usize,
+    format: Format,
     kept: Kept,
 }
 
 #[derive(Debug)]
 enum Kept {
     Host {
-        pages: Vec<Page>,
+        pages: Vec<KeyValuePage>,
         len: usize,
     },
     /// Rows from `len` on are left from before a truncation.
@@ -32,31 +37,72 @@ enum Kept {
     },
 }
 
-/// Keys and values of [`KEY_BLOCK`] tokens, laid out as attention reads them.
-#[derive(Debug)]
+/// Keys and values of [`KEY_BLOCK`] tokens in one layer; clones share them. Nobody writes to a page that others hold.
+#[derive(Clone, Debug)]
+pub struct KeyValuePage(Arc<Page>);
+
+/// Laid out as attention reads it, in words of one f32 or of two bf16.
+#[derive(Clone, Debug)]
 struct Page {
-    /// [Hkv * D, KEY_BLOCK]
-    keys: Box<[f32]>,
-    /// [KEY_BLOCK, Hkv * D]
-    values: Box<[f32]>,
+    /// [words of Hkv * D, KEY_BLOCK]
+    keys: Box<[u32]>,
+    /// [words of KEY_BLOCK, Hkv * D]
+    values: Box<[u32]>,
 }
 
-impl Page {
-    fn new(width: usize) -> Self {
-        let zeros = || vec![0_f32; KEY_BLOCK * width].into_boxed_slice();
-        Self { keys: zeros(), values: zeros() }
+impl KeyValuePage {
+    /// Tokens in a full page.
+    pub const TOKENS: usize = KEY_BLOCK;
+
+    fn new(width: usize, format: Format) -> Self {
+        let zeros = || vec![0_u32; format.words(KEY_BLOCK * width)].into_boxed_slice();
+        Self(Arc::new(Page { keys: zeros(), values: zeros() }))
+    }
+
+    fn block(&self, format: Format) -> KeyBlock<'_> {
+        let Page { keys, values } = &*self.0;
+        match format {
+            Format::F32 => KeyBlock::Numbers { keys: numbers_of(keys), values: numbers_of(values) },
+            Format::Bf16 => KeyBlock::Pairs { keys, values },
+        }
     }
 }
 
 impl KeyValues {
-    /// An empty store for rows of `Hkv * D` numbers.
-    pub fn new(heads: Heads, device: &Device) -> Self {
+    /// An empty store for rows of `Hkv * D` numbers; D is even.
+    pub fn new(heads: Heads, format: Format, device: &Device) -> Self {
         let kept = if device.is_cpu() {
             Kept::Host { pages: Vec::new(), len: 0 }
         } else {
             Kept::Device { pair: None, len: 0 }
         };
-        Self { width: heads.key_width(), kept }
+        Self { width: heads.key_width(), format, kept }
+    }
+
+    /// Page `index`, if it is full and lies in main memory.
+    pub fn page(&self, index: usize) -> Option<KeyValuePage> {
+        match &self.kept {
+            Kept::Host { pages, len } if (index + 1) * KEY_BLOCK <= *len => pages.get(index).cloned(),
+            _ => None,
+        }
+    }
+
+    /// Takes over a full page of another store of the same shape and format, as the next 64 tokens.
+    ///
+    /// # Errors
+    /// When the last page is not full, or the page is of another shape.
+    pub fn attach(&mut self, page: KeyValuePage) -> Result<()> {
+        match &mut self.kept {
+            Kept::Host { pages, len }
+                if *len == pages.len() * KEY_BLOCK
+                    && page.0.keys.len() == self.format.words(KEY_BLOCK * self.width) =>
+            {
+                pages.push(page);
+                *len += KEY_BLOCK;
+                Ok(())
+            }
+            _ => bail!("cache: a page does not go on from {} tokens", self.len()),
+        }
     }
 
     /// Tokens held.
@@ -73,11 +119,15 @@ impl KeyValues {
 
     /// Bytes allocated for keys and values.
     pub fn bytes(&self) -> usize {
-        let numbers = match &self.kept {
-            Kept::Host { pages, .. } => 2 * pages.len() * KEY_BLOCK * self.width,
-            Kept::Device { .. } => 2 * self.len() * self.width,
-        };
-        numbers * size_of::<f32>()
+        match &self.kept {
+            Kept::Host { pages, .. } => pages.len() * Self::page_bytes(self.width, self.format),
+            Kept::Device { .. } => 2 * self.len() * self.width * size_of::<f32>(),
+        }
+    }
+
+    /// Bytes of a page of rows of `width` numbers.
+    pub fn page_bytes(width: usize, format: Format) -> usize {
+        2 * format.words(KEY_BLOCK * width) * size_of::<u32>()
     }
 
     /// Appends the rows `k` and `v` [n, Hkv * D], f32.
@@ -91,10 +141,12 @@ impl KeyValues {
         match &mut self.kept {
             Kept::Host { pages, len } => {
                 let (k, v) = (k.contiguous()?, v.contiguous()?);
-                append_rows(pages, *len, (&floats(&k)?, &floats(&v)?), self.width);
+                append_rows(pages, *len, (&floats(&k)?, &floats(&v)?), self.width, self.format);
                 *len += k.dim(0)?;
             }
             Kept::Device { pair, len } => {
+                let (k, v) = (rounded(k, self.format)?, rounded(v, self.format)?);
+                let (k, v) = (&k, &v);
                 *pair = Some(match pair.take().filter(|_| *len > 0) {
                     None => (k.clone(), v.clone()),
                     Some((keys, values)) => (
@@ -138,14 +190,14 @@ impl KeyValues {
             .map(|(rows, store)| {
                 let range = first * width..(first + *rows) * width;
                 first += *rows;
-                (&k[range.clone()], &v[range], &mut store.kept)
+                (&k[range.clone()], &v[range], &mut **store)
             })
             .collect();
         let each = parts.len().div_ceil(team::threads()).max(1);
         team::chunks_mut(&mut parts, each, |_, parts| {
-            for (k, v, kept) in parts {
-                if let Kept::Host { pages, len } = kept {
-                    append_rows(pages, *len, (k, v), width);
+            for (k, v, store) in parts {
+                if let Kept::Host { pages, len } = &mut store.kept {
+                    append_rows(pages, *len, (k, v), width, store.format);
                     *len += k.len() / width;
                 }
             }
@@ -165,19 +217,72 @@ impl KeyValues {
     }
 }
 
+/// What a page would hold of these numbers.
+fn rounded(x: &Tensor, format: Format) -> Result<Tensor> {
+    match format {
+        Format::F32 => Ok(x.clone()),
+        Format::Bf16 => x.to_dtype(DType::BF16)?.to_dtype(DType::F32),
+    }
+}
+
 /// Writes rows of keys and values after the first `len` ones.
-fn append_rows(pages: &mut Vec<Page>, len: usize, (k, v): (&[f32], &[f32]), width: usize) {
+fn append_rows(
+    pages: &mut Vec<KeyValuePage>,
+    len: usize,
+    (k, v): (&[f32], &[f32]),
+    width: usize,
+    format: Format,
+) {
     let (rows, mut done) = (k.len() / width, 0);
     while done < rows {
         let (page, at) = ((len + done) / KEY_BLOCK, (len + done) % KEY_BLOCK);
         let count = (KEY_BLOCK - at).min(rows - done);
         if page == pages.len() {
-            pages.push(Page::new(width));
+            pages.push(KeyValuePage::new(width, format));
         }
-        let Page { keys, values } = &mut pages[page];
-        forward::turn(keys, at, &k[done * width..], (width, count, width));
-        values[at * width..(at + count) * width].copy_from_slice(&v[done * width..(done + count) * width]);
+        let Page { keys, values } = Arc::make_mut(&mut pages[page].0);
+        let range = done * width..(done + count) * width;
+        let (k, v) = (&k[range.clone()], &v[range]);
+        match format {
+            Format::F32 => {
+                forward::turn(numbers_of_mut(keys), at, k, (width, count, width));
+                values[at * width..(at + count) * width].copy_from_slice(words_of(v));
+            }
+            Format::Bf16 => {
+                turn_pairs(keys, at, k, width);
+                pair_rows(values, at, v, width);
+            }
+        }
         done += count;
+    }
+}
+
+/// [`forward::turn`] for pairs of neighbouring numbers.
+fn turn_pairs(block: &mut [u32], at: usize, rows: &[f32], width: usize) {
+    /// Columns written together, so that the lines they lie in stay in the first-level cache.
+    const STRIP: usize = 32;
+    let flush = flushes();
+    for first in (0..width / 2).step_by(STRIP) {
+        let strip = STRIP.min(width / 2 - first);
+        for (j, row) in rows.chunks_exact(width).enumerate() {
+            let numbers = row[2 * first..2 * (first + strip)].as_chunks::<2>().0;
+            for (d, [low, high]) in numbers.iter().enumerate() {
+                block[(first + d) * KEY_BLOCK + at + j] = pair(*low, *high, flush);
+            }
+        }
+    }
+}
+
+/// Writes rows from row `at` on, each into its half of the words that it shares with a neighbour.
+fn pair_rows(block: &mut [u32], at: usize, rows: &[f32], width: usize) {
+    let flush = flushes();
+    for (j, row) in rows.chunks_exact(width).enumerate() {
+        let words = &mut block[(at + j) / 2 * width..][..width];
+        // What a truncation has left in the later half is no number of this sequence.
+        match (at + j) % 2 {
+            0 => words.iter_mut().zip(row).for_each(|(word, number)| *word = round(*number, flush)),
+            _ => words.iter_mut().zip(row).for_each(|(word, number)| *word |= round(*number, flush) << 16),
+        }
     }
 }
 
@@ -205,7 +310,7 @@ pub fn attention_cached(q: &Tensor, sequences: &[(usize, &KeyValues)], heads: He
     for (rows, kept) in sequences {
         if let Kept::Host { pages, len } = &kept.kept {
             let queries = Queries { rows: first..first + rows, position: len - rows };
-            let blocks = pages.iter().map(|page| KeyBlock { keys: &page.keys, values: &page.values });
+            let blocks = pages.iter().map(|page| page.block(kept.format));
             host.push(Sequence { queries, blocks: blocks.collect() });
         }
         first += rows;
@@ -250,7 +355,7 @@ mod tests {
         let (q, k, v) = (normal(1, (150, 64)), normal(2, (150, 32)), normal(3, (150, 32)));
         let whole = attention(&q, &k, &v, &Segments::new(&[150]), HEADS).unwrap();
         for chunks in [&[150][..], &[1, 63, 64, 1, 21], &[100, 1, 1, 48], &[1; 150]] {
-            let mut kept = KeyValues::new(HEADS, &Device::Cpu);
+            let mut kept = KeyValues::new(HEADS, Format::F32, &Device::Cpu);
             let mut start = 0;
             for n in chunks {
                 kept.append(&rows(&k, start, *n), &rows(&v, start, *n)).unwrap();
@@ -262,10 +367,54 @@ mod tests {
     }
 
     #[test]
+    fn pages_of_bf16_give_one_result_in_any_chunks_and_that_of_rounded_keys_and_values() {
+        let round = |t: &Tensor| t.to_dtype(DType::BF16).unwrap().to_dtype(DType::F32).unwrap();
+        let (q, k, v) = (normal(1, (150, 64)), normal(2, (150, 32)), normal(3, (150, 32)));
+        let run = |chunks: &[usize]| {
+            let mut kept = KeyValues::new(HEADS, Format::Bf16, &Device::Cpu);
+            let mut start = 0;
+            let mut outputs = Vec::new();
+            for n in chunks {
+                kept.append(&rows(&k, start, *n), &rows(&v, start, *n)).unwrap();
+                outputs.push(attention_cached(&rows(&q, start, *n), &[(*n, &kept)], HEADS).unwrap());
+                start += n;
+            }
+            Tensor::cat(&outputs, 0).unwrap()
+        };
+        let whole = run(&[150]);
+        for chunks in [&[1, 63, 64, 1, 21][..], &[100, 1, 1, 48], &[1; 150]] {
+            assert_close(&run(chunks), &whole, 0.0);
+        }
+        let rounded = attention(&round(&q), &round(&k), &round(&v), &Segments::new(&[150]), HEADS).unwrap();
+        // What is left of the difference is the rounding of the weights, each by at most 2^-9 of itself.
+        assert_close(&whole, &rounded, 2e-2);
+    }
+
+    #[test]
+    fn a_page_serves_two_stores_and_neither_writes_into_it() {
+        for format in [Format::F32, Format::Bf16] {
+            let (q, k, v) = (normal(1, (130, 64)), normal(2, (130, 32)), normal(3, (130, 32)));
+            let mut first = KeyValues::new(HEADS, format, &Device::Cpu);
+            first.append(&k, &v).unwrap();
+            assert!(first.page(2).is_none(), "the third page has two tokens");
+            let mut second = KeyValues::new(HEADS, format, &Device::Cpu);
+            (0..2).for_each(|page| second.attach(first.page(page).unwrap()).unwrap());
+            second.append(&rows(&k, 128, 2), &rows(&v, 128, 2)).unwrap();
+            assert!(second.attach(first.page(0).unwrap()).is_err(), "its last page is not full");
+            let of = |kept: &KeyValues| attention_cached(&rows(&q, 129, 1), &[(1, kept)], HEADS).unwrap();
+            assert_close(&of(&second), &of(&first), 0.0);
+            let before = of(&first);
+            second.truncate(100);
+            second.append(&v, &k).unwrap();
+            assert_close(&of(&first), &before, 0.0);
+        }
+    }
+
+    #[test]
     fn several_sequences_at_once_have_the_bits_of_each_alone() {
         let (q, k, v) = (normal(1, (150, 64)), normal(2, (150, 32)), normal(3, (150, 32)));
         let fill = |start, n| {
-            let mut kept = KeyValues::new(HEADS, &Device::Cpu);
+            let mut kept = KeyValues::new(HEADS, Format::F32, &Device::Cpu);
             kept.append(&rows(&k, start, n), &rows(&v, start, n)).unwrap();
             kept
         };
@@ -281,7 +430,7 @@ mod tests {
     #[test]
     fn truncation_goes_back_to_an_earlier_state() {
         let (q, k, v) = (normal(1, (10, 64)), normal(2, (10, 32)), normal(3, (10, 32)));
-        let mut kept = KeyValues::new(HEADS, &Device::Cpu);
+        let mut kept = KeyValues::new(HEADS, Format::F32, &Device::Cpu);
         kept.append(&k, &v).unwrap();
         let first = attention_cached(&rows(&q, 9, 1), &[(1, &kept)], HEADS).unwrap();
         kept.append(&v, &k).unwrap();
@@ -294,7 +443,7 @@ mod tests {
 
     #[test]
     fn memory_grows_in_pages() {
-        let mut kept = KeyValues::new(HEADS, &Device::Cpu);
+        let mut kept = KeyValues::new(HEADS, Format::F32, &Device::Cpu);
         assert_eq!(kept.bytes(), 0);
         kept.append(&normal(1, (1, 32)), &normal(2, (1, 32))).unwrap();
         assert_eq!(kept.bytes(), 2 * KEY_BLOCK * 32 * 4);
@@ -302,7 +451,7 @@ mod tests {
 
     #[test]
     fn rows_of_another_width_and_queries_without_keys_are_refused() {
-        let mut kept = KeyValues::new(HEADS, &Device::Cpu);
+        let mut kept = KeyValues::new(HEADS, Format::F32, &Device::Cpu);
         assert!(kept.append(&normal(1, (1, 31)), &normal(1, (1, 31))).is_err());
         assert!(attention_cached(&normal(1, (1, 64)), &[(1, &kept)], HEADS).is_err());
     }

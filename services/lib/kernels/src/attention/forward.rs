@@ -5,9 +5,10 @@ use std::ops::Range;
 use super::{Heads, KEY_BLOCK, LANES, QUERY_BLOCK};
 use crate::{
     cpu::Scatter,
+    gemm::pack_pairs,
     simd::{dispatch, exp, greater, sum_lanes},
     team,
-    tile::{Left, Right, multiply},
+    tile::{Left, Right, multiply, multiply_pairs},
 };
 
 /// Products of a score below which the tasks are not worth other threads.
@@ -24,11 +25,13 @@ pub(super) struct Queries {
 
 /// Up to [`KEY_BLOCK`] consecutive keys and values of one sequence; all blocks but its last are full.
 #[derive(Clone, Copy)]
-pub(super) struct KeyBlock<'a> {
-    /// [Hkv * D, KEY_BLOCK]: a column for each key, finite numbers where there is none.
-    pub(super) keys: &'a [f32],
-    /// [n, Hkv * D]
-    pub(super) values: &'a [f32],
+pub(super) enum KeyBlock<'a> {
+    /// f32: a column of keys [Hkv * D, KEY_BLOCK] for each token, finite numbers where there is none, and rows of values
+    /// [n, Hkv * D].
+    Numbers { keys: &'a [f32], values: &'a [f32] },
+    /// bf16: the same, keys in pairs along a head [Hkv * D / 2, KEY_BLOCK], values in pairs of tokens [n / 2, Hkv * D]. Queries and
+    /// weights are rounded to bf16 too.
+    Pairs { keys: &'a [u32], values: &'a [u32] },
 }
 
 /// A sequence's new queries, and its keys and values from its first token on.
@@ -117,35 +120,126 @@ fn attend(task: &Task<'_>) -> Running {
 
 dispatch! {
     fn attend_all(task: &Task<'_>, running: &mut Running) {
-        let Task { q, queries, blocks, key_head, heads } = task;
+        let Task { queries, blocks, heads, .. } = task;
         let (dim, n) = (heads.dim, queries.rows.len());
         let visible = queries.position + n;
-        // The heads of a group read the same keys: those of a single query are taken together.
-        let (rounds, rows, stride) = match heads.group() {
-            group @ ..=QUERY_BLOCK if n == 1 => (1, group, dim),
-            group => (group, n, heads.query_width()),
-        };
+        let groups = task.groups();
         let mut scores = [0_f32; QUERY_BLOCK * KEY_BLOCK];
+        let mut pairs = task.pairs(&groups);
         for (block, first) in blocks.iter().zip((0..visible).step_by(KEY_BLOCK)) {
             let count = KEY_BLOCK.min(visible - first);
-            let keys = &block.keys[key_head * dim * KEY_BLOCK..][..dim * KEY_BLOCK];
-            for g in 0..rounds {
-                let start = queries.rows.start * heads.query_width() + (key_head * heads.group() + g) * dim;
-                let left = Left { data: &q[start..], row: stride, column: 1 };
-                let right = Right { data: keys, row: KEY_BLOCK };
-                let columns = count.next_multiple_of(LANES);
-                multiply((&mut scores, KEY_BLOCK), false, (rows, columns, dim), left, right);
-                for i in 0..rows {
+            let columns = count.next_multiple_of(LANES);
+            for g in 0..groups.rounds {
+                task.score(block, &groups, (g, columns), &pairs, &mut scores);
+                for i in 0..groups.rows {
                     let seen = (queries.position + i.min(n - 1) + 1).saturating_sub(first).min(count);
                     let row = &mut scores[i * KEY_BLOCK..][..columns];
                     let at = g * n + i;
                     let values = &mut running.values[at * dim..][..dim];
                     soften::<FMA>(row, seen, heads.scale(), &mut running.maxima[at], &mut running.sums[at], values);
                 }
-                let values = &mut running.values[g * rows * dim..][..rows * dim];
-                let left = Left { data: &scores, row: KEY_BLOCK, column: 1 };
-                let right = Right { data: &block.values[key_head * dim..], row: heads.key_width() };
-                multiply((values, dim), true, (rows, dim, count), left, right);
+                let values = &mut running.values[g * groups.rows * dim..][..groups.rows * dim];
+                task.weigh(block, &groups, count, &scores, &mut pairs.weights, values);
+            }
+        }
+    }
+}
+
+/// Which of a task's queries are multiplied at a time: all rows for one head after the other, or all heads of a single row, which
+/// read the same keys.
+struct Groups {
+    rounds: usize,
+    rows: usize,
+    /// Numbers from one of them to the next.
+    stride: usize,
+}
+
+/// What is multiplied with bf16 keys and values, in tiles of pairs: the queries of all rounds, and the weights of a block.
+#[derive(Default)]
+struct Pairs {
+    queries: Vec<Vec<u32>>,
+    weights: Vec<u32>,
+}
+
+impl Task<'_> {
+    fn groups(&self) -> Groups {
+        let n = self.queries.rows.len();
+        match self.heads.group() {
+            group @ ..=QUERY_BLOCK if n == 1 => Groups { rounds: 1, rows: group, stride: self.heads.dim },
+            group => Groups { rounds: group, rows: n, stride: self.heads.query_width() },
+        }
+    }
+
+    /// The queries of round `g`, from the first one on.
+    fn query(&self, g: usize) -> &[f32] {
+        let head = self.key_head * self.heads.group() + g;
+        &self.q[self.queries.rows.start * self.heads.query_width() + head * self.heads.dim..]
+    }
+
+    fn pairs(&self, groups: &Groups) -> Pairs {
+        if !matches!(self.blocks.first(), Some(KeyBlock::Pairs { .. })) {
+            return Pairs::default();
+        }
+        let dim = self.heads.dim;
+        let mut rows = Vec::with_capacity(groups.rows * dim);
+        let pack = |g| {
+            rows.clear();
+            let query = self.query(g);
+            (0..groups.rows).for_each(|i| rows.extend_from_slice(&query[i * groups.stride..][..dim]));
+            let mut packed = Vec::new();
+            pack_pairs(&mut packed, &rows, (groups.rows, dim));
+            packed
+        };
+        Pairs { queries: (0..groups.rounds).map(pack).collect(), weights: Vec::new() }
+    }
+
+    /// Scores [rows, columns] of the queries of round `g` for the keys of a block, rows of [`KEY_BLOCK`].
+    #[inline(always)]
+    fn score(
+        &self,
+        block: &KeyBlock<'_>,
+        groups: &Groups,
+        (g, columns): (usize, usize),
+        pairs: &Pairs,
+        scores: &mut [f32],
+    ) {
+        let dim = self.heads.dim;
+        match block {
+            KeyBlock::Numbers { keys, .. } => {
+                let left = Left { data: self.query(g), row: groups.stride, column: 1 };
+                let right = Right { data: &keys[self.key_head * dim * KEY_BLOCK..], row: KEY_BLOCK };
+                multiply((scores, KEY_BLOCK), false, (groups.rows, columns, dim), left, right);
+            }
+            KeyBlock::Pairs { keys, .. } => {
+                let (words, left) = (dim / 2, (&pairs.queries[g][..], dim / 2));
+                let right = (&keys[self.key_head * words * KEY_BLOCK..], KEY_BLOCK);
+                multiply_pairs((scores, KEY_BLOCK), false, (groups.rows, columns, words), left, right);
+            }
+        }
+    }
+
+    /// Adds the block's values [rows, D], each weighed by its exponential.
+    #[inline(always)]
+    fn weigh(
+        &self,
+        block: &KeyBlock<'_>,
+        groups: &Groups,
+        count: usize,
+        exponentials: &[f32],
+        pairs: &mut Vec<u32>,
+        sums: &mut [f32],
+    ) {
+        let (Heads { dim, .. }, rows, width) = (self.heads, groups.rows, self.heads.key_width());
+        match block {
+            KeyBlock::Numbers { values, .. } => {
+                let left = Left { data: exponentials, row: KEY_BLOCK, column: 1 };
+                let right = Right { data: &values[self.key_head * dim..], row: width };
+                multiply((sums, dim), true, (rows, dim, count), left, right);
+            }
+            KeyBlock::Pairs { values, .. } => {
+                pack_pairs(pairs, exponentials, (rows, KEY_BLOCK));
+                let (left, right) = ((&pairs[..], KEY_BLOCK / 2), (&values[self.key_head * dim..], width));
+                multiply_pairs((sums, dim), true, (rows, dim, count.div_ceil(2)), left, right);
             }
         }
     }

@@ -129,6 +129,21 @@ impl Tiles {
     }
 }
 
+/// Packs [rows, depth] numbers into tiles of bf16 pairs, `[tile][word][row]`.
+pub(crate) fn pack_pairs(to: &mut Vec<u32>, data: &[f32], (rows, depth): (usize, usize)) {
+    let words = Format::Bf16.words(depth);
+    to.clear();
+    to.reserve(rows * words);
+    let spare = &mut to.spare_capacity_mut()[..rows * words];
+    for (tile, words) in spare.chunks_mut((ROWS * words).max(1)).enumerate() {
+        let source =
+            Source { first: tile * ROWS, count: ROWS.min(rows - tile * ROWS), rows, depth, scale: 1.0 };
+        rows_bf16(words, data, source);
+    }
+    // SAFETY: each tile's words have been set.
+    unsafe { to.set_len(rows * words) };
+}
+
 /// Packs `scale` times one tile of [rows, depth] numbers.
 pub(super) fn pack_tile(
     tile: &mut [MaybeUninit<u32>],
@@ -220,19 +235,19 @@ pub(crate) fn round_bf16(value: f32) -> u32 {
 
 /// With `flush` a subnormal number becomes a zero, as with the instructions that round and multiply bf16.
 #[inline(always)]
-fn pair(low: f32, high: f32, flush: bool) -> u32 {
+pub(crate) fn pair(low: f32, high: f32, flush: bool) -> u32 {
     round(low, flush) | (round(high, flush) << 16)
 }
 
 #[inline(always)]
-pub(super) fn round(value: f32, flush: bool) -> u32 {
+pub(crate) fn round(value: f32, flush: bool) -> u32 {
     const EXPONENT: u32 = 0x7F80_0000;
     let bits = value.to_bits();
     if flush && bits & EXPONENT == 0 { (bits >> 16) & 0x8000 } else { round_bf16(value) }
 }
 
 /// Whether subnormal numbers are taken for zeros: everywhere or nowhere, or a row would differ among others.
-pub(super) fn flushes() -> bool {
+pub(crate) fn flushes() -> bool {
     dispatch() == Dispatch::Avx512Bf16
 }
 

@@ -16,7 +16,7 @@ fn fresh(config: Config) -> Decoder {
 }
 
 fn cache() -> KvCache {
-    KvCache::new(&tiny(), 16, &Device::Cpu).unwrap()
+    KvCache::new(&tiny(), Format::F32, 16, &Device::Cpu).unwrap()
 }
 
 #[test]
