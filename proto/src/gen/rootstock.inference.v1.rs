@@ -651,6 +651,9 @@ pub struct TargetResult {
     /// The rows, in order.
     #[prost(message, repeated, tag = "7")]
     pub items: ::prost::alloc::vec::Vec<ItemResult>,
+    /// Mean over the rows of ItemResult.token_f1. Unset in an evaluation from before it was computed.
+    #[prost(message, optional, tag = "8")]
+    pub token_f1: ::core::option::Option<Mean>,
 }
 /// A share with its 95% Wilson interval.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -670,6 +673,19 @@ pub struct Proportion {
     /// Rows counted.
     #[prost(int32, tag = "5")]
     pub total: i32,
+}
+/// A mean over rows with its 95% interval, by the percentiles of 2000 seeded bootstrap resamples.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Mean {
+    /// The mean.
+    #[prost(double, tag = "1")]
+    pub value: f64,
+    /// Lower end of the interval.
+    #[prost(double, tag = "2")]
+    pub lower: f64,
+    /// Upper end of the interval.
+    #[prost(double, tag = "3")]
+    pub upper: f64,
 }
 /// One row's evidence.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -701,6 +717,11 @@ pub struct ItemResult {
     /// How many tokens that are.
     #[prost(int32, tag = "9")]
     pub expected_tokens: i32,
+    /// How far the words of answer and output are the same, in \[0, 1\]: the F1 of SQuAD (Rajpurkar et al. 2016) with MLQA's words
+    /// (Lewis et al. 2020): NFKC and case folded, without punctuation and English articles, Han characters and kana a word each.
+    /// Unset in an evaluation from before it was computed.
+    #[prost(double, optional, tag = "10")]
+    pub token_f1: ::core::option::Option<f64>,
 }
 /// Request of CreateEvaluation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

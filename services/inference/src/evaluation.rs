@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Notify};
 
 pub(crate) use book::Book;
-pub(crate) use score::{Item, Proportion, TargetResult};
+pub(crate) use score::{Item, TargetResult};
 pub(crate) use watching::Watching;
 
 use crate::{adapters::check_base, bind::Binder, engine::Engine, error::Error, store::Store};

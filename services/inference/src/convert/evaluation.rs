@@ -4,12 +4,15 @@ use prost::Message;
 use rootstock_artifacts::{Digest, Id, Kind};
 use rootstock_proto::inference::v1 as proto;
 use rootstock_runtime::MAX_MESSAGE_BYTES;
-use rootstock_text::PromptTemplate;
+use rootstock_text::{
+    PromptTemplate,
+    metrics::{Mean, Proportion},
+};
 
 use super::{count, from_micros, optional_reference, page_size, reference};
 use crate::{
     error::Error,
-    evaluation::{Evaluation, Item, Proportion, Spec, State, TargetResult, parse_evaluation_name},
+    evaluation::{Evaluation, Item, Spec, State, TargetResult, parse_evaluation_name},
 };
 
 const DEFAULT_MAX_TOKENS: usize = 64;
@@ -177,19 +180,23 @@ impl From<TargetResult> for proto::TargetResult {
             target: result.target,
             adapter_digest: result.adapter_digest.map(|digest| digest.to_string()).unwrap_or_default(),
             rows: count(result.rows),
-            keyword_accuracy: Some(result.keyword_accuracy.into()),
-            exact_match: Some(result.exact_match.into()),
+            keyword_accuracy: Some(proportion(result.keyword_accuracy)),
+            exact_match: Some(proportion(result.exact_match)),
             perplexity: result.perplexity,
+            token_f1: result.token_f1.map(mean),
             items: result.items.into_iter().map(Into::into).collect(),
         }
     }
 }
 
-impl From<Proportion> for proto::Proportion {
-    fn from(share: Proportion) -> Self {
-        let Proportion { value, lower, upper, hits, total } = share;
-        Self { value, lower, upper, hits: count(hits), total: count(total) }
-    }
+fn proportion(share: Proportion) -> proto::Proportion {
+    let Proportion { value, lower, upper, hits, total } = share;
+    proto::Proportion { value, lower, upper, hits: count(hits), total: count(total) }
+}
+
+fn mean(mean: Mean) -> proto::Mean {
+    let Mean { value, lower, upper } = mean;
+    proto::Mean { value, lower, upper }
 }
 
 impl From<Item> for proto::ItemResult {
@@ -204,6 +211,7 @@ impl From<Item> for proto::ItemResult {
             exact_match: item.exact_match,
             negative_log_likelihood: item.negative_log_likelihood,
             expected_tokens: i32::try_from(item.expected_tokens).unwrap_or(i32::MAX),
+            token_f1: item.token_f1,
         }
     }
 }

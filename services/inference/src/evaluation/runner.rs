@@ -104,7 +104,7 @@ impl Evaluations {
         let pinned = &evaluation.pinned;
         let questions = self.rows(&pinned.dataset).await?;
         let model = self.binder.models.get(pinned.model).await?;
-        let mut results = Vec::with_capacity(pinned.adapters.len());
+        let mut judged = Vec::with_capacity(pinned.adapters.len());
         for (name, digest) in evaluation.spec.targets.iter().zip(&pinned.adapters) {
             let adapter = match digest {
                 Some(digest) => {
@@ -122,10 +122,15 @@ impl Evaluations {
                 max_tokens: evaluation.spec.max_tokens,
                 questions: Arc::clone(&questions),
             });
-            let items = self.judge_all(evaluation, target, results.len() * questions.len()).await?;
+            let items = self.judge_all(evaluation, target, judged.len() * questions.len()).await?;
             let name = name.as_ref().map(ToString::to_string).unwrap_or_default();
-            results.push(TargetResult::of(name, *digest, items));
+            judged.push((name, *digest, items));
         }
+        let summarise = move || {
+            let targets = judged.into_iter();
+            targets.map(|(name, digest, items)| TargetResult::of(name, digest, items)).collect::<Vec<_>>()
+        };
+        let results = self.tasks.spawn_blocking("inference-statistics", summarise).await?;
         let evidence = self.store_evidence(evaluation, &model.tokenizer_digest(), &results).await?;
         Ok((results, evidence))
     }

@@ -80,3 +80,6 @@ fn state(number: i64) -> Result<State, Error> {
 fn unreadable(column: &str, error: impl std::fmt::Display) -> Error {
     Error::Internal(format!("the evaluation store holds an unreadable {column}: {error}"))
 }
+
+#[cfg(test)]
+mod tests;

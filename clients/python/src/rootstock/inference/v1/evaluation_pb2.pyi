@@ -64,7 +64,7 @@ class EvaluationSpec(_message.Message):
     def __init__(self, dataset: _Optional[str] = ..., model: _Optional[str] = ..., targets: _Optional[_Iterable[str]] = ..., prompt_template: _Optional[str] = ..., max_tokens: _Optional[int] = ...) -> None: ...
 
 class TargetResult(_message.Message):
-    __slots__ = ("target", "adapter_digest", "rows", "keyword_accuracy", "exact_match", "perplexity", "items")
+    __slots__ = ("target", "adapter_digest", "rows", "keyword_accuracy", "exact_match", "perplexity", "items", "token_f1")
     TARGET_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_DIGEST_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +72,7 @@ class TargetResult(_message.Message):
     EXACT_MATCH_FIELD_NUMBER: _ClassVar[int]
     PERPLEXITY_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_F1_FIELD_NUMBER: _ClassVar[int]
     target: str
     adapter_digest: str
     rows: int
@@ -79,7 +80,8 @@ class TargetResult(_message.Message):
     exact_match: Proportion
     perplexity: float
     items: _containers.RepeatedCompositeFieldContainer[ItemResult]
-    def __init__(self, target: _Optional[str] = ..., adapter_digest: _Optional[str] = ..., rows: _Optional[int] = ..., keyword_accuracy: _Optional[_Union[Proportion, _Mapping]] = ..., exact_match: _Optional[_Union[Proportion, _Mapping]] = ..., perplexity: _Optional[float] = ..., items: _Optional[_Iterable[_Union[ItemResult, _Mapping]]] = ...) -> None: ...
+    token_f1: Mean
+    def __init__(self, target: _Optional[str] = ..., adapter_digest: _Optional[str] = ..., rows: _Optional[int] = ..., keyword_accuracy: _Optional[_Union[Proportion, _Mapping]] = ..., exact_match: _Optional[_Union[Proportion, _Mapping]] = ..., perplexity: _Optional[float] = ..., items: _Optional[_Iterable[_Union[ItemResult, _Mapping]]] = ..., token_f1: _Optional[_Union[Mean, _Mapping]] = ...) -> None: ...
 
 class Proportion(_message.Message):
     __slots__ = ("value", "lower", "upper", "hits", "total")
@@ -95,8 +97,18 @@ class Proportion(_message.Message):
     total: int
     def __init__(self, value: _Optional[float] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ..., hits: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
+class Mean(_message.Message):
+    __slots__ = ("value", "lower", "upper")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    LOWER_FIELD_NUMBER: _ClassVar[int]
+    UPPER_FIELD_NUMBER: _ClassVar[int]
+    value: float
+    lower: float
+    upper: float
+    def __init__(self, value: _Optional[float] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ...) -> None: ...
+
 class ItemResult(_message.Message):
-    __slots__ = ("row", "instruction", "expected", "answer", "keywords_found", "keywords_missing", "exact_match", "negative_log_likelihood", "expected_tokens")
+    __slots__ = ("row", "instruction", "expected", "answer", "keywords_found", "keywords_missing", "exact_match", "negative_log_likelihood", "expected_tokens", "token_f1")
     ROW_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTION_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_FIELD_NUMBER: _ClassVar[int]
@@ -106,6 +118,7 @@ class ItemResult(_message.Message):
     EXACT_MATCH_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_LOG_LIKELIHOOD_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_F1_FIELD_NUMBER: _ClassVar[int]
     row: int
     instruction: str
     expected: str
@@ -115,7 +128,8 @@ class ItemResult(_message.Message):
     exact_match: bool
     negative_log_likelihood: float
     expected_tokens: int
-    def __init__(self, row: _Optional[int] = ..., instruction: _Optional[str] = ..., expected: _Optional[str] = ..., answer: _Optional[str] = ..., keywords_found: _Optional[_Iterable[str]] = ..., keywords_missing: _Optional[_Iterable[str]] = ..., exact_match: bool = ..., negative_log_likelihood: _Optional[float] = ..., expected_tokens: _Optional[int] = ...) -> None: ...
+    token_f1: float
+    def __init__(self, row: _Optional[int] = ..., instruction: _Optional[str] = ..., expected: _Optional[str] = ..., answer: _Optional[str] = ..., keywords_found: _Optional[_Iterable[str]] = ..., keywords_missing: _Optional[_Iterable[str]] = ..., exact_match: bool = ..., negative_log_likelihood: _Optional[float] = ..., expected_tokens: _Optional[int] = ..., token_f1: _Optional[float] = ...) -> None: ...
 
 class CreateEvaluationRequest(_message.Message):
     __slots__ = ("evaluation_id", "spec", "request_id")
