@@ -47,6 +47,10 @@ async fn base_and_adapter_are_compared_in_one_evaluation() {
         assert_eq!(result.items.len(), 20);
         assert!(result.items[3].instruction.contains("colour 3"));
     }
+    let [compared] = &ended.comparisons[..] else { panic!("{:?}", ended.comparisons) };
+    assert_eq!((compared.target, compared.baseline), (1, 0));
+    let loss = compared.negative_log_likelihood.unwrap();
+    assert!(loss.upper < 0.0 && loss.p_value < 0.05, "training lowers the loss of every row: {loss:?}");
     let evidence = clients.checkpoint().get_artifact(&ended.evidence_digest).await.unwrap();
     assert_eq!(evidence.blobs[0].path, "evaluation.json");
     assert!(evaluations.list_evaluations().await.unwrap().iter().any(|listed| listed.name == created.name));
@@ -60,4 +64,6 @@ async fn base_and_adapter_are_compared_in_one_evaluation() {
     assert_eq!(told["results"][1]["perplexity"].as_f64(), Some(adapter.perplexity), "the same again");
     let table = rootstock(ROOTSTOCK, server.endpoint(), &[&verb[..], &targets].concat()).await.ok();
     assert!(table.contains("adapters/colours") && table.contains("base"), "{table}");
+    assert!(table.contains("AGAINST"), "{table}");
+    assert_eq!(told["comparisons"][0]["baseline"], "base");
 }

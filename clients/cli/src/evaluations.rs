@@ -1,6 +1,8 @@
 //! `rootstock evaluations`: what `rootstock evaluate` began, in the server.
 mod cancel;
+mod compared;
 mod list;
+pub(crate) mod report;
 mod row;
 pub(crate) mod scores;
 mod show;

@@ -607,6 +607,9 @@ pub struct Evaluation {
     /// Digest of the artifact with the per-item evidence, once it has succeeded.
     #[prost(string, tag = "10")]
     pub evidence_digest: ::prost::alloc::string::String,
+    /// Once it has succeeded: each target against the first, then against the one before it.
+    #[prost(message, repeated, tag = "11")]
+    pub comparisons: ::prost::alloc::vec::Vec<Comparison>,
 }
 /// What to evaluate.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -617,7 +620,8 @@ pub struct EvaluationSpec {
     /// The base model: alias or digest.
     #[prost(string, tag = "2")]
     pub model: ::prost::alloc::string::String,
-    /// Adapters to compare: `adapters/{id}`, a version, or "" for the base model itself. At most 8.
+    /// Adapters to compare: `adapters/{id}`, a version, `adapters/{id}@previous` for what RollbackAdapter would publish, or ""
+    /// for the base model itself. What a name stands for is settled at creation. At most 8.
     #[prost(string, repeated, tag = "3")]
     pub targets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// `qa_zh`, `qa_en`, `alpaca`, or `chat`.
@@ -686,6 +690,63 @@ pub struct Mean {
     /// Upper end of the interval.
     #[prost(double, tag = "3")]
     pub upper: f64,
+}
+/// How a target did against another one, row by row: both answered the same rows.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Comparison {
+    /// Place in `targets`, from 0.
+    #[prost(int32, tag = "1")]
+    pub target: i32,
+    /// Place in `targets`, from 0, of what it is held against.
+    #[prost(int32, tag = "2")]
+    pub baseline: i32,
+    /// Over the rows with keywords.
+    #[prost(message, optional, tag = "3")]
+    pub keyword_accuracy: ::core::option::Option<PairedProportion>,
+    /// Over all rows.
+    #[prost(message, optional, tag = "4")]
+    pub exact_match: ::core::option::Option<PairedProportion>,
+    /// Over all rows.
+    #[prost(message, optional, tag = "5")]
+    pub token_f1: ::core::option::Option<PairedMean>,
+    /// Over all rows, of ItemResult.negative_log_likelihood; less is better.
+    #[prost(message, optional, tag = "6")]
+    pub negative_log_likelihood: ::core::option::Option<PairedMean>,
+}
+/// Hits of two targets on the same rows.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct PairedProportion {
+    /// Share of the target less that of the baseline.
+    #[prost(double, tag = "1")]
+    pub difference: f64,
+    /// Rows that the target alone hit.
+    #[prost(int32, tag = "2")]
+    pub gained: i32,
+    /// Rows that the baseline alone hit.
+    #[prost(int32, tag = "3")]
+    pub lost: i32,
+    /// Rows counted.
+    #[prost(int32, tag = "4")]
+    pub total: i32,
+    /// Two-sided p-value of McNemar's exact test; 1 where nothing was gained or lost.
+    #[prost(double, tag = "5")]
+    pub p_value: f64,
+}
+/// Means of two targets over the same rows.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct PairedMean {
+    /// Mean of the target less that of the baseline.
+    #[prost(double, tag = "1")]
+    pub difference: f64,
+    /// Lower end of its 95% interval, by the percentiles of 2000 seeded bootstrap resamples of the rows.
+    #[prost(double, tag = "2")]
+    pub lower: f64,
+    /// Upper end of the interval.
+    #[prost(double, tag = "3")]
+    pub upper: f64,
+    /// Two-sided p-value by the same resamples; never below 0.000999 (2 in 2001).
+    #[prost(double, tag = "4")]
+    pub p_value: f64,
 }
 /// One row's evidence.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -862,7 +923,7 @@ pub mod evaluation_service_client {
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
     /// Generates an answer for each row of a data set, on the base model, on adapters, or on several in one evaluation, and
-    /// scores them. An evaluation that a restart interrupts begins again.
+    /// scores them, each alone and against the others. An evaluation that a restart interrupts begins again.
     #[derive(Debug, Clone)]
     pub struct EvaluationServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -944,7 +1005,7 @@ pub mod evaluation_service_client {
             self
         }
         /// Checks the specification, stores the evaluation and queues it. Errors: INVALID_FIELD, NOT_FOUND, ALREADY_EXISTS,
-        /// BASE_MISMATCH, INVALID_ROW, OVERLOADED, DEPENDENCY_UNAVAILABLE.
+        /// NO_PREVIOUS_VERSION, BASE_MISMATCH, INVALID_ROW, OVERLOADED, DEPENDENCY_UNAVAILABLE.
         pub async fn create_evaluation(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateEvaluationRequest>,
@@ -1110,7 +1171,7 @@ pub mod evaluation_service_server {
     #[async_trait]
     pub trait EvaluationService: std::marker::Send + std::marker::Sync + 'static {
         /// Checks the specification, stores the evaluation and queues it. Errors: INVALID_FIELD, NOT_FOUND, ALREADY_EXISTS,
-        /// BASE_MISMATCH, INVALID_ROW, OVERLOADED, DEPENDENCY_UNAVAILABLE.
+        /// NO_PREVIOUS_VERSION, BASE_MISMATCH, INVALID_ROW, OVERLOADED, DEPENDENCY_UNAVAILABLE.
         async fn create_evaluation(
             &self,
             request: tonic::Request<super::CreateEvaluationRequest>,
@@ -1158,7 +1219,7 @@ pub mod evaluation_service_server {
         >;
     }
     /// Generates an answer for each row of a data set, on the base model, on adapters, or on several in one evaluation, and
-    /// scores them. An evaluation that a restart interrupts begins again.
+    /// scores them, each alone and against the others. An evaluation that a restart interrupts begins again.
     #[derive(Debug)]
     pub struct EvaluationServiceServer<T> {
         inner: Arc<T>,

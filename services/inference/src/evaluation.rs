@@ -1,10 +1,12 @@
 //! Evaluations: what they are, and the calls on them. One runs at a time, through the same engine as everything else.
 
 mod book;
+mod compare;
 mod item;
 mod rows;
 mod runner;
 mod score;
+mod target;
 mod watching;
 
 use std::sync::Arc;
@@ -16,10 +18,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Notify};
 
 pub(crate) use book::Book;
+pub(crate) use compare::{Comparison, PairedMean, PairedProportion};
 pub(crate) use score::{Item, TargetResult};
+pub(crate) use target::{PREVIOUS, TargetName};
 pub(crate) use watching::Watching;
 
-use crate::{adapters::check_base, bind::Binder, engine::Engine, error::Error, store::Store};
+use crate::{
+    adapters::check_base, bind::Binder, engine::Engine, error::Error, publish::before_present, store::Store,
+};
 use book::{Created, NewEvaluation};
 use watching::Active;
 
@@ -47,8 +53,7 @@ impl State {
 pub(crate) struct Spec {
     pub(crate) dataset: ArtifactName,
     pub(crate) model: ArtifactName,
-    /// `None` is the base model itself.
-    pub(crate) targets: Vec<Option<ArtifactName>>,
+    pub(crate) targets: Vec<TargetName>,
     pub(crate) template: PromptTemplate,
     pub(crate) max_tokens: usize,
 }
@@ -58,7 +63,7 @@ pub(crate) struct Spec {
 pub(crate) struct Pinned {
     pub(crate) dataset: Digest,
     pub(crate) model: Digest,
-    /// One for each target.
+    /// One for each target; `None` is the base model itself.
     pub(crate) adapters: Vec<Option<Digest>>,
 }
 
@@ -75,6 +80,7 @@ pub(crate) struct Evaluation {
     pub(crate) total_rows: usize,
     /// Once it has succeeded.
     pub(crate) results: Vec<TargetResult>,
+    pub(crate) comparisons: Vec<Comparison>,
     pub(crate) evidence: Option<Digest>,
     pub(crate) error: String,
     pub(crate) create_micros: i64,
@@ -217,16 +223,27 @@ impl Evaluations {
         self.check_kind(&dataset, Kind::Dataset, "spec.dataset").await?;
         let mut adapters = Vec::with_capacity(spec.targets.len());
         for (index, target) in spec.targets.iter().enumerate() {
-            adapters.push(match target {
-                None => None,
-                Some(name) => {
-                    let bound = self.binder.adapter(name, &format!("spec.targets[{index}]")).await?;
-                    check_base(&bound.digest, &bound.base, &model)?;
-                    Some(bound.digest)
-                }
-            });
+            adapters.push(self.pin_target(target, &format!("spec.targets[{index}]"), &model).await?);
         }
         Ok(Pinned { dataset, model, adapters })
+    }
+
+    async fn pin_target(
+        &self,
+        target: &TargetName,
+        field: &str,
+        model: &Digest,
+    ) -> Result<Option<Digest>, Error> {
+        let bound = match target {
+            TargetName::Base => return Ok(None),
+            TargetName::Adapter(name) => self.binder.adapter(name, field).await?,
+            TargetName::Previous(alias) => {
+                let previous = before_present(&*self.binder.aliases.resolve(alias).await?)?;
+                self.binder.adapter(&ArtifactName::Digest(previous), field).await?
+            }
+        };
+        check_base(&bound.digest, &bound.base, model)?;
+        Ok(Some(bound.digest))
     }
 
     async fn check_kind(&self, digest: &Digest, kind: Kind, field: &str) -> Result<(), Error> {

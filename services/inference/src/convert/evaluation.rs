@@ -9,10 +9,13 @@ use rootstock_text::{
     metrics::{Mean, Proportion},
 };
 
-use super::{count, from_micros, optional_reference, page_size, reference};
+use super::{adapter::adapter_name, count, from_micros, page_size, reference};
 use crate::{
     error::Error,
-    evaluation::{Evaluation, Item, Spec, State, TargetResult, parse_evaluation_name},
+    evaluation::{
+        Comparison, Evaluation, Item, PREVIOUS, PairedMean, PairedProportion, Spec, State, TargetName,
+        TargetResult, parse_evaluation_name,
+    },
 };
 
 const DEFAULT_MAX_TOKENS: usize = 64;
@@ -65,9 +68,7 @@ impl TryFrom<proto::EvaluationSpec> for Spec {
             return Err(Error::invalid("spec.targets", message));
         }
         let targets = spec.targets.iter().enumerate();
-        let targets = targets.map(|(index, target)| {
-            optional_reference(&format!("spec.targets[{index}]"), Kind::Adapter, target)
-        });
+        let targets = targets.map(|(index, target)| target_name(&format!("spec.targets[{index}]"), target));
         let template = PromptTemplate::parse(&spec.prompt_template)
             .map_err(|error| Error::invalid("spec.prompt_template", error.to_string()))?;
         let max_tokens = match usize::try_from(spec.max_tokens) {
@@ -85,13 +86,21 @@ impl TryFrom<proto::EvaluationSpec> for Spec {
     }
 }
 
+/// What a target is called.
+pub(crate) fn target_name(field: &str, name: &str) -> Result<TargetName, Error> {
+    match name.strip_suffix(PREVIOUS) {
+        Some(alias) => adapter_name(field, alias).map(TargetName::Previous),
+        None if name.is_empty() => Ok(TargetName::Base),
+        None => reference(field, Kind::Adapter, name).map(TargetName::Adapter),
+    }
+}
+
 impl From<&Spec> for proto::EvaluationSpec {
     fn from(spec: &Spec) -> Self {
-        let target = |target: &Option<_>| target.as_ref().map(ToString::to_string).unwrap_or_default();
         Self {
             dataset: spec.dataset.to_string(),
             model: spec.model.to_string(),
-            targets: spec.targets.iter().map(target).collect(),
+            targets: spec.targets.iter().map(ToString::to_string).collect(),
             prompt_template: spec.template.name().to_owned(),
             max_tokens: count(spec.max_tokens),
         }
@@ -158,6 +167,7 @@ impl From<Evaluation> for proto::Evaluation {
             create_time: Some(from_micros(evaluation.create_micros)),
             end_time: evaluation.end_micros.map(from_micros),
             evidence_digest: evaluation.evidence.map(|digest| digest.to_string()).unwrap_or_default(),
+            comparisons: evaluation.comparisons.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -187,6 +197,35 @@ impl From<TargetResult> for proto::TargetResult {
             items: result.items.into_iter().map(Into::into).collect(),
         }
     }
+}
+
+impl From<Comparison> for proto::Comparison {
+    fn from(comparison: Comparison) -> Self {
+        Self {
+            target: count(comparison.target),
+            baseline: count(comparison.baseline),
+            keyword_accuracy: Some(paired_proportion(comparison.keyword_accuracy)),
+            exact_match: Some(paired_proportion(comparison.exact_match)),
+            token_f1: Some(paired_mean(comparison.token_f1)),
+            negative_log_likelihood: Some(paired_mean(comparison.negative_log_likelihood)),
+        }
+    }
+}
+
+fn paired_proportion(pairs: PairedProportion) -> proto::PairedProportion {
+    let PairedProportion { difference, gained, lost, total, p_value } = pairs;
+    proto::PairedProportion {
+        difference,
+        gained: count(gained),
+        lost: count(lost),
+        total: count(total),
+        p_value,
+    }
+}
+
+fn paired_mean(pairs: PairedMean) -> proto::PairedMean {
+    let PairedMean { difference, lower, upper, p_value } = pairs;
+    proto::PairedMean { difference, lower, upper, p_value }
 }
 
 fn proportion(share: Proportion) -> proto::Proportion {

@@ -111,7 +111,7 @@ fn a_specification_reads_back_as_it_was() {
     let spec = proto::EvaluationSpec {
         dataset: "datasets/d".into(),
         model: "baseModels/m".into(),
-        targets: vec![String::new(), "adapters/a".into()],
+        targets: vec![String::new(), "adapters/a".into(), "adapters/a@previous".into()],
         prompt_template: "qa_zh".into(),
         max_tokens: 0,
     };
@@ -127,7 +127,11 @@ fn a_specification_reads_back_as_it_was() {
     };
     assert_eq!(with(|spec| spec.targets.clear()), "spec.targets");
     assert_eq!(with(|spec| spec.targets = vec![String::new(); 9]), "spec.targets");
-    assert_eq!(with(|spec| spec.targets[1] = "datasets/d".into()), "spec.targets[1]");
+    for wrong in ["datasets/d", "datasets/d@previous", "adapters/a@first", "@previous"] {
+        let mut spec = spec.clone();
+        spec.targets[1] = wrong.into();
+        assert_eq!(refused(Spec::try_from(spec)), "spec.targets[1]");
+    }
     assert_eq!(with(|spec| spec.prompt_template = "none".into()), "spec.prompt_template");
     assert_eq!(with(|spec| spec.max_tokens = -1), "spec.max_tokens");
     assert_eq!(with(|spec| spec.dataset.clear()), "spec.dataset");

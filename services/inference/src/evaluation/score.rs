@@ -70,13 +70,15 @@ impl Item {
         }
     }
 
-    fn has_keywords(&self) -> bool {
-        !self.keywords_found.is_empty() || !self.keywords_missing.is_empty()
+    /// Whether all keywords occur; nothing where there are none.
+    pub(super) fn keywords_hit(&self) -> Option<bool> {
+        let any = !self.keywords_found.is_empty() || !self.keywords_missing.is_empty();
+        any.then_some(self.keywords_missing.is_empty())
     }
 }
 
 /// What the mean of these values is worth; takes a while.
-fn resampled(values: &[f64]) -> Bootstrap {
+pub(super) fn resampled(values: &[f64]) -> Bootstrap {
     let random = Random::new(RESAMPLING_SEED, 0);
     Bootstrap::of_mean(values, |position, bound| random.below(position, bound))
 }
@@ -84,8 +86,8 @@ fn resampled(values: &[f64]) -> Bootstrap {
 impl TargetResult {
     /// Puts the rows together; blocks.
     pub(super) fn of(target: String, adapter_digest: Option<Digest>, items: Vec<Item>) -> Self {
-        let asked = items.iter().filter(|item| item.has_keywords());
-        let keyword_hits = asked.clone().filter(|item| item.keywords_missing.is_empty()).count();
+        let keywords: Vec<bool> = items.iter().filter_map(Item::keywords_hit).collect();
+        let keyword_hits = keywords.iter().filter(|&&hit| hit).count();
         let exact_hits = items.iter().filter(|item| item.exact_match).count();
         let loss: f64 = items.iter().map(|item| item.negative_log_likelihood).sum();
         let tokens: u64 = items.iter().map(|item| item.expected_tokens).sum();
@@ -95,7 +97,7 @@ impl TargetResult {
             target,
             adapter_digest,
             rows: items.len(),
-            keyword_accuracy: Proportion::new(keyword_hits, asked.count()),
+            keyword_accuracy: Proportion::new(keyword_hits, keywords.len()),
             exact_match: Proportion::new(exact_hits, items.len()),
             perplexity: mean.min(MAX_MEAN_LOSS).exp(),
             token_f1: Some(resampled(&token_f1).mean()),

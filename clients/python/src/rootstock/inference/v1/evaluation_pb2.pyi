@@ -26,7 +26,7 @@ EVALUATION_STATE_FAILED: EvaluationState
 EVALUATION_STATE_CANCELLED: EvaluationState
 
 class Evaluation(_message.Message):
-    __slots__ = ("name", "spec", "state", "completed_rows", "total_rows", "results", "error", "create_time", "end_time", "evidence_digest")
+    __slots__ = ("name", "spec", "state", "completed_rows", "total_rows", "results", "error", "create_time", "end_time", "evidence_digest", "comparisons")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +37,7 @@ class Evaluation(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    COMPARISONS_FIELD_NUMBER: _ClassVar[int]
     name: str
     spec: EvaluationSpec
     state: EvaluationState
@@ -47,7 +48,8 @@ class Evaluation(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     evidence_digest: str
-    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[EvaluationSpec, _Mapping]] = ..., state: _Optional[_Union[EvaluationState, str]] = ..., completed_rows: _Optional[int] = ..., total_rows: _Optional[int] = ..., results: _Optional[_Iterable[_Union[TargetResult, _Mapping]]] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., evidence_digest: _Optional[str] = ...) -> None: ...
+    comparisons: _containers.RepeatedCompositeFieldContainer[Comparison]
+    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[EvaluationSpec, _Mapping]] = ..., state: _Optional[_Union[EvaluationState, str]] = ..., completed_rows: _Optional[int] = ..., total_rows: _Optional[int] = ..., results: _Optional[_Iterable[_Union[TargetResult, _Mapping]]] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., evidence_digest: _Optional[str] = ..., comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ...) -> None: ...
 
 class EvaluationSpec(_message.Message):
     __slots__ = ("dataset", "model", "targets", "prompt_template", "max_tokens")
@@ -106,6 +108,48 @@ class Mean(_message.Message):
     lower: float
     upper: float
     def __init__(self, value: _Optional[float] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ...) -> None: ...
+
+class Comparison(_message.Message):
+    __slots__ = ("target", "baseline", "keyword_accuracy", "exact_match", "token_f1", "negative_log_likelihood")
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_FIELD_NUMBER: _ClassVar[int]
+    KEYWORD_ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    EXACT_MATCH_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_F1_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_LOG_LIKELIHOOD_FIELD_NUMBER: _ClassVar[int]
+    target: int
+    baseline: int
+    keyword_accuracy: PairedProportion
+    exact_match: PairedProportion
+    token_f1: PairedMean
+    negative_log_likelihood: PairedMean
+    def __init__(self, target: _Optional[int] = ..., baseline: _Optional[int] = ..., keyword_accuracy: _Optional[_Union[PairedProportion, _Mapping]] = ..., exact_match: _Optional[_Union[PairedProportion, _Mapping]] = ..., token_f1: _Optional[_Union[PairedMean, _Mapping]] = ..., negative_log_likelihood: _Optional[_Union[PairedMean, _Mapping]] = ...) -> None: ...
+
+class PairedProportion(_message.Message):
+    __slots__ = ("difference", "gained", "lost", "total", "p_value")
+    DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    GAINED_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    difference: float
+    gained: int
+    lost: int
+    total: int
+    p_value: float
+    def __init__(self, difference: _Optional[float] = ..., gained: _Optional[int] = ..., lost: _Optional[int] = ..., total: _Optional[int] = ..., p_value: _Optional[float] = ...) -> None: ...
+
+class PairedMean(_message.Message):
+    __slots__ = ("difference", "lower", "upper", "p_value")
+    DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    LOWER_FIELD_NUMBER: _ClassVar[int]
+    UPPER_FIELD_NUMBER: _ClassVar[int]
+    P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    difference: float
+    lower: float
+    upper: float
+    p_value: float
+    def __init__(self, difference: _Optional[float] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ..., p_value: _Optional[float] = ...) -> None: ...
 
 class ItemResult(_message.Message):
     __slots__ = ("row", "instruction", "expected", "answer", "keywords_found", "keywords_missing", "exact_match", "negative_log_likelihood", "expected_tokens", "token_f1")
