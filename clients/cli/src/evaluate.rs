@@ -1,4 +1,6 @@
 //! `rootstock evaluate`: base model and adapters answer the rows of a data set, and are scored side by side.
+mod gate;
+
 use clap::Args;
 use futures::StreamExt;
 use rootstock_artifacts::Kind;
@@ -31,6 +33,8 @@ pub struct EvaluateArgs {
     /// Most tokens per answer
     #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true)]
     max_tokens: i32,
+    #[command(flatten)]
+    gate: gate::GateArgs,
     /// Print one JSON object, with the evidence of every row
     #[arg(long)]
     json: bool,
@@ -78,10 +82,13 @@ fn interrupted(name: String) -> CliError {
 }
 
 fn spec(args: &EvaluateArgs) -> Result<EvaluationSpec, CliError> {
+    let targets = args.targets.iter().map(|name| target(name)).collect::<Result<Vec<_>, _>>()?;
     Ok(EvaluationSpec {
         dataset: names::artifact(Kind::Dataset, &args.dataset)?,
         model: names::artifact(Kind::BaseModel, &args.model)?,
-        targets: args.targets.iter().map(|name| target(name)).collect::<Result<_, _>>()?,
+        gate: args.gate.gate(&targets)?,
+        publish: args.gate.publish()?,
+        targets,
         prompt_template: args.prompt_template.clone(),
         max_tokens: limits::max_tokens(args.max_tokens)?,
     })
@@ -113,13 +120,18 @@ fn unsigned(number: i32) -> u64 {
 
 fn report(context: &Context, ended: Evaluation, json: bool) -> Result<(), CliError> {
     let (name, evidence_digest) = (ended.name.clone(), ended.evidence_digest.clone());
-    let report = Report::from(ended);
+    let ended = Ended { name, evidence_digest, report: Report::from(ended) };
     if json {
-        return context.json(&Ended { name, evidence_digest, report });
+        context.json(&ended)?;
+    } else {
+        ended.report.print(context)?;
+        context.note(format!("the answers are in {}", ended.evidence_digest));
     }
-    report.print(context)?;
-    context.note(format!("the answers are in {evidence_digest}"));
-    Ok(())
+    match ended.report.gate {
+        Some(gate) if !gate.holds() => Err(CliError::Ended { name: ended.name, how: gate.told() }),
+        Some(gate) if !json => context.line(format!("\n{}", gate.told())),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod evaluation;
+mod gate;
 mod generation;
 
 pub(crate) use adapter::{ListAdapters, Publish, Rollback};

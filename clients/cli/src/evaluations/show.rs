@@ -27,5 +27,6 @@ pub(crate) async fn run(args: EvaluationArgs, context: &Context) -> Result<(), C
         return Ok(());
     }
     context.line("")?;
-    report.print(context)
+    report.print(context)?;
+    report.gate.map_or(Ok(()), |gate| context.line(format!("\n{}", gate.told())))
 }

@@ -29,7 +29,7 @@ const MAX_REQUEST_ID_CHARS: usize = 64;
 const MESSAGE_MARGIN: usize = 64 << 10;
 
 /// CreateEvaluationRequest.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Create {
     pub(crate) id: Option<Id>,
     pub(crate) spec: Spec,
@@ -76,12 +76,20 @@ impl TryFrom<proto::EvaluationSpec> for Spec {
             Ok(tokens) => tokens,
             Err(_) => return Err(Error::invalid("spec.max_tokens", "must not be negative")),
         };
+        let targets = targets.collect::<Result<Vec<_>, Error>>()?;
+        let gate = spec.gate.map(|gate| super::gate::gate(&gate, targets.len())).transpose()?;
+        let publish = match spec.publish.as_str() {
+            "" => None,
+            alias => Some(super::gate::publish(alias, gate.as_ref(), &targets)?),
+        };
         Ok(Self {
             dataset: reference("spec.dataset", Kind::Dataset, &spec.dataset)?,
             model: reference("spec.model", Kind::BaseModel, &spec.model)?,
-            targets: targets.collect::<Result<_, Error>>()?,
+            targets,
             template,
             max_tokens,
+            gate,
+            publish,
         })
     }
 }
@@ -103,6 +111,8 @@ impl From<&Spec> for proto::EvaluationSpec {
             targets: spec.targets.iter().map(ToString::to_string).collect(),
             prompt_template: spec.template.name().to_owned(),
             max_tokens: count(spec.max_tokens),
+            gate: spec.gate.as_ref().map(Into::into),
+            publish: spec.publish.as_ref().map(ToString::to_string).unwrap_or_default(),
         }
     }
 }
@@ -168,6 +178,7 @@ impl From<Evaluation> for proto::Evaluation {
             end_time: evaluation.end_micros.map(from_micros),
             evidence_digest: evaluation.evidence.map(|digest| digest.to_string()).unwrap_or_default(),
             comparisons: evaluation.comparisons.into_iter().map(Into::into).collect(),
+            gate: evaluation.gate.map(Into::into),
         }
     }
 }

@@ -15,7 +15,7 @@ fn generate(params: proto::SamplingParams) -> proto::GenerateRequest {
 }
 
 #[track_caller]
-fn refused<T: std::fmt::Debug>(parsed: Result<T, Error>) -> String {
+pub(super) fn refused<T: std::fmt::Debug>(parsed: Result<T, Error>) -> String {
     match parsed.unwrap_err() {
         Error::Invalid { field, .. } => field,
         other => panic!("{other}"),
@@ -113,7 +113,7 @@ fn a_specification_reads_back_as_it_was() {
         model: "baseModels/m".into(),
         targets: vec![String::new(), "adapters/a".into(), "adapters/a@previous".into()],
         prompt_template: "qa_zh".into(),
-        max_tokens: 0,
+        ..proto::EvaluationSpec::default()
     };
     let parsed = Spec::try_from(spec.clone()).unwrap();
     assert_eq!(
@@ -183,6 +183,7 @@ fn an_answer_longer_than_any_context_is_refused_at_creation_and_readable_where_i
         targets: vec![String::new()],
         prompt_template: "qa_en".into(),
         max_tokens: 1_000_000_000,
+        ..proto::EvaluationSpec::default()
     };
     Spec::try_from(spec.clone()).unwrap();
     let create = proto::CreateEvaluationRequest { spec: Some(spec), ..Default::default() };

@@ -1,6 +1,8 @@
 //! How two targets of an evaluation compare, row by row: both answered the same questions, so that hard rows and easy ones
 //! count for both alike and a smaller difference says more.
 
+use std::iter;
+
 use rootstock_text::metrics::mcnemar_exact;
 use serde::{Deserialize, Serialize};
 
@@ -41,18 +43,24 @@ pub(crate) struct PairedMean {
     pub(crate) p_value: f64,
 }
 
-/// The pairs that are compared: each target with the first, and with the one before it.
-pub(super) fn pairs(targets: usize) -> Vec<(usize, usize)> {
+/// Compares each target with the first and with the one before it, and one more pair if it isn't among those; blocks.
+pub(super) fn compare(results: &[TargetResult], also: Option<(usize, usize)>) -> Vec<Comparison> {
+    let mut pairs = pairs(results.len());
+    let also = also.filter(|pair| !pairs.contains(pair));
+    pairs.extend(also);
+    pairs.into_iter().map(|pair| Comparison::of(results, pair)).collect()
+}
+
+fn pairs(targets: usize) -> Vec<(usize, usize)> {
     let with_both = |target: usize| {
         let before = (target > 1).then(|| (target, target - 1));
-        [(target, 0)].into_iter().chain(before)
+        iter::once((target, 0)).chain(before)
     };
     (1..targets).flat_map(with_both).collect()
 }
 
 impl Comparison {
-    /// Compares two targets; blocks.
-    pub(super) fn of(results: &[TargetResult], (target, baseline): (usize, usize)) -> Self {
+    fn of(results: &[TargetResult], (target, baseline): (usize, usize)) -> Self {
         let pairs = Pairs { target: &results[target].items, baseline: &results[baseline].items };
         Self {
             target,
@@ -108,14 +116,14 @@ impl Pairs<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use rootstock_model::LossSum;
     use rootstock_text::Row;
 
     use super::{super::rows::Question, *};
 
     /// Answers to questions whose answer is always "yes", every second one with that keyword.
-    fn answers(of: impl Fn(usize) -> &'static str, loss: f64) -> TargetResult {
+    pub(in super::super) fn answers(of: impl Fn(usize) -> &'static str, loss: f64) -> TargetResult {
         let judge = |index: usize| {
             let row = Row { instruction: "q".into(), input: String::new(), output: "yes".into() };
             let keywords = if index.is_multiple_of(2) { vec!["yes".to_owned()] } else { Vec::new() };
@@ -130,6 +138,11 @@ mod tests {
         assert_eq!(pairs(1), []);
         assert_eq!(pairs(2), [(1, 0)]);
         assert_eq!(pairs(4), [(1, 0), (2, 0), (2, 1), (3, 0), (3, 2)]);
+        let results = [answers(|_| "yes", 1.0), answers(|_| "no", 1.0)];
+        let compared =
+            |also| compare(&results, also).iter().map(|of| (of.target, of.baseline)).collect::<Vec<_>>();
+        assert_eq!(compared(Some((0, 1))), [(1, 0), (0, 1)]);
+        assert_eq!(compared(Some((1, 0))), [(1, 0)]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rootstock_artifacts::Digest;
 use rootstock_runtime::Shutdown;
 use serde::Serialize;
 
-use super::{Comparison, Evaluation, Evaluations, TargetResult, compare::pairs, item::Target};
+use super::{Comparison, Evaluation, Evaluations, Gate, TargetResult, compare::compare, item::Target};
 use crate::{adapters::Binding, error::Error, store::EvidenceDraft};
 
 /// Rows of an evaluation under way at once: as many as share a step of the engine, and some whose texts are being prepared.
@@ -77,9 +77,14 @@ impl Evaluations {
             tracing::info!(name = evaluation.name(), "evaluation cancelled");
             return;
         };
+        // Held while a gate publishes as well: a cancel comes before that, or too late.
         let _changing = self.changing.lock().await;
         let ended = match outcome {
-            Ok(found) => self.book.succeed(&evaluation.id, &found).await,
+            Ok(_) if cancelled.is_cancelled() => return,
+            Ok(found) => {
+                let gate = self.release(&evaluation, &found).await;
+                self.book.succeed(&evaluation.id, &found, gate.as_ref()).await
+            }
             // It begins again after the restart.
             Err(Error::ShuttingDown) => return,
             Err(error) => self.book.fail(&evaluation.id, &error.to_string()).await,
@@ -135,12 +140,12 @@ impl Evaluations {
             let items = self.judge_all(evaluation, target, judged.len() * questions.len()).await?;
             judged.push((name.to_string(), *digest, items));
         }
+        let gated = evaluation.spec.gate.as_ref().and_then(Gate::pair);
         let summarise = move || {
             let targets = judged.into_iter();
             let results: Vec<TargetResult> =
                 targets.map(|(name, digest, items)| TargetResult::of(name, digest, items)).collect();
-            let pairs = pairs(results.len()).into_iter();
-            let comparisons: Vec<Comparison> = pairs.map(|pair| Comparison::of(&results, pair)).collect();
+            let comparisons = compare(&results, gated);
             (results, comparisons)
         };
         let (results, comparisons) = self.tasks.spawn_blocking("inference-statistics", summarise).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::DType;
 use futures::{StreamExt, TryStreamExt};
-use rootstock_artifacts::AliasName;
+use rootstock_artifacts::Kind;
 use rootstock_runtime::ErrorReason;
 use rootstock_text::{Row, Supervised, encode_row};
 
@@ -15,23 +15,25 @@ use crate::{
     tests::{World, eventually, request, tokenizer},
 };
 
-const ROWS: &str = r#"{"instruction":"what jumps?","output":"the fox","keywords":["fox"]}
+pub(super) const ROWS: &str = r#"{"instruction":"what jumps?","output":"the fox","keywords":["fox"]}
 {"instruction":"over what?","input":"the fox","output":"the dog","keywords":["lazy","dog"]}
 {"instruction":"什么是模型?","output":"模型"}
 "#;
 
-fn put_rows(world: &World, rows: &str) -> Digest {
+pub(super) fn put_rows(world: &World, rows: &str) -> Digest {
     let files = BTreeMap::from([("rows.jsonl".to_owned(), rows.as_bytes().to_vec())]);
     world.store.put(Kind::Dataset, files, None, "")
 }
 
-fn spec(dataset: Digest, targets: &[&str]) -> Spec {
+pub(super) fn spec(dataset: Digest, targets: &[&str]) -> Spec {
     Spec {
         dataset: ArtifactName::Digest(dataset),
         model: "baseModels/base".parse().unwrap(),
         targets: targets.iter().map(|target| target_name("targets", target).unwrap()).collect(),
         template: PromptTemplate::QaEn,
         max_tokens: 6,
+        gate: None,
+        publish: None,
     }
 }
 
@@ -40,11 +42,11 @@ fn long(dataset: Digest) -> Spec {
     Spec { max_tokens: 40, ..spec(dataset, &[""]) }
 }
 
-fn alias(name: &str) -> AliasName {
+pub(super) fn alias(name: &str) -> AliasName {
     name.parse().unwrap()
 }
 
-async fn ended(world: &World, id: &Id) -> Evaluation {
+pub(super) async fn ended(world: &World, id: &Id) -> Evaluation {
     let states = world.core.evaluations.watch(id).await.unwrap().into_stream();
     let states: Vec<Evaluation> = states.try_collect().await.unwrap();
     let rows: Vec<usize> = states.iter().map(|state| state.completed_rows).collect();
@@ -53,7 +55,7 @@ async fn ended(world: &World, id: &Id) -> Evaluation {
     states.last().unwrap().clone()
 }
 
-async fn with_base() -> (World, Digest) {
+pub(super) async fn with_base() -> (World, Digest) {
     let world = World::start(Config { max_queued_evaluations: 3, ..Config::default() }).await;
     let base = world.store.put_model("base", 1);
     (world, base)
@@ -264,7 +266,7 @@ async fn one_that_takes_the_server_down_again_and_again_is_given_up_and_an_order
     let path = directory.path().join("book.db");
     let id: Id = "poison".parse().unwrap();
     let digest = Digest::of(b"any");
-    let pinned = Pinned { dataset: digest, model: digest, adapters: vec![None] };
+    let pinned = Pinned { dataset: digest, model: digest, adapters: vec![None], publish_generation: None };
     let book = Book::open(&path, 3).await.unwrap();
     let new =
         NewEvaluation { id: id.clone(), request_id: None, spec: spec(digest, &[""]), pinned, total_rows: 1 };

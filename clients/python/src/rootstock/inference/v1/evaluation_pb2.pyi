@@ -18,15 +18,28 @@ class EvaluationState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVALUATION_STATE_SUCCEEDED: _ClassVar[EvaluationState]
     EVALUATION_STATE_FAILED: _ClassVar[EvaluationState]
     EVALUATION_STATE_CANCELLED: _ClassVar[EvaluationState]
+
+class EvaluationMetric(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVALUATION_METRIC_UNSPECIFIED: _ClassVar[EvaluationMetric]
+    EVALUATION_METRIC_KEYWORD_ACCURACY: _ClassVar[EvaluationMetric]
+    EVALUATION_METRIC_EXACT_MATCH: _ClassVar[EvaluationMetric]
+    EVALUATION_METRIC_TOKEN_F1: _ClassVar[EvaluationMetric]
+    EVALUATION_METRIC_PERPLEXITY: _ClassVar[EvaluationMetric]
 EVALUATION_STATE_UNSPECIFIED: EvaluationState
 EVALUATION_STATE_QUEUED: EvaluationState
 EVALUATION_STATE_RUNNING: EvaluationState
 EVALUATION_STATE_SUCCEEDED: EvaluationState
 EVALUATION_STATE_FAILED: EvaluationState
 EVALUATION_STATE_CANCELLED: EvaluationState
+EVALUATION_METRIC_UNSPECIFIED: EvaluationMetric
+EVALUATION_METRIC_KEYWORD_ACCURACY: EvaluationMetric
+EVALUATION_METRIC_EXACT_MATCH: EvaluationMetric
+EVALUATION_METRIC_TOKEN_F1: EvaluationMetric
+EVALUATION_METRIC_PERPLEXITY: EvaluationMetric
 
 class Evaluation(_message.Message):
-    __slots__ = ("name", "spec", "state", "completed_rows", "total_rows", "results", "error", "create_time", "end_time", "evidence_digest", "comparisons")
+    __slots__ = ("name", "spec", "state", "completed_rows", "total_rows", "results", "error", "create_time", "end_time", "evidence_digest", "comparisons", "gate")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +51,7 @@ class Evaluation(_message.Message):
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     COMPARISONS_FIELD_NUMBER: _ClassVar[int]
+    GATE_FIELD_NUMBER: _ClassVar[int]
     name: str
     spec: EvaluationSpec
     state: EvaluationState
@@ -49,21 +63,54 @@ class Evaluation(_message.Message):
     end_time: _timestamp_pb2.Timestamp
     evidence_digest: str
     comparisons: _containers.RepeatedCompositeFieldContainer[Comparison]
-    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[EvaluationSpec, _Mapping]] = ..., state: _Optional[_Union[EvaluationState, str]] = ..., completed_rows: _Optional[int] = ..., total_rows: _Optional[int] = ..., results: _Optional[_Iterable[_Union[TargetResult, _Mapping]]] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., evidence_digest: _Optional[str] = ..., comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ...) -> None: ...
+    gate: GateResult
+    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[EvaluationSpec, _Mapping]] = ..., state: _Optional[_Union[EvaluationState, str]] = ..., completed_rows: _Optional[int] = ..., total_rows: _Optional[int] = ..., results: _Optional[_Iterable[_Union[TargetResult, _Mapping]]] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., evidence_digest: _Optional[str] = ..., comparisons: _Optional[_Iterable[_Union[Comparison, _Mapping]]] = ..., gate: _Optional[_Union[GateResult, _Mapping]] = ...) -> None: ...
 
 class EvaluationSpec(_message.Message):
-    __slots__ = ("dataset", "model", "targets", "prompt_template", "max_tokens")
+    __slots__ = ("dataset", "model", "targets", "prompt_template", "max_tokens", "gate", "publish")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
     PROMPT_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    PUBLISH_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     model: str
     targets: _containers.RepeatedScalarFieldContainer[str]
     prompt_template: str
     max_tokens: int
-    def __init__(self, dataset: _Optional[str] = ..., model: _Optional[str] = ..., targets: _Optional[_Iterable[str]] = ..., prompt_template: _Optional[str] = ..., max_tokens: _Optional[int] = ...) -> None: ...
+    gate: EvaluationGate
+    publish: str
+    def __init__(self, dataset: _Optional[str] = ..., model: _Optional[str] = ..., targets: _Optional[_Iterable[str]] = ..., prompt_template: _Optional[str] = ..., max_tokens: _Optional[int] = ..., gate: _Optional[_Union[EvaluationGate, _Mapping]] = ..., publish: _Optional[str] = ...) -> None: ...
+
+class EvaluationGate(_message.Message):
+    __slots__ = ("metric", "candidate", "threshold", "baseline", "min_improvement", "max_p_value")
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_FIELD_NUMBER: _ClassVar[int]
+    MIN_IMPROVEMENT_FIELD_NUMBER: _ClassVar[int]
+    MAX_P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    metric: EvaluationMetric
+    candidate: int
+    threshold: float
+    baseline: int
+    min_improvement: float
+    max_p_value: float
+    def __init__(self, metric: _Optional[_Union[EvaluationMetric, str]] = ..., candidate: _Optional[int] = ..., threshold: _Optional[float] = ..., baseline: _Optional[int] = ..., min_improvement: _Optional[float] = ..., max_p_value: _Optional[float] = ...) -> None: ...
+
+class GateResult(_message.Message):
+    __slots__ = ("passed", "reason", "published_generation", "publish_error")
+    PASSED_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_GENERATION_FIELD_NUMBER: _ClassVar[int]
+    PUBLISH_ERROR_FIELD_NUMBER: _ClassVar[int]
+    passed: bool
+    reason: str
+    published_generation: int
+    publish_error: str
+    def __init__(self, passed: bool = ..., reason: _Optional[str] = ..., published_generation: _Optional[int] = ..., publish_error: _Optional[str] = ...) -> None: ...
 
 class TargetResult(_message.Message):
     __slots__ = ("target", "adapter_digest", "rows", "keyword_accuracy", "exact_match", "perplexity", "items", "token_f1")
