@@ -16,6 +16,7 @@ fn request(targets: &[&str]) -> CreateEvaluationRequest {
             targets: targets.iter().map(|target| (*target).to_owned()).collect(),
             prompt_template: "qa_en".into(),
             max_tokens: 8,
+            ..EvaluationSpec::default()
         }),
         ..CreateEvaluationRequest::default()
     }
@@ -47,6 +48,10 @@ async fn base_and_adapter_are_compared_in_one_evaluation() {
         assert_eq!(result.items.len(), 20);
         assert!(result.items[3].instruction.contains("colour 3"));
     }
+    let [compared] = &ended.comparisons[..] else { panic!("{:?}", ended.comparisons) };
+    assert_eq!((compared.target, compared.baseline), (1, 0));
+    let loss = compared.negative_log_likelihood.unwrap();
+    assert!(loss.upper < 0.0 && loss.p_value < 0.05, "training lowers the loss of every row: {loss:?}");
     let evidence = clients.checkpoint().get_artifact(&ended.evidence_digest).await.unwrap();
     assert_eq!(evidence.blobs[0].path, "evaluation.json");
     assert!(evaluations.list_evaluations().await.unwrap().iter().any(|listed| listed.name == created.name));
@@ -60,4 +65,24 @@ async fn base_and_adapter_are_compared_in_one_evaluation() {
     assert_eq!(told["results"][1]["perplexity"].as_f64(), Some(adapter.perplexity), "the same again");
     let table = rootstock(ROOTSTOCK, server.endpoint(), &[&verb[..], &targets].concat()).await.ok();
     assert!(table.contains("adapters/colours") && table.contains("base"), "{table}");
+    assert!(table.contains("AGAINST"), "{table}");
+    assert_eq!(told["comparisons"][0]["baseline"], "base");
+
+    let gate = ["--gate", "perplexity", "--baseline", "base", "--max-p-value", "0.05", "--publish", "better"];
+    let passed = [&verb[..], &targets, &gate, &["--json"]].concat();
+    let passed = rootstock(ROOTSTOCK, server.endpoint(), &passed).await.json();
+    assert_eq!(
+        (&passed["gate"]["passed"], &passed["gate"]["published_generation"]),
+        (&true.into(), &1.into())
+    );
+    let published = clients.adapters().list_adapters().await.unwrap();
+    assert!(published.iter().any(|adapter| adapter.name == "adapters/better" && adapter.digest == digest));
+    let gate = ["--gate", "perplexity", "--threshold", "1", "--publish", "better"];
+    let failed = [&verb[..], &targets, &gate].concat();
+    let failed = rootstock(ROOTSTOCK, server.endpoint(), &failed).await;
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(failed.stdout.contains("PERPLEXITY"), "the scores are told all the same");
+    assert!(failed.stderr.contains("did not pass the gate: perplexity of adapters/colours"), "{failed:?}");
+    let generations = clients.checkpoint().get_alias("adapters/better").await.unwrap().generation;
+    assert_eq!(generations, 1, "a failed gate publishes nothing");
 }

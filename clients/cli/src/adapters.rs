@@ -10,6 +10,7 @@ mod versions;
 
 use clap::Subcommand;
 
+use crate::list::ListArgs;
 use crate::{CliError, Context};
 pub use import::import_adapter;
 
@@ -25,7 +26,7 @@ pub enum Command {
     /// Write a version as a PEFT directory
     Export(export::ExportArgs),
     /// List the adapters that are published
-    List(list::ListArgs),
+    List(ListArgs),
     /// List the versions of an adapter, newest first
     Versions(versions::VersionsArgs),
 }

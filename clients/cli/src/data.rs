@@ -4,6 +4,7 @@ mod list;
 
 use clap::Subcommand;
 
+use crate::list::ListArgs;
 use crate::{CliError, Context};
 
 /// What to do with data sets.
@@ -12,7 +13,7 @@ pub enum Command {
     /// Import text (.txt), rows of instruction, input and output, or documents (.jsonl, .json)
     Import(import::ImportArgs),
     /// List the data sets
-    List(list::ListArgs),
+    List(ListArgs),
 }
 
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), CliError> {

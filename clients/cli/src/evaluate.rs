@@ -1,4 +1,6 @@
 //! `rootstock evaluate`: base model and adapters answer the rows of a data set, and are scored side by side.
+mod gate;
+
 use clap::Args;
 use futures::StreamExt;
 use rootstock_artifacts::Kind;
@@ -7,7 +9,8 @@ use rootstock_client::proto::inference::v1::{
 };
 use serde::Serialize;
 
-use crate::evaluations::scores::{BASE, Scores};
+use crate::evaluations::report::Report;
+use crate::evaluations::scores::BASE;
 use crate::progress::Meter;
 use crate::{CliError, Context, adapters, limits, names};
 
@@ -20,7 +23,8 @@ pub struct EvaluateArgs {
     /// The base model
     #[arg(long, value_name = "M")]
     model: String,
-    /// What to compare, separated by commas: `base` for the base model itself, names or versions of adapters
+    /// What to compare, separated by commas: `base` for the base model itself, names or versions of adapters, NAME@previous
+    /// for what `adapters rollback` would publish
     #[arg(long, value_name = "T,..", value_delimiter = ',', default_value = BASE)]
     targets: Vec<String>,
     /// How a row becomes a prompt: qa_zh, qa_en, alpaca or chat
@@ -29,17 +33,23 @@ pub struct EvaluateArgs {
     /// Most tokens per answer
     #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true)]
     max_tokens: i32,
+    #[command(flatten)]
+    gate: gate::GateArgs,
     /// Print one JSON object, with the evidence of every row
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Serialize)]
-struct Report {
+struct Ended {
     name: String,
     evidence_digest: String,
-    results: Vec<Scores>,
+    #[serde(flatten)]
+    report: Report,
 }
+
+/// What follows an adapter's name where the version before the present one is meant.
+const PREVIOUS: &str = "@previous";
 
 pub(crate) async fn run(args: EvaluateArgs, context: &Context) -> Result<(), CliError> {
     let evaluations = context.clients().evaluation();
@@ -72,17 +82,24 @@ fn interrupted(name: String) -> CliError {
 }
 
 fn spec(args: &EvaluateArgs) -> Result<EvaluationSpec, CliError> {
-    let target = |name: &String| match name.as_str() {
-        BASE | "" => Ok(String::new()),
-        name => names::artifact(Kind::Adapter, name),
-    };
+    let targets = args.targets.iter().map(|name| target(name)).collect::<Result<Vec<_>, _>>()?;
     Ok(EvaluationSpec {
         dataset: names::artifact(Kind::Dataset, &args.dataset)?,
         model: names::artifact(Kind::BaseModel, &args.model)?,
-        targets: args.targets.iter().map(target).collect::<Result<_, _>>()?,
+        gate: args.gate.gate(&targets)?,
+        publish: args.gate.publish()?,
+        targets,
         prompt_template: args.prompt_template.clone(),
         max_tokens: limits::max_tokens(args.max_tokens)?,
     })
+}
+
+fn target(name: &str) -> Result<String, CliError> {
+    match name.strip_suffix(PREVIOUS) {
+        Some(adapter) => Ok(names::alias(Kind::Adapter, adapter)? + PREVIOUS),
+        None if matches!(name, BASE | "") => Ok(String::new()),
+        None => names::artifact(Kind::Adapter, name),
+    }
 }
 
 async fn watch(context: &Context, created: Evaluation) -> Result<Evaluation, CliError> {
@@ -102,11 +119,31 @@ fn unsigned(number: i32) -> u64 {
 }
 
 fn report(context: &Context, ended: Evaluation, json: bool) -> Result<(), CliError> {
-    let results: Vec<Scores> = ended.results.into_iter().map(Scores::from).collect();
+    let (name, evidence_digest) = (ended.name.clone(), ended.evidence_digest.clone());
+    let ended = Ended { name, evidence_digest, report: Report::from(ended) };
     if json {
-        return context.json(&Report { name: ended.name, evidence_digest: ended.evidence_digest, results });
+        context.json(&ended)?;
+    } else {
+        ended.report.print(context)?;
+        context.note(format!("the answers are in {}", ended.evidence_digest));
     }
-    context.list(&results, false)?;
-    context.note(format!("the answers are in {}", ended.evidence_digest));
-    Ok(())
+    match ended.report.gate {
+        Some(gate) if !gate.holds() => Err(CliError::Ended { name: ended.name, how: gate.told() }),
+        Some(gate) if !json => context.line(format!("\n{}", gate.told())),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_the_base_an_adapter_or_what_an_adapter_was() {
+        let named = |name: &str| target(name).unwrap();
+        assert_eq!((named("base"), named("")), (String::new(), String::new()));
+        assert_eq!((named("a").as_str(), named("adapters/a").as_str()), ("adapters/a", "adapters/a"));
+        assert_eq!(named("a@previous"), "adapters/a@previous");
+        assert!(target("a@first").is_err() && target("datasets/a@previous").is_err());
+    }
 }

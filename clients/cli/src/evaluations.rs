@@ -1,19 +1,22 @@
 //! `rootstock evaluations`: what `rootstock evaluate` began, in the server.
 mod cancel;
+mod compared;
 mod list;
+pub(crate) mod report;
 mod row;
 pub(crate) mod scores;
 mod show;
 
 use clap::{Args, Subcommand};
 
+use crate::list::ListArgs;
 use crate::{CliError, Context};
 
 /// What to do with evaluations.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List the evaluations, newest first
-    List(list::ListArgs),
+    List(ListArgs),
     /// Show one evaluation, with its scores when it has ended
     Show(EvaluationArgs),
     /// Stop an evaluation

@@ -9,13 +9,14 @@ mod watch;
 
 use clap::{Args, Subcommand};
 
+use crate::list::ListArgs;
 use crate::{CliError, Context};
 
 /// What to do with training jobs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List the jobs, newest first
-    List(list::ListArgs),
+    List(ListArgs),
     /// Show one job
     Show(JobArgs),
     /// Watch a job to its end; Ctrl-C ends the watching, not the job

@@ -17,6 +17,7 @@ mod follow;
 mod generate;
 mod jobs;
 mod limits;
+mod list;
 mod models;
 mod names;
 mod nearest;

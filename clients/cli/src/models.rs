@@ -5,6 +5,7 @@ mod list;
 
 use clap::Subcommand;
 
+use crate::list::ListArgs;
 use crate::{CliError, Context};
 pub use import::{ImportedModel, import_model};
 
@@ -14,7 +15,7 @@ pub enum Command {
     /// Import a Hugging Face Llama directory: config.json, safetensors, tokenizer files
     Import(import::ImportArgs),
     /// List the base models
-    List(list::ListArgs),
+    List(ListArgs),
     /// Write a base model as a Hugging Face directory
     Export(export::ExportArgs),
 }

@@ -5,6 +5,7 @@ mod train;
 
 use clap::Subcommand;
 
+use crate::list::ListArgs;
 use crate::{CliError, Context};
 
 /// What to do with tokenizers.
@@ -13,7 +14,7 @@ pub enum Command {
     /// Train a byte-level BPE tokenizer on a data set
     Train(train::TrainArgs),
     /// List the tokenizers
-    List(list::ListArgs),
+    List(ListArgs),
 }
 
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), CliError> {

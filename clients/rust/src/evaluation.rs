@@ -20,8 +20,8 @@ impl EvaluationClient {
     /// Creates an evaluation. An empty `request_id` is filled in, so that a lost answer doesn't create it twice.
     ///
     /// # Errors
-    /// INVALID_FIELD, NOT_FOUND, ALREADY_EXISTS, BASE_MISMATCH, INVALID_ROW, OVERLOADED, DEPENDENCY_UNAVAILABLE, or the
-    /// connection's.
+    /// INVALID_FIELD, NOT_FOUND, ALREADY_EXISTS, NO_PREVIOUS_VERSION, BASE_MISMATCH, INVALID_ROW, OVERLOADED,
+    /// DEPENDENCY_UNAVAILABLE, or the connection's.
     pub async fn create_evaluation(
         &self,
         mut request: CreateEvaluationRequest,

@@ -607,9 +607,16 @@ pub struct Evaluation {
     /// Digest of the artifact with the per-item evidence, once it has succeeded.
     #[prost(string, tag = "10")]
     pub evidence_digest: ::prost::alloc::string::String,
+    /// Once it has succeeded: each target against the first, then against the one before it, and the gate's candidate against
+    /// its baseline.
+    #[prost(message, repeated, tag = "11")]
+    pub comparisons: ::prost::alloc::vec::Vec<Comparison>,
+    /// What the gate of the specification said, once it has succeeded.
+    #[prost(message, optional, tag = "12")]
+    pub gate: ::core::option::Option<GateResult>,
 }
 /// What to evaluate.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EvaluationSpec {
     /// Rows of instruction, input, output and keywords: alias or digest of a data set. At most 10000 rows.
     #[prost(string, tag = "1")]
@@ -617,7 +624,8 @@ pub struct EvaluationSpec {
     /// The base model: alias or digest.
     #[prost(string, tag = "2")]
     pub model: ::prost::alloc::string::String,
-    /// Adapters to compare: `adapters/{id}`, a version, or "" for the base model itself. At most 8.
+    /// Adapters to compare: `adapters/{id}`, a version, `adapters/{id}@previous` for what RollbackAdapter would publish, or ""
+    /// for the base model itself. What a name stands for is settled at creation. At most 8.
     #[prost(string, repeated, tag = "3")]
     pub targets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// `qa_zh`, `qa_en`, `alpaca`, or `chat`.
@@ -626,6 +634,52 @@ pub struct EvaluationSpec {
     /// Most tokens per answer, at most 1048576; 0 means 64.
     #[prost(int32, tag = "5")]
     pub max_tokens: i32,
+    /// What one of the targets must show; unset judges none.
+    #[prost(message, optional, tag = "6")]
+    pub gate: ::core::option::Option<EvaluationGate>,
+    /// `adapters/{id}`: publish the gate's candidate under this alias if the gate passes, unless the alias has moved since the
+    /// creation. Needs a gate whose candidate is an adapter.
+    #[prost(string, tag = "7")]
+    pub publish: ::prost::alloc::string::String,
+}
+/// What a target must show: a value, an improvement over another target, or both.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct EvaluationGate {
+    /// What is looked at.
+    #[prost(enumeration = "EvaluationMetric", tag = "1")]
+    pub metric: i32,
+    /// Place in `targets`, from 0, of the target to judge.
+    #[prost(int32, tag = "2")]
+    pub candidate: i32,
+    /// The value to reach: at least this, in \[0, 1\]; for the perplexity at most this, from 1 on.
+    #[prost(double, optional, tag = "3")]
+    pub threshold: ::core::option::Option<f64>,
+    /// Place in `targets`, from 0, of the target to do better than.
+    #[prost(int32, optional, tag = "4")]
+    pub baseline: ::core::option::Option<i32>,
+    /// By how much better than the baseline, from 0 on and for all but the perplexity up to 1; unset is 0. Needs a baseline.
+    #[prost(double, optional, tag = "5")]
+    pub min_improvement: ::core::option::Option<f64>,
+    /// Largest p-value of the comparison with the baseline, in (0, 1\]: an improvement that may be chance doesn't pass. For the
+    /// perplexity that of the negative log-likelihood. Needs a baseline.
+    #[prost(double, optional, tag = "6")]
+    pub max_p_value: ::core::option::Option<f64>,
+}
+/// What a gate said.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GateResult {
+    /// Whether the candidate shows all that was asked for.
+    #[prost(bool, tag = "1")]
+    pub passed: bool,
+    /// The figures: all of them if it passed, else those that fell short.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// The generation of the alias that the candidate was published as; 0 if it wasn't.
+    #[prost(int64, tag = "3")]
+    pub published_generation: i64,
+    /// Why nothing was published although the gate passed; empty if something was, or nothing was to be.
+    #[prost(string, tag = "4")]
+    pub publish_error: ::prost::alloc::string::String,
 }
 /// How one target did.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -651,6 +705,9 @@ pub struct TargetResult {
     /// The rows, in order.
     #[prost(message, repeated, tag = "7")]
     pub items: ::prost::alloc::vec::Vec<ItemResult>,
+    /// Mean over the rows of ItemResult.token_f1. Unset in an evaluation from before it was computed.
+    #[prost(message, optional, tag = "8")]
+    pub token_f1: ::core::option::Option<Mean>,
 }
 /// A share with its 95% Wilson interval.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -670,6 +727,76 @@ pub struct Proportion {
     /// Rows counted.
     #[prost(int32, tag = "5")]
     pub total: i32,
+}
+/// A mean over rows with its 95% interval, by the percentiles of 2000 seeded bootstrap resamples.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Mean {
+    /// The mean.
+    #[prost(double, tag = "1")]
+    pub value: f64,
+    /// Lower end of the interval.
+    #[prost(double, tag = "2")]
+    pub lower: f64,
+    /// Upper end of the interval.
+    #[prost(double, tag = "3")]
+    pub upper: f64,
+}
+/// How a target did against another one, row by row: both answered the same rows.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Comparison {
+    /// Place in `targets`, from 0.
+    #[prost(int32, tag = "1")]
+    pub target: i32,
+    /// Place in `targets`, from 0, of what it is held against.
+    #[prost(int32, tag = "2")]
+    pub baseline: i32,
+    /// Over the rows with keywords.
+    #[prost(message, optional, tag = "3")]
+    pub keyword_accuracy: ::core::option::Option<PairedProportion>,
+    /// Over all rows.
+    #[prost(message, optional, tag = "4")]
+    pub exact_match: ::core::option::Option<PairedProportion>,
+    /// Over all rows.
+    #[prost(message, optional, tag = "5")]
+    pub token_f1: ::core::option::Option<PairedMean>,
+    /// Over all rows, of ItemResult.negative_log_likelihood; less is better.
+    #[prost(message, optional, tag = "6")]
+    pub negative_log_likelihood: ::core::option::Option<PairedMean>,
+}
+/// Hits of two targets on the same rows.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct PairedProportion {
+    /// Share of the target less that of the baseline.
+    #[prost(double, tag = "1")]
+    pub difference: f64,
+    /// Rows that the target alone hit.
+    #[prost(int32, tag = "2")]
+    pub gained: i32,
+    /// Rows that the baseline alone hit.
+    #[prost(int32, tag = "3")]
+    pub lost: i32,
+    /// Rows counted.
+    #[prost(int32, tag = "4")]
+    pub total: i32,
+    /// Two-sided p-value of McNemar's exact test; 1 where nothing was gained or lost.
+    #[prost(double, tag = "5")]
+    pub p_value: f64,
+}
+/// Means of two targets over the same rows.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct PairedMean {
+    /// Mean of the target less that of the baseline.
+    #[prost(double, tag = "1")]
+    pub difference: f64,
+    /// Lower end of its 95% interval, by the percentiles of 2000 seeded bootstrap resamples of the rows.
+    #[prost(double, tag = "2")]
+    pub lower: f64,
+    /// Upper end of the interval.
+    #[prost(double, tag = "3")]
+    pub upper: f64,
+    /// Two-sided p-value by the same resamples; never below 0.000999 (2 in 2001).
+    #[prost(double, tag = "4")]
+    pub p_value: f64,
 }
 /// One row's evidence.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -701,9 +828,14 @@ pub struct ItemResult {
     /// How many tokens that are.
     #[prost(int32, tag = "9")]
     pub expected_tokens: i32,
+    /// How far the words of answer and output are the same, in \[0, 1\]: the F1 of SQuAD (Rajpurkar et al. 2016) with MLQA's words
+    /// (Lewis et al. 2020): NFKC and case folded, without punctuation and English articles, Han characters and kana a word each.
+    /// Unset in an evaluation from before it was computed.
+    #[prost(double, optional, tag = "10")]
+    pub token_f1: ::core::option::Option<f64>,
 }
 /// Request of CreateEvaluation.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateEvaluationRequest {
     /// The id to give it; empty lets the server choose.
     #[prost(string, tag = "1")]
@@ -829,6 +961,47 @@ impl EvaluationState {
         }
     }
 }
+/// What a gate looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum EvaluationMetric {
+    /// Not used.
+    Unspecified = 0,
+    /// TargetResult.keyword_accuracy; the data set must have keywords.
+    KeywordAccuracy = 1,
+    /// TargetResult.exact_match.
+    ExactMatch = 2,
+    /// TargetResult.token_f1.
+    TokenF1 = 3,
+    /// TargetResult.perplexity; less is better.
+    Perplexity = 4,
+}
+impl EvaluationMetric {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EVALUATION_METRIC_UNSPECIFIED",
+            Self::KeywordAccuracy => "EVALUATION_METRIC_KEYWORD_ACCURACY",
+            Self::ExactMatch => "EVALUATION_METRIC_EXACT_MATCH",
+            Self::TokenF1 => "EVALUATION_METRIC_TOKEN_F1",
+            Self::Perplexity => "EVALUATION_METRIC_PERPLEXITY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EVALUATION_METRIC_UNSPECIFIED" => Some(Self::Unspecified),
+            "EVALUATION_METRIC_KEYWORD_ACCURACY" => Some(Self::KeywordAccuracy),
+            "EVALUATION_METRIC_EXACT_MATCH" => Some(Self::ExactMatch),
+            "EVALUATION_METRIC_TOKEN_F1" => Some(Self::TokenF1),
+            "EVALUATION_METRIC_PERPLEXITY" => Some(Self::Perplexity),
+            _ => None,
+        }
+    }
+}
 /// Generated client implementations.
 pub mod evaluation_service_client {
     #![allow(
@@ -841,7 +1014,8 @@ pub mod evaluation_service_client {
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
     /// Generates an answer for each row of a data set, on the base model, on adapters, or on several in one evaluation, and
-    /// scores them. An evaluation that a restart interrupts begins again.
+    /// scores them, each alone and against the others. A gate may judge one of them, and publish it. An evaluation that a restart
+    /// interrupts begins again.
     #[derive(Debug, Clone)]
     pub struct EvaluationServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -923,7 +1097,7 @@ pub mod evaluation_service_client {
             self
         }
         /// Checks the specification, stores the evaluation and queues it. Errors: INVALID_FIELD, NOT_FOUND, ALREADY_EXISTS,
-        /// BASE_MISMATCH, INVALID_ROW, OVERLOADED, DEPENDENCY_UNAVAILABLE.
+        /// NO_PREVIOUS_VERSION, BASE_MISMATCH, INVALID_ROW, OVERLOADED, DEPENDENCY_UNAVAILABLE.
         pub async fn create_evaluation(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateEvaluationRequest>,
@@ -1089,7 +1263,7 @@ pub mod evaluation_service_server {
     #[async_trait]
     pub trait EvaluationService: std::marker::Send + std::marker::Sync + 'static {
         /// Checks the specification, stores the evaluation and queues it. Errors: INVALID_FIELD, NOT_FOUND, ALREADY_EXISTS,
-        /// BASE_MISMATCH, INVALID_ROW, OVERLOADED, DEPENDENCY_UNAVAILABLE.
+        /// NO_PREVIOUS_VERSION, BASE_MISMATCH, INVALID_ROW, OVERLOADED, DEPENDENCY_UNAVAILABLE.
         async fn create_evaluation(
             &self,
             request: tonic::Request<super::CreateEvaluationRequest>,
@@ -1137,7 +1311,8 @@ pub mod evaluation_service_server {
         >;
     }
     /// Generates an answer for each row of a data set, on the base model, on adapters, or on several in one evaluation, and
-    /// scores them. An evaluation that a restart interrupts begins again.
+    /// scores them, each alone and against the others. A gate may judge one of them, and publish it. An evaluation that a restart
+    /// interrupts begins again.
     #[derive(Debug)]
     pub struct EvaluationServiceServer<T> {
         inner: Arc<T>,

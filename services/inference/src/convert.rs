@@ -2,9 +2,12 @@
 
 mod adapter;
 mod evaluation;
+mod gate;
 mod generation;
 
 pub(crate) use adapter::{ListAdapters, Publish, Rollback};
+#[cfg(test)]
+pub(crate) use evaluation::target_name;
 pub(crate) use evaluation::{Create, ListEvaluations, evaluation_id, message_with_items, page_token};
 
 use prost_types::Timestamp;

@@ -1,25 +1,33 @@
 //! Evaluations: what they are, and the calls on them. One runs at a time, through the same engine as everything else.
 
 mod book;
+mod compare;
+mod gate;
 mod item;
+mod pin;
+mod release;
 mod rows;
 mod runner;
 mod score;
+mod target;
 mod watching;
 
 use std::sync::Arc;
 
-use rootstock_artifacts::{ArtifactName, Digest, Id, Kind};
+use rootstock_artifacts::{AliasName, ArtifactName, Digest, Id};
 use rootstock_runtime::{Shutdown, Tasks};
 use rootstock_text::PromptTemplate;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Notify};
 
 pub(crate) use book::Book;
-pub(crate) use score::{Item, Proportion, TargetResult};
+pub(crate) use compare::{Comparison, PairedMean, PairedProportion};
+pub(crate) use gate::{Gate, GateResult, Improvement, Metric};
+pub(crate) use pin::Pinned;
+pub(crate) use score::{Item, TargetResult};
+pub(crate) use target::{PREVIOUS, TargetName};
 pub(crate) use watching::Watching;
 
-use crate::{adapters::check_base, bind::Binder, engine::Engine, error::Error, store::Store};
+use crate::{bind::Binder, engine::Engine, error::Error, publish::Publisher, store::Store};
 use book::{Created, NewEvaluation};
 use watching::Active;
 
@@ -43,23 +51,16 @@ impl State {
 }
 
 /// What to evaluate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Spec {
     pub(crate) dataset: ArtifactName,
     pub(crate) model: ArtifactName,
-    /// `None` is the base model itself.
-    pub(crate) targets: Vec<Option<ArtifactName>>,
+    pub(crate) targets: Vec<TargetName>,
     pub(crate) template: PromptTemplate,
     pub(crate) max_tokens: usize,
-}
-
-/// What the names stood for when the evaluation was created: an alias that moves later doesn't change it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Pinned {
-    pub(crate) dataset: Digest,
-    pub(crate) model: Digest,
-    /// One for each target.
-    pub(crate) adapters: Vec<Option<Digest>>,
+    pub(crate) gate: Option<Gate>,
+    /// The alias under which the gate's candidate is published if it passes.
+    pub(crate) publish: Option<AliasName>,
 }
 
 /// An evaluation.
@@ -75,6 +76,8 @@ pub(crate) struct Evaluation {
     pub(crate) total_rows: usize,
     /// Once it has succeeded.
     pub(crate) results: Vec<TargetResult>,
+    pub(crate) comparisons: Vec<Comparison>,
+    pub(crate) gate: Option<GateResult>,
     pub(crate) evidence: Option<Digest>,
     pub(crate) error: String,
     pub(crate) create_micros: i64,
@@ -104,6 +107,7 @@ pub(crate) struct Evaluations {
     book: Book,
     store: Arc<dyn Store>,
     binder: Binder,
+    publisher: Publisher,
     engine: Engine,
     tasks: Tasks,
     active: Active,
@@ -119,15 +123,16 @@ pub(crate) struct Parts {
     pub(crate) book: Book,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) binder: Binder,
+    pub(crate) publisher: Publisher,
     pub(crate) engine: Engine,
     pub(crate) tasks: Tasks,
 }
 
 impl Evaluations {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { book, store, binder, engine, tasks } = parts;
+        let Parts { book, store, binder, publisher, engine, tasks } = parts;
         let (active, changing, wake) = (Active::default(), Arc::default(), Arc::default());
-        Self { book, store, binder, engine, tasks, active, changing, wake }
+        Self { book, store, binder, publisher, engine, tasks, active, changing, wake }
     }
 
     /// Checks a specification, stores the evaluation and queues it; the same request id gives the one of the first call.
@@ -144,6 +149,7 @@ impl Evaluations {
         }
         let pinned = self.pin(&spec).await?;
         let rows = self.rows(&pinned.dataset).await?;
+        check_metric(&spec, &rows)?;
         let total_rows = rows.len() * spec.targets.len();
         let id = match id {
             Some(id) => id,
@@ -207,41 +213,22 @@ impl Evaluations {
         runner::run(self, shutdown).await;
     }
 
-    async fn pin(&self, spec: &Spec) -> Result<Pinned, Error> {
-        let model = self.binder.model(&spec.model).await?;
-        self.check_kind(&model, Kind::BaseModel, "spec.model").await?;
-        let dataset = match &spec.dataset {
-            ArtifactName::Alias(alias) => self.binder.aliases.resolve(alias).await?.digest,
-            ArtifactName::Digest(digest) | ArtifactName::Version(_, digest) => *digest,
-        };
-        self.check_kind(&dataset, Kind::Dataset, "spec.dataset").await?;
-        let mut adapters = Vec::with_capacity(spec.targets.len());
-        for (index, target) in spec.targets.iter().enumerate() {
-            adapters.push(match target {
-                None => None,
-                Some(name) => {
-                    let bound = self.binder.adapter(name, &format!("spec.targets[{index}]")).await?;
-                    check_base(&bound.digest, &bound.base, &model)?;
-                    Some(bound.digest)
-                }
-            });
-        }
-        Ok(Pinned { dataset, model, adapters })
-    }
-
-    async fn check_kind(&self, digest: &Digest, kind: Kind, field: &str) -> Result<(), Error> {
-        let found = self.store.artifact(&ArtifactName::Digest(*digest)).await?.kind;
-        if found == kind {
-            return Ok(());
-        }
-        Err(Error::invalid(field, format!("{digest} is of kind {found}, which doesn't fit here")))
-    }
-
     async fn rows(&self, dataset: &Digest) -> Result<Arc<Vec<rows::Question>>, Error> {
         let fetched = self.store.fetch(dataset).await?;
         let parse = move || rows::read(&fetched).map(Arc::new);
         self.tasks.spawn_blocking("inference-rows", parse).await?
     }
+}
+
+/// Refuses a gate on keywords that no row has.
+fn check_metric(spec: &Spec, rows: &[rows::Question]) -> Result<(), Error> {
+    let metric = spec.gate.as_ref().map(|gate| gate.metric);
+    if metric == Some(Metric::KeywordAccuracy) && rows.iter().all(|row| row.keywords.is_empty()) {
+        let message =
+            "is keyword_accuracy, but no row of the data set has keywords; add some or take another metric";
+        return Err(Error::invalid("spec.gate.metric", message));
+    }
+    Ok(())
 }
 
 fn fresh_id() -> Result<Id, Error> {

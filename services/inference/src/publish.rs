@@ -152,7 +152,7 @@ fn at_generation(alias: &Alias, generation: i64) -> Result<Digest, Error> {
 
 /// What stood before the oldest known move to the present version. So one rollback after the other goes further back,
 /// and never forward to a version that was rolled back from.
-fn before_present(alias: &Alias) -> Result<Digest, Error> {
+pub(crate) fn before_present(alias: &Alias) -> Result<Digest, Error> {
     let first_set = alias.history.iter().rposition(|(_, digest)| *digest == alias.digest);
     let before = first_set.and_then(|index| alias.history.get(index + 1));
     let none = || Error::NoPreviousVersion(format!("{} has no version before the present one", alias.name));

@@ -154,7 +154,14 @@ impl Core {
         let publisher =
             Publisher { store: Arc::clone(&store), aliases: aliases.clone(), binder: binder.clone() };
         let generation = Generation { binder: binder.clone(), engine: engine.clone(), tasks: tasks.clone() };
-        let parts = Parts { book: book.clone(), store, binder, engine: engine.clone(), tasks: tasks.clone() };
+        let parts = Parts {
+            book: book.clone(),
+            store,
+            binder,
+            publisher: publisher.clone(),
+            engine: engine.clone(),
+            tasks: tasks.clone(),
+        };
         let evaluations = Evaluations::new(parts);
         evaluations.recover().await?;
         tasks.spawn("inference-aliases", aliases.clone().follow(tasks.shutdown().clone()));

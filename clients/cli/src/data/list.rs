@@ -1,22 +1,11 @@
 //! `rootstock data list`: the data sets in the store.
-use clap::Args;
-use futures::{StreamExt, TryStreamExt, stream};
-use rootstock_client::proto::checkpoint::v1::Alias;
+use rootstock_artifacts::Kind;
+use rootstock_client::proto::checkpoint::v1::{Alias, Artifact};
 use serde::Serialize;
 
+use crate::list::{self, ListArgs};
 use crate::table::{self, Tabular};
 use crate::{CliError, Context};
-
-/// Records asked for at a time.
-const PARALLEL: usize = 8;
-
-/// Arguments of `data list`.
-#[derive(Debug, Args)]
-pub struct ListArgs {
-    /// Print a JSON array
-    #[arg(long)]
-    json: bool,
-}
 
 #[derive(Debug, Serialize)]
 struct Dataset {
@@ -43,21 +32,19 @@ impl Tabular for Dataset {
     }
 }
 
-pub(crate) async fn run(args: ListArgs, context: &Context) -> Result<(), CliError> {
-    let aliases = context.clients().checkpoint().list_aliases("datasets/").await?;
-    let datasets: Vec<Dataset> =
-        stream::iter(aliases).map(|alias| describe(context, alias)).buffered(PARALLEL).try_collect().await?;
-    context.list(&datasets, args.json)
+impl From<(Alias, Artifact)> for Dataset {
+    fn from((alias, artifact): (Alias, Artifact)) -> Self {
+        Self {
+            name: alias.name,
+            digest: alias.digest,
+            generation: alias.generation,
+            files: artifact.blobs.into_iter().map(|blob| blob.path).collect(),
+            size_bytes: artifact.size_bytes,
+            update_time: alias.update_time.map(|time| time.to_string()),
+        }
+    }
 }
 
-async fn describe(context: &Context, alias: Alias) -> Result<Dataset, CliError> {
-    let artifact = context.clients().checkpoint().get_artifact(&alias.digest).await?;
-    Ok(Dataset {
-        name: alias.name,
-        digest: alias.digest,
-        generation: alias.generation,
-        files: artifact.blobs.into_iter().map(|blob| blob.path).collect(),
-        size_bytes: artifact.size_bytes,
-        update_time: alias.update_time.map(|time| time.to_string()),
-    })
+pub(crate) async fn run(args: ListArgs, context: &Context) -> Result<(), CliError> {
+    args.print::<Dataset>(context, list::aliases(context, Kind::Dataset).await?)
 }

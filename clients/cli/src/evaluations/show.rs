@@ -2,29 +2,31 @@
 use serde::Serialize;
 
 use super::EvaluationArgs;
+use super::report::Report;
 use super::row::Summary;
-use super::scores::Scores;
 use crate::{CliError, Context, names};
 
 #[derive(Debug, Serialize)]
 struct Shown {
     #[serde(flatten)]
     summary: Summary,
-    results: Vec<Scores>,
+    #[serde(flatten)]
+    report: Report,
 }
 
 pub(crate) async fn run(args: EvaluationArgs, context: &Context) -> Result<(), CliError> {
     let name = names::evaluation(&args.evaluation);
     let evaluation = context.clients().evaluation().get_evaluation(name).await?;
     let summary = Summary::from(&evaluation);
-    let results: Vec<Scores> = evaluation.results.into_iter().map(Scores::from).collect();
+    let report = Report::from(evaluation);
     if args.json {
-        return context.json(&Shown { summary, results });
+        return context.json(&Shown { summary, report });
     }
     context.show(&summary, false)?;
-    if results.is_empty() {
+    if report.is_empty() {
         return Ok(());
     }
     context.line("")?;
-    context.list(&results, false)
+    report.print(context)?;
+    report.gate.map_or(Ok(()), |gate| context.line(format!("\n{}", gate.told())))
 }

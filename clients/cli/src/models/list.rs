@@ -1,22 +1,11 @@
 //! `rootstock models list`: the base models in the store.
-use clap::Args;
-use futures::{StreamExt, TryStreamExt, stream};
-use rootstock_client::proto::checkpoint::v1::Alias;
+use rootstock_artifacts::Kind;
+use rootstock_client::proto::checkpoint::v1::{Alias, Artifact};
 use serde::Serialize;
 
+use crate::list::{self, ListArgs};
 use crate::table::{self, Tabular};
 use crate::{CliError, Context};
-
-/// Records asked for at a time.
-const PARALLEL: usize = 8;
-
-/// Arguments of `models list`.
-#[derive(Debug, Args)]
-pub struct ListArgs {
-    /// Print a JSON array
-    #[arg(long)]
-    json: bool,
-}
 
 #[derive(Debug, Serialize)]
 struct Model {
@@ -43,21 +32,19 @@ impl Tabular for Model {
     }
 }
 
-pub(crate) async fn run(args: ListArgs, context: &Context) -> Result<(), CliError> {
-    let aliases = context.clients().checkpoint().list_aliases("baseModels/").await?;
-    let models: Vec<Model> =
-        stream::iter(aliases).map(|alias| describe(context, alias)).buffered(PARALLEL).try_collect().await?;
-    context.list(&models, args.json)
+impl From<(Alias, Artifact)> for Model {
+    fn from((alias, artifact): (Alias, Artifact)) -> Self {
+        Self {
+            name: alias.name,
+            digest: alias.digest,
+            generation: alias.generation,
+            size_bytes: artifact.size_bytes,
+            tokenizer_digest: artifact.tokenizer_digest,
+            update_time: alias.update_time.map(|time| time.to_string()),
+        }
+    }
 }
 
-async fn describe(context: &Context, alias: Alias) -> Result<Model, CliError> {
-    let artifact = context.clients().checkpoint().get_artifact(&alias.digest).await?;
-    Ok(Model {
-        name: alias.name,
-        digest: alias.digest,
-        generation: alias.generation,
-        size_bytes: artifact.size_bytes,
-        tokenizer_digest: artifact.tokenizer_digest,
-        update_time: alias.update_time.map(|time| time.to_string()),
-    })
+pub(crate) async fn run(args: ListArgs, context: &Context) -> Result<(), CliError> {
+    args.print::<Model>(context, list::aliases(context, Kind::BaseModel).await?)
 }

@@ -26,7 +26,7 @@ impl TryFrom<proto::PublishAdapterRequest> for Publish {
             return Err(Error::invalid("expected_generation", "must not be negative; 0 means never set"));
         }
         let digest = request.digest.parse().map_err(|error| Error::invalid("digest", format!("{error}")))?;
-        Ok(Self { name: adapter_name(&request.name)?, digest, expected_generation })
+        Ok(Self { name: adapter_name("name", &request.name)?, digest, expected_generation })
     }
 }
 
@@ -51,7 +51,7 @@ impl TryFrom<proto::RollbackAdapterRequest> for Rollback {
                 ));
             }
         };
-        Ok(Self { name: adapter_name(&request.name)?, to_generation })
+        Ok(Self { name: adapter_name("name", &request.name)?, to_generation })
     }
 }
 
@@ -68,7 +68,7 @@ impl TryFrom<proto::ListAdaptersRequest> for ListAdapters {
     fn try_from(request: proto::ListAdaptersRequest) -> Result<Self, Error> {
         let after = match request.page_token.as_str() {
             "" => None,
-            token => Some(adapter_name(token).map_err(|_| {
+            token => Some(adapter_name("page_token", token).map_err(|_| {
                 Error::invalid("page_token", "is none that ListAdapters gave; leave it out to begin again")
             })?),
         };
@@ -76,12 +76,13 @@ impl TryFrom<proto::ListAdaptersRequest> for ListAdapters {
     }
 }
 
-fn adapter_name(name: &str) -> Result<AliasName, Error> {
-    let parsed: AliasName = name.parse().map_err(|error| Error::invalid("name", format!("{error}")))?;
+/// `adapters/{id}`.
+pub(super) fn adapter_name(field: &str, name: &str) -> Result<AliasName, Error> {
+    let parsed: AliasName = name.parse().map_err(|error| Error::invalid(field, format!("{error}")))?;
     if parsed.kind() == Kind::Adapter {
         return Ok(parsed);
     }
-    Err(Error::invalid("name", format!("{name:?} must be adapters/ and an id")))
+    Err(Error::invalid(field, format!("{name:?} must be adapters/ and an id")))
 }
 
 impl From<Published> for proto::Adapter {

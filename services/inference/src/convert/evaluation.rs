@@ -4,12 +4,18 @@ use prost::Message;
 use rootstock_artifacts::{Digest, Id, Kind};
 use rootstock_proto::inference::v1 as proto;
 use rootstock_runtime::MAX_MESSAGE_BYTES;
-use rootstock_text::PromptTemplate;
+use rootstock_text::{
+    PromptTemplate,
+    metrics::{Mean, Proportion},
+};
 
-use super::{count, from_micros, optional_reference, page_size, reference};
+use super::{adapter::adapter_name, count, from_micros, page_size, reference};
 use crate::{
     error::Error,
-    evaluation::{Evaluation, Item, Proportion, Spec, State, TargetResult, parse_evaluation_name},
+    evaluation::{
+        Comparison, Evaluation, Item, PREVIOUS, PairedMean, PairedProportion, Spec, State, TargetName,
+        TargetResult, parse_evaluation_name,
+    },
 };
 
 const DEFAULT_MAX_TOKENS: usize = 64;
@@ -23,7 +29,7 @@ const MAX_REQUEST_ID_CHARS: usize = 64;
 const MESSAGE_MARGIN: usize = 64 << 10;
 
 /// CreateEvaluationRequest.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Create {
     pub(crate) id: Option<Id>,
     pub(crate) spec: Spec,
@@ -62,9 +68,7 @@ impl TryFrom<proto::EvaluationSpec> for Spec {
             return Err(Error::invalid("spec.targets", message));
         }
         let targets = spec.targets.iter().enumerate();
-        let targets = targets.map(|(index, target)| {
-            optional_reference(&format!("spec.targets[{index}]"), Kind::Adapter, target)
-        });
+        let targets = targets.map(|(index, target)| target_name(&format!("spec.targets[{index}]"), target));
         let template = PromptTemplate::parse(&spec.prompt_template)
             .map_err(|error| Error::invalid("spec.prompt_template", error.to_string()))?;
         let max_tokens = match usize::try_from(spec.max_tokens) {
@@ -72,25 +76,43 @@ impl TryFrom<proto::EvaluationSpec> for Spec {
             Ok(tokens) => tokens,
             Err(_) => return Err(Error::invalid("spec.max_tokens", "must not be negative")),
         };
+        let targets = targets.collect::<Result<Vec<_>, Error>>()?;
+        let gate = spec.gate.map(|gate| super::gate::gate(&gate, targets.len())).transpose()?;
+        let publish = match spec.publish.as_str() {
+            "" => None,
+            alias => Some(super::gate::publish(alias, gate.as_ref(), &targets)?),
+        };
         Ok(Self {
             dataset: reference("spec.dataset", Kind::Dataset, &spec.dataset)?,
             model: reference("spec.model", Kind::BaseModel, &spec.model)?,
-            targets: targets.collect::<Result<_, Error>>()?,
+            targets,
             template,
             max_tokens,
+            gate,
+            publish,
         })
+    }
+}
+
+/// What a target is called.
+pub(crate) fn target_name(field: &str, name: &str) -> Result<TargetName, Error> {
+    match name.strip_suffix(PREVIOUS) {
+        Some(alias) => adapter_name(field, alias).map(TargetName::Previous),
+        None if name.is_empty() => Ok(TargetName::Base),
+        None => reference(field, Kind::Adapter, name).map(TargetName::Adapter),
     }
 }
 
 impl From<&Spec> for proto::EvaluationSpec {
     fn from(spec: &Spec) -> Self {
-        let target = |target: &Option<_>| target.as_ref().map(ToString::to_string).unwrap_or_default();
         Self {
             dataset: spec.dataset.to_string(),
             model: spec.model.to_string(),
-            targets: spec.targets.iter().map(target).collect(),
+            targets: spec.targets.iter().map(ToString::to_string).collect(),
             prompt_template: spec.template.name().to_owned(),
             max_tokens: count(spec.max_tokens),
+            gate: spec.gate.as_ref().map(Into::into),
+            publish: spec.publish.as_ref().map(ToString::to_string).unwrap_or_default(),
         }
     }
 }
@@ -155,6 +177,8 @@ impl From<Evaluation> for proto::Evaluation {
             create_time: Some(from_micros(evaluation.create_micros)),
             end_time: evaluation.end_micros.map(from_micros),
             evidence_digest: evaluation.evidence.map(|digest| digest.to_string()).unwrap_or_default(),
+            comparisons: evaluation.comparisons.into_iter().map(Into::into).collect(),
+            gate: evaluation.gate.map(Into::into),
         }
     }
 }
@@ -177,19 +201,52 @@ impl From<TargetResult> for proto::TargetResult {
             target: result.target,
             adapter_digest: result.adapter_digest.map(|digest| digest.to_string()).unwrap_or_default(),
             rows: count(result.rows),
-            keyword_accuracy: Some(result.keyword_accuracy.into()),
-            exact_match: Some(result.exact_match.into()),
+            keyword_accuracy: Some(proportion(result.keyword_accuracy)),
+            exact_match: Some(proportion(result.exact_match)),
             perplexity: result.perplexity,
+            token_f1: result.token_f1.map(mean),
             items: result.items.into_iter().map(Into::into).collect(),
         }
     }
 }
 
-impl From<Proportion> for proto::Proportion {
-    fn from(share: Proportion) -> Self {
-        let Proportion { value, lower, upper, hits, total } = share;
-        Self { value, lower, upper, hits: count(hits), total: count(total) }
+impl From<Comparison> for proto::Comparison {
+    fn from(comparison: Comparison) -> Self {
+        Self {
+            target: count(comparison.target),
+            baseline: count(comparison.baseline),
+            keyword_accuracy: Some(paired_proportion(comparison.keyword_accuracy)),
+            exact_match: Some(paired_proportion(comparison.exact_match)),
+            token_f1: Some(paired_mean(comparison.token_f1)),
+            negative_log_likelihood: Some(paired_mean(comparison.negative_log_likelihood)),
+        }
     }
+}
+
+fn paired_proportion(pairs: PairedProportion) -> proto::PairedProportion {
+    let PairedProportion { difference, gained, lost, total, p_value } = pairs;
+    proto::PairedProportion {
+        difference,
+        gained: count(gained),
+        lost: count(lost),
+        total: count(total),
+        p_value,
+    }
+}
+
+fn paired_mean(pairs: PairedMean) -> proto::PairedMean {
+    let PairedMean { difference, lower, upper, p_value } = pairs;
+    proto::PairedMean { difference, lower, upper, p_value }
+}
+
+fn proportion(share: Proportion) -> proto::Proportion {
+    let Proportion { value, lower, upper, hits, total } = share;
+    proto::Proportion { value, lower, upper, hits: count(hits), total: count(total) }
+}
+
+fn mean(mean: Mean) -> proto::Mean {
+    let Mean { value, lower, upper } = mean;
+    proto::Mean { value, lower, upper }
 }
 
 impl From<Item> for proto::ItemResult {
@@ -204,6 +261,7 @@ impl From<Item> for proto::ItemResult {
             exact_match: item.exact_match,
             negative_log_likelihood: item.negative_log_likelihood,
             expected_tokens: i32::try_from(item.expected_tokens).unwrap_or(i32::MAX),
+            token_f1: item.token_f1,
         }
     }
 }

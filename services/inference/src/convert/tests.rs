@@ -15,7 +15,7 @@ fn generate(params: proto::SamplingParams) -> proto::GenerateRequest {
 }
 
 #[track_caller]
-fn refused<T: std::fmt::Debug>(parsed: Result<T, Error>) -> String {
+pub(super) fn refused<T: std::fmt::Debug>(parsed: Result<T, Error>) -> String {
     match parsed.unwrap_err() {
         Error::Invalid { field, .. } => field,
         other => panic!("{other}"),
@@ -111,9 +111,9 @@ fn a_specification_reads_back_as_it_was() {
     let spec = proto::EvaluationSpec {
         dataset: "datasets/d".into(),
         model: "baseModels/m".into(),
-        targets: vec![String::new(), "adapters/a".into()],
+        targets: vec![String::new(), "adapters/a".into(), "adapters/a@previous".into()],
         prompt_template: "qa_zh".into(),
-        max_tokens: 0,
+        ..proto::EvaluationSpec::default()
     };
     let parsed = Spec::try_from(spec.clone()).unwrap();
     assert_eq!(
@@ -127,7 +127,11 @@ fn a_specification_reads_back_as_it_was() {
     };
     assert_eq!(with(|spec| spec.targets.clear()), "spec.targets");
     assert_eq!(with(|spec| spec.targets = vec![String::new(); 9]), "spec.targets");
-    assert_eq!(with(|spec| spec.targets[1] = "datasets/d".into()), "spec.targets[1]");
+    for wrong in ["datasets/d", "datasets/d@previous", "adapters/a@first", "@previous"] {
+        let mut spec = spec.clone();
+        spec.targets[1] = wrong.into();
+        assert_eq!(refused(Spec::try_from(spec)), "spec.targets[1]");
+    }
     assert_eq!(with(|spec| spec.prompt_template = "none".into()), "spec.prompt_template");
     assert_eq!(with(|spec| spec.max_tokens = -1), "spec.max_tokens");
     assert_eq!(with(|spec| spec.dataset.clear()), "spec.dataset");
@@ -179,6 +183,7 @@ fn an_answer_longer_than_any_context_is_refused_at_creation_and_readable_where_i
         targets: vec![String::new()],
         prompt_template: "qa_en".into(),
         max_tokens: 1_000_000_000,
+        ..proto::EvaluationSpec::default()
     };
     Spec::try_from(spec.clone()).unwrap();
     let create = proto::CreateEvaluationRequest { spec: Some(spec), ..Default::default() };

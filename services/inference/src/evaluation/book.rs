@@ -7,13 +7,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rootstock_artifacts::{Digest, Id};
+use rootstock_artifacts::Id;
 use sqlx::{
     Sqlite, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Evaluation, Pinned, Spec, State, TargetResult, evaluation_name};
+use super::{Evaluation, GateResult, Pinned, Spec, State, TargetResult, evaluation_name, runner::Found};
 use crate::error::Error;
 use record::Record;
 
@@ -124,7 +124,7 @@ impl Book {
     /// Newest first, without items.
     pub(super) async fn list(&self, before: Option<i64>, limit: usize) -> Result<Vec<Evaluation>, Error> {
         let select = "SELECT number, id, spec, pinned, total_rows, completed_rows, state, results, '[]' AS items, \
-                      evidence_digest, error, create_micros, end_micros \
+                      comparisons, gate, evidence_digest, error, create_micros, end_micros \
                       FROM evaluations WHERE number < ? ORDER BY number DESC LIMIT ?";
         let records: Vec<Record> = sqlx::query_as(select)
             .bind(before.unwrap_or(i64::MAX))
@@ -194,18 +194,20 @@ impl Book {
     pub(super) async fn succeed(
         &self,
         id: &Id,
-        results: &[TargetResult],
-        evidence: &Digest,
+        found: &Found,
+        gate: Option<&GateResult>,
     ) -> Result<Evaluation, Error> {
-        let summaries: Vec<TargetResult> = results.iter().map(TargetResult::summary).collect();
-        let items: Vec<_> = results.iter().map(|result| &result.items).collect();
+        let summaries: Vec<TargetResult> = found.results.iter().map(TargetResult::summary).collect();
+        let items: Vec<_> = found.results.iter().map(|result| &result.items).collect();
         let update = "UPDATE evaluations SET state = ?, completed_rows = total_rows, results = ?, items = ?, \
-                      evidence_digest = ?, end_micros = ? WHERE id = ? AND state = ?";
+                      comparisons = ?, gate = ?, evidence_digest = ?, end_micros = ? WHERE id = ? AND state = ?";
         sqlx::query(update)
             .bind(State::Succeeded as i64)
             .bind(record::json(&summaries)?)
             .bind(record::json(&items)?)
-            .bind(evidence.to_string())
+            .bind(record::json(&found.comparisons)?)
+            .bind(record::json(&gate)?)
+            .bind(found.evidence.to_string())
             .bind(now_micros())
             .bind(id.as_str())
             .bind(State::Running as i64)

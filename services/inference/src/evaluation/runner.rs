@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
+use rootstock_artifacts::Digest;
 use rootstock_runtime::Shutdown;
 use serde::Serialize;
 
-use super::{Evaluation, Evaluations, TargetResult, item::Target};
+use super::{Comparison, Evaluation, Evaluations, Gate, TargetResult, compare::compare, item::Target};
 use crate::{adapters::Binding, error::Error, store::EvidenceDraft};
 
 /// Rows of an evaluation under way at once: as many as share a step of the engine, and some whose texts are being prepared.
@@ -28,6 +29,15 @@ struct Evidence<'a> {
     prompt_template: &'static str,
     max_tokens: usize,
     results: &'a [TargetResult],
+    comparisons: &'a [Comparison],
+}
+
+/// What a whole evaluation found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) results: Vec<TargetResult>,
+    pub(super) comparisons: Vec<Comparison>,
+    pub(super) evidence: Digest,
 }
 
 pub(super) async fn run(evaluations: Evaluations, shutdown: Shutdown) {
@@ -67,9 +77,14 @@ impl Evaluations {
             tracing::info!(name = evaluation.name(), "evaluation cancelled");
             return;
         };
+        // Held while a gate publishes as well: a cancel comes before that, or too late.
         let _changing = self.changing.lock().await;
         let ended = match outcome {
-            Ok((results, evidence)) => self.book.succeed(&evaluation.id, &results, &evidence).await,
+            Ok(_) if cancelled.is_cancelled() => return,
+            Ok(found) => {
+                let gate = self.release(&evaluation, &found).await;
+                self.book.succeed(&evaluation.id, &found, gate.as_ref()).await
+            }
             // It begins again after the restart.
             Err(Error::ShuttingDown) => return,
             Err(error) => self.book.fail(&evaluation.id, &error.to_string()).await,
@@ -85,7 +100,7 @@ impl Evaluations {
         }
     }
 
-    async fn compute_patiently(&self, evaluation: &Evaluation) -> Result<Outcome, Error> {
+    async fn compute_patiently(&self, evaluation: &Evaluation) -> Result<Found, Error> {
         let mut delay = FIRST_RETRY;
         for _ in 1..MAX_ATTEMPTS {
             match self.compute(evaluation).await {
@@ -100,11 +115,11 @@ impl Evaluations {
         self.compute(evaluation).await
     }
 
-    async fn compute(&self, evaluation: &Evaluation) -> Result<Outcome, Error> {
+    async fn compute(&self, evaluation: &Evaluation) -> Result<Found, Error> {
         let pinned = &evaluation.pinned;
         let questions = self.rows(&pinned.dataset).await?;
         let model = self.binder.models.get(pinned.model).await?;
-        let mut results = Vec::with_capacity(pinned.adapters.len());
+        let mut judged = Vec::with_capacity(pinned.adapters.len());
         for (name, digest) in evaluation.spec.targets.iter().zip(&pinned.adapters) {
             let adapter = match digest {
                 Some(digest) => {
@@ -122,12 +137,21 @@ impl Evaluations {
                 max_tokens: evaluation.spec.max_tokens,
                 questions: Arc::clone(&questions),
             });
-            let items = self.judge_all(evaluation, target, results.len() * questions.len()).await?;
-            let name = name.as_ref().map(ToString::to_string).unwrap_or_default();
-            results.push(TargetResult::of(name, *digest, items));
+            let items = self.judge_all(evaluation, target, judged.len() * questions.len()).await?;
+            judged.push((name.to_string(), *digest, items));
         }
-        let evidence = self.store_evidence(evaluation, &model.tokenizer_digest(), &results).await?;
-        Ok((results, evidence))
+        let gated = evaluation.spec.gate.as_ref().and_then(Gate::pair);
+        let summarise = move || {
+            let targets = judged.into_iter();
+            let results: Vec<TargetResult> =
+                targets.map(|(name, digest, items)| TargetResult::of(name, digest, items)).collect();
+            let comparisons = compare(&results, gated);
+            (results, comparisons)
+        };
+        let (results, comparisons) = self.tasks.spawn_blocking("inference-statistics", summarise).await?;
+        let evidence =
+            self.store_evidence(evaluation, &model.tokenizer_digest(), &results, &comparisons).await?;
+        Ok(Found { results, comparisons, evidence })
     }
 
     async fn judge_all(
@@ -150,7 +174,8 @@ impl Evaluations {
         evaluation: &Evaluation,
         tokenizer_digest: &str,
         results: &[TargetResult],
-    ) -> Result<rootstock_artifacts::Digest, Error> {
+        comparisons: &[Comparison],
+    ) -> Result<Digest, Error> {
         let evidence = Evidence {
             name: evaluation.name(),
             dataset_digest: evaluation.pinned.dataset.to_string(),
@@ -159,6 +184,7 @@ impl Evaluations {
             prompt_template: evaluation.spec.template.name(),
             max_tokens: evaluation.spec.max_tokens,
             results,
+            comparisons,
         };
         let json = serde_json::to_vec(&evidence).map_err(|error| Error::internal("evidence", error))?;
         let draft = EvidenceDraft {
@@ -170,5 +196,3 @@ impl Evaluations {
         self.store.put_evidence(draft).await
     }
 }
-
-type Outcome = (Vec<TargetResult>, rootstock_artifacts::Digest);

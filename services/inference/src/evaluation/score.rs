@@ -1,13 +1,15 @@
 //! How answers are judged, row by row and together.
 
 use rootstock_artifacts::Digest;
+use rootstock_kernels::Random;
 use rootstock_model::LossSum;
-use rootstock_text::metrics::{exact_match, keyword_hit, wilson_interval};
+use rootstock_text::metrics::{Bootstrap, Mean, Proportion, exact_match, keyword_hit, token_f1};
 use serde::{Deserialize, Serialize};
 
 use super::rows::Question;
 
-const CONFIDENCE: f64 = 0.95;
+/// Seed of every resample: the same answers have the same intervals, and all targets are resampled alike.
+const RESAMPLING_SEED: u64 = 0;
 /// Mean loss beyond which the perplexity would be infinite, which no JSON holds.
 const MAX_MEAN_LOSS: f64 = 700.0;
 
@@ -23,16 +25,9 @@ pub(crate) struct Item {
     pub(crate) exact_match: bool,
     pub(crate) negative_log_likelihood: f64,
     pub(crate) expected_tokens: u64,
-}
-
-/// A share with its 95% Wilson interval.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Proportion {
-    pub(crate) value: f64,
-    pub(crate) lower: f64,
-    pub(crate) upper: f64,
-    pub(crate) hits: usize,
-    pub(crate) total: usize,
+    /// Not in evaluations from before it was computed.
+    #[serde(default)]
+    pub(crate) token_f1: Option<f64>,
 }
 
 /// How one target did.
@@ -45,6 +40,9 @@ pub(crate) struct TargetResult {
     pub(crate) keyword_accuracy: Proportion,
     pub(crate) exact_match: Proportion,
     pub(crate) perplexity: f64,
+    /// Not in evaluations from before it was computed.
+    #[serde(default)]
+    pub(crate) token_f1: Option<Mean>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) items: Vec<Item>,
 }
@@ -68,38 +66,41 @@ impl Item {
             exact_match: exact_match(answer, &question.row.output),
             negative_log_likelihood: loss.sum,
             expected_tokens: loss.tokens,
+            token_f1: Some(token_f1(answer, &question.row.output)),
         }
     }
 
-    fn has_keywords(&self) -> bool {
-        !self.keywords_found.is_empty() || !self.keywords_missing.is_empty()
+    /// Whether all keywords occur; nothing where there are none.
+    pub(super) fn keywords_hit(&self) -> Option<bool> {
+        let any = !self.keywords_found.is_empty() || !self.keywords_missing.is_empty();
+        any.then_some(self.keywords_missing.is_empty())
     }
 }
 
-impl Proportion {
-    fn new(hits: usize, total: usize) -> Self {
-        let interval = wilson_interval(hits as u64, total as u64, CONFIDENCE);
-        let value = if total == 0 { 0.0 } else { hits as f64 / total as f64 };
-        Self { value, lower: interval.low, upper: interval.high, hits, total }
-    }
+/// What the mean of these values is worth; takes a while.
+pub(super) fn resampled(values: &[f64]) -> Bootstrap {
+    let random = Random::new(RESAMPLING_SEED, 0);
+    Bootstrap::of_mean(values, |position, bound| random.below(position, bound))
 }
 
 impl TargetResult {
-    /// Puts the rows together.
+    /// Puts the rows together; blocks.
     pub(super) fn of(target: String, adapter_digest: Option<Digest>, items: Vec<Item>) -> Self {
-        let asked = items.iter().filter(|item| item.has_keywords());
-        let keyword_hits = asked.clone().filter(|item| item.keywords_missing.is_empty()).count();
+        let keywords: Vec<bool> = items.iter().filter_map(Item::keywords_hit).collect();
+        let keyword_hits = keywords.iter().filter(|&&hit| hit).count();
         let exact_hits = items.iter().filter(|item| item.exact_match).count();
         let loss: f64 = items.iter().map(|item| item.negative_log_likelihood).sum();
         let tokens: u64 = items.iter().map(|item| item.expected_tokens).sum();
         let mean = if tokens == 0 { 0.0 } else { loss / tokens as f64 };
+        let token_f1: Vec<f64> = items.iter().filter_map(|item| item.token_f1).collect();
         Self {
             target,
             adapter_digest,
             rows: items.len(),
-            keyword_accuracy: Proportion::new(keyword_hits, asked.count()),
+            keyword_accuracy: Proportion::new(keyword_hits, keywords.len()),
             exact_match: Proportion::new(exact_hits, items.len()),
             perplexity: mean.min(MAX_MEAN_LOSS).exp(),
+            token_f1: Some(resampled(&token_f1).mean()),
             items,
         }
     }
@@ -110,9 +111,10 @@ impl TargetResult {
             target: self.target.clone(),
             adapter_digest: self.adapter_digest,
             rows: self.rows,
-            keyword_accuracy: self.keyword_accuracy.clone(),
-            exact_match: self.exact_match.clone(),
+            keyword_accuracy: self.keyword_accuracy,
+            exact_match: self.exact_match,
             perplexity: self.perplexity,
+            token_f1: self.token_f1,
             items: Vec::new(),
         }
     }
@@ -147,6 +149,11 @@ mod tests {
         assert_eq!((result.exact_match.hits, result.exact_match.total, result.rows), (1, 3, 3));
         // 8 nats over 10 tokens.
         assert!((result.perplexity - 0.8_f64.exp()).abs() < 1e-12);
+        // All words are the same; one of one and of three; none.
+        let f1: Vec<f64> = result.items.iter().map(|item| item.token_f1.unwrap()).collect();
+        assert_eq!(f1, [1.0, 0.5, 0.0]);
+        let mean = result.token_f1.unwrap();
+        assert_eq!((mean.value, mean.lower, mean.upper), (0.5, 0.0, 1.0));
         // Wilson's interval for 1 of 2 at 95%: (0.5 + z^2/4 +- z sqrt(1/8 + z^2/16)) / (1 + z^2/2) with z = 1.959964.
         assert!((result.keyword_accuracy.lower - 0.094_531).abs() < 1e-5);
         assert!((result.keyword_accuracy.upper - 0.905_469).abs() < 1e-5);

@@ -4,33 +4,36 @@ use std::collections::BTreeMap;
 
 use candle_core::DType;
 use futures::{StreamExt, TryStreamExt};
-use rootstock_artifacts::AliasName;
+use rootstock_artifacts::Kind;
 use rootstock_runtime::ErrorReason;
 use rootstock_text::{Row, Supervised, encode_row};
 
 use super::*;
 use crate::{
     config::Config,
+    convert::target_name,
     tests::{World, eventually, request, tokenizer},
 };
 
-const ROWS: &str = r#"{"instruction":"what jumps?","output":"the fox","keywords":["fox"]}
+pub(super) const ROWS: &str = r#"{"instruction":"what jumps?","output":"the fox","keywords":["fox"]}
 {"instruction":"over what?","input":"the fox","output":"the dog","keywords":["lazy","dog"]}
 {"instruction":"什么是模型?","output":"模型"}
 "#;
 
-fn put_rows(world: &World, rows: &str) -> Digest {
+pub(super) fn put_rows(world: &World, rows: &str) -> Digest {
     let files = BTreeMap::from([("rows.jsonl".to_owned(), rows.as_bytes().to_vec())]);
     world.store.put(Kind::Dataset, files, None, "")
 }
 
-fn spec(dataset: Digest, targets: &[&str]) -> Spec {
+pub(super) fn spec(dataset: Digest, targets: &[&str]) -> Spec {
     Spec {
         dataset: ArtifactName::Digest(dataset),
         model: "baseModels/base".parse().unwrap(),
-        targets: targets.iter().map(|target| target.parse().ok()).collect(),
+        targets: targets.iter().map(|target| target_name("targets", target).unwrap()).collect(),
         template: PromptTemplate::QaEn,
         max_tokens: 6,
+        gate: None,
+        publish: None,
     }
 }
 
@@ -39,7 +42,11 @@ fn long(dataset: Digest) -> Spec {
     Spec { max_tokens: 40, ..spec(dataset, &[""]) }
 }
 
-async fn ended(world: &World, id: &Id) -> Evaluation {
+pub(super) fn alias(name: &str) -> AliasName {
+    name.parse().unwrap()
+}
+
+pub(super) async fn ended(world: &World, id: &Id) -> Evaluation {
     let states = world.core.evaluations.watch(id).await.unwrap().into_stream();
     let states: Vec<Evaluation> = states.try_collect().await.unwrap();
     let rows: Vec<usize> = states.iter().map(|state| state.completed_rows).collect();
@@ -48,7 +55,7 @@ async fn ended(world: &World, id: &Id) -> Evaluation {
     states.last().unwrap().clone()
 }
 
-async fn with_base() -> (World, Digest) {
+pub(super) async fn with_base() -> (World, Digest) {
     let world = World::start(Config { max_queued_evaluations: 3, ..Config::default() }).await;
     let base = world.store.put_model("base", 1);
     (world, base)
@@ -75,6 +82,13 @@ async fn base_and_adapter_are_judged_row_by_row_and_the_evidence_is_kept() {
     assert_eq!((of_base.adapter_digest, of_adapter.adapter_digest), (None, Some(adapter)));
     assert_eq!((of_base.rows, of_base.keyword_accuracy.total, of_base.exact_match.total), (3, 2, 3));
     assert_ne!(of_base.items[0].answer, of_adapter.items[0].answer);
+    let [compared] = &done.comparisons[..] else { panic!("{:?}", done.comparisons) };
+    assert_eq!((compared.target, compared.baseline, compared.exact_match.total), (1, 0, 3));
+    let loss = |result: &TargetResult| {
+        result.items.iter().map(|item| item.negative_log_likelihood).sum::<f64>() / 3.0
+    };
+    let difference = compared.negative_log_likelihood.difference;
+    assert!((difference - (loss(of_adapter) - loss(of_base))).abs() < 1e-9, "{difference}");
 
     // The answer is what anybody gets who asks the same.
     let mut asked = request("baseModels/base", "", 6);
@@ -88,9 +102,34 @@ async fn base_and_adapter_are_judged_row_by_row_and_the_evidence_is_kept() {
     assert_eq!(done.evidence, Some(Digest::of(&draft.json)));
     let evidence: serde_json::Value = serde_json::from_slice(&draft.json).unwrap();
     assert_eq!(evidence["results"][1]["items"][1]["expected"], "the dog");
+    assert_eq!(evidence["comparisons"][0]["token_f1"]["difference"], compared.token_f1.difference);
     assert_eq!(world.core.evaluations.get(&created.id).await.unwrap(), done);
     let listed = world.core.evaluations.list(None, 10).await.unwrap();
     assert!(listed[0].results[0].items.is_empty() && listed[0].results[0].rows == 3);
+    assert_eq!(listed[0].comparisons, done.comparisons);
+}
+
+#[tokio::test]
+async fn the_previous_version_of_an_adapter_is_what_a_rollback_would_publish() {
+    let (world, base) = with_base().await;
+    let versions: Vec<Digest> = (1..=2).map(|seed| world.store.put_adapter(base, seed)).collect();
+    world.store.point("adapters/a", versions[0]);
+    eventually("the first version is served", || world.core.aliases.get(&alias("adapters/a")).is_some())
+        .await;
+    let spec = spec(put_rows(&world, ROWS), &["adapters/a@previous", "adapters/a"]);
+    let evaluations = &world.core.evaluations;
+    let none = evaluations.create(None, spec.clone(), None).await.unwrap_err();
+    assert_eq!(none.reason(), ErrorReason::NoPreviousVersion);
+    world.store.point("adapters/a", versions[1]);
+    let served = || world.core.aliases.get(&alias("adapters/a")).unwrap().generation;
+    eventually("the second version is served", || served() == 2).await;
+    let created = evaluations.create(None, spec, None).await.unwrap();
+    // A move that comes later changes nothing any more.
+    world.store.point("adapters/a", world.store.put_adapter(base, 3));
+    let done = ended(&world, &created.id).await;
+    let judged: Vec<_> = done.results.iter().map(|result| result.adapter_digest.unwrap()).collect();
+    assert_eq!(judged, versions);
+    assert_eq!(done.results[0].target, "adapters/a@previous");
 }
 
 #[tokio::test]
@@ -165,8 +204,7 @@ async fn what_cannot_be_evaluated_is_refused_before_it_is_stored() {
         assert_eq!(refused.reason(), reason, "{refused}");
     }
     assert!(world.core.evaluations.list(None, 10).await.unwrap().is_empty());
-    let nowhere: AliasName = "adapters/none".parse().unwrap();
-    assert!(world.core.aliases.get(&nowhere).is_none());
+    assert!(world.core.aliases.get(&alias("adapters/none")).is_none());
 }
 
 #[tokio::test]
@@ -228,7 +266,7 @@ async fn one_that_takes_the_server_down_again_and_again_is_given_up_and_an_order
     let path = directory.path().join("book.db");
     let id: Id = "poison".parse().unwrap();
     let digest = Digest::of(b"any");
-    let pinned = Pinned { dataset: digest, model: digest, adapters: vec![None] };
+    let pinned = Pinned { dataset: digest, model: digest, adapters: vec![None], publish_generation: None };
     let book = Book::open(&path, 3).await.unwrap();
     let new =
         NewEvaluation { id: id.clone(), request_id: None, spec: spec(digest, &[""]), pinned, total_rows: 1 };

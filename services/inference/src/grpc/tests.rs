@@ -154,6 +154,7 @@ async fn an_evaluation_is_created_watched_to_its_end_and_listed() {
             targets: vec![String::new()],
             prompt_template: "alpaca".into(),
             max_tokens: 3,
+            ..proto::EvaluationSpec::default()
         }),
     };
     let created =

@@ -1,11 +1,22 @@
-//! How answers are judged: keywords and exact matches on folded text, with a Wilson interval.
+//! How answers are judged: keywords, exact matches and shared words of folded text, and what their numbers are worth.
 
+mod bootstrap;
+mod f1;
+mod mcnemar;
+mod proportion;
 mod wilson;
 
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 
+pub use bootstrap::{Bootstrap, Mean, RESAMPLES};
+pub use f1::{token_f1, words};
+pub use mcnemar::mcnemar_exact;
+pub use proportion::Proportion;
 pub use wilson::{Interval, wilson_interval};
+
+/// Confidence of the intervals that come with a share or a mean.
+pub const CONFIDENCE: f64 = 0.95;
 
 /// Which keywords an answer has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

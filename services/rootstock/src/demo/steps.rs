@@ -100,6 +100,7 @@ pub(crate) async fn evaluate(
         targets,
         prompt_template: Plan::PROMPT_TEMPLATE.into(),
         max_tokens: Plan::MAX_ANSWER_TOKENS,
+        ..Default::default()
     };
     let request = inference::CreateEvaluationRequest { spec: Some(spec), ..Default::default() };
     let mut latest = clients.evaluation().create_evaluation(request).await?;

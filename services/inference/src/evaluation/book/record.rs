@@ -20,6 +20,8 @@ pub(super) struct Record {
     state: i64,
     results: String,
     items: String,
+    comparisons: String,
+    gate: String,
     evidence_digest: String,
     error: String,
     create_micros: i64,
@@ -51,6 +53,8 @@ impl TryFrom<Record> for Evaluation {
                 .map_err(|error| unreadable("rows", error))?,
             total_rows: usize::try_from(record.total_rows).map_err(|error| unreadable("rows", error))?,
             results,
+            comparisons: parse("comparisons", &record.comparisons)?,
+            gate: parse("gate", &record.gate)?,
             evidence,
             error: record.error,
             create_micros: record.create_micros,
@@ -80,3 +84,6 @@ fn state(number: i64) -> Result<State, Error> {
 fn unreadable(column: &str, error: impl std::fmt::Display) -> Error {
     Error::Internal(format!("the evaluation store holds an unreadable {column}: {error}"))
 }
+
+#[cfg(test)]
+mod tests;

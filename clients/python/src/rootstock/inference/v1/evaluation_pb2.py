@@ -25,45 +25,59 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'rootstock/inference/v1/evaluation.proto\x12\x16rootstock.inference.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x02\n\nEvaluation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x34\n\x04spec\x18\x02 \x01(\x0b\x32&.rootstock.inference.v1.EvaluationSpec\x12\x36\n\x05state\x18\x03 \x01(\x0e\x32\'.rootstock.inference.v1.EvaluationState\x12\x16\n\x0e\x63ompleted_rows\x18\x04 \x01(\x05\x12\x12\n\ntotal_rows\x18\x05 \x01(\x05\x12\x35\n\x07results\x18\x06 \x03(\x0b\x32$.rootstock.inference.v1.TargetResult\x12\r\n\x05\x65rror\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x65vidence_digest\x18\n \x01(\t\"n\n\x0e\x45valuationSpec\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07targets\x18\x03 \x03(\t\x12\x17\n\x0fprompt_template\x18\x04 \x01(\t\x12\x12\n\nmax_tokens\x18\x05 \x01(\x05\"\x82\x02\n\x0cTargetResult\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x64\x61pter_digest\x18\x02 \x01(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x05\x12<\n\x10keyword_accuracy\x18\x04 \x01(\x0b\x32\".rootstock.inference.v1.Proportion\x12\x37\n\x0b\x65xact_match\x18\x05 \x01(\x0b\x32\".rootstock.inference.v1.Proportion\x12\x12\n\nperplexity\x18\x06 \x01(\x01\x12\x31\n\x05items\x18\x07 \x03(\x0b\x32\".rootstock.inference.v1.ItemResult\"V\n\nProportion\x12\r\n\x05value\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\x12\x0c\n\x04hits\x18\x04 \x01(\x05\x12\r\n\x05total\x18\x05 \x01(\x05\"\xd1\x01\n\nItemResult\x12\x0b\n\x03row\x18\x01 \x01(\x05\x12\x13\n\x0binstruction\x18\x02 \x01(\t\x12\x10\n\x08\x65xpected\x18\x03 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x04 \x01(\t\x12\x16\n\x0ekeywords_found\x18\x05 \x03(\t\x12\x18\n\x10keywords_missing\x18\x06 \x03(\t\x12\x13\n\x0b\x65xact_match\x18\x07 \x01(\x08\x12\x1f\n\x17negative_log_likelihood\x18\x08 \x01(\x01\x12\x17\n\x0f\x65xpected_tokens\x18\t \x01(\x05\"z\n\x17\x43reateEvaluationRequest\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x34\n\x04spec\x18\x02 \x01(\x0b\x32&.rootstock.inference.v1.EvaluationSpec\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"R\n\x18\x43reateEvaluationResponse\x12\x36\n\nevaluation\x18\x01 \x01(\x0b\x32\".rootstock.inference.v1.Evaluation\"$\n\x14GetEvaluationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"O\n\x15GetEvaluationResponse\x12\x36\n\nevaluation\x18\x01 \x01(\x0b\x32\".rootstock.inference.v1.Evaluation\"?\n\x16ListEvaluationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"k\n\x17ListEvaluationsResponse\x12\x37\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\".rootstock.inference.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x17\x43\x61ncelEvaluationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"R\n\x18\x43\x61ncelEvaluationResponse\x12\x36\n\nevaluation\x18\x01 \x01(\x0b\x32\".rootstock.inference.v1.Evaluation\"&\n\x16WatchEvaluationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"Q\n\x17WatchEvaluationResponse\x12\x36\n\nevaluation\x18\x01 \x01(\x0b\x32\".rootstock.inference.v1.Evaluation*\xcb\x01\n\x0f\x45valuationState\x12 \n\x1c\x45VALUATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45VALUATION_STATE_QUEUED\x10\x01\x12\x1c\n\x18\x45VALUATION_STATE_RUNNING\x10\x02\x12\x1e\n\x1a\x45VALUATION_STATE_SUCCEEDED\x10\x03\x12\x1b\n\x17\x45VALUATION_STATE_FAILED\x10\x04\x12\x1e\n\x1a\x45VALUATION_STATE_CANCELLED\x10\x05\x32\xd9\x04\n\x11\x45valuationService\x12u\n\x10\x43reateEvaluation\x12/.rootstock.inference.v1.CreateEvaluationRequest\x1a\x30.rootstock.inference.v1.CreateEvaluationResponse\x12l\n\rGetEvaluation\x12,.rootstock.inference.v1.GetEvaluationRequest\x1a-.rootstock.inference.v1.GetEvaluationResponse\x12r\n\x0fListEvaluations\x12..rootstock.inference.v1.ListEvaluationsRequest\x1a/.rootstock.inference.v1.ListEvaluationsResponse\x12u\n\x10\x43\x61ncelEvaluation\x12/.rootstock.inference.v1.CancelEvaluationRequest\x1a\x30.rootstock.inference.v1.CancelEvaluationResponse\x12t\n\x0fWatchEvaluation\x12..rootstock.inference.v1.WatchEvaluationRequest\x1a/.rootstock.inference.v1.WatchEvaluationResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'rootstock/inference/v1/evaluation.proto\x12\x16rootstock.inference.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x03\n\nEvaluation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x34\n\x04spec\x18\x02 \x01(\x0b\x32&.rootstock.inference.v1.EvaluationSpec\x12\x36\n\x05state\x18\x03 \x01(\x0e\x32\'.rootstock.inference.v1.EvaluationState\x12\x16\n\x0e\x63ompleted_rows\x18\x04 \x01(\x05\x12\x12\n\ntotal_rows\x18\x05 \x01(\x05\x12\x35\n\x07results\x18\x06 \x03(\x0b\x32$.rootstock.inference.v1.TargetResult\x12\r\n\x05\x65rror\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x65vidence_digest\x18\n \x01(\t\x12\x37\n\x0b\x63omparisons\x18\x0b \x03(\x0b\x32\".rootstock.inference.v1.Comparison\x12\x30\n\x04gate\x18\x0c \x01(\x0b\x32\".rootstock.inference.v1.GateResult\"\xb5\x01\n\x0e\x45valuationSpec\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07targets\x18\x03 \x03(\t\x12\x17\n\x0fprompt_template\x18\x04 \x01(\t\x12\x12\n\nmax_tokens\x18\x05 \x01(\x05\x12\x34\n\x04gate\x18\x06 \x01(\x0b\x32&.rootstock.inference.v1.EvaluationGate\x12\x0f\n\x07publish\x18\x07 \x01(\t\"\x83\x02\n\x0e\x45valuationGate\x12\x38\n\x06metric\x18\x01 \x01(\x0e\x32(.rootstock.inference.v1.EvaluationMetric\x12\x11\n\tcandidate\x18\x02 \x01(\x05\x12\x16\n\tthreshold\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08\x62\x61seline\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x1c\n\x0fmin_improvement\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x0bmax_p_value\x18\x06 \x01(\x01H\x03\x88\x01\x01\x42\x0c\n\n_thresholdB\x0b\n\t_baselineB\x12\n\x10_min_improvementB\x0e\n\x0c_max_p_value\"a\n\nGateResult\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x1c\n\x14published_generation\x18\x03 \x01(\x03\x12\x15\n\rpublish_error\x18\x04 \x01(\t\"\xb2\x02\n\x0cTargetResult\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x64\x61pter_digest\x18\x02 \x01(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x05\x12<\n\x10keyword_accuracy\x18\x04 \x01(\x0b\x32\".rootstock.inference.v1.Proportion\x12\x37\n\x0b\x65xact_match\x18\x05 \x01(\x0b\x32\".rootstock.inference.v1.Proportion\x12\x12\n\nperplexity\x18\x06 \x01(\x01\x12\x31\n\x05items\x18\x07 \x03(\x0b\x32\".rootstock.inference.v1.ItemResult\x12.\n\x08token_f1\x18\x08 \x01(\x0b\x32\x1c.rootstock.inference.v1.Mean\"V\n\nProportion\x12\r\n\x05value\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\x12\x0c\n\x04hits\x18\x04 \x01(\x05\x12\r\n\x05total\x18\x05 \x01(\x05\"3\n\x04Mean\x12\r\n\x05value\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\"\xac\x02\n\nComparison\x12\x0e\n\x06target\x18\x01 \x01(\x05\x12\x10\n\x08\x62\x61seline\x18\x02 \x01(\x05\x12\x42\n\x10keyword_accuracy\x18\x03 \x01(\x0b\x32(.rootstock.inference.v1.PairedProportion\x12=\n\x0b\x65xact_match\x18\x04 \x01(\x0b\x32(.rootstock.inference.v1.PairedProportion\x12\x34\n\x08token_f1\x18\x05 \x01(\x0b\x32\".rootstock.inference.v1.PairedMean\x12\x43\n\x17negative_log_likelihood\x18\x06 \x01(\x0b\x32\".rootstock.inference.v1.PairedMean\"d\n\x10PairedProportion\x12\x12\n\ndifference\x18\x01 \x01(\x01\x12\x0e\n\x06gained\x18\x02 \x01(\x05\x12\x0c\n\x04lost\x18\x03 \x01(\x05\x12\r\n\x05total\x18\x04 \x01(\x05\x12\x0f\n\x07p_value\x18\x05 \x01(\x01\"O\n\nPairedMean\x12\x12\n\ndifference\x18\x01 \x01(\x01\x12\r\n\x05lower\x18\x02 \x01(\x01\x12\r\n\x05upper\x18\x03 \x01(\x01\x12\x0f\n\x07p_value\x18\x04 \x01(\x01\"\xf5\x01\n\nItemResult\x12\x0b\n\x03row\x18\x01 \x01(\x05\x12\x13\n\x0binstruction\x18\x02 \x01(\t\x12\x10\n\x08\x65xpected\x18\x03 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x04 \x01(\t\x12\x16\n\x0ekeywords_found\x18\x05 \x03(\t\x12\x18\n\x10keywords_missing\x18\x06 \x03(\t\x12\x13\n\x0b\x65xact_match\x18\x07 \x01(\x08\x12\x1f\n\x17negative_log_likelihood\x18\x08 \x01(\x01\x12\x17\n\x0f\x65xpected_tokens\x18\t \x01(\x05\x12\x15\n\x08token_f1\x18\n \x01(\x01H\x00\x88\x01\x01\x42\x0b\n\t_token_f1\"z\n\x17\x43reateEvaluationRequest\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x34\n\x04spec\x18\x02 \x01(\x0b\x32&.rootstock.inference.v1.EvaluationSpec\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"R\n\x18\x43reateEvaluationResponse\x12\x36\n\nevaluation\x18\x01 \x01(\x0b\x32\".rootstock.inference.v1.Evaluation\"$\n\x14GetEvaluationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"O\n\x15GetEvaluationResponse\x12\x36\n\nevaluation\x18\x01 \x01(\x0b\x32\".rootstock.inference.v1.Evaluation\"?\n\x16ListEvaluationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"k\n\x17ListEvaluationsResponse\x12\x37\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\".rootstock.inference.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x17\x43\x61ncelEvaluationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"R\n\x18\x43\x61ncelEvaluationResponse\x12\x36\n\nevaluation\x18\x01 \x01(\x0b\x32\".rootstock.inference.v1.Evaluation\"&\n\x16WatchEvaluationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"Q\n\x17WatchEvaluationResponse\x12\x36\n\nevaluation\x18\x01 \x01(\x0b\x32\".rootstock.inference.v1.Evaluation*\xcb\x01\n\x0f\x45valuationState\x12 \n\x1c\x45VALUATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45VALUATION_STATE_QUEUED\x10\x01\x12\x1c\n\x18\x45VALUATION_STATE_RUNNING\x10\x02\x12\x1e\n\x1a\x45VALUATION_STATE_SUCCEEDED\x10\x03\x12\x1b\n\x17\x45VALUATION_STATE_FAILED\x10\x04\x12\x1e\n\x1a\x45VALUATION_STATE_CANCELLED\x10\x05*\xc2\x01\n\x10\x45valuationMetric\x12!\n\x1d\x45VALUATION_METRIC_UNSPECIFIED\x10\x00\x12&\n\"EVALUATION_METRIC_KEYWORD_ACCURACY\x10\x01\x12!\n\x1d\x45VALUATION_METRIC_EXACT_MATCH\x10\x02\x12\x1e\n\x1a\x45VALUATION_METRIC_TOKEN_F1\x10\x03\x12 \n\x1c\x45VALUATION_METRIC_PERPLEXITY\x10\x04\x32\xd9\x04\n\x11\x45valuationService\x12u\n\x10\x43reateEvaluation\x12/.rootstock.inference.v1.CreateEvaluationRequest\x1a\x30.rootstock.inference.v1.CreateEvaluationResponse\x12l\n\rGetEvaluation\x12,.rootstock.inference.v1.GetEvaluationRequest\x1a-.rootstock.inference.v1.GetEvaluationResponse\x12r\n\x0fListEvaluations\x12..rootstock.inference.v1.ListEvaluationsRequest\x1a/.rootstock.inference.v1.ListEvaluationsResponse\x12u\n\x10\x43\x61ncelEvaluation\x12/.rootstock.inference.v1.CancelEvaluationRequest\x1a\x30.rootstock.inference.v1.CancelEvaluationResponse\x12t\n\x0fWatchEvaluation\x12..rootstock.inference.v1.WatchEvaluationRequest\x1a/.rootstock.inference.v1.WatchEvaluationResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rootstock.inference.v1.evaluation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVALUATIONSTATE']._serialized_start=1896
-  _globals['_EVALUATIONSTATE']._serialized_end=2099
+  _globals['_EVALUATIONSTATE']._serialized_start=3059
+  _globals['_EVALUATIONSTATE']._serialized_end=3262
+  _globals['_EVALUATIONMETRIC']._serialized_start=3265
+  _globals['_EVALUATIONMETRIC']._serialized_end=3459
   _globals['_EVALUATION']._serialized_start=101
-  _globals['_EVALUATION']._serialized_end=471
-  _globals['_EVALUATIONSPEC']._serialized_start=473
-  _globals['_EVALUATIONSPEC']._serialized_end=583
-  _globals['_TARGETRESULT']._serialized_start=586
-  _globals['_TARGETRESULT']._serialized_end=844
-  _globals['_PROPORTION']._serialized_start=846
-  _globals['_PROPORTION']._serialized_end=932
-  _globals['_ITEMRESULT']._serialized_start=935
-  _globals['_ITEMRESULT']._serialized_end=1144
-  _globals['_CREATEEVALUATIONREQUEST']._serialized_start=1146
-  _globals['_CREATEEVALUATIONREQUEST']._serialized_end=1268
-  _globals['_CREATEEVALUATIONRESPONSE']._serialized_start=1270
-  _globals['_CREATEEVALUATIONRESPONSE']._serialized_end=1352
-  _globals['_GETEVALUATIONREQUEST']._serialized_start=1354
-  _globals['_GETEVALUATIONREQUEST']._serialized_end=1390
-  _globals['_GETEVALUATIONRESPONSE']._serialized_start=1392
-  _globals['_GETEVALUATIONRESPONSE']._serialized_end=1471
-  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=1473
-  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=1536
-  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=1538
-  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=1645
-  _globals['_CANCELEVALUATIONREQUEST']._serialized_start=1647
-  _globals['_CANCELEVALUATIONREQUEST']._serialized_end=1686
-  _globals['_CANCELEVALUATIONRESPONSE']._serialized_start=1688
-  _globals['_CANCELEVALUATIONRESPONSE']._serialized_end=1770
-  _globals['_WATCHEVALUATIONREQUEST']._serialized_start=1772
-  _globals['_WATCHEVALUATIONREQUEST']._serialized_end=1810
-  _globals['_WATCHEVALUATIONRESPONSE']._serialized_start=1812
-  _globals['_WATCHEVALUATIONRESPONSE']._serialized_end=1893
-  _globals['_EVALUATIONSERVICE']._serialized_start=2102
-  _globals['_EVALUATIONSERVICE']._serialized_end=2703
+  _globals['_EVALUATION']._serialized_end=578
+  _globals['_EVALUATIONSPEC']._serialized_start=581
+  _globals['_EVALUATIONSPEC']._serialized_end=762
+  _globals['_EVALUATIONGATE']._serialized_start=765
+  _globals['_EVALUATIONGATE']._serialized_end=1024
+  _globals['_GATERESULT']._serialized_start=1026
+  _globals['_GATERESULT']._serialized_end=1123
+  _globals['_TARGETRESULT']._serialized_start=1126
+  _globals['_TARGETRESULT']._serialized_end=1432
+  _globals['_PROPORTION']._serialized_start=1434
+  _globals['_PROPORTION']._serialized_end=1520
+  _globals['_MEAN']._serialized_start=1522
+  _globals['_MEAN']._serialized_end=1573
+  _globals['_COMPARISON']._serialized_start=1576
+  _globals['_COMPARISON']._serialized_end=1876
+  _globals['_PAIREDPROPORTION']._serialized_start=1878
+  _globals['_PAIREDPROPORTION']._serialized_end=1978
+  _globals['_PAIREDMEAN']._serialized_start=1980
+  _globals['_PAIREDMEAN']._serialized_end=2059
+  _globals['_ITEMRESULT']._serialized_start=2062
+  _globals['_ITEMRESULT']._serialized_end=2307
+  _globals['_CREATEEVALUATIONREQUEST']._serialized_start=2309
+  _globals['_CREATEEVALUATIONREQUEST']._serialized_end=2431
+  _globals['_CREATEEVALUATIONRESPONSE']._serialized_start=2433
+  _globals['_CREATEEVALUATIONRESPONSE']._serialized_end=2515
+  _globals['_GETEVALUATIONREQUEST']._serialized_start=2517
+  _globals['_GETEVALUATIONREQUEST']._serialized_end=2553
+  _globals['_GETEVALUATIONRESPONSE']._serialized_start=2555
+  _globals['_GETEVALUATIONRESPONSE']._serialized_end=2634
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=2636
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=2699
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=2701
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=2808
+  _globals['_CANCELEVALUATIONREQUEST']._serialized_start=2810
+  _globals['_CANCELEVALUATIONREQUEST']._serialized_end=2849
+  _globals['_CANCELEVALUATIONRESPONSE']._serialized_start=2851
+  _globals['_CANCELEVALUATIONRESPONSE']._serialized_end=2933
+  _globals['_WATCHEVALUATIONREQUEST']._serialized_start=2935
+  _globals['_WATCHEVALUATIONREQUEST']._serialized_end=2973
+  _globals['_WATCHEVALUATIONRESPONSE']._serialized_start=2975
+  _globals['_WATCHEVALUATIONRESPONSE']._serialized_end=3056
+  _globals['_EVALUATIONSERVICE']._serialized_start=3462
+  _globals['_EVALUATIONSERVICE']._serialized_end=4063
 # @@protoc_insertion_point(module_scope)

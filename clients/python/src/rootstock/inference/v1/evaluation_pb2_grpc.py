@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class EvaluationServiceStub(object):
     """Generates an answer for each row of a data set, on the base model, on adapters, or on several in one evaluation, and
-    scores them. An evaluation that a restart interrupts begins again.
+    scores them, each alone and against the others. A gate may judge one of them, and publish it. An evaluation that a restart
+    interrupts begins again.
     """
 
     def __init__(self, channel):
@@ -65,12 +66,13 @@ class EvaluationServiceStub(object):
 
 class EvaluationServiceServicer(object):
     """Generates an answer for each row of a data set, on the base model, on adapters, or on several in one evaluation, and
-    scores them. An evaluation that a restart interrupts begins again.
+    scores them, each alone and against the others. A gate may judge one of them, and publish it. An evaluation that a restart
+    interrupts begins again.
     """
 
     def CreateEvaluation(self, request, context):
         """Checks the specification, stores the evaluation and queues it. Errors: INVALID_FIELD, NOT_FOUND, ALREADY_EXISTS,
-        BASE_MISMATCH, INVALID_ROW, OVERLOADED, DEPENDENCY_UNAVAILABLE.
+        NO_PREVIOUS_VERSION, BASE_MISMATCH, INVALID_ROW, OVERLOADED, DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,7 +144,8 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class EvaluationService(object):
     """Generates an answer for each row of a data set, on the base model, on adapters, or on several in one evaluation, and
-    scores them. An evaluation that a restart interrupts begins again.
+    scores them, each alone and against the others. A gate may judge one of them, and publish it. An evaluation that a restart
+    interrupts begins again.
     """
 
     @staticmethod
