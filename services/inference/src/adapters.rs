@@ -17,7 +17,7 @@ use rootstock_runtime::Tasks;
 use crate::{
     error::Error,
     models::Model,
-    residents::{Reservation, Residents},
+    residents::{Reservation, Residents, Weigh},
     store::{Artifact, Fetched, Store},
 };
 
@@ -33,6 +33,12 @@ pub(crate) struct Version {
 impl Version {
     /// Size of the weights.
     pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Weigh for Version {
+    fn weight(&self) -> u64 {
         self.bytes
     }
 }

@@ -28,7 +28,7 @@ pub struct Config {
     /// Base models to load at the start, by alias or digest; others are loaded when they are first asked for. The
     /// service is not SERVING before these are loaded.
     pub models: Vec<String>,
-    /// Base models in memory at once; the one idle longest goes first.
+    /// Base models in memory at once; of those not in use, the one least worth keeping goes first.
     pub max_models: usize,
     /// What their weights are in memory.
     pub weight_dtype: WeightDtype,
@@ -42,7 +42,7 @@ pub struct Config {
     /// Bytes of keys and values of all sequences together.
     #[serde(with = "units::bytes")]
     pub kv_cache_bytes: u64,
-    /// Bytes of adapter weights in memory; those not in use that were used longest ago go first.
+    /// Bytes of adapter weights in memory; those not in use that are least worth keeping go first.
     #[serde(with = "units::bytes")]
     pub adapter_memory_bytes: u64,
     /// Bytes of artifacts in the local cache on disk.

@@ -34,6 +34,8 @@ const CACHE_DIR: &str = "cache";
 const OWN_DIR: &str = "inference";
 /// The file of the evaluations in it.
 const EVALUATIONS_FILE: &str = "evaluations.sqlite";
+/// What opening an adapter's files and packing its matrices cost beside reading them, as so many bytes more to read.
+const ADAPTER_LOAD_COST: u64 = 1 << 20;
 /// How long a retry of what must be there before the service is ready waits.
 const PRELOAD_RETRY: Duration = Duration::from_secs(1);
 
@@ -208,6 +210,7 @@ fn binder(
         what: "base models",
         key: "max_models",
         capacity: config.max_models as u64,
+        load_cost: 0,
         count: metrics.models_resident.clone(),
         used: Default::default(),
     };
@@ -215,6 +218,7 @@ fn binder(
         what: "adapters",
         key: "adapter_memory_bytes",
         capacity: config.adapter_memory_bytes,
+        load_cost: ADAPTER_LOAD_COST,
         count: metrics.adapters_resident.clone(),
         used: metrics.adapter_bytes.clone(),
     };
