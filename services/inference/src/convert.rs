@@ -4,7 +4,7 @@ mod adapter;
 mod evaluation;
 mod generation;
 
-pub(crate) use adapter::{ListAdapters, Publish, Rollback};
+pub(crate) use adapter::{ListAdapters, Retire, Rollback, adapter_name, running};
 pub(crate) use evaluation::{Create, ListEvaluations, evaluation_id, message_with_items, page_token};
 
 use prost_types::Timestamp;

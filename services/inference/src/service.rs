@@ -12,7 +12,7 @@ use rootstock_proto::inference::v1::{
 use rootstock_runtime::{Health, MAX_MESSAGE_BYTES, Metrics as Registry, Server, Shutdown, Tasks};
 
 use crate::{
-    adapters::{Adapters, Leases},
+    adapters::{Adapters, Leases, Proved},
     aliases::Aliases,
     bind::Binder,
     config::{Config, ConfigProblem},
@@ -24,8 +24,10 @@ use crate::{
     metrics::Metrics,
     models::Models,
     publish::Publisher,
+    residency::Residency,
     residents::{Kind as ResidentKind, Residents},
-    store::{Store, remote::Remote},
+    store::{Store, local::Local, remote::Remote},
+    warm::Warm,
 };
 
 /// Folder of the artifact cache below the data directory; the services of a process share it.
@@ -73,8 +75,8 @@ pub(crate) struct Core {
     book: Book,
 }
 
-/// Builds the service and starts its background work. It is SERVING once the aliases are known and the models of the
-/// configuration are loaded.
+/// Builds the service and starts its background work. It is SERVING once the aliases are known, and the models of the
+/// configuration and the pinned adapters are loaded.
 ///
 /// # Errors
 /// When a setting can't be, or the data directory can't be used.
@@ -91,7 +93,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
     let cache = cache.map_err(|error| Error::internal("the data directory can't be used", error))?;
     let evaluations = deps.data_dir.join(OWN_DIR).join(EVALUATIONS_FILE);
     let book = Book::open(&evaluations, config.max_queued_evaluations).await?;
-    let store = Arc::new(Remote { clients: deps.clients, cache, tasks: deps.tasks.clone() });
+    let (local, tasks) = (Local::default(), deps.tasks.clone());
+    let store = Arc::new(Remote { clients: deps.clients, cache, local, tasks });
     let core = Core::start(&config, store, book, &deps.metrics, &deps.tasks).await?;
     for service in [GENERATION, ADAPTERS, EVALUATION] {
         deps.health.set(service, false);
@@ -153,13 +156,27 @@ impl Core {
         let engine = Engine::start(limits(config), metrics.clone(), tasks)?;
         let aliases = Aliases::new(Arc::clone(&store), metrics.clone());
         let binder = binder(config, &store, &aliases, &metrics, tasks)?;
-        let publisher =
-            Publisher { store: Arc::clone(&store), aliases: aliases.clone(), binder: binder.clone() };
+        let residency = Residency {
+            store: Arc::clone(&store),
+            aliases: aliases.clone(),
+            adapters: binder.adapters.clone(),
+            tasks: tasks.clone(),
+        };
+        let warm = Warm::new(binder.clone());
+        let publisher = Publisher {
+            store: Arc::clone(&store),
+            aliases: aliases.clone(),
+            binder: binder.clone(),
+            residency,
+            warm: warm.clone(),
+        };
         let generation = Generation { binder: binder.clone(), engine: engine.clone(), tasks: tasks.clone() };
         let parts = Parts { book: book.clone(), store, binder, engine: engine.clone(), tasks: tasks.clone() };
         let evaluations = Evaluations::new(parts);
         evaluations.recover().await?;
         tasks.spawn("inference-aliases", aliases.clone().follow(tasks.shutdown().clone()));
+        tasks.spawn("inference-moves", engine.clone().wake_on(aliases.changes(), tasks.shutdown().clone()));
+        tasks.spawn("inference-warm", warm.run(tasks.shutdown().clone()));
         let (waiting, shutdown) = (evaluations.clone(), tasks.shutdown().clone());
         tasks.spawn("inference-evaluations", waiting.run(shutdown));
         Ok(Self { aliases, generation, publisher, evaluations, engine, book })
@@ -175,6 +192,7 @@ impl Core {
                 tokio::time::sleep(PRELOAD_RETRY).await;
             }
         }
+        self.publisher.warm.restore().await;
     }
 
     async fn preload(&self, name: &ArtifactName) -> Result<(), Error> {
@@ -235,6 +253,8 @@ fn binder(
             residents: Residents::new(adapters, tasks.clone(), metrics.clone()),
             tasks: tasks.clone(),
             leases: Leases::default(),
+            proved: Proved::default(),
+            max_bytes: config.max_adapter_bytes,
         },
         configured: configured(&config.models)?,
     })
