@@ -14,6 +14,7 @@ mod main_job;
 mod network;
 mod refusals;
 mod refusals_cli;
+mod registry;
 mod store;
 mod swap;
 mod trace;

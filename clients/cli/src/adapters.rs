@@ -2,11 +2,14 @@
 mod export;
 mod import;
 mod list;
+mod pin;
 mod publish;
+mod retire;
 mod rollback;
 mod served;
 pub(crate) mod unpublished;
 mod versions;
+mod watch;
 
 use clap::Subcommand;
 
@@ -21,12 +24,20 @@ pub enum Command {
     Import(import::ImportArgs),
     /// Serve a version under the adapter's name
     Publish(publish::PublishArgs),
-    /// Serve an earlier version again
+    /// End a canary, or serve an earlier version again
     Rollback(rollback::RollbackArgs),
+    /// Take an adapter out of service; what runs on it finishes
+    Retire(retire::RetireArgs),
+    /// Keep an adapter in the memory of every server
+    Pin(pin::PinArgs),
+    /// Let a pinned adapter go when its memory is needed
+    Unpin(pin::PinArgs),
     /// Write a version as a PEFT directory
     Export(export::ExportArgs),
     /// List the adapters that are published
     List(ListArgs),
+    /// Watch where the adapters are and who uses them
+    Watch(watch::WatchArgs),
     /// List the versions of an adapter, newest first
     Versions(versions::VersionsArgs),
 }
@@ -36,8 +47,12 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), CliEr
         Command::Import(args) => import::run(args, context).await,
         Command::Publish(args) => publish::run(args, context).await,
         Command::Rollback(args) => rollback::run(args, context).await,
+        Command::Retire(args) => retire::run(args, context).await,
+        Command::Pin(args) => pin::run(args, true, context).await,
+        Command::Unpin(args) => pin::run(args, false, context).await,
         Command::Export(args) => export::run(args, context).await,
         Command::List(args) => list::run(args, context).await,
+        Command::Watch(args) => watch::run(args, context).await,
         Command::Versions(args) => versions::run(args, context).await,
     }
 }

@@ -6,7 +6,8 @@ use futures::StreamExt;
 use rootstock_artifacts::Kind;
 use rootstock_client::proto::inference::v1::generate_response::Message;
 use rootstock_client::proto::inference::v1::{
-    FinishReason, GenerateRequest, GeneratedToken, GenerationFinished, GenerationStarted, SamplingParams,
+    AdapterSwitched, FinishReason, GenerateRequest, GeneratedToken, GenerationFinished, GenerationStarted,
+    SamplingParams,
 };
 use rootstock_text::PromptTemplate;
 use serde::Serialize;
@@ -24,6 +25,9 @@ pub struct GenerateArgs {
     /// The adapter: its name or NAME/versions/DIGEST [default: none, the base model answers]
     #[arg(long, value_name = "N")]
     adapter: Option<String>,
+    /// Decides between the adapter's version and its canary: the same key gets the same one [default: drawn]
+    #[arg(long, value_name = "K", default_value = "", hide_default_value = true)]
+    routing_key: String,
     /// What to go on from, or with --prompt-template what to ask; - reads standard input
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: String,
@@ -79,6 +83,17 @@ struct Generation {
     started: Started,
     #[serde(flatten)]
     finished: Finished,
+    /// Where a publish moved it to another version of the adapter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    switches: Vec<Switch>,
+}
+
+#[derive(Debug, Serialize)]
+struct Switch {
+    at_token: i32,
+    adapter_digest: String,
+    adapter_generation: i64,
+    canary: bool,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -87,6 +102,7 @@ struct Started {
     base_digest: String,
     adapter_digest: String,
     adapter_generation: i64,
+    canary: bool,
     tokenizer_digest: String,
     seed: u64,
     prompt_tokens: i32,
@@ -134,6 +150,7 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
             Some(Message::Delta(delta)) => {
                 generation.text.push_str(&delta.text);
                 generation.tokens.extend(delta.tokens.into_iter().map(Token::from));
+                generation.switches.extend(delta.switched.map(Switch::from));
                 if !json {
                     context.write(&delta.text)?;
                 }
@@ -171,6 +188,7 @@ async fn request(args: GenerateArgs, context: &Context) -> Result<GenerateReques
             logprobs: args.logprobs,
             ignore_eos: args.ignore_eos,
         }),
+        routing_key: args.routing_key,
     })
 }
 
@@ -181,9 +199,21 @@ impl From<GenerationStarted> for Started {
             base_digest: started.base_digest,
             adapter_digest: started.adapter_digest,
             adapter_generation: started.adapter_generation,
+            canary: started.canary,
             tokenizer_digest: started.tokenizer_digest,
             seed: started.seed,
             prompt_tokens: started.prompt_tokens,
+        }
+    }
+}
+
+impl From<AdapterSwitched> for Switch {
+    fn from(switched: AdapterSwitched) -> Self {
+        Self {
+            at_token: switched.at_token,
+            adapter_digest: switched.adapter_digest,
+            adapter_generation: switched.adapter_generation,
+            canary: switched.canary,
         }
     }
 }

@@ -19,6 +19,14 @@ pub(crate) trait Tabular: Serialize {
     }
 }
 
+impl<T: Tabular> Tabular for &T {
+    const HEADER: &'static [&'static str] = T::HEADER;
+
+    fn cells(&self) -> Vec<String> {
+        (*self).cells()
+    }
+}
+
 /// Things below each other, with a line of titles.
 pub(crate) fn list<T: Tabular>(rows: &[T]) -> String {
     let mut table = plain();

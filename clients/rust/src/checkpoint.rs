@@ -11,8 +11,8 @@ use rootstock_artifacts::Kind;
 use rootstock_proto::checkpoint::v1::checkpoint_service_client::CheckpointServiceClient;
 use rootstock_proto::checkpoint::v1::{
     Alias, Artifact, ArtifactKind, DeleteArtifactRequest, GetAliasRequest, GetArtifactRequest,
-    ListAliasesRequest, ListArtifactsRequest, SetAliasRequest, VerifyArtifactRequest, WatchAliasesRequest,
-    WatchAliasesResponse,
+    ListAliasesRequest, ListArtifactsRequest, RetireAliasRequest, SetAliasRequest, VerifyArtifactRequest,
+    WatchAliasesRequest, WatchAliasesResponse,
 };
 
 use crate::call::unary;
@@ -130,8 +130,29 @@ impl CheckpointClient {
             Expect::Etag(etag) => (etag, false),
             Expect::Any => (String::new(), true),
         };
-        let request = SetAliasRequest { name: name.into(), digest: digest.into(), etag, force };
+        let (name, digest) = (name.into(), digest.into());
+        self.move_alias(SetAliasRequest { name, digest, etag, force, ..SetAliasRequest::default() }).await
+    }
+
+    /// The same with all that a record can say: a canary, a pin, what running requests do.
+    ///
+    /// # Errors
+    /// As [`set_alias`](Self::set_alias).
+    pub async fn move_alias(&self, request: SetAliasRequest) -> Result<Alias, ClientError> {
         unary!(self.once, set_alias, request)?.alias.ok_or_else(|| ClientError::incomplete("alias"))
+    }
+
+    /// Takes an alias out of service if it has this etag, or with "" whatever it is now.
+    ///
+    /// # Errors
+    /// INVALID_FIELD, NOT_FOUND, ALIAS_MOVED, or the connection's.
+    pub async fn retire_alias(
+        &self,
+        name: impl Into<String>,
+        etag: impl Into<String>,
+    ) -> Result<Alias, ClientError> {
+        let request = RetireAliasRequest { name: name.into(), etag: etag.into() };
+        unary!(self.once, retire_alias, request)?.alias.ok_or_else(|| ClientError::incomplete("alias"))
     }
 
     /// Streams every alias below a collection (`adapters/`, or "" for all) as it stands, a message with `synced`, and

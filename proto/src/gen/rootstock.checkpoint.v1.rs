@@ -70,6 +70,28 @@ pub struct Alias {
     /// Digest of the base model, for an adapter.
     #[prost(string, tag = "7")]
     pub base_digest: ::prost::alloc::string::String,
+    /// A second version that a share of the requests get.
+    #[prost(message, optional, tag = "8")]
+    pub canary: ::core::option::Option<Canary>,
+    /// Whether servers keep the version in memory.
+    #[prost(bool, tag = "9")]
+    pub pinned: bool,
+    /// What requests do that were under way when the alias came to this generation.
+    #[prost(enumeration = "super::super::common::v1::RunningRequests", tag = "10")]
+    pub running_requests: i32,
+    /// Whether it is out of service; `digest` is then what it pointed at last.
+    #[prost(bool, tag = "11")]
+    pub retired: bool,
+}
+/// A version that is tried beside the one that an alias points at.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Canary {
+    /// The artifact: of the collection's kind, and for an adapter with the same base model.
+    #[prost(string, tag = "1")]
+    pub digest: ::prost::alloc::string::String,
+    /// The share of the requests that get it, in (0, 1).
+    #[prost(double, tag = "2")]
+    pub share: f64,
 }
 /// One move of an alias.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -276,7 +298,7 @@ pub struct VerifyArtifactResponse {
     pub verified_bytes: i64,
 }
 /// Request of SetAlias.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SetAliasRequest {
     /// The alias.
     #[prost(string, tag = "1")]
@@ -284,16 +306,42 @@ pub struct SetAliasRequest {
     /// The artifact it shall point at; its kind must be that of the collection.
     #[prost(string, tag = "2")]
     pub digest: ::prost::alloc::string::String,
-    /// Move only if the alias has this etag; empty: only if the alias doesn't exist, unless `force`.
+    /// Move only if the alias has this etag; empty: only if the alias doesn't exist or is retired, unless `force`.
     #[prost(string, tag = "3")]
     pub etag: ::prost::alloc::string::String,
     /// Move whatever the alias is now; `etag` must then be empty.
     #[prost(bool, tag = "4")]
     pub force: bool,
+    /// A second version for a share of the requests; unset ends the one there is.
+    #[prost(message, optional, tag = "5")]
+    pub canary: ::core::option::Option<Canary>,
+    /// Whether servers keep the version in memory; unset leaves it as it is.
+    #[prost(bool, optional, tag = "6")]
+    pub pinned: ::core::option::Option<bool>,
+    /// What requests do that are under way.
+    #[prost(enumeration = "super::super::common::v1::RunningRequests", tag = "7")]
+    pub running_requests: i32,
 }
 /// Response of SetAlias.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SetAliasResponse {
+    /// The alias as it now is.
+    #[prost(message, optional, tag = "1")]
+    pub alias: ::core::option::Option<Alias>,
+}
+/// Request of RetireAlias.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetireAliasRequest {
+    /// The alias.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Retire only if the alias has this etag; empty: whatever it is now.
+    #[prost(string, tag = "2")]
+    pub etag: ::prost::alloc::string::String,
+}
+/// Response of RetireAlias.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RetireAliasResponse {
     /// The alias as it now is.
     #[prost(message, optional, tag = "1")]
     pub alias: ::core::option::Option<Alias>,
@@ -351,7 +399,7 @@ pub struct WatchAliasesResponse {
     /// Rises with every move in the store; resume with the last one seen.
     #[prost(int64, tag = "1")]
     pub event_id: i64,
-    /// The alias after the move. Not set in the message that ends the present records.
+    /// The alias after the move, or as it was retired. Not set in the message that ends the present records.
     #[prost(message, optional, tag = "2")]
     pub alias: ::core::option::Option<Alias>,
     /// Set on the one message that ends the present records: from here on the caller is up to date.
@@ -839,6 +887,38 @@ pub mod checkpoint_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Takes an alias out of service by compare-and-swap: it names nothing any more, GetAlias and ListAliases don't find it, and
+        /// its generation goes up by one. SetAlias brings it back, and goes on counting. Errors: INVALID_FIELD, NOT_FOUND,
+        /// ALIAS_MOVED.
+        pub async fn retire_alias(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RetireAliasRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetireAliasResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.checkpoint.v1.CheckpointService/RetireAlias",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.checkpoint.v1.CheckpointService",
+                        "RetireAlias",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Returns an alias record with its recent history. Errors: INVALID_FIELD, NOT_FOUND.
         pub async fn get_alias(
             &mut self,
@@ -899,8 +979,8 @@ pub mod checkpoint_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// First streams every alias below a prefix as it stands, then each move as it happens. With `after_event_id` it
-        /// streams the moves since, without loss. Errors: INVALID_FIELD.
+        /// First streams every alias below a prefix as it stands, retired ones included, then each move as it happens. With
+        /// `after_event_id` it streams the moves since, without loss. Errors: INVALID_FIELD.
         pub async fn watch_aliases(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchAliasesRequest>,
@@ -1043,6 +1123,16 @@ pub mod checkpoint_service_server {
             tonic::Response<super::SetAliasResponse>,
             tonic::Status,
         >;
+        /// Takes an alias out of service by compare-and-swap: it names nothing any more, GetAlias and ListAliases don't find it, and
+        /// its generation goes up by one. SetAlias brings it back, and goes on counting. Errors: INVALID_FIELD, NOT_FOUND,
+        /// ALIAS_MOVED.
+        async fn retire_alias(
+            &self,
+            request: tonic::Request<super::RetireAliasRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetireAliasResponse>,
+            tonic::Status,
+        >;
         /// Returns an alias record with its recent history. Errors: INVALID_FIELD, NOT_FOUND.
         async fn get_alias(
             &self,
@@ -1065,8 +1155,8 @@ pub mod checkpoint_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// First streams every alias below a prefix as it stands, then each move as it happens. With `after_event_id` it
-        /// streams the moves since, without loss. Errors: INVALID_FIELD.
+        /// First streams every alias below a prefix as it stands, retired ones included, then each move as it happens. With
+        /// `after_event_id` it streams the moves since, without loss. Errors: INVALID_FIELD.
         async fn watch_aliases(
             &self,
             request: tonic::Request<super::WatchAliasesRequest>,
@@ -1651,6 +1741,52 @@ pub mod checkpoint_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SetAliasSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.checkpoint.v1.CheckpointService/RetireAlias" => {
+                    #[allow(non_camel_case_types)]
+                    struct RetireAliasSvc<T: CheckpointService>(pub Arc<T>);
+                    impl<
+                        T: CheckpointService,
+                    > tonic::server::UnaryService<super::RetireAliasRequest>
+                    for RetireAliasSvc<T> {
+                        type Response = super::RetireAliasResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RetireAliasRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CheckpointService>::retire_alias(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetireAliasSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,4 +1,43 @@
 // @generated from the protobuf sources of this crate; see tests/generated.rs.
+/// What requests do that are under way on an earlier version when an alias moves. Who holds a version that the alias still
+/// stands for after the move, or has asked for a version by its digest, goes on in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RunningRequests {
+    /// The same as FINISH.
+    Unspecified = 0,
+    /// They finish on the version that they began with.
+    Finish = 1,
+    /// From the next token on they go on with the new version, as soon as it is loaded. Keys and values computed so far stay as
+    /// they are; the stream says where it changed.
+    Switch = 2,
+    /// They end with ADAPTER_REPLACED.
+    Abort = 3,
+}
+impl RunningRequests {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RUNNING_REQUESTS_UNSPECIFIED",
+            Self::Finish => "RUNNING_REQUESTS_FINISH",
+            Self::Switch => "RUNNING_REQUESTS_SWITCH",
+            Self::Abort => "RUNNING_REQUESTS_ABORT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RUNNING_REQUESTS_UNSPECIFIED" => Some(Self::Unspecified),
+            "RUNNING_REQUESTS_FINISH" => Some(Self::Finish),
+            "RUNNING_REQUESTS_SWITCH" => Some(Self::Switch),
+            "RUNNING_REQUESTS_ABORT" => Some(Self::Abort),
+            _ => None,
+        }
+    }
+}
 /// Why a call failed; the gRPC code that comes with each reason stands beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -59,6 +98,8 @@ pub enum ErrorReason {
     ContextTooLong = 26,
     /// FAILED_PRECONDITION: the training job trains on nothing: no row is left, or no token carries loss.
     NothingToTrain = 27,
+    /// ABORTED: another version was published in place of the adapter's, and running requests were to end; ask again.
+    AdapterReplaced = 28,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -95,6 +136,7 @@ impl ErrorReason {
             Self::NoPreviousVersion => "ERROR_REASON_NO_PREVIOUS_VERSION",
             Self::ContextTooLong => "ERROR_REASON_CONTEXT_TOO_LONG",
             Self::NothingToTrain => "ERROR_REASON_NOTHING_TO_TRAIN",
+            Self::AdapterReplaced => "ERROR_REASON_ADAPTER_REPLACED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -128,6 +170,7 @@ impl ErrorReason {
             "ERROR_REASON_NO_PREVIOUS_VERSION" => Some(Self::NoPreviousVersion),
             "ERROR_REASON_CONTEXT_TOO_LONG" => Some(Self::ContextTooLong),
             "ERROR_REASON_NOTHING_TO_TRAIN" => Some(Self::NothingToTrain),
+            "ERROR_REASON_ADAPTER_REPLACED" => Some(Self::AdapterReplaced),
             _ => None,
         }
     }

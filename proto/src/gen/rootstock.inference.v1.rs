@@ -1,6 +1,6 @@
 // @generated from the protobuf sources of this crate; see tests/generated.rs.
 /// A published adapter.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Adapter {
     /// `adapters/{id}`.
     #[prost(string, tag = "1")]
@@ -26,9 +26,21 @@ pub struct Adapter {
     /// When the alias last moved.
     #[prost(message, optional, tag = "8")]
     pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Where the version is.
+    #[prost(enumeration = "AdapterTier", tag = "9")]
+    pub tier: i32,
+    /// Whether every server keeps the version in memory.
+    #[prost(bool, tag = "10")]
+    pub pinned: bool,
+    /// The version tried beside it; empty if there is none.
+    #[prost(string, tag = "11")]
+    pub canary_digest: ::prost::alloc::string::String,
+    /// The share of the requests that get the canary.
+    #[prost(double, tag = "12")]
+    pub canary_share: f64,
 }
 /// Request of PublishAdapter.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PublishAdapterRequest {
     /// The alias: `adapters/{id}`.
     #[prost(string, tag = "1")]
@@ -36,9 +48,17 @@ pub struct PublishAdapterRequest {
     /// The version: digest of an adapter artifact.
     #[prost(string, tag = "2")]
     pub digest: ::prost::alloc::string::String,
-    /// Publish only if the alias is at this generation (0: has never been set); unset publishes in any case.
+    /// Publish only if the alias is at this generation (0: nothing is published); unset publishes in any case.
     #[prost(int64, optional, tag = "3")]
     pub expected_generation: ::core::option::Option<i64>,
+    /// Try the version beside the present one: the share of the requests, in (0, 1), that get it, by a hash of their
+    /// `routing_key`. Unset makes it the version of all requests, and ends the canary there is.
+    #[prost(double, optional, tag = "4")]
+    pub canary_share: ::core::option::Option<f64>,
+    /// What requests under way on another version do; SWITCH needs a version with the same base model. A canary replaces no
+    /// version, so this must be unset with `canary_share`.
+    #[prost(enumeration = "super::super::common::v1::RunningRequests", tag = "5")]
+    pub running_requests: i32,
 }
 /// Response of PublishAdapter.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -70,6 +90,40 @@ pub struct RollbackAdapterResponse {
     #[prost(double, tag = "2")]
     pub swap_ms: f64,
 }
+/// Request of RetireAdapter.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetireAdapterRequest {
+    /// The alias: `adapters/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Retire only if the alias is at this generation; unset retires in any case.
+    #[prost(int64, optional, tag = "2")]
+    pub expected_generation: ::core::option::Option<i64>,
+}
+/// Response of RetireAdapter.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetireAdapterResponse {
+    /// The generation at which it was retired.
+    #[prost(int64, tag = "1")]
+    pub generation: i64,
+}
+/// Request of PinAdapter.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PinAdapterRequest {
+    /// The alias: `adapters/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Whether to keep its version in memory.
+    #[prost(bool, tag = "2")]
+    pub pinned: bool,
+}
+/// Response of PinAdapter.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PinAdapterResponse {
+    /// The adapter as it now is.
+    #[prost(message, optional, tag = "1")]
+    pub adapter: ::core::option::Option<Adapter>,
+}
 /// Request of ListAdapters.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListAdaptersRequest {
@@ -89,6 +143,71 @@ pub struct ListAdaptersResponse {
     /// Empty at the end.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request of WatchAdapters.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchAdaptersRequest {}
+/// One message of WatchAdapters: what has changed since the one before.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchAdaptersResponse {
+    /// Adapters that are new or changed, by name.
+    #[prost(message, repeated, tag = "1")]
+    pub adapters: ::prost::alloc::vec::Vec<Adapter>,
+    /// Names that are published no more.
+    #[prost(string, repeated, tag = "2")]
+    pub retired_names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Set on the message that ends the present adapters, and on all later ones.
+    #[prost(bool, tag = "3")]
+    pub synced: bool,
+    /// Bytes that adapters take of this server's memory.
+    #[prost(int64, tag = "4")]
+    pub memory_bytes: i64,
+    /// Bytes that they may take.
+    #[prost(int64, tag = "5")]
+    pub memory_limit_bytes: i64,
+    /// Loads of versions into memory since the server started.
+    #[prost(int64, tag = "6")]
+    pub loads: i64,
+    /// Versions dropped from memory to make room since the server started.
+    #[prost(int64, tag = "7")]
+    pub evictions: i64,
+}
+/// Where the version of an adapter is that its name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AdapterTier {
+    /// Not used.
+    Unspecified = 0,
+    /// In the store.
+    Stored = 1,
+    /// On this server's disk too: fetched since the server started, and not evicted since.
+    OnDisk = 2,
+    /// In this server's memory.
+    InMemory = 3,
+}
+impl AdapterTier {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ADAPTER_TIER_UNSPECIFIED",
+            Self::Stored => "ADAPTER_TIER_STORED",
+            Self::OnDisk => "ADAPTER_TIER_ON_DISK",
+            Self::InMemory => "ADAPTER_TIER_IN_MEMORY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ADAPTER_TIER_UNSPECIFIED" => Some(Self::Unspecified),
+            "ADAPTER_TIER_STORED" => Some(Self::Stored),
+            "ADAPTER_TIER_ON_DISK" => Some(Self::OnDisk),
+            "ADAPTER_TIER_IN_MEMORY" => Some(Self::InMemory),
+            _ => None,
+        }
+    }
 }
 /// Generated client implementations.
 pub mod adapter_service_client {
@@ -183,9 +302,10 @@ pub mod adapter_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Checks a version, loads it and moves the alias to it; requests admitted from then on use it, running ones finish
-        /// on the generation they began with. Errors: INVALID_FIELD, NOT_FOUND, BASE_MISMATCH, TOKENIZER_MISMATCH,
-        /// TENSOR_MISMATCH, INVALID_FILE, ALIAS_MOVED, CORRUPT, DEPENDENCY_UNAVAILABLE.
+        /// Checks a version, loads it and moves the alias to it; requests admitted from then on use it, running ones do as
+        /// `running_requests` says. With `canary_share` the version is tried beside the present one instead. Errors: INVALID_FIELD,
+        /// NOT_FOUND, WRONG_STATE (a canary where nothing is published), BASE_MISMATCH, TOKENIZER_MISMATCH, TENSOR_MISMATCH,
+        /// INVALID_FILE, ALIAS_MOVED, OVERLOADED, CORRUPT, DEPENDENCY_UNAVAILABLE.
         pub async fn publish_adapter(
             &mut self,
             request: impl tonic::IntoRequest<super::PublishAdapterRequest>,
@@ -215,8 +335,9 @@ pub mod adapter_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Publishes again what the alias pointed at before its present version was first set (or a given generation).
-        /// Errors: as PublishAdapter, NO_PREVIOUS_VERSION.
+        /// Publishes again what the alias pointed at before its present version was first set (or a given generation). While a
+        /// canary stands, it ends the canary instead, unless a generation is given. Errors: as PublishAdapter,
+        /// NO_PREVIOUS_VERSION.
         pub async fn rollback_adapter(
             &mut self,
             request: impl tonic::IntoRequest<super::RollbackAdapterRequest>,
@@ -242,6 +363,70 @@ pub mod adapter_service_client {
                     GrpcMethod::new(
                         "rootstock.inference.v1.AdapterService",
                         "RollbackAdapter",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes an adapter out of service: requests that name it from then on get NOT_FOUND, those admitted before finish.
+        /// PublishAdapter brings it back, and its generation goes on counting. Errors: INVALID_FIELD, NOT_FOUND, ALIAS_MOVED,
+        /// DEPENDENCY_UNAVAILABLE.
+        pub async fn retire_adapter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RetireAdapterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetireAdapterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.AdapterService/RetireAdapter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.inference.v1.AdapterService",
+                        "RetireAdapter",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Keeps an adapter's version in the memory of every server, now, after each publish and after each restart; or lets it go
+        /// again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED (it doesn't fit beside what is pinned and in use), ALIAS_MOVED,
+        /// DEPENDENCY_UNAVAILABLE, and what loading may give.
+        pub async fn pin_adapter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PinAdapterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PinAdapterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.AdapterService/PinAdapter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.inference.v1.AdapterService",
+                        "PinAdapter",
                     ),
                 );
             self.inner.unary(req, path, codec).await
@@ -276,6 +461,37 @@ pub mod adapter_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// First streams every published adapter as this server has it, then those that have changed: at most one round every 100
+        /// milliseconds, with the latest state of each. Errors: none but the connection's.
+        pub async fn watch_adapters(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchAdaptersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchAdaptersResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.AdapterService/WatchAdapters",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.inference.v1.AdapterService",
+                        "WatchAdapters",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -291,9 +507,10 @@ pub mod adapter_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with AdapterServiceServer.
     #[async_trait]
     pub trait AdapterService: std::marker::Send + std::marker::Sync + 'static {
-        /// Checks a version, loads it and moves the alias to it; requests admitted from then on use it, running ones finish
-        /// on the generation they began with. Errors: INVALID_FIELD, NOT_FOUND, BASE_MISMATCH, TOKENIZER_MISMATCH,
-        /// TENSOR_MISMATCH, INVALID_FILE, ALIAS_MOVED, CORRUPT, DEPENDENCY_UNAVAILABLE.
+        /// Checks a version, loads it and moves the alias to it; requests admitted from then on use it, running ones do as
+        /// `running_requests` says. With `canary_share` the version is tried beside the present one instead. Errors: INVALID_FIELD,
+        /// NOT_FOUND, WRONG_STATE (a canary where nothing is published), BASE_MISMATCH, TOKENIZER_MISMATCH, TENSOR_MISMATCH,
+        /// INVALID_FILE, ALIAS_MOVED, OVERLOADED, CORRUPT, DEPENDENCY_UNAVAILABLE.
         async fn publish_adapter(
             &self,
             request: tonic::Request<super::PublishAdapterRequest>,
@@ -301,13 +518,34 @@ pub mod adapter_service_server {
             tonic::Response<super::PublishAdapterResponse>,
             tonic::Status,
         >;
-        /// Publishes again what the alias pointed at before its present version was first set (or a given generation).
-        /// Errors: as PublishAdapter, NO_PREVIOUS_VERSION.
+        /// Publishes again what the alias pointed at before its present version was first set (or a given generation). While a
+        /// canary stands, it ends the canary instead, unless a generation is given. Errors: as PublishAdapter,
+        /// NO_PREVIOUS_VERSION.
         async fn rollback_adapter(
             &self,
             request: tonic::Request<super::RollbackAdapterRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RollbackAdapterResponse>,
+            tonic::Status,
+        >;
+        /// Takes an adapter out of service: requests that name it from then on get NOT_FOUND, those admitted before finish.
+        /// PublishAdapter brings it back, and its generation goes on counting. Errors: INVALID_FIELD, NOT_FOUND, ALIAS_MOVED,
+        /// DEPENDENCY_UNAVAILABLE.
+        async fn retire_adapter(
+            &self,
+            request: tonic::Request<super::RetireAdapterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetireAdapterResponse>,
+            tonic::Status,
+        >;
+        /// Keeps an adapter's version in the memory of every server, now, after each publish and after each restart; or lets it go
+        /// again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED (it doesn't fit beside what is pinned and in use), ALIAS_MOVED,
+        /// DEPENDENCY_UNAVAILABLE, and what loading may give.
+        async fn pin_adapter(
+            &self,
+            request: tonic::Request<super::PinAdapterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PinAdapterResponse>,
             tonic::Status,
         >;
         /// Lists the adapters that are published, by name. Errors: INVALID_FIELD.
@@ -316,6 +554,21 @@ pub mod adapter_service_server {
             request: tonic::Request<super::ListAdaptersRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListAdaptersResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchAdapters method.
+        type WatchAdaptersStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchAdaptersResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// First streams every published adapter as this server has it, then those that have changed: at most one round every 100
+        /// milliseconds, with the latest state of each. Errors: none but the connection's.
+        async fn watch_adapters(
+            &self,
+            request: tonic::Request<super::WatchAdaptersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchAdaptersStream>,
             tonic::Status,
         >;
     }
@@ -489,6 +742,96 @@ pub mod adapter_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/rootstock.inference.v1.AdapterService/RetireAdapter" => {
+                    #[allow(non_camel_case_types)]
+                    struct RetireAdapterSvc<T: AdapterService>(pub Arc<T>);
+                    impl<
+                        T: AdapterService,
+                    > tonic::server::UnaryService<super::RetireAdapterRequest>
+                    for RetireAdapterSvc<T> {
+                        type Response = super::RetireAdapterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RetireAdapterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AdapterService>::retire_adapter(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetireAdapterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.inference.v1.AdapterService/PinAdapter" => {
+                    #[allow(non_camel_case_types)]
+                    struct PinAdapterSvc<T: AdapterService>(pub Arc<T>);
+                    impl<
+                        T: AdapterService,
+                    > tonic::server::UnaryService<super::PinAdapterRequest>
+                    for PinAdapterSvc<T> {
+                        type Response = super::PinAdapterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PinAdapterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AdapterService>::pin_adapter(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PinAdapterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/rootstock.inference.v1.AdapterService/ListAdapters" => {
                     #[allow(non_camel_case_types)]
                     struct ListAdaptersSvc<T: AdapterService>(pub Arc<T>);
@@ -530,6 +873,52 @@ pub mod adapter_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.inference.v1.AdapterService/WatchAdapters" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchAdaptersSvc<T: AdapterService>(pub Arc<T>);
+                    impl<
+                        T: AdapterService,
+                    > tonic::server::ServerStreamingService<super::WatchAdaptersRequest>
+                    for WatchAdaptersSvc<T> {
+                        type Response = super::WatchAdaptersResponse;
+                        type ResponseStream = T::WatchAdaptersStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchAdaptersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AdapterService>::watch_adapters(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchAdaptersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
@@ -1673,6 +2062,10 @@ pub struct GenerateRequest {
     /// How to choose tokens.
     #[prost(message, optional, tag = "5")]
     pub sampling: ::core::option::Option<SamplingParams>,
+    /// Decides who gets an adapter's canary: one key gets one version, for as long as the canary's share doesn't change, and a
+    /// share that grows takes nobody off the canary. A user's id, say; at most 256 bytes. Empty draws one for the request.
+    #[prost(string, tag = "12")]
+    pub routing_key: ::prost::alloc::string::String,
     /// The prompt.
     #[prost(oneof = "generate_request::Input", tags = "3, 4")]
     pub input: ::core::option::Option<generate_request::Input>,
@@ -1778,6 +2171,25 @@ pub struct GenerationStarted {
     /// Tokens in the prompt.
     #[prost(int32, tag = "7")]
     pub prompt_tokens: i32,
+    /// Whether the adapter's version is its canary.
+    #[prost(bool, tag = "12")]
+    pub canary: bool,
+}
+/// From where on another version of the adapter computes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdapterSwitched {
+    /// Digest of the adapter's artifact.
+    #[prost(string, tag = "1")]
+    pub adapter_digest: ::prost::alloc::string::String,
+    /// Generation of the adapter's alias.
+    #[prost(int64, tag = "2")]
+    pub adapter_generation: i64,
+    /// Number of the first generated token, from 0, that comes from it.
+    #[prost(int32, tag = "3")]
+    pub at_token: i32,
+    /// Whether it is the adapter's canary.
+    #[prost(bool, tag = "4")]
+    pub canary: bool,
 }
 /// New text.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1788,6 +2200,9 @@ pub struct GenerationDelta {
     /// The tokens that were chosen.
     #[prost(message, repeated, tag = "2")]
     pub tokens: ::prost::alloc::vec::Vec<GeneratedToken>,
+    /// Set where a publish has moved the request to another version of its adapter, which these tokens come from.
+    #[prost(message, optional, tag = "12")]
+    pub switched: ::core::option::Option<AdapterSwitched>,
 }
 /// A token that was chosen.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1882,7 +2297,8 @@ pub mod generation_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Generates text. The adapter is bound at admission: what a request generates comes from that generation alone.
+    /// Generates text. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
+    /// later one was published with the word that running requests switch to it, or end.
     #[derive(Debug, Clone)]
     pub struct GenerationServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1965,8 +2381,8 @@ pub mod generation_service_client {
         }
         /// Streams the generated text: one `started`, any number of `delta`, one `finished`. Cancelling the call stops the
         /// work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
-        /// BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), OVERLOADED,
-        /// SHUTTING_DOWN, DEADLINE_EXCEEDED.
+        /// BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), ADAPTER_REPLACED,
+        /// OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
         pub async fn generate(
             &mut self,
             request: impl tonic::IntoRequest<super::GenerateRequest>,
@@ -2019,14 +2435,15 @@ pub mod generation_service_server {
             + 'static;
         /// Streams the generated text: one `started`, any number of `delta`, one `finished`. Cancelling the call stops the
         /// work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
-        /// BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), OVERLOADED,
-        /// SHUTTING_DOWN, DEADLINE_EXCEEDED.
+        /// BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), ADAPTER_REPLACED,
+        /// OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
         async fn generate(
             &self,
             request: tonic::Request<super::GenerateRequest>,
         ) -> std::result::Result<tonic::Response<Self::GenerateStream>, tonic::Status>;
     }
-    /// Generates text. The adapter is bound at admission: what a request generates comes from that generation alone.
+    /// Generates text. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
+    /// later one was published with the word that running requests switch to it, or end.
     #[derive(Debug)]
     pub struct GenerationServiceServer<T> {
         inner: Arc<T>,

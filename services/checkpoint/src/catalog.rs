@@ -71,13 +71,14 @@ pub trait Catalog: Clone + Send + Sync + 'static {
     /// Moves an alias.
     ///
     /// # Errors
-    /// NOT_FOUND for the artifact, ALIAS_MOVED, or INVALID_FIELD if the artifact is of another kind.
+    /// NOT_FOUND for the artifact or an alias that can't be retired, ALIAS_MOVED, or INVALID_FIELD if an artifact is of
+    /// another kind, or a canary of another base.
     fn move_alias(&self, change: &AliasChange) -> impl Future<Output = Result<AliasEvent, Error>> + Send;
 
-    /// An alias as it stands.
+    /// An alias as it stands, unless it is retired.
     fn alias(&self, name: &AliasName) -> impl Future<Output = Result<Option<Alias>, Error>> + Send;
 
-    /// At most `limit` aliases by name, those after `after`.
+    /// At most `limit` aliases by name, those after `after`; no retired ones.
     fn list_aliases(
         &self,
         kind: Option<Kind>,

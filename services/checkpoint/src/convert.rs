@@ -8,10 +8,11 @@ use rootstock_artifacts::check::{MAX_FILE_NAME_BYTES, MAX_FILES, check_file_name
 use rootstock_artifacts::{AliasName, BlobRef, Digest, Kind, Manifest};
 use rootstock_client::checkpoint::{kind_from_proto, kind_to_proto};
 use rootstock_proto::checkpoint::v1 as proto;
+use rootstock_proto::common::v1::RunningRequests;
 
 use crate::catalog::ArtifactFilter;
 use crate::page::Page;
-use crate::{Alias, AliasChange, Artifact, Draft, Error, Expect, Revision};
+use crate::{Alias, AliasChange, Artifact, Canary, Draft, Error, Expect, Revision, Running, Target, Version};
 
 /// Most digests in one question.
 const MAX_DIGESTS: usize = 1000;
@@ -241,17 +242,59 @@ impl TryFrom<proto::SetAliasRequest> for AliasChange {
     type Error = Error;
 
     fn try_from(request: proto::SetAliasRequest) -> Result<Self, Error> {
-        if request.etag.len() > MAX_ETAG_BYTES {
-            return Err(Error::field("etag", "is not an etag of this store"));
-        }
+        check_etag(&request.etag)?;
         let expect = match (request.etag.is_empty(), request.force) {
             (true, true) => Expect::Any,
             (true, false) => Expect::Absent,
             (false, false) => Expect::Etag(request.etag),
             (false, true) => return Err(Error::field("etag", "must be empty with force")),
         };
-        Ok(Self { name: alias_name(&request.name)?, digest: parse("digest", &request.digest)?, expect })
+        let version = Version {
+            digest: parse("digest", &request.digest)?,
+            canary: request.canary.map(Canary::try_from).transpose()?,
+            pinned: request.pinned,
+            running: running(request.running_requests)?,
+        };
+        Ok(Self { name: alias_name(&request.name)?, target: Target::Version(version), expect })
     }
+}
+
+impl TryFrom<proto::Canary> for Canary {
+    type Error = Error;
+
+    fn try_from(canary: proto::Canary) -> Result<Self, Error> {
+        let share = canary.share;
+        if share > 0.0 && share < 1.0 {
+            return Ok(Self { digest: parse("canary.digest", &canary.digest)?, share });
+        }
+        Err(Error::field("canary.share", format!("is {share}; must be above 0 and below 1")))
+    }
+}
+
+fn running(value: i32) -> Result<Running, Error> {
+    match RunningRequests::try_from(value) {
+        Ok(RunningRequests::Unspecified | RunningRequests::Finish) => Ok(Running::Finish),
+        Ok(RunningRequests::Switch) => Ok(Running::Switch),
+        Ok(RunningRequests::Abort) => Ok(Running::Abort),
+        Err(_) => Err(Error::field("running_requests", "must be finish, switch or abort")),
+    }
+}
+
+impl TryFrom<proto::RetireAliasRequest> for AliasChange {
+    type Error = Error;
+
+    fn try_from(request: proto::RetireAliasRequest) -> Result<Self, Error> {
+        check_etag(&request.etag)?;
+        let expect = if request.etag.is_empty() { Expect::Any } else { Expect::Etag(request.etag) };
+        Ok(Self { name: alias_name(&request.name)?, target: Target::Retired, expect })
+    }
+}
+
+fn check_etag(etag: &str) -> Result<(), Error> {
+    if etag.len() <= MAX_ETAG_BYTES {
+        return Ok(());
+    }
+    Err(Error::field("etag", "is not an etag of this store"))
 }
 
 impl From<Alias> for proto::Alias {
@@ -264,7 +307,22 @@ impl From<Alias> for proto::Alias {
             update_time: Some(alias.current.set_time.into()),
             history: alias.history.into_iter().map(Into::into).collect(),
             base_digest: text(alias.base_digest),
+            canary: alias.canary.map(Into::into),
+            pinned: alias.pinned,
+            running_requests: match alias.running {
+                Running::Finish => RunningRequests::Finish,
+                Running::Switch => RunningRequests::Switch,
+                Running::Abort => RunningRequests::Abort,
+            }
+            .into(),
+            retired: alias.retired,
         }
+    }
+}
+
+impl From<Canary> for proto::Canary {
+    fn from(canary: Canary) -> Self {
+        Self { digest: canary.digest.to_string(), share: canary.share }
     }
 }
 

@@ -61,6 +61,8 @@ pub enum Error {
         name: AliasName,
         /// The artifact.
         digest: Digest,
+        /// The field of the request that names it.
+        field: &'static str,
         /// What the collection is for.
         expected: Kind,
         /// What the artifact is.
@@ -108,7 +110,7 @@ impl From<Error> for Failure {
         let message = error.to_string();
         match error {
             Error::Field { field, problem } => Self::field(field, problem),
-            Error::WrongKind { .. } => Self::field("digest", message),
+            Error::WrongKind { field, .. } => Self::field(field, message),
             Error::NotFound(_) => Self::new(ErrorReason::NotFound, message),
             Error::BlobMissing { .. } => Self::new(ErrorReason::BlobMissing, message),
             Error::InUse { .. } => Self::new(ErrorReason::InUse, message),

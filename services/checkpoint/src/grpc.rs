@@ -11,9 +11,9 @@ use rootstock_proto::checkpoint::v1::{
     FindMissingBlobsRequest, FindMissingBlobsResponse, GetAliasRequest, GetAliasResponse, GetArtifactRequest,
     GetArtifactResponse, ListAliasesRequest, ListAliasesResponse, ListArtifactsRequest,
     ListArtifactsResponse, QueryWriteStatusRequest, QueryWriteStatusResponse, ReadBlobRequest,
-    ReadBlobResponse, SetAliasRequest, SetAliasResponse, UploadBlobRequest, UploadBlobResponse,
-    VerifyArtifactRequest, VerifyArtifactResponse, WatchAliasesRequest, WatchAliasesResponse,
-    WriteBlobRequest, WriteBlobResponse,
+    ReadBlobResponse, RetireAliasRequest, RetireAliasResponse, SetAliasRequest, SetAliasResponse,
+    UploadBlobRequest, UploadBlobResponse, VerifyArtifactRequest, VerifyArtifactResponse,
+    WatchAliasesRequest, WatchAliasesResponse, WriteBlobRequest, WriteBlobResponse,
 };
 use rootstock_runtime::status;
 use tonic::{Request, Response, Status, Streaming};
@@ -191,6 +191,15 @@ impl<C: Catalog> CheckpointService for Grpc<C> {
         let change = AliasChange::try_from(request.into_inner()).map_err(status)?;
         let alias = self.store.set_alias(&change).await.map_err(status)?;
         Ok(Response::new(SetAliasResponse { alias: Some(alias.into()) }))
+    }
+
+    async fn retire_alias(
+        &self,
+        request: Request<RetireAliasRequest>,
+    ) -> Result<Response<RetireAliasResponse>, Status> {
+        let change = AliasChange::try_from(request.into_inner()).map_err(status)?;
+        let alias = self.store.set_alias(&change).await.map_err(status)?;
+        Ok(Response::new(RetireAliasResponse { alias: Some(alias.into()) }))
     }
 
     async fn get_alias(

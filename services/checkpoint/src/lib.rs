@@ -24,7 +24,9 @@ use rootstock_proto::checkpoint::v1::checkpoint_service_server::{CheckpointServi
 use rootstock_runtime::{Health, MAX_MESSAGE_BYTES, Metrics, Server, Tasks};
 
 pub use admission::AdmissionError;
-pub use alias::{Alias, AliasChange, AliasEvent, Expect, HISTORY, Revision};
+pub use alias::{
+    Alias, AliasChange, AliasEvent, Canary, Expect, HISTORY, Revision, Running, Target, Version,
+};
 pub use artifact::{Artifact, Draft};
 use catalog::SqliteCatalog;
 pub use config::Config;

@@ -11,7 +11,7 @@ use crate::{AliasEvent, Error};
 const READ_AHEAD: usize = 64;
 
 /// What a watch tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum WatchMessage {
     /// A record or a move.
     Event(Box<AliasEvent>),

@@ -1,23 +1,23 @@
-//! Adapter versions in memory, and the leases that bind a request to one of them.
+//! Adapter versions in memory: loaded when first asked for, once they have proved that they can be computed with.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    fs::File,
-    io::BufReader,
-    sync::Arc,
-};
+mod lease;
+mod probe;
+
+use std::{fs::File, io::BufReader, sync::Arc};
 
 use candle_core::{DType, Device};
-use parking_lot::Mutex;
+pub(crate) use lease::{AdapterLease, Leases};
+pub(crate) use probe::Proved;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
-use rootstock_model::{Adapter, Format, LinearWeight};
+use rootstock_model::{Format, LinearWeight};
 use rootstock_peft::{CONFIG_FILE, LoraAdapter, WEIGHTS_FILE, read_header};
 use rootstock_runtime::Tasks;
 
 use crate::{
     error::Error,
+    follower::Follower,
     models::Model,
-    residents::{Reservation, Residents},
+    residents::{Reservation, Residents, Weigh},
     store::{Artifact, Fetched, Store},
 };
 
@@ -31,38 +31,19 @@ pub(crate) struct Version {
 }
 
 impl Version {
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.artifact.digest
+    }
+
     /// Size of the weights.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 }
 
-/// The right to compute with one generation of an adapter: as long as it lives, the weights stay.
-#[derive(Debug)]
-pub(crate) struct AdapterLease {
-    version: Arc<Version>,
-    generation: i64,
-    counted: Option<Counted>,
-}
-
-impl AdapterLease {
-    pub(crate) fn digest(&self) -> &Digest {
-        &self.version.artifact.digest
-    }
-
-    /// Of the alias that it was asked for by; 0 if it was asked for by its digest.
-    pub(crate) fn generation(&self) -> i64 {
-        self.generation
-    }
-
-    pub(crate) fn weights(&self) -> &dyn Adapter {
-        &self.version.weights
-    }
-
-    /// Another lease on the same generation.
-    pub(crate) fn again(&self) -> Self {
-        let counted = self.counted.as_ref().map(Counted::again);
-        Self { version: Arc::clone(&self.version), generation: self.generation, counted }
+impl Weigh for Version {
+    fn weight(&self) -> u64 {
+        self.bytes
     }
 }
 
@@ -84,15 +65,38 @@ pub(crate) struct Adapters {
     pub(crate) residents: Residents<Version>,
     pub(crate) tasks: Tasks,
     pub(crate) leases: Leases,
+    pub(crate) proved: Proved,
+    /// The largest adapter that is loaded.
+    pub(crate) max_bytes: u64,
 }
 
 impl Adapters {
     /// A lease on what was bound, loaded for `model` if need be.
     pub(crate) async fn lease(&self, binding: &Binding, model: &Arc<Model>) -> Result<AdapterLease, Error> {
+        self.lease_for(binding, None, model).await
+    }
+
+    /// The same for a request that follows its alias.
+    pub(crate) async fn lease_for(
+        &self,
+        binding: &Binding,
+        follower: Option<Arc<Follower>>,
+        model: &Arc<Model>,
+    ) -> Result<AdapterLease, Error> {
         check_base(&binding.digest, &binding.base, model.digest())?;
         let version = self.load(binding.digest, model).await?;
         let counted = binding.alias.clone().map(|alias| self.leases.count(alias));
-        Ok(AdapterLease { version, generation: binding.generation, counted })
+        Ok(AdapterLease { version, generation: binding.generation, counted, follower })
+    }
+
+    fn reserve(&self, bytes: u64) -> Result<Reservation, Error> {
+        if bytes <= self.max_bytes {
+            return self.residents.reserve(bytes);
+        }
+        let max = self.max_bytes;
+        Err(Error::Overloaded(format!(
+            "this adapter takes {bytes} bytes, more than the {max} of one; raise inference.max_adapter_bytes"
+        )))
     }
 
     /// The version in memory, if it is there.
@@ -114,14 +118,14 @@ impl Adapters {
         Err(Error::invalid(field, format!("{name} is of kind {}, not an adapter", artifact.kind)))
     }
 
-    async fn load(&self, digest: Digest, model: &Arc<Model>) -> Result<Arc<Version>, Error> {
+    /// The version, loaded for `model` if need be.
+    pub(crate) async fn load(&self, digest: Digest, model: &Arc<Model>) -> Result<Arc<Version>, Error> {
         let (adapters, model) = (self.clone(), Arc::clone(model));
         let load = || async move {
             let fetched = adapters.store.fetch(&digest).await?;
             check_artifact(&fetched.artifact, &model)?;
-            let residents = adapters.residents.clone();
-            let work = move || load(fetched, &model, &residents);
-            adapters.tasks.spawn_blocking("inference-load-adapter", work).await?
+            let (loading, tasks) = (adapters.clone(), adapters.tasks.clone());
+            tasks.spawn_blocking("inference-load-adapter", move || load(fetched, &model, &loading)).await?
         };
         self.residents.get_or_load(digest, load).await
     }
@@ -167,8 +171,8 @@ fn hexadecimal(digest: &str) -> &str {
     digest.strip_prefix("sha256:").unwrap_or(digest)
 }
 
-/// Reads the weights, every tensor accounted for and finite, after reserving their room; blocks.
-fn load(fetched: Fetched, model: &Model, residents: &Residents<Version>) -> Result<Version, Error> {
+/// Reads the weights, every tensor accounted for and finite, after reserving their room, and computes the probe; blocks.
+fn load(fetched: Fetched, model: &Model, adapters: &Adapters) -> Result<Version, Error> {
     let (config, weights) = (fetched.path(CONFIG_FILE)?, fetched.path(WEIGHTS_FILE)?);
     let open = || {
         let file = File::open(weights)?;
@@ -182,56 +186,14 @@ fn load(fetched: Fetched, model: &Model, residents: &Residents<Version>) -> Resu
         [outputs, inputs] => LinearWeight::packed_bytes(*outputs, *inputs, format) as u64,
         _ => 0,
     };
-    let reservation = residents.reserve(headers.iter().map(|(_, shape, _)| packed(shape)).sum())?;
+    let reservation = adapters.reserve(headers.iter().map(|(_, shape, _)| packed(shape)).sum())?;
     let base = model.decoder().config();
     // In the format of the base: an adapter is multiplied with the same inputs.
     let dtype = if format == Format::Bf16 { DType::BF16 } else { DType::F32 };
     let weights = LoraAdapter::load_files(config, weights, base, dtype, &Device::Cpu)?;
+    adapters.proved.prove(&fetched.artifact.digest, &weights, model)?;
     let bytes = weights.bytes() as u64;
     Ok(Version { artifact: fetched.artifact.clone(), weights, bytes, _reservation: reservation })
-}
-
-/// How many leases each alias has; clones share the counts.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Leases {
-    counts: Arc<Mutex<BTreeMap<AliasName, i32>>>,
-}
-
-impl Leases {
-    /// Leases on the generations of an alias.
-    pub(crate) fn of(&self, alias: &AliasName) -> i32 {
-        self.counts.lock().get(alias).copied().unwrap_or(0)
-    }
-
-    fn count(&self, alias: AliasName) -> Counted {
-        *self.counts.lock().entry(alias.clone()).or_insert(0) += 1;
-        Counted { leases: self.clone(), alias }
-    }
-}
-
-/// One lease in the counts, taken out when dropped.
-#[derive(Debug)]
-struct Counted {
-    leases: Leases,
-    alias: AliasName,
-}
-
-impl Counted {
-    fn again(&self) -> Self {
-        self.leases.count(self.alias.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        // The map holds only aliases with leases, so that it can't grow.
-        if let Entry::Occupied(mut count) = self.leases.counts.lock().entry(self.alias.clone()) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
-    }
 }
 
 #[cfg(test)]

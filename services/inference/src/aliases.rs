@@ -1,15 +1,22 @@
 //! The aliases as the checkpoint service has them: followed by its watch, which is the only truth.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use futures::StreamExt;
-use parking_lot::RwLock;
-use rootstock_artifacts::{AliasName, Kind};
+use parking_lot::{Mutex, RwLock};
+use rootstock_artifacts::{AliasName, Digest, Kind};
 use rootstock_runtime::Shutdown;
 use tokio::sync::watch;
 
 use crate::{
+    adapters::Version,
     error::Error,
+    follower::Follower,
     metrics::Metrics,
     store::{Alias, AliasEvent, Store},
 };
@@ -32,12 +39,21 @@ struct Shared {
     store: Arc<dyn Store>,
     metrics: Metrics,
     table: RwLock<Table>,
+    /// Adapters that have moved since somebody took note, each once.
+    moved: Mutex<BTreeSet<AliasName>>,
     /// Counts the changes; whoever waits for one looks again.
     changes: watch::Sender<u64>,
     synced: watch::Sender<bool>,
 }
 
-type Table = BTreeMap<AliasName, Arc<Alias>>;
+type Table = BTreeMap<AliasName, Entry>;
+
+/// An alias, and the requests that hear of its moves.
+#[derive(Debug)]
+struct Entry {
+    record: Arc<Alias>,
+    followers: Vec<Weak<Follower>>,
+}
 
 impl Aliases {
     pub(crate) fn new(store: Arc<dyn Store>, metrics: Metrics) -> Self {
@@ -45,30 +61,83 @@ impl Aliases {
             store,
             metrics,
             table: RwLock::default(),
+            moved: Mutex::default(),
             changes: watch::Sender::new(0),
             synced: watch::Sender::new(false),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// The record of an alias. One that isn't in the table is asked for once: it may have been set a moment ago.
+    /// The record of an alias in service. One that isn't in the table is asked for once: it may have been set a moment ago.
     pub(crate) async fn resolve(&self, name: &AliasName) -> Result<Arc<Alias>, Error> {
         if let Some(alias) = self.get(name) {
-            return Ok(alias);
+            return in_service(alias);
         }
         let hint = match name.kind() {
             Kind::Adapter => "; publish it first",
             _ => "",
         };
         match self.shared.store.alias(name).await? {
-            Some(alias) => self.wait_for(name, alias.generation).await,
+            Some(alias) => in_service(self.wait_for(name, alias.generation).await?),
             None => Err(Error::NotFound(format!("{name} does not exist{hint}"))),
         }
     }
 
-    /// The record of an alias as the watch has it.
+    /// The record of an alias in service, and a follower that hears of its moves from here on.
+    pub(crate) async fn follow_for(
+        &self,
+        name: &AliasName,
+        key: &str,
+    ) -> Result<(Arc<Alias>, Arc<Follower>), Error> {
+        let known = self.resolve(name).await?;
+        let mut table = self.shared.table.write();
+        // It may have moved since, and is never taken out.
+        let Some(entry) = table.get_mut(name) else { return Ok((Arc::clone(&known), follower(&known, key))) };
+        let record = in_service(Arc::clone(&entry.record))?;
+        let follower = follower(&record, key);
+        entry.followers.retain(|follower| follower.strong_count() > 0);
+        entry.followers.push(Arc::downgrade(&follower));
+        Ok((record, follower))
+    }
+
+    /// Versions that requests wait for to go on with.
+    pub(crate) fn awaited(&self, name: &AliasName) -> BTreeSet<Digest> {
+        self.followers(name).iter().filter_map(|follower| follower.awaits()).collect()
+    }
+
+    /// Brings a version to the requests that wait for it.
+    pub(crate) fn supply(&self, name: &AliasName, version: &Arc<Version>) {
+        self.followers(name).iter().for_each(|follower| follower.supply(version));
+    }
+
+    fn followers(&self, name: &AliasName) -> Vec<Arc<Follower>> {
+        let table = self.shared.table.read();
+        table
+            .get(name)
+            .map(|entry| entry.followers.iter().filter_map(Weak::upgrade).collect())
+            .unwrap_or_default()
+    }
+
+    /// The record of an alias as the watch has it, retired or not.
     pub(crate) fn get(&self, name: &AliasName) -> Option<Arc<Alias>> {
-        self.shared.table.read().get(name).cloned()
+        self.shared.table.read().get(name).map(|entry| Arc::clone(&entry.record))
+    }
+
+    /// Waits until an adapter has moved since it was last told here.
+    pub(crate) async fn next_moved(&self) -> AliasName {
+        let mut changes = self.shared.changes.subscribe();
+        loop {
+            if let Some(name) = self.shared.moved.lock().pop_first() {
+                return name;
+            }
+            // The sender lives in `self`.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// Counts the changes of the table.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
     }
 
     /// Waits until the alias is at `generation` or beyond.
@@ -85,15 +154,15 @@ impl Aliases {
         }
     }
 
-    /// Up to `limit` aliases of a kind by name, those after `after`.
+    /// Up to `limit` aliases of a kind in service by name, those after `after`.
     pub(crate) fn list(&self, kind: Kind, after: Option<&AliasName>, limit: usize) -> Vec<Arc<Alias>> {
         let table = self.shared.table.read();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let range = table.range((from, Bound::Unbounded));
         range
-            .filter(|(name, _)| name.kind() == kind)
+            .filter(|(name, entry)| name.kind() == kind && !entry.record.retired)
             .take(limit)
-            .map(|(_, alias)| Arc::clone(alias))
+            .map(|(_, entry)| Arc::clone(&entry.record))
             .collect()
     }
 
@@ -128,21 +197,19 @@ impl Aliases {
     async fn follow_once(&self, after: &mut i64) -> Error {
         let mut events = self.shared.store.watch(*after);
         // From the beginning, the records come first: they replace the table at once when all are there.
-        let mut standing = (*after == 0).then(Table::new);
+        let mut standing = (*after == 0).then(Vec::new);
         while let Some(event) = events.next().await {
             match event {
                 Ok(AliasEvent::Record { event_id, alias }) => match &mut standing {
-                    Some(table) => {
-                        table.insert(alias.name.clone(), Arc::new(alias));
-                    }
+                    Some(records) => records.push(alias),
                     None => {
                         self.apply(alias);
                         *after = event_id.max(*after);
                     }
                 },
                 Ok(AliasEvent::Synced { event_id }) => {
-                    if let Some(table) = standing.take() {
-                        self.replace(table);
+                    if let Some(records) = standing.take() {
+                        self.replace(records);
                     }
                     *after = event_id.max(*after);
                 }
@@ -153,27 +220,64 @@ impl Aliases {
     }
 
     /// An event may come twice; it never brings back an older record.
-    fn apply(&self, alias: Alias) {
+    fn apply(&self, alias: Arc<Alias>) {
         {
             let mut table = self.shared.table.write();
-            if table.get(&alias.name).is_some_and(|known| known.generation >= alias.generation) {
+            let known = table.get(&alias.name).map(|entry| entry.record.generation);
+            if known.is_some_and(|known| known >= alias.generation) {
                 return;
             }
             if alias.name.kind() == Kind::Adapter {
                 self.shared.metrics.adapter_swaps.inc();
             }
             tracing::info!(name = %alias.name, digest = %alias.digest, generation = alias.generation, "alias moved");
-            table.insert(alias.name.clone(), Arc::new(alias));
+            self.put(&mut table, alias);
         }
         self.shared.changes.send_modify(|changes| *changes += 1);
     }
 
-    fn replace(&self, table: Table) {
-        tracing::info!(aliases = table.len(), "alias table is complete");
-        *self.shared.table.write() = table;
+    /// The records as they stand take the place of all there were. Requests that follow one hear of its last move alone.
+    fn replace(&self, records: Vec<Arc<Alias>>) {
+        tracing::info!(aliases = records.len(), "alias table is complete");
+        {
+            let mut table = self.shared.table.write();
+            let names: BTreeSet<AliasName> = records.iter().map(|record| record.name.clone()).collect();
+            table.retain(|name, _| names.contains(name));
+            for record in records {
+                if table.get(&record.name).is_none_or(|entry| entry.record != record) {
+                    self.put(&mut table, record);
+                }
+            }
+        }
         self.shared.changes.send_modify(|changes| *changes += 1);
         self.shared.synced.send_replace(true);
     }
+
+    /// Puts a record in its place, and tells those who follow.
+    fn put(&self, table: &mut Table, record: Arc<Alias>) {
+        let new = || Entry { record: Arc::clone(&record), followers: Vec::new() };
+        let entry = table.entry(record.name.clone()).or_insert_with(new);
+        entry.record = Arc::clone(&record);
+        entry.followers.iter().filter_map(Weak::upgrade).for_each(|follower| follower.moved(&record));
+        if record.name.kind() == Kind::Adapter {
+            self.shared.moved.lock().insert(record.name.clone());
+        }
+    }
+}
+
+/// Refuses an alias that is out of service.
+fn in_service(alias: Arc<Alias>) -> Result<Arc<Alias>, Error> {
+    if !alias.retired {
+        return Ok(alias);
+    }
+    let Alias { name, generation, .. } = &*alias;
+    Err(Error::NotFound(format!(
+        "{name} was retired as generation {generation}; publish it again to bring it back"
+    )))
+}
+
+fn follower(record: &Alias, key: &str) -> Arc<Follower> {
+    Arc::new(Follower::new(record, key.to_owned()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use crate::{
     adapters::{AdapterLease, Adapters, Binding, base_of, check_base},
     aliases::Aliases,
     error::Error,
+    follower::Follower,
     models::{Model, Models},
+    store::Alias,
 };
 
 /// Names listed in a message before the rest is left out.
@@ -32,30 +34,42 @@ pub(crate) struct Binder {
 }
 
 impl Binder {
-    /// Resolves both names, then loads what isn't in memory. Never answers for an adapter with the base.
+    /// Resolves both names, then loads what isn't in memory. Never answers for an adapter with the base. The key decides
+    /// between an alias's version and its canary.
     pub(crate) async fn bind(
         &self,
         model: Option<&ArtifactName>,
         adapter: Option<&ArtifactName>,
+        key: &str,
     ) -> Result<Bound, Error> {
-        let binding = match adapter {
-            Some(name) => Some(self.adapter(name, "adapter").await?),
+        let routed = match adapter {
+            Some(name) => Some(self.route(name, key).await?),
             None => None,
         };
-        let digest = match (model, &binding) {
+        let digest = match (model, &routed) {
             (Some(name), _) => self.model(name).await?,
-            (None, Some(binding)) => binding.base,
+            (None, Some((binding, _))) => binding.base,
             (None, None) => self.only_model().await?,
         };
-        if let Some(binding) = &binding {
+        if let Some((binding, _)) = &routed {
             check_base(&binding.digest, &binding.base, &digest)?;
         }
         let model = self.models.get(digest).await?;
-        let adapter = match &binding {
-            Some(binding) => Some(self.adapters.lease(binding, &model).await?),
+        let adapter = match routed {
+            Some((binding, follower)) => Some(self.adapters.lease_for(&binding, follower, &model).await?),
             None => None,
         };
         Ok(Bound { model, adapter })
+    }
+
+    /// What an adapter's name stands for with a key, and for an alias what hears of its moves.
+    async fn route(&self, name: &ArtifactName, key: &str) -> Result<(Binding, Option<Arc<Follower>>), Error> {
+        let ArtifactName::Alias(alias) = name else {
+            return Ok((self.adapter(name, "adapter").await?, None));
+        };
+        let (record, follower) = self.aliases.follow_for(alias, key).await?;
+        let binding = self.binding(&record, follower.bound().digest, "adapter").await?;
+        Ok((binding, Some(follower)))
     }
 
     /// What a base model's name stands for.
@@ -66,19 +80,12 @@ impl Binder {
         }
     }
 
-    /// What an adapter's name stands for.
+    /// What an adapter's name stands for, canaries left aside.
     pub(crate) async fn adapter(&self, name: &ArtifactName, field: &str) -> Result<Binding, Error> {
         match name {
             ArtifactName::Alias(alias) => {
                 let record = self.aliases.resolve(alias).await?;
-                let base = match record.base {
-                    Some(base) => base,
-                    None => {
-                        base_of(&self.adapters.describe(&ArtifactName::Digest(record.digest), field).await?)?
-                    }
-                };
-                let (digest, generation) = (record.digest, record.generation);
-                Ok(Binding { digest, generation, alias: Some(alias.clone()), base })
+                self.binding(&record, record.digest, field).await
             }
             ArtifactName::Version(..) | ArtifactName::Digest(_) => {
                 let artifact = self.adapters.describe(name, field).await?;
@@ -87,6 +94,20 @@ impl Binder {
                 Ok(Binding { digest: artifact.digest, generation: 0, alias, base: base_of(&artifact)? })
             }
         }
+    }
+
+    /// One of the versions of an alias; both have the same base.
+    pub(crate) async fn binding(
+        &self,
+        record: &Alias,
+        digest: Digest,
+        field: &str,
+    ) -> Result<Binding, Error> {
+        let base = match record.base {
+            Some(base) => base,
+            None => base_of(&self.adapters.describe(&ArtifactName::Digest(digest), field).await?)?,
+        };
+        Ok(Binding { digest, generation: record.generation, alias: Some(record.name.clone()), base })
     }
 
     /// The base model that is meant when there is only one.

@@ -28,7 +28,7 @@ pub struct Config {
     /// Base models to load at the start, by alias or digest; others are loaded when they are first asked for. The
     /// service is not SERVING before these are loaded.
     pub models: Vec<String>,
-    /// Base models in memory at once; the one idle longest goes first.
+    /// Base models in memory at once; of those not in use, the one least worth keeping goes first.
     pub max_models: usize,
     /// What their weights are in memory.
     pub weight_dtype: WeightDtype,
@@ -42,9 +42,12 @@ pub struct Config {
     /// Bytes of keys and values of all sequences together.
     #[serde(with = "units::bytes")]
     pub kv_cache_bytes: u64,
-    /// Bytes of adapter weights in memory; those not in use that were used longest ago go first.
+    /// Bytes of adapter weights in memory; those not in use that are least worth keeping go first.
     #[serde(with = "units::bytes")]
     pub adapter_memory_bytes: u64,
+    /// Bytes of one adapter's weights in memory; a larger one isn't loaded.
+    #[serde(with = "units::bytes")]
+    pub max_adapter_bytes: u64,
     /// Bytes of artifacts in the local cache on disk.
     #[serde(with = "units::bytes")]
     pub cache_bytes: u64,
@@ -68,6 +71,7 @@ impl Default for Config {
             max_queued: 256,
             kv_cache_bytes: 1 << 30,
             adapter_memory_bytes: 1 << 30,
+            max_adapter_bytes: 1 << 30,
             cache_bytes: 64 << 30,
             output_buffer: 64,
             stall_timeout: Duration::from_secs(60),
@@ -99,6 +103,7 @@ impl Config {
             (self.max_queued >= 1, "max_queued"),
             (self.kv_cache_bytes >= 1, "kv_cache_bytes"),
             (self.adapter_memory_bytes >= 1, "adapter_memory_bytes"),
+            (self.max_adapter_bytes >= 1, "max_adapter_bytes"),
             (self.output_buffer >= 1, "output_buffer"),
             (!self.stall_timeout.is_zero(), "stall_timeout"),
             (self.max_queued_evaluations >= 1, "max_queued_evaluations"),

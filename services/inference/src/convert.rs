@@ -5,7 +5,7 @@ mod evaluation;
 mod gate;
 mod generation;
 
-pub(crate) use adapter::{ListAdapters, Publish, Rollback};
+pub(crate) use adapter::{ListAdapters, Retire, Rollback, adapter_name, running};
 #[cfg(test)]
 pub(crate) use evaluation::target_name;
 pub(crate) use evaluation::{Create, ListEvaluations, evaluation_id, message_with_items, page_token};

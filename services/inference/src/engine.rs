@@ -33,9 +33,9 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::{Condvar, Mutex};
 use rootstock_runtime::{Shutdown, Tasks};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-pub(crate) use job::{Delta, Event, FinishReason, Finished, Generate, Job, Priority, Work};
+pub(crate) use job::{Delta, Event, FinishReason, Finished, Generate, Job, Priority, Switched, Work};
 pub(crate) use output::Output;
 use sequence::Sequence;
 use state::State;
@@ -132,6 +132,13 @@ impl Engine {
             self.shared.metrics.ended(Outcome::Refused);
         }
         result
+    }
+
+    /// Looks at what waits whenever something moves that may end it.
+    pub(crate) async fn wake_on(self, mut changes: watch::Receiver<u64>, shutdown: Shutdown) {
+        while let Some(Ok(())) = shutdown.unless_requested(changes.changed()).await {
+            self.shared.wake();
+        }
     }
 
     /// Ends everything now.

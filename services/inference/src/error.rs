@@ -68,10 +68,13 @@ pub enum Error {
     /// The alias was moved by somebody else.
     #[error("{0}")]
     AliasMoved(String),
+    /// Another version was published, and running requests were to end.
+    #[error("{0}")]
+    AdapterReplaced(String),
     /// There is nothing to roll back to.
     #[error("{0}")]
     NoPreviousVersion(String),
-    /// The evaluation's state doesn't allow the call.
+    /// The state of the evaluation or the adapter doesn't allow the call.
     #[error("{0}")]
     WrongState(String),
     /// A call to another service failed.
@@ -122,6 +125,7 @@ impl Error {
             Self::ShuttingDown => ErrorReason::ShuttingDown,
             Self::DeadlineExceeded(_) => ErrorReason::DeadlineExceeded,
             Self::AliasMoved(_) => ErrorReason::AliasMoved,
+            Self::AdapterReplaced(_) => ErrorReason::AdapterReplaced,
             Self::NoPreviousVersion(_) => ErrorReason::NoPreviousVersion,
             Self::WrongState(_) => ErrorReason::WrongState,
             Self::Remote(failure) => failure.reason,

@@ -7,6 +7,7 @@ use rootstock_runtime::Tasks;
 use uuid::Uuid;
 
 use crate::{
+    adapters::AdapterLease,
     bind::Binder,
     engine::{Engine, Generate, Job, Output, Priority, Work},
     error::Error,
@@ -29,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) input: Input,
     pub(crate) sampling: Sampling,
     pub(crate) stop: Vec<String>,
+    /// Decides between an adapter's version and its canary.
+    pub(crate) routing_key: String,
 }
 
 /// When a request came, and when its time is up.
@@ -45,6 +48,7 @@ pub(crate) struct Started {
     pub(crate) base: Digest,
     pub(crate) adapter: Option<Digest>,
     pub(crate) adapter_generation: i64,
+    pub(crate) canary: bool,
     pub(crate) tokenizer: String,
     pub(crate) seed: u64,
     pub(crate) prompt_tokens: usize,
@@ -65,25 +69,27 @@ impl Generation {
         request: Request,
         timing: Timing,
     ) -> Result<(Started, Output), Error> {
-        let bound = self.binder.bind(request.model.as_ref(), request.adapter.as_ref()).await?;
+        let Request { model, adapter, input, sampling, stop, routing_key } = request;
+        let bound = self.binder.bind(model.as_ref(), adapter.as_ref(), &routing_key).await?;
         let model = bound.model.clone();
-        let input = request.input;
         let prompt = match input {
             Input::Ids(ids) => check_ids(ids, &model)?,
             Input::Text(text) => {
                 self.tasks.spawn_blocking("inference-encode", move || encode(&text, &model)).await??
             }
         };
+        let adapter = bound.adapter.as_ref().map(AdapterLease::bound);
         let started = Started {
             request_id: Uuid::now_v7().to_string(),
             base: *bound.model.digest(),
-            adapter: bound.adapter.as_ref().map(|lease| *lease.digest()),
-            adapter_generation: bound.adapter.as_ref().map_or(0, super::adapters::AdapterLease::generation),
+            adapter: adapter.map(|bound| bound.digest),
+            adapter_generation: adapter.map_or(0, |bound| bound.generation),
+            canary: adapter.is_some_and(|bound| bound.canary),
             tokenizer: bound.model.tokenizer_digest(),
-            seed: request.sampling.seed,
+            seed: sampling.seed,
             prompt_tokens: prompt.len(),
         };
-        let work = Generate { prompt, sampling: request.sampling, stop: request.stop };
+        let work = Generate { prompt, sampling, stop };
         let output = self.engine.submit(Job {
             model: bound.model,
             adapter: bound.adapter,
@@ -97,6 +103,7 @@ impl Generation {
             base = %started.base,
             adapter = started.adapter.map(tracing::field::display),
             generation = started.adapter_generation,
+            canary = started.canary,
             prompt_tokens = started.prompt_tokens,
             "request admitted"
         );

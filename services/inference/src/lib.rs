@@ -2,8 +2,9 @@
 //!
 //! A request is bound at admission ([`bind`]) to a base model ([`models`]) and a lease on one generation of an adapter
 //! ([`adapters`]), which its alias stands for at that moment ([`aliases`]); the [`engine`] computes it on threads of
-//! its own. Publishing ([`publish`]) loads a version before its alias moves. [`evaluation`]s run through the same
-//! engine, behind everybody else.
+//! its own. Publishing ([`publish`]) loads a version before its alias moves; a running request hears of it
+//! ([`follower`]), and finishes, goes on with the new version or ends. What aliases want in memory is kept there
+//! ([`warm`]). [`evaluation`]s run through the same engine, behind everybody else.
 #![forbid(unsafe_code)]
 
 mod adapters;
@@ -14,18 +15,22 @@ mod convert;
 mod engine;
 mod error;
 mod evaluation;
+mod follower;
 mod generation;
 mod grpc;
 mod metrics;
 mod models;
 mod publish;
+mod residency;
 mod residents;
+mod routing;
 mod sampling;
 mod service;
 mod stop;
 mod store;
 #[cfg(test)]
 mod tests;
+mod warm;
 
 pub use config::{Config, ConfigProblem, WeightDtype};
 pub use error::Error;

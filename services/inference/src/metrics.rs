@@ -31,6 +31,11 @@ struct KindLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WhatLabel {
+    what: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LoadLabel {
     what: &'static str,
     outcome: &'static str,
@@ -50,6 +55,7 @@ pub(crate) struct Metrics {
     requests: Family<OutcomeLabel, Counter>,
     tokens: Family<KindLabel, Counter>,
     loads: Family<LoadLabel, Counter>,
+    evictions: Family<WhatLabel, Counter>,
     first_token: Histogram,
 }
 
@@ -67,6 +73,7 @@ impl Default for Metrics {
             requests: Family::default(),
             tokens: Family::default(),
             loads: Family::default(),
+            evictions: Family::default(),
             first_token: Histogram::new(FIRST_TOKEN_BUCKETS),
         }
     }
@@ -93,6 +100,11 @@ impl Metrics {
         );
         registry.register("rootstock_inference_tokens", "Tokens computed", self.tokens.clone());
         registry.register("rootstock_inference_loads", "Loads of models and adapters", self.loads.clone());
+        registry.register(
+            "rootstock_inference_evictions",
+            "Models and adapters dropped from memory to make room",
+            self.evictions.clone(),
+        );
         registry.register(
             "rootstock_inference_adapter_swaps",
             "Moves of adapter aliases seen",
@@ -125,6 +137,10 @@ impl Metrics {
 
     pub(crate) fn first_token(&self, after: Duration) {
         self.first_token.observe(after.as_secs_f64());
+    }
+
+    pub(crate) fn evicted(&self, what: &'static str) {
+        self.evictions.get_or_create(&WhatLabel { what }).inc();
     }
 
     pub(crate) fn loaded(&self, what: &'static str, success: bool) {

@@ -14,7 +14,7 @@ use rootstock_text::{StreamDecoder, TextTokenizer, TokenizerSources};
 use crate::{
     config::WeightDtype,
     error::Error,
-    residents::{Reservation, Residents},
+    residents::{Reservation, Residents, Weigh},
     store::{Fetched, Store},
 };
 
@@ -35,6 +35,13 @@ pub(crate) struct Model {
     _reservation: Option<Reservation>,
     /// Keeps the mapped files from eviction, so that the cache's count of its bytes stays true.
     _files: Option<Fetched>,
+}
+
+impl Weigh for Model {
+    /// Models are counted.
+    fn weight(&self) -> u64 {
+        1
+    }
 }
 
 impl Model {

@@ -1,35 +1,40 @@
 //! Publishing: a version is checked and loaded first, then its alias moves; requests never wait for a load they could
 //! have been spared, and never see a version that can't be served.
 
+mod change;
+
 use std::{sync::Arc, time::Instant};
 
-use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
+pub(crate) use change::Change;
+use rootstock_artifacts::{AliasName, ArtifactName, Digest};
 
 use crate::{
-    adapters::{Binding, base_of},
+    adapters::{AdapterLease, Binding, base_of},
     aliases::Aliases,
     bind::Binder,
     error::Error,
-    store::{Alias, Expect, Store},
+    residency::{Adapter, Residency},
+    store::{Alias, Expect, Running, Store, Target},
+    warm::Warm,
 };
 
-/// How often an unconditional publish tries again when others move the same alias at the same time.
+/// How often an unconditional change tries again when others move the same alias at the same time.
 const MAX_ROUNDS: usize = 8;
 
-/// A published adapter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Published {
-    pub(crate) alias: Arc<Alias>,
-    pub(crate) base: Option<Digest>,
-    /// Size of the weights, if they are in memory.
-    pub(crate) resident_bytes: Option<u64>,
-    pub(crate) leases: i32,
+/// A version to publish.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Publish {
+    pub(crate) name: AliasName,
+    pub(crate) digest: Digest,
+    /// Only if the alias is at this generation; 0 where nothing is published.
+    pub(crate) expected: Option<i64>,
+    pub(crate) change: Change,
 }
 
 /// A swap, and how long it took.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Swapped {
-    pub(crate) adapter: Published,
+    pub(crate) adapter: Adapter,
     pub(crate) swap_ms: f64,
 }
 
@@ -39,79 +44,131 @@ pub(crate) struct Publisher {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) aliases: Aliases,
     pub(crate) binder: Binder,
+    pub(crate) residency: Residency,
+    pub(crate) warm: Warm,
 }
 
 impl Publisher {
     /// Publishes a version. Its base may be another than the former version's: requests that name no model follow it,
     /// requests that name one are told BASE_MISMATCH.
-    pub(crate) async fn publish(
-        &self,
-        name: &AliasName,
-        digest: Digest,
-        expected: Option<i64>,
-        received: Instant,
-    ) -> Result<Swapped, Error> {
-        let before = self.store.alias(name).await?;
-        check_expected(name, before.as_ref(), expected)?;
-        self.swap(name, digest, before, expected.is_none(), received).await
+    pub(crate) async fn publish(&self, publish: Publish, received: Instant) -> Result<Swapped, Error> {
+        let before = self.store.alias(&publish.name).await?;
+        check_expected(&publish.name, before.as_ref(), publish.expected)?;
+        self.swap(publish, before, received).await
     }
 
-    /// Publishes again what was there before the present version was first set, or in a given generation.
+    /// Publishes again what was there before the present version was first set, or in a given generation; where a canary
+    /// stands and no generation is given, ends that.
     pub(crate) async fn rollback(
         &self,
         name: &AliasName,
         to_generation: Option<i64>,
         received: Instant,
     ) -> Result<Swapped, Error> {
-        let unknown = || Error::NotFound(format!("{name} does not exist; publish it first"));
-        let alias = self.store.alias(name).await?.ok_or_else(unknown)?;
-        let digest = match to_generation {
-            Some(generation) => at_generation(&alias, generation)?,
-            None => before_present(&alias)?,
+        let alias = self.published(name).await?;
+        let digest = match (to_generation, &alias.canary) {
+            (Some(generation), _) => at_generation(&alias, generation)?,
+            (None, Some(_)) => alias.digest,
+            (None, None) => before_present(&alias)?,
         };
-        self.swap(name, digest, Some(alias), false, received).await
+        let (name, expected) = (name.clone(), Some(alias.generation));
+        let publish = Publish { name, digest, expected, change: Change::Version(Running::Finish) };
+        self.swap(publish, Some(alias), received).await
     }
 
-    /// Up to `limit` published adapters by name, those after `after`.
-    pub(crate) fn list(&self, after: Option<&AliasName>, limit: usize) -> Vec<Published> {
-        let aliases = self.aliases.list(Kind::Adapter, after, limit);
-        aliases.into_iter().map(|alias| self.describe(alias)).collect()
+    /// Takes an adapter out of service; gives the generation at which it was. Requests that have it finish.
+    pub(crate) async fn retire(&self, name: &AliasName, expected: Option<i64>) -> Result<i64, Error> {
+        let mut round = 1;
+        loop {
+            let alias = self.published(name).await?;
+            check_expected(name, Some(&alias), expected)?;
+            match self.store.retire_alias(name, &alias.etag).await {
+                Err(Error::AliasMoved(_)) if expected.is_none() && round < MAX_ROUNDS => round += 1,
+                Ok(retired) => {
+                    self.aliases.wait_for(name, retired.generation).await?;
+                    tracing::info!(%name, generation = retired.generation, "adapter retired");
+                    return Ok(retired.generation);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Keeps an adapter's versions in memory, or lets them go; the record says so, so every server does it.
+    pub(crate) async fn pin(&self, name: &AliasName, pinned: bool) -> Result<Adapter, Error> {
+        let mut round = 1;
+        loop {
+            let alias = self.published(name).await?;
+            // What doesn't fit isn't pinned.
+            let _leases = if pinned { self.load_all(&alias).await? } else { Vec::new() };
+            let Alias { digest, canary, etag, .. } = alias;
+            let target = Target { digest, canary, pinned: Some(pinned), running: Running::Finish };
+            match self.store.set_alias(name, &target, Expect::Etag(etag)).await {
+                Err(Error::AliasMoved(_)) if round < MAX_ROUNDS => round += 1,
+                Ok(moved) => {
+                    let alias = self.aliases.wait_for(name, moved.generation).await?;
+                    self.warm.attend(name).await;
+                    return Ok(self.residency.describe(alias));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn published(&self, name: &AliasName) -> Result<Alias, Error> {
+        let unknown = || Error::NotFound(format!("{name} is not published; publish it first"));
+        self.store.alias(name).await?.ok_or_else(unknown)
+    }
+
+    async fn load_all(&self, alias: &Alias) -> Result<Vec<AdapterLease>, Error> {
+        let mut leases = Vec::new();
+        for digest in alias.versions() {
+            leases.push(self.stage(digest).await?.1);
+        }
+        Ok(leases)
     }
 
     async fn swap(
         &self,
-        name: &AliasName,
-        digest: Digest,
+        publish: Publish,
         before: Option<Alias>,
-        insist: bool,
         received: Instant,
     ) -> Result<Swapped, Error> {
-        let binder = &self.binder;
-        let artifact = binder.adapters.describe(&ArtifactName::Digest(digest), "digest").await?;
-        let binding = Binding { digest, generation: 0, alias: None, base: base_of(&artifact)? };
-        let model = binder.models.get(binding.base).await?;
+        let Publish { name, digest, expected, change } = publish;
         // Held until the move is visible, so that nothing evicts the version in between.
-        let _lease = binder.adapters.lease(&binding, &model).await?;
-        let moved = self.set(name, digest, before, insist).await?;
-        let alias = self.aliases.wait_for(name, moved.generation).await?;
+        let (base, _lease) = self.stage(digest).await?;
+        let target = |before: Option<&Alias>| change.target(&name, digest, base, before);
+        let moved = self.set(&name, before, expected.is_none(), target).await?;
+        let alias = self.aliases.wait_for(&name, moved.generation).await?;
         let swap_ms = received.elapsed().as_secs_f64() * 1000.0;
         tracing::info!(%name, %digest, generation = moved.generation, swap_ms, "adapter published");
         // Somebody may have moved it on since; what is answered is this move.
         let alias = if alias.generation == moved.generation { alias } else { Arc::new(moved) };
-        Ok(Swapped { adapter: self.describe(alias), swap_ms })
+        Ok(Swapped { adapter: self.residency.describe(alias), swap_ms })
+    }
+
+    /// Checks and loads a version, and tells its base model.
+    async fn stage(&self, digest: Digest) -> Result<(Digest, AdapterLease), Error> {
+        let binder = &self.binder;
+        let artifact = binder.adapters.describe(&ArtifactName::Digest(digest), "digest").await?;
+        let base = base_of(&artifact)?;
+        let binding = Binding { digest, generation: 0, alias: None, base };
+        let model = binder.models.get(base).await?;
+        Ok((base, binder.adapters.lease(&binding, &model).await?))
     }
 
     async fn set(
         &self,
         name: &AliasName,
-        digest: Digest,
         mut before: Option<Alias>,
         insist: bool,
+        target: impl Fn(Option<&Alias>) -> Result<Target, Error>,
     ) -> Result<Alias, Error> {
         let mut round = 1;
         loop {
+            let target = target(before.as_ref())?;
             let expect = before.map_or(Expect::Absent, |alias| Expect::Etag(alias.etag));
-            match self.store.set_alias(name, &digest, expect).await {
+            match self.store.set_alias(name, &target, expect).await {
                 Err(Error::AliasMoved(_)) if insist && round < MAX_ROUNDS => {
                     round += 1;
                     before = self.store.alias(name).await?;
@@ -119,12 +176,6 @@ impl Publisher {
                 done => return done,
             }
         }
-    }
-
-    fn describe(&self, alias: Arc<Alias>) -> Published {
-        let adapters = &self.binder.adapters;
-        let resident_bytes = adapters.resident(&alias.digest).map(|version| version.bytes());
-        Published { base: alias.base, resident_bytes, leases: adapters.leases.of(&alias.name), alias }
     }
 }
 

@@ -1,6 +1,20 @@
-//! What is in memory within a budget: loaded once however many ask, and dropped, idle longest first, to make room.
+//! What is in memory within a budget: loaded once however many ask, and dropped to make room, least worth keeping first.
+//!
+//! What a thing is worth follows GreedyDual-Size-Frequency (Cherkasova, HP Labs, 1998): the clock at its last use plus
+//! its uses times what loading it again costs, per unit of its size. The clock is the worth of what was dropped last, so what
+//! was used much but long ago goes in the end.
 
-use std::{collections::HashMap, fmt, future::Future, sync::Arc};
+mod worth;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use futures::{
     FutureExt,
@@ -10,8 +24,9 @@ use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use rootstock_artifacts::Digest;
 use rootstock_runtime::Tasks;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tracing::Instrument;
+use worth::Worth;
 
 use crate::{
     error::Error,
@@ -27,8 +42,23 @@ pub(crate) struct Kind {
     pub(crate) key: &'static str,
     /// The bound, in the unit of [`Residents::reserve`].
     pub(crate) capacity: u64,
+    /// What each load costs beside reading the thing: as much as reading so many units more.
+    pub(crate) load_cost: u64,
     pub(crate) count: Gauge,
     pub(crate) used: Gauge,
+}
+
+/// What takes a part of a budget.
+pub(crate) trait Weigh {
+    /// How much, in the unit of [`Residents::reserve`].
+    fn weight(&self) -> u64;
+}
+
+/// Loads and drops since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) loads: u64,
+    pub(crate) evictions: u64,
 }
 
 /// Things in memory by the digest of their artifact; clones share them. A thing is in use while anybody but the table
@@ -43,17 +73,25 @@ struct Inner<V> {
     metrics: Metrics,
     table: Mutex<Table<V>>,
     used: Arc<Mutex<u64>>,
+    loads: AtomicU64,
+    evictions: AtomicU64,
+    /// Counts the changes of the table.
+    changes: watch::Sender<u64>,
 }
 
 struct Table<V> {
     ready: HashMap<Digest, Entry<V>>,
     loading: HashMap<Digest, Flight<V>>,
-    clock: u64,
+    /// The worth of what was dropped last.
+    clock: f64,
+    /// Counts the uses, so that of two that are worth the same the one idle longer goes.
+    uses: u64,
+    load_cost: u64,
 }
 
 struct Entry<V> {
     value: Arc<V>,
-    last_used: u64,
+    worth: Worth,
 }
 
 type Loaded<V> = Result<Arc<V>, Error>;
@@ -87,12 +125,36 @@ impl<V> fmt::Debug for Residents<V> {
     }
 }
 
-impl<V: Send + Sync + 'static> Residents<V> {
+impl<V: Weigh + Send + Sync + 'static> Residents<V> {
     pub(crate) fn new(kind: Kind, tasks: Tasks, metrics: Metrics) -> Self {
-        let table = Table { ready: HashMap::new(), loading: HashMap::new(), clock: 0 };
-        Self {
-            shared: Arc::new(Inner { kind, tasks, metrics, table: Mutex::new(table), used: Arc::default() }),
-        }
+        let load_cost = kind.load_cost;
+        let table = Table { ready: HashMap::new(), loading: HashMap::new(), clock: 0.0, uses: 0, load_cost };
+        let inner = Inner {
+            kind,
+            tasks,
+            metrics,
+            table: Mutex::new(table),
+            used: Arc::default(),
+            loads: AtomicU64::new(0),
+            evictions: AtomicU64::new(0),
+            changes: watch::Sender::new(0),
+        };
+        Self { shared: Arc::new(inner) }
+    }
+
+    /// What is taken of the budget, and the budget.
+    pub(crate) fn used(&self) -> (u64, u64) {
+        (*self.shared.used.lock(), self.shared.kind.capacity)
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let Inner { loads, evictions, .. } = &*self.shared;
+        Counts { loads: loads.load(Ordering::Relaxed), evictions: evictions.load(Ordering::Relaxed) }
+    }
+
+    /// Counts the changes of what is in memory.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
     }
 
     /// What is in memory already, without counting this as a use.
@@ -170,36 +232,46 @@ impl<V: Send + Sync + 'static> Residents<V> {
             if let Err(error) = &loaded {
                 tracing::warn!(%digest, what = shared.kind.what, %error, "can't be loaded");
             }
+            if loaded.is_ok() {
+                shared.loads.fetch_add(1, Ordering::Relaxed);
+            }
             shared.table.lock().finish(digest, loaded.as_ref().ok(), &shared.kind.count);
+            shared.changes.send_modify(|changes| *changes += 1);
             let _ = done.send(loaded);
         };
         self.shared.tasks.spawn("inference-load", work.instrument(tracing::Span::current()));
     }
 
-    /// Takes out the one that is idle longest.
+    /// Takes out the one that is least worth keeping, of those not in use.
     fn evict(&self) -> Option<(Digest, Arc<V>)> {
         let mut table = self.shared.table.lock();
         let idle = table.ready.iter().filter(|(_, entry)| Arc::strong_count(&entry.value) == 1);
-        let digest = *idle.min_by_key(|(_, entry)| entry.last_used)?.0;
+        let digest = *idle.min_by(|(_, one), (_, other)| one.worth.order(&other.worth))?.0;
         let entry = table.ready.remove(&digest)?;
+        table.clock = entry.worth.value();
         self.shared.kind.count.set(gauge_value(table.ready.len() as u64));
+        drop(table);
+        self.shared.metrics.evicted(self.shared.kind.what);
+        self.shared.evictions.fetch_add(1, Ordering::Relaxed);
+        self.shared.changes.send_modify(|changes| *changes += 1);
         Some((digest, entry.value))
     }
 }
 
-impl<V> Table<V> {
+impl<V: Weigh> Table<V> {
     fn touch(&mut self, digest: &Digest) -> Option<Arc<V>> {
-        self.clock += 1;
+        self.uses += 1;
         let entry = self.ready.get_mut(digest)?;
-        entry.last_used = self.clock;
+        entry.worth.used(self.uses, self.clock);
         Some(Arc::clone(&entry.value))
     }
 
     fn finish(&mut self, digest: Digest, loaded: Option<&Arc<V>>, count: &Gauge) {
         self.loading.remove(&digest);
         if let Some(value) = loaded {
-            self.clock += 1;
-            self.ready.insert(digest, Entry { value: Arc::clone(value), last_used: self.clock });
+            self.uses += 1;
+            let worth = Worth::new(value.weight(), self.load_cost, self.uses, self.clock);
+            self.ready.insert(digest, Entry { value: Arc::clone(value), worth });
             count.set(gauge_value(self.ready.len() as u64));
         }
     }

@@ -12,7 +12,7 @@ use rootstock_proto::inference::v1::{
 use rootstock_runtime::{Health, MAX_MESSAGE_BYTES, Metrics as Registry, Server, Shutdown, Tasks};
 
 use crate::{
-    adapters::{Adapters, Leases},
+    adapters::{Adapters, Leases, Proved},
     aliases::Aliases,
     bind::Binder,
     config::{Config, ConfigProblem},
@@ -24,8 +24,10 @@ use crate::{
     metrics::Metrics,
     models::Models,
     publish::Publisher,
+    residency::Residency,
     residents::{Kind as ResidentKind, Residents},
-    store::{Store, remote::Remote},
+    store::{Store, local::Local, remote::Remote},
+    warm::Warm,
 };
 
 /// Folder of the artifact cache below the data directory; the services of a process share it.
@@ -34,6 +36,8 @@ const CACHE_DIR: &str = "cache";
 const OWN_DIR: &str = "inference";
 /// The file of the evaluations in it.
 const EVALUATIONS_FILE: &str = "evaluations.sqlite";
+/// What opening an adapter's files and packing its matrices cost beside reading them, as so many bytes more to read.
+const ADAPTER_LOAD_COST: u64 = 1 << 20;
 /// How long a retry of what must be there before the service is ready waits.
 const PRELOAD_RETRY: Duration = Duration::from_secs(1);
 
@@ -71,8 +75,8 @@ pub(crate) struct Core {
     book: Book,
 }
 
-/// Builds the service and starts its background work. It is SERVING once the aliases are known and the models of the
-/// configuration are loaded.
+/// Builds the service and starts its background work. It is SERVING once the aliases are known, and the models of the
+/// configuration and the pinned adapters are loaded.
 ///
 /// # Errors
 /// When a setting can't be, or the data directory can't be used.
@@ -89,7 +93,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
     let cache = cache.map_err(|error| Error::internal("the data directory can't be used", error))?;
     let evaluations = deps.data_dir.join(OWN_DIR).join(EVALUATIONS_FILE);
     let book = Book::open(&evaluations, config.max_queued_evaluations).await?;
-    let store = Arc::new(Remote { clients: deps.clients, cache, tasks: deps.tasks.clone() });
+    let (local, tasks) = (Local::default(), deps.tasks.clone());
+    let store = Arc::new(Remote { clients: deps.clients, cache, local, tasks });
     let core = Core::start(&config, store, book, &deps.metrics, &deps.tasks).await?;
     for service in [GENERATION, ADAPTERS, EVALUATION] {
         deps.health.set(service, false);
@@ -151,8 +156,20 @@ impl Core {
         let engine = Engine::start(limits(config), metrics.clone(), tasks)?;
         let aliases = Aliases::new(Arc::clone(&store), metrics.clone());
         let binder = binder(config, &store, &aliases, &metrics, tasks)?;
-        let publisher =
-            Publisher { store: Arc::clone(&store), aliases: aliases.clone(), binder: binder.clone() };
+        let residency = Residency {
+            store: Arc::clone(&store),
+            aliases: aliases.clone(),
+            adapters: binder.adapters.clone(),
+            tasks: tasks.clone(),
+        };
+        let warm = Warm::new(binder.clone());
+        let publisher = Publisher {
+            store: Arc::clone(&store),
+            aliases: aliases.clone(),
+            binder: binder.clone(),
+            residency,
+            warm: warm.clone(),
+        };
         let generation = Generation { binder: binder.clone(), engine: engine.clone(), tasks: tasks.clone() };
         let parts = Parts {
             book: book.clone(),
@@ -165,6 +182,8 @@ impl Core {
         let evaluations = Evaluations::new(parts);
         evaluations.recover().await?;
         tasks.spawn("inference-aliases", aliases.clone().follow(tasks.shutdown().clone()));
+        tasks.spawn("inference-moves", engine.clone().wake_on(aliases.changes(), tasks.shutdown().clone()));
+        tasks.spawn("inference-warm", warm.run(tasks.shutdown().clone()));
         let (waiting, shutdown) = (evaluations.clone(), tasks.shutdown().clone());
         tasks.spawn("inference-evaluations", waiting.run(shutdown));
         Ok(Self { aliases, generation, publisher, evaluations, engine, book })
@@ -180,6 +199,7 @@ impl Core {
                 tokio::time::sleep(PRELOAD_RETRY).await;
             }
         }
+        self.publisher.warm.restore().await;
     }
 
     async fn preload(&self, name: &ArtifactName) -> Result<(), Error> {
@@ -215,6 +235,7 @@ fn binder(
         what: "base models",
         key: "max_models",
         capacity: config.max_models as u64,
+        load_cost: 0,
         count: metrics.models_resident.clone(),
         used: Default::default(),
     };
@@ -222,6 +243,7 @@ fn binder(
         what: "adapters",
         key: "adapter_memory_bytes",
         capacity: config.adapter_memory_bytes,
+        load_cost: ADAPTER_LOAD_COST,
         count: metrics.adapters_resident.clone(),
         used: metrics.adapter_bytes.clone(),
     };
@@ -238,6 +260,8 @@ fn binder(
             residents: Residents::new(adapters, tasks.clone(), metrics.clone()),
             tasks: tasks.clone(),
             leases: Leases::default(),
+            proved: Proved::default(),
+            max_bytes: config.max_adapter_bytes,
         },
         configured: configured(&config.models)?,
     })

@@ -25,9 +25,11 @@ use crate::{
     evaluation::Book,
     generation::{Input, Request, Started, Timing},
     models::Model,
+    publish::{Change, Publish, Swapped},
+    residency::Adapter,
     sampling::Sampling,
     service::Core,
-    store::{Alias, AliasEvent, Artifact, EvidenceDraft, Expect, Fetched, Store},
+    store::{Alias, AliasEvent, Artifact, EvidenceDraft, Expect, Fetched, Running, Store, Target},
 };
 
 /// Longer than anything here takes, on a slow machine too.
@@ -162,18 +164,36 @@ impl MemoryStore {
         self.put(Kind::Adapter, adapter_files(seed), Some(base), &tokenizer)
     }
 
-    /// Moves an alias, as somebody else would.
+    /// Points an alias at an artifact, as somebody else would.
     pub(crate) fn point(&self, name: &str, digest: Digest) -> Alias {
+        let pinned = None;
+        self.set(name, &Target { digest, canary: None, pinned, running: Running::Finish }, false)
+    }
+
+    /// Moves an alias, as somebody else would.
+    pub(crate) fn set(&self, name: &str, target: &Target, retired: bool) -> Alias {
         let name: AliasName = name.parse().unwrap();
         let mut inner = self.inner.lock();
-        let base = inner.artifacts[&digest].base;
+        let digest = target.digest;
         let before = inner.aliases.get(&name).cloned();
         let generation = before.as_ref().map_or(0, |alias| alias.generation) + 1;
+        let was_pinned = before.as_ref().is_some_and(|alias| alias.pinned);
         let mut history = before.map(|alias| alias.history).unwrap_or_default();
         history.insert(0, (generation, digest));
         history.truncate(16);
-        let etag = format!("etag-{generation}");
-        let alias = Alias { name: name.clone(), digest, generation, etag, update_micros: 0, base, history };
+        let alias = Alias {
+            name: name.clone(),
+            digest,
+            generation,
+            etag: format!("etag-{generation}"),
+            update_micros: 0,
+            base: inner.artifacts[&digest].base,
+            history,
+            canary: target.canary.clone(),
+            pinned: target.pinned.unwrap_or(was_pinned),
+            running: target.running,
+            retired,
+        };
         inner.aliases.insert(name, alias.clone());
         inner.moves.push(alias.clone());
         drop(inner);
@@ -230,7 +250,7 @@ impl Watching {
                 }
                 for (index, alias) in inner.moves.iter().enumerate().skip(self.sent) {
                     let event_id = index as i64 + 1;
-                    self.queue.push_back(AliasEvent::Record { event_id, alias: alias.clone() });
+                    self.queue.push_back(AliasEvent::Record { event_id, alias: Arc::new(alias.clone()) });
                 }
                 self.sent = inner.moves.len();
             }
@@ -249,7 +269,9 @@ impl Store for MemoryStore {
         let inner = self.inner.lock();
         let digest = match name {
             ArtifactName::Digest(digest) | ArtifactName::Version(_, digest) => Some(*digest),
-            ArtifactName::Alias(alias) => inner.aliases.get(alias).map(|alias| alias.digest),
+            ArtifactName::Alias(alias) => {
+                inner.aliases.get(alias).filter(|alias| !alias.retired).map(|alias| alias.digest)
+            }
         };
         let found = digest.and_then(|digest| inner.artifacts.get(&digest).cloned());
         found.ok_or_else(|| Error::NotFound(format!("{name} does not exist")))
@@ -264,18 +286,28 @@ impl Store for MemoryStore {
         Ok(Fetched { artifact, files, _keep: Box::new(()) })
     }
 
-    async fn alias(&self, name: &AliasName) -> Result<Option<Alias>, Error> {
-        self.check_there()?;
-        Ok(self.inner.lock().aliases.get(name).cloned())
+    fn is_local(&self, digest: &Digest) -> bool {
+        self.fetches(digest) > 0
     }
 
-    async fn set_alias(&self, name: &AliasName, digest: &Digest, expect: Expect) -> Result<Alias, Error> {
+    async fn alias(&self, name: &AliasName) -> Result<Option<Alias>, Error> {
         self.check_there()?;
-        let etag = self.inner.lock().aliases.get(name).map(|alias| alias.etag.clone());
+        Ok(self.inner.lock().aliases.get(name).filter(|alias| !alias.retired).cloned())
+    }
+
+    async fn set_alias(&self, name: &AliasName, target: &Target, expect: Expect) -> Result<Alias, Error> {
+        let etag = self.alias(name).await?.map(|alias| alias.etag);
         if expect != etag.map_or(Expect::Absent, Expect::Etag) {
             return Err(Error::AliasMoved(format!("{name} moved")));
         }
-        Ok(self.point(&name.to_string(), *digest))
+        Ok(self.set(&name.to_string(), target, false))
+    }
+
+    async fn retire_alias(&self, name: &AliasName, etag: &str) -> Result<Alias, Error> {
+        let alias = self.alias(name).await?.filter(|alias| alias.etag == etag);
+        let digest = alias.ok_or_else(|| Error::AliasMoved(format!("{name} moved")))?.digest;
+        let target = Target { digest, canary: None, pinned: Some(false), running: Running::Finish };
+        Ok(self.set(&name.to_string(), &target, true))
     }
 
     fn watch(&self, after: i64) -> BoxStream<'static, Result<AliasEvent, Error>> {
@@ -286,7 +318,10 @@ impl Store for MemoryStore {
         let mut queue = VecDeque::new();
         if after == 0 {
             queue.extend(
-                inner.aliases.values().map(|alias| AliasEvent::Record { event_id, alias: alias.clone() }),
+                inner
+                    .aliases
+                    .values()
+                    .map(|alias| AliasEvent::Record { event_id, alias: Arc::new(alias.clone()) }),
             );
             queue.push_back(AliasEvent::Synced { event_id });
         }
@@ -367,10 +402,22 @@ pub(crate) fn request(model: &str, adapter: &str, max_tokens: usize) -> Request 
         input: Input::Text("the quick brown".into()),
         sampling: Sampling { ignore_eos: true, ..Sampling::greedy(max_tokens) },
         stop: Vec::new(),
+        routing_key: "somebody".into(),
     }
 }
 
 impl World {
+    /// Publishes a version of an adapter.
+    pub(crate) async fn publish(&self, name: &str, digest: Digest, change: Change) -> Result<Swapped, Error> {
+        let publish = Publish { name: name.parse().unwrap(), digest, expected: None, change };
+        self.core.publisher.publish(publish, Instant::now()).await
+    }
+
+    /// The adapters that are published, as this server has them.
+    pub(crate) async fn adapters(&self) -> Vec<Adapter> {
+        self.core.publisher.residency.list(None, usize::MAX).await.unwrap()
+    }
+
     pub(crate) async fn begin(&self, request: Request) -> Result<(Started, Output), Error> {
         let timing = Timing { received: Instant::now(), deadline: None };
         self.core.generation.generate(request, timing).await

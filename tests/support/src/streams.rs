@@ -3,7 +3,8 @@ use futures::StreamExt;
 use rootstock_client::proto::inference::v1::generate_request::Input;
 use rootstock_client::proto::inference::v1::generate_response::Message;
 use rootstock_client::proto::inference::v1::{
-    GenerateRequest, GenerateResponse, GenerationFinished, GenerationStarted, SamplingParams, TokenIds,
+    AdapterSwitched, GenerateRequest, GenerateResponse, GenerationFinished, GenerationStarted,
+    SamplingParams, TokenIds,
 };
 use rootstock_client::{ClientError, Clients, EventStream};
 
@@ -16,6 +17,8 @@ pub struct Generated {
     pub text: String,
     /// Its tokens.
     pub ids: Vec<u32>,
+    /// Where a publish moved it to another version of its adapter.
+    pub switched: Vec<AdapterSwitched>,
     /// How it ended.
     pub finished: GenerationFinished,
 }
@@ -33,6 +36,7 @@ pub fn prompt_request(adapter: &str, prompt: &str, max_tokens: i32) -> GenerateR
         adapter: adapter.into(),
         input: Some(Input::Prompt(prompt.into())),
         sampling: Some(SamplingParams { max_tokens, ignore_eos: true, ..SamplingParams::default() }),
+        ..GenerateRequest::default()
     }
 }
 
@@ -108,6 +112,7 @@ impl Generation {
             Some(Message::Delta(delta)) => {
                 self.generated.text.push_str(&delta.text);
                 self.generated.ids.extend(delta.tokens.iter().map(|token| token.id));
+                self.generated.switched.extend(delta.switched);
             }
             Some(Message::Finished(finished)) => self.generated.finished = finished,
             None => {}

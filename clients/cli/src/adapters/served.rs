@@ -1,5 +1,5 @@
 //! A published adapter as a row, and as the answer to a swap.
-use rootstock_client::proto::inference::v1::Adapter;
+use rootstock_client::proto::inference::v1::{Adapter, AdapterTier};
 use serde::Serialize;
 
 use crate::CliError;
@@ -12,9 +12,13 @@ pub(super) struct Served {
     digest: String,
     generation: i64,
     base_digest: String,
+    tier: &'static str,
     resident: bool,
+    pinned: bool,
     memory_bytes: i64,
     leases: i32,
+    canary_digest: String,
+    canary_share: f64,
     update_time: Option<String>,
 }
 
@@ -46,22 +50,41 @@ impl Tabular for Swapped {
 
 impl From<Adapter> for Served {
     fn from(adapter: Adapter) -> Self {
+        let tier = match adapter.tier() {
+            AdapterTier::Unspecified => "unknown",
+            AdapterTier::Stored => "stored",
+            AdapterTier::OnDisk => "on disk",
+            AdapterTier::InMemory => "in memory",
+        };
         Self {
             name: adapter.name,
             digest: adapter.digest,
             generation: adapter.generation,
             base_digest: adapter.base_digest,
+            tier,
             resident: adapter.resident,
+            pinned: adapter.pinned,
             memory_bytes: adapter.memory_bytes,
             leases: adapter.leases,
+            canary_digest: adapter.canary_digest,
+            canary_share: adapter.canary_share,
             update_time: adapter.update_time.map(|time| time.to_string()),
+        }
+    }
+}
+
+impl Served {
+    fn canary(&self) -> String {
+        match self.canary_digest.as_str() {
+            "" => "-".to_owned(),
+            digest => format!("{:.3}% {}", self.canary_share * 100.0, table::short(digest)),
         }
     }
 }
 
 impl Tabular for Served {
     const HEADER: &'static [&'static str] =
-        &["NAME", "DIGEST", "GENERATION", "BASE", "RESIDENT", "MEMORY", "LEASES", "UPDATED"];
+        &["NAME", "DIGEST", "GENERATION", "BASE", "WHERE", "MEMORY", "LEASES", "CANARY", "UPDATED"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -69,9 +92,10 @@ impl Tabular for Served {
             table::short(&self.digest),
             self.generation.to_string(),
             table::short(&self.base_digest),
-            if self.resident { "yes" } else { "no" }.to_owned(),
+            if self.pinned { format!("{}, pinned", self.tier) } else { self.tier.to_owned() },
             table::bytes(self.memory_bytes),
             self.leases.to_string(),
+            self.canary(),
             table::time(self.update_time.as_deref()),
         ]
     }

@@ -68,6 +68,7 @@ fn an_etag_and_force_exclude_each_other() {
         digest: Digest::of(b"x").to_string(),
         etag: etag.into(),
         force,
+        ..proto::SetAliasRequest::default()
     };
     let expect = |etag, force| AliasChange::try_from(request(etag, force)).unwrap().expect;
     assert_eq!(expect("", false), Expect::Absent);
@@ -75,6 +76,22 @@ fn an_etag_and_force_exclude_each_other() {
     assert_eq!(expect("", true), Expect::Any);
     assert_eq!(refused(AliasChange::try_from(request("e", true))), "etag");
     assert_eq!(refused(AliasChange::try_from(request(&"e".repeat(129), false))), "etag");
+}
+
+#[test]
+fn a_canary_has_a_share_that_leaves_some_to_the_version() {
+    let request = |share| proto::SetAliasRequest {
+        name: "adapters/a".into(),
+        digest: Digest::of(b"x").to_string(),
+        canary: Some(proto::Canary { digest: Digest::of(b"y").to_string(), share }),
+        ..proto::SetAliasRequest::default()
+    };
+    assert!(AliasChange::try_from(request(0.5)).is_ok());
+    for share in [0.0, 1.0, -0.5, f64::NAN] {
+        assert_eq!(refused(AliasChange::try_from(request(share))), "canary.share");
+    }
+    let unknown = proto::SetAliasRequest { running_requests: 9, canary: None, ..request(0.5) };
+    assert_eq!(refused(AliasChange::try_from(unknown)), "running_requests");
 }
 
 #[test]

@@ -1,12 +1,17 @@
 //! Names that move: compare-and-swap, history, and watches that miss nothing.
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures::StreamExt;
 use rootstock_client::proto::checkpoint::v1::{
-    Alias, ListAliasesRequest, SetAliasRequest, WatchAliasesRequest, WatchAliasesResponse,
+    Alias, Canary, ListAliasesRequest, SetAliasRequest, WatchAliasesRequest, WatchAliasesResponse,
 };
+use rootstock_client::proto::common::v1::RunningRequests;
 use rootstock_client::{ClientError, ErrorReason, EventStream, Expect};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tokio::sync::Barrier;
 
 use super::files::{adapter, base_model, dataset};
@@ -70,9 +75,9 @@ async fn an_alias_names_only_what_its_collection_is_for() {
     assert_eq!(refused("adapters/a", "sha256:0").await, (ErrorReason::InvalidField, "digest".into()));
     let gone = format!("sha256:{}", "0".repeat(64));
     assert_eq!(refused("adapters/a", &gone).await, (ErrorReason::NotFound, String::new()));
-    let both = SetAliasRequest { name: "adapters/a".into(), digest: gone, etag: "e".into(), force: true };
-    let both = server.client.raw().set_alias(both).await.map_err(ClientError::from);
-    assert_eq!(both.unwrap_err().field.as_deref(), Some("etag"));
+    let (name, etag) = ("adapters/a".into(), "e".into());
+    let both = SetAliasRequest { name, digest: gone, etag, force: true, ..SetAliasRequest::default() };
+    assert_eq!(server.client.move_alias(both).await.unwrap_err().field.as_deref(), Some("etag"));
     assert_eq!(server.client.list_aliases("").await.unwrap(), []);
     let alias = set(&server, "adapters/a", &version.digest).await;
     assert_eq!(alias.base_digest, base.digest);
@@ -135,6 +140,133 @@ async fn the_history_has_the_last_16_moves_and_survives_a_restart() {
     let generations: Vec<i64> = alias.history.iter().map(|move_| move_.generation).collect();
     assert_eq!(generations, (5..=20).rev().collect::<Vec<_>>());
     assert_eq!(set(&server, "datasets/d", &digests[0]).await.generation, 21);
+    server.stop().await;
+}
+
+/// A move that says what it likes.
+fn move_to(name: &str, digest: &str) -> SetAliasRequest {
+    SetAliasRequest { name: name.into(), digest: digest.into(), force: true, ..SetAliasRequest::default() }
+}
+
+fn beside(digest: &str) -> Option<Canary> {
+    Some(Canary { digest: digest.into(), share: 0.25 })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn canary_pin_and_policy_are_part_of_the_record_and_survive_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let [one, two] = datasets(&server, 2).await.try_into().unwrap();
+    let request = SetAliasRequest {
+        canary: beside(&two),
+        pinned: Some(true),
+        running_requests: RunningRequests::Abort.into(),
+        ..move_to("datasets/d", &one)
+    };
+    let alias = server.client.move_alias(request).await.unwrap();
+    assert_eq!((alias.canary.clone(), alias.pinned), (beside(&two), true));
+    assert_eq!(alias.running_requests(), RunningRequests::Abort);
+    server.stop().await;
+
+    let server = start(dir.path()).await;
+    assert_eq!(server.client.get_alias("datasets/d").await.unwrap(), alias);
+    assert_eq!(reason(server.client.delete_artifact(&two).await), ErrorReason::InUse, "a canary is kept");
+    let next = set(&server, "datasets/d", &one).await;
+    assert_eq!((next.canary, next.pinned, next.generation), (None, true, 2), "a pin stays, a canary ends");
+    let unpinned = SetAliasRequest { pinned: Some(false), ..move_to("datasets/d", &one) };
+    assert!(!server.client.move_alias(unpinned).await.unwrap().pinned);
+    server.client.delete_artifact(&two).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_is_of_the_collection_s_kind_and_of_the_same_base() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let (base, other) =
+        (server.commit(base_model(8)).await.unwrap(), server.commit(base_model(16)).await.unwrap());
+    let version = server.commit(adapter(&base.digest, 8, 0)).await.unwrap();
+    let foreign = server.commit(adapter(&other.digest, 16, 0)).await.unwrap();
+    for wrong in [&base.digest, &foreign.digest] {
+        let request = SetAliasRequest { canary: beside(wrong), ..move_to("adapters/a", &version.digest) };
+        let refused = server.client.move_alias(request).await.unwrap_err();
+        assert_eq!(refused.field.as_deref(), Some("canary.digest"), "{refused}");
+    }
+    assert_eq!(reason(server.client.get_alias("adapters/a").await), ErrorReason::NotFound);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retired_alias_names_nothing_and_comes_back_with_the_next_generation() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let [one, two] = datasets(&server, 2).await.try_into().unwrap();
+    assert_eq!(reason(server.client.retire_alias("datasets/d", "").await), ErrorReason::NotFound);
+    let first = set(&server, "datasets/d", &one).await;
+    assert_eq!(reason(server.client.retire_alias("datasets/d", "stale").await), ErrorReason::AliasMoved);
+    let mut watch = server.client.watch_aliases("datasets/", 0);
+    assert_eq!(next(&mut watch).await.alias.unwrap(), first);
+    assert!(next(&mut watch).await.synced);
+
+    let retired = server.client.retire_alias("datasets/d", &first.etag).await.unwrap();
+    assert!(retired.retired);
+    assert_eq!((retired.generation, &retired.digest), (2, &one));
+    assert_eq!(next(&mut watch).await.alias.unwrap(), retired, "the watch brings it");
+    assert_eq!(reason(server.client.get_alias("datasets/d").await), ErrorReason::NotFound);
+    assert_eq!(reason(server.client.get_artifact("datasets/d").await), ErrorReason::NotFound);
+    assert_eq!(server.client.list_aliases("").await.unwrap(), []);
+    assert_eq!(
+        reason(server.client.retire_alias("datasets/d", "").await),
+        ErrorReason::NotFound,
+        "only once"
+    );
+    server.client.delete_artifact(&one).await.unwrap();
+    server.stop().await;
+
+    let server = start(dir.path()).await;
+    let mut watch = server.client.watch_aliases("datasets/", 0);
+    assert_eq!(next(&mut watch).await.alias.unwrap(), retired, "who comes later is told too");
+    let back = server.client.set_alias("datasets/d", &two, Expect::Absent).await.unwrap();
+    assert_eq!((back.generation, back.retired), (3, false));
+    server.stop().await;
+}
+
+/// A catalog as the first version of its tables had it, with one alias.
+async fn old_catalog(dir: &Path, digest: &str) {
+    let migrations = tempfile::tempdir().unwrap();
+    let first = "0001_catalog.sql";
+    std::fs::copy(
+        format!("{}/migrations/{first}", env!("CARGO_MANIFEST_DIR")),
+        migrations.path().join(first),
+    )
+    .unwrap();
+    std::fs::create_dir_all(dir.join("checkpoint")).unwrap();
+    let options = SqliteConnectOptions::new().filename(dir.join("checkpoint/catalog.sqlite"));
+    let mut connection = options.create_if_missing(true).connect().await.unwrap();
+    Migrator::new(migrations.path()).await.unwrap().run(&mut connection).await.unwrap();
+    let manifest = r#"{"kind":"dataset","blobs":[]}"#;
+    let artifact =
+        "INSERT INTO artifacts (digest, kind, manifest, create_micros) VALUES (?, 'dataset', ?, 1)";
+    sqlx::query(artifact).bind(digest).bind(manifest).execute(&mut connection).await.unwrap();
+    let event = "INSERT INTO alias_events (name, kind, generation, digest, etag, set_micros)
+                 VALUES ('datasets/d', 'dataset', 1, ?, 'etag', 1)";
+    sqlx::query(event).bind(digest).execute(&mut connection).await.unwrap();
+    let alias = "INSERT INTO aliases (name, kind, digest, event_id) VALUES ('datasets/d', 'dataset', ?, 1)";
+    sqlx::query(alias).bind(digest).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aliases_from_before_there_were_canaries_are_served_and_move_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let digest = format!("sha256:{}", "0a".repeat(32));
+    old_catalog(dir.path(), &digest).await;
+    let server = start(dir.path()).await;
+    let alias = server.client.get_alias("datasets/d").await.unwrap();
+    assert_eq!((alias.digest.as_str(), alias.generation, alias.etag.as_str()), (digest.as_str(), 1, "etag"));
+    assert_eq!((alias.canary, alias.pinned, alias.retired), (None, false, false));
+    assert_eq!(set(&server, "datasets/d", &digest).await.generation, 2);
+    assert_eq!(reason(server.client.delete_artifact(&digest).await), ErrorReason::InUse);
     server.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! Requests and generations: who is bound to what, and what stays in memory for how long.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
 
 use futures::StreamExt;
 use rootstock_runtime::ErrorReason;
@@ -9,17 +9,15 @@ use super::*;
 use crate::{
     config::Config,
     engine::Event,
+    publish::Change,
+    store::Running,
     tests::{World, adapter_files, eventually, read, request},
 };
 
 const NAME: &str = "adapters/a";
 
-fn alias() -> AliasName {
-    NAME.parse().unwrap()
-}
-
 async fn publish(world: &World, digest: Digest) -> i64 {
-    let published = world.core.publisher.publish(&alias(), digest, None, Instant::now()).await.unwrap();
+    let published = world.publish(NAME, digest, Change::Version(Running::Finish)).await.unwrap();
     published.adapter.alias.generation
 }
 
@@ -47,14 +45,14 @@ async fn a_request_finishes_on_the_generation_it_began_with() {
     let (started, running) = world.begin(request("", NAME, 40)).await.unwrap();
     assert_eq!((started.adapter, started.adapter_generation, started.base), (Some(first), 1, base));
     assert_eq!(publish(&world, second).await, 2);
-    let listed = &world.core.publisher.list(None, 10)[0];
+    let listed = &world.adapters().await[0];
     assert_eq!((listed.alias.digest, listed.leases), (second, 1));
     // Who asks now gets the new one, while the old one is still at work.
     let answer = world.ask(request("", NAME, 40)).await.unwrap();
     assert_eq!((answer.started.adapter, answer.started.adapter_generation), (Some(second), 2));
     assert_eq!(answer.ids, alone_second);
     assert_eq!(read(running).await.0, alone_first);
-    assert_eq!(world.core.publisher.list(None, 10)[0].leases, 0);
+    assert_eq!(world.adapters().await[0].leases, 0);
     assert_eq!(world.metric("rootstock_inference_adapter_swaps_total"), Some(2.0));
 }
 

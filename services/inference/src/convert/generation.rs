@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{count, optional_reference};
 use crate::{
-    engine::{Delta, FinishReason, Finished},
+    engine::{Delta, FinishReason, Finished, Switched},
     error::Error,
     generation::{Input, Request, Started},
     sampling::{Sampling, Token},
@@ -23,6 +23,7 @@ const MAX_REPETITION_PENALTY: f64 = 100.0;
 const MAX_STOPS: usize = 16;
 const MAX_STOP_BYTES: usize = 256;
 const MAX_LOGPROBS: usize = 20;
+const MAX_ROUTING_KEY_BYTES: usize = 256;
 
 impl TryFrom<proto::GenerateRequest> for Request {
     type Error = Error;
@@ -47,7 +48,20 @@ impl TryFrom<proto::GenerateRequest> for Request {
             input,
             stop: stops(&params.stop)?,
             sampling: params.try_into()?,
+            routing_key: routing_key(request.routing_key)?,
         })
+    }
+}
+
+/// The key that was given, or one that nobody else has.
+fn routing_key(key: String) -> Result<String, Error> {
+    match key.len() {
+        0 => Ok(Uuid::now_v7().to_string()),
+        1..=MAX_ROUTING_KEY_BYTES => Ok(key),
+        bytes => {
+            let message = format!("has {bytes} bytes, more than the {MAX_ROUTING_KEY_BYTES} allowed");
+            Err(Error::invalid("routing_key", message))
+        }
     }
 }
 
@@ -136,6 +150,7 @@ impl From<Started> for proto::GenerateResponse {
             base_digest: started.base.to_string(),
             adapter_digest: started.adapter.map(|digest| digest.to_string()).unwrap_or_default(),
             adapter_generation: started.adapter_generation,
+            canary: started.canary,
             tokenizer_digest: started.tokenizer,
             seed: started.seed,
             prompt_tokens: count(started.prompt_tokens),
@@ -148,7 +163,19 @@ impl From<Delta> for proto::GenerateResponse {
         response(Message::Delta(proto::GenerationDelta {
             text: delta.text,
             tokens: vec![delta.token.into()],
+            switched: delta.switched.map(Into::into),
         }))
+    }
+}
+
+impl From<Switched> for proto::AdapterSwitched {
+    fn from(switched: Switched) -> Self {
+        Self {
+            adapter_digest: switched.to.digest.to_string(),
+            adapter_generation: switched.to.generation,
+            at_token: count(switched.at_token),
+            canary: switched.to.canary,
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! What a client may send, and the field that each refusal names.
 
 use proptest::prelude::*;
-use rootstock_proto::inference::v1::{self as proto, generate_request::Input};
+use rootstock_proto::{
+    common::v1::RunningRequests,
+    inference::v1::{self as proto, generate_request::Input},
+};
 
 use super::*;
-use crate::{evaluation::Spec, generation::Request, sampling::Sampling};
+use crate::{evaluation::Spec, generation::Request, publish::Publish, sampling::Sampling};
 
 fn generate(params: proto::SamplingParams) -> proto::GenerateRequest {
     proto::GenerateRequest {
@@ -82,6 +85,7 @@ fn a_prompt_must_be_there_and_names_must_be_of_their_collection() {
     assert_eq!(with(|request| request.model = "adapters/a".into()), "model");
     assert_eq!(with(|request| request.adapter = "../etc/passwd".into()), "adapter");
     assert_eq!(with(|request| request.adapter = "adapters/A".into()), "adapter");
+    assert_eq!(with(|request| request.routing_key = "k".repeat(257)), "routing_key");
 }
 
 #[test]
@@ -89,8 +93,20 @@ fn publishing_and_paging_are_checked_too() {
     let digest = format!("sha256:{}", "0a".repeat(32));
     let publish = |name: &str, digest: &str, expected_generation| {
         let (name, digest) = (name.to_owned(), digest.to_owned());
-        Publish::try_from(proto::PublishAdapterRequest { name, digest, expected_generation })
+        let default = proto::PublishAdapterRequest::default();
+        proto::PublishAdapterRequest { name, digest, expected_generation, ..default }
     };
+    let canary = |share, running_requests: RunningRequests| proto::PublishAdapterRequest {
+        canary_share: Some(share),
+        running_requests: running_requests.into(),
+        ..publish("adapters/a", &digest, None)
+    };
+    assert!(Publish::try_from(canary(0.5, RunningRequests::Unspecified)).is_ok());
+    for share in [0.0, 1.0, -1.0, f64::NAN] {
+        assert_eq!(refused(Publish::try_from(canary(share, RunningRequests::Unspecified))), "canary_share");
+    }
+    assert_eq!(refused(Publish::try_from(canary(0.5, RunningRequests::Abort))), "running_requests");
+    let publish = |name: &str, digest: &str, expected| Publish::try_from(publish(name, digest, expected));
     assert!(publish("adapters/a", &digest, Some(0)).is_ok());
     assert_eq!(refused(publish("datasets/a", &digest, None)), "name");
     assert_eq!(refused(publish("adapters/a", "sha256:0a", None)), "digest");

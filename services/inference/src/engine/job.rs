@@ -7,6 +7,7 @@ use rootstock_model::{Batch, KvCache, LossSum};
 use crate::{
     adapters::AdapterLease,
     error::Error,
+    follower::Bound,
     models::Model,
     sampling::{Sampling, Token},
 };
@@ -69,6 +70,16 @@ pub(crate) enum Event {
 pub(crate) struct Delta {
     pub(crate) text: String,
     pub(crate) token: Token,
+    /// Set where the token is the first of another version.
+    pub(crate) switched: Option<Switched>,
+}
+
+/// From where on another version of the adapter computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Switched {
+    pub(crate) to: Bound,
+    /// Number of the first generated token that comes from it.
+    pub(crate) at_token: usize,
 }
 
 /// Why a text ended.

@@ -13,10 +13,13 @@ use candle_core::Tensor;
 use rootstock_model::{Adapter, Batch, Continued, KvCache};
 use tokio::sync::mpsc;
 
-use super::{Delta, Event, FinishReason, Finished, Generate, Job, Priority, Work, text::TextStream};
+use super::{
+    Delta, Event, FinishReason, Finished, Generate, Job, Priority, Switched, Work, text::TextStream,
+};
 use crate::{
     adapters::AdapterLease,
     error::Error,
+    follower::Bound,
     metrics::{Metrics, Outcome},
     models::Model,
     sampling::{Sampler, Token},
@@ -36,6 +39,8 @@ pub(super) enum Over {
 pub(super) struct Sequence {
     model: Arc<Model>,
     adapter: Option<AdapterLease>,
+    /// The version that a publish has moved it to, until its client is told.
+    switched: Option<Bound>,
     phase: Phase,
     events: mpsc::Sender<Event>,
     /// The place kept for the last event.
@@ -111,6 +116,7 @@ impl Sequence {
         Self {
             model: job.model,
             adapter: job.adapter,
+            switched: None,
             phase: Phase::Start(job.work),
             events,
             last,
@@ -130,6 +136,9 @@ impl Sequence {
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             return Some(Over::Failed(Error::DeadlineExceeded("the call's deadline has passed")));
+        }
+        if let Some(error) = self.adapter.as_ref().and_then(AdapterLease::replaced) {
+            return Some(Over::Failed(error));
         }
         let given_up = self.stalled_since.is_some_and(|since| since + stall_timeout <= now);
         given_up.then_some(Over::Failed(Error::DeadlineExceeded(
@@ -192,6 +201,8 @@ impl Sequence {
 
     /// Makes ready for a step; whether it is one that others can join.
     pub(super) fn begin(&mut self) -> Result<bool, Error> {
+        let switched = self.adapter.as_mut().and_then(AdapterLease::switch);
+        self.switched = switched.or(self.switched);
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Start(Work::Generate(generate)) => {
                 let cache = self.model.new_cache(generate.prompt.len() + generate.sampling.max_tokens)?;
@@ -349,8 +360,9 @@ impl Sequence {
             logits.to_vec1::<f32>().map_err(|error| Error::internal("logits can't be read", error))?;
         let token = decoding.sampler.choose(&logits).map_err(not_finite)?;
         metrics.token_generated();
+        let switched = self.switched.take().map(|to| Switched { to, at_token: decoding.generated });
         let (text, reason) = decoding.note(&token, &self.model);
-        let delta = Delta { text, token };
+        let delta = Delta { text, token, switched };
         match reason {
             None => {
                 self.phase = Phase::Decoding(decoding);

@@ -29,7 +29,9 @@ impl Evaluations {
     /// Publishes a version, if the alias is still at the generation that it had when the evaluation was created. If the one
     /// move since then was to this version, it was made before a restart, or by somebody who wanted the same.
     async fn publish(&self, alias: &AliasName, digest: Digest, before: i64) -> Result<i64, Error> {
-        let refused = match self.publisher.publish(alias, digest, Some(before), Instant::now()).await {
+        let change = Change::Version(Running::Finish);
+        let publish = Publish { name: alias.clone(), digest, expected: Some(before), change };
+        let refused = match self.publisher.publish(publish, Instant::now()).await {
             Ok(swapped) => return Ok(swapped.adapter.alias.generation),
             Err(error) => error,
         };

@@ -23,6 +23,7 @@ fn generate(adapter: &str) -> proto::GenerateRequest {
             seed: Some(9),
             ..Default::default()
         }),
+        ..Default::default()
     }
 }
 
@@ -102,7 +103,7 @@ async fn adapters_are_published_listed_in_pages_and_rolled_back() {
             let request = proto::PublishAdapterRequest {
                 name: format!("adapters/{id}"),
                 digest: digest.to_string(),
-                expected_generation: None,
+                ..Default::default()
             };
             let published = api.publish_adapter(Request::new(request)).await.unwrap().into_inner();
             assert!(published.swap_ms > 0.0);
@@ -131,6 +132,7 @@ async fn adapters_are_published_listed_in_pages_and_rolled_back() {
         name: "adapters/c".into(),
         digest: digests[0].to_string(),
         expected_generation: Some(2),
+        ..Default::default()
     };
     let stale = api.publish_adapter(Request::new(stale)).await.err().unwrap();
     assert_refused(&stale, Code::Aborted, "ALIAS_MOVED");

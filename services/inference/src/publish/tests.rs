@@ -1,11 +1,13 @@
 //! Publishing and rolling back: what is visible afterwards, and what a refusal leaves behind.
 
+use rootstock_artifacts::Kind;
 use rootstock_runtime::ErrorReason;
 
 use super::*;
 use crate::{
     config::Config,
-    tests::{World, adapter_files, request},
+    generation::Request,
+    tests::{World, adapter_files, read, request},
 };
 
 /// Files of an adapter by name.
@@ -29,7 +31,13 @@ async fn stage() -> Stage {
 
 impl Stage {
     async fn publish(&self, digest: Digest, expected: Option<i64>) -> Result<Swapped, Error> {
-        self.world.core.publisher.publish(&NAME.parse().unwrap(), digest, expected, Instant::now()).await
+        let change = Change::Version(Running::Finish);
+        let publish = Publish { name: NAME.parse().unwrap(), digest, expected, change };
+        self.world.core.publisher.publish(publish, Instant::now()).await
+    }
+
+    async fn canary(&self, digest: Digest, share: f64) -> Result<Swapped, Error> {
+        self.world.publish(NAME, digest, Change::Canary(share)).await
     }
 
     async fn rollback(&self, to: Option<i64>) -> Result<Swapped, Error> {
@@ -49,8 +57,8 @@ async fn a_published_version_is_loaded_and_visible_when_the_call_returns() {
     let swapped = stage.publish(stage.versions[0], Some(0)).await.unwrap();
     assert!(swapped.swap_ms > 0.0);
     assert_eq!(swapped.adapter.alias.generation, 1);
-    assert_eq!(swapped.adapter.base, Some(stage.base));
-    assert!(swapped.adapter.resident_bytes.unwrap() > 0);
+    assert_eq!(swapped.adapter.alias.base, Some(stage.base));
+    assert!(swapped.adapter.memory_bytes > 0);
     assert_eq!(stage.served().await, (stage.versions[0], 1));
     assert_eq!(stage.publish(stage.versions[1], Some(1)).await.unwrap().adapter.alias.generation, 2);
     assert_eq!(stage.served().await, (stage.versions[1], 2));
@@ -103,7 +111,16 @@ async fn what_cannot_be_served_is_not_published() {
         let end = weights.len();
         weights[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     });
+    // Finite numbers, and products that aren't.
+    let overflowing = with(&|files| {
+        let weights = files.get_mut("adapter_model.safetensors").unwrap();
+        let header = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize + 8;
+        weights[header..]
+            .chunks_exact_mut(4)
+            .for_each(|number| number.copy_from_slice(&1e30_f32.to_le_bytes()));
+    });
     let cases = [
+        (overflowing, ErrorReason::InvalidFile),
         (rank, ErrorReason::TensorMismatch),
         (cut, ErrorReason::InvalidFile),
         (not_finite, ErrorReason::InvalidFile),
@@ -156,4 +173,100 @@ async fn rolling_back_goes_further_back_each_time_and_never_forward() {
     let unknown = stage.rollback(Some(7)).await.unwrap_err();
     assert_eq!(unknown.reason(), ErrorReason::NoPreviousVersion);
     assert!(unknown.to_string().contains("known are 6, 5, 4, 3, 2, 1"), "{unknown}");
+}
+
+#[tokio::test]
+async fn a_canary_gets_its_share_and_a_key_stays_where_it_is() {
+    let stage = stage().await;
+    let [version, canary] = [stage.versions[0], stage.versions[1]];
+    stage.publish(version, None).await.unwrap();
+    let told = stage.canary(canary, 0.5).await.unwrap().adapter.alias;
+    assert_eq!((told.digest, told.generation), (version, 2));
+    let mut keys = [0, 0];
+    for key in 0..40 {
+        let asked = || Request { routing_key: format!("key {key}"), ..request("", NAME, 1) };
+        let started = stage.world.ask(asked()).await.unwrap().started;
+        assert_eq!(started.adapter, Some(if started.canary { canary } else { version }));
+        assert_eq!(started.adapter_generation, 2);
+        assert_eq!(stage.world.ask(asked()).await.unwrap().started.canary, started.canary);
+        keys[usize::from(started.canary)] += 1;
+    }
+    assert!(keys.iter().all(|count| *count > 5), "{keys:?}");
+    // Published without a share it is the version of all.
+    stage.publish(canary, None).await.unwrap();
+    assert_eq!(stage.served().await, (canary, 3));
+    assert_eq!(stage.world.adapters().await[0].alias.canary, None);
+}
+
+#[tokio::test]
+async fn a_canary_stands_beside_another_version_of_the_same_base() {
+    let stage = stage().await;
+    let alone = stage.canary(stage.versions[0], 0.1).await.unwrap_err();
+    assert_eq!(alone.reason(), ErrorReason::WrongState);
+    stage.publish(stage.versions[0], None).await.unwrap();
+    let same = stage.canary(stage.versions[0], 0.1).await.unwrap_err();
+    assert_eq!(same.reason(), ErrorReason::InvalidField);
+    let other = stage.world.store.put_model("other", 2);
+    let foreign = stage.canary(stage.world.store.put_adapter(other, 4), 0.1).await.unwrap_err();
+    assert_eq!(foreign.reason(), ErrorReason::BaseMismatch);
+    assert_eq!(stage.served().await, (stage.versions[0], 1));
+}
+
+#[tokio::test]
+async fn a_rollback_ends_the_canary_first() {
+    let stage = stage().await;
+    for digest in &stage.versions[..2] {
+        stage.publish(*digest, None).await.unwrap();
+    }
+    stage.canary(stage.versions[2], 0.9).await.unwrap();
+    stage.rollback(None).await.unwrap();
+    let alias = &stage.world.adapters().await[0].alias;
+    assert_eq!((alias.digest, alias.generation, &alias.canary), (stage.versions[1], 4, &None));
+    stage.rollback(None).await.unwrap();
+    assert_eq!(stage.served().await, (stage.versions[0], 5));
+}
+
+#[tokio::test]
+async fn a_retired_adapter_is_not_found_and_comes_back_with_the_next_generation() {
+    let stage = stage().await;
+    let name: AliasName = NAME.parse().unwrap();
+    let publisher = &stage.world.core.publisher;
+    assert_eq!(publisher.retire(&name, None).await.unwrap_err().reason(), ErrorReason::NotFound);
+    stage.publish(stage.versions[0], None).await.unwrap();
+    assert_eq!(publisher.retire(&name, Some(7)).await.unwrap_err().reason(), ErrorReason::AliasMoved);
+    assert_eq!(publisher.retire(&name, Some(1)).await.unwrap(), 2);
+    let gone = stage.world.ask(request("", NAME, 1)).await.unwrap_err();
+    assert_eq!(gone.reason(), ErrorReason::NotFound);
+    assert!(gone.to_string().contains("retired as generation 2"), "{gone}");
+    assert_eq!(stage.world.adapters().await, []);
+    assert_eq!(stage.rollback(None).await.unwrap_err().reason(), ErrorReason::NotFound);
+    stage.publish(stage.versions[1], Some(0)).await.unwrap();
+    assert_eq!(stage.served().await, (stage.versions[1], 3));
+}
+
+#[tokio::test]
+async fn requests_queued_or_running_on_an_adapter_that_is_retired_finish() {
+    let world = World::start(Config { max_running: 1, output_buffer: 1, ..Config::default() }).await;
+    let base = world.store.put_model("base", 1);
+    let digest = world.store.put_adapter(base, 1);
+    world.publish(NAME, digest, Change::Version(Running::Finish)).await.unwrap();
+    let alone = world.tokens("", NAME, 20).await;
+    let (_, running) = world.begin(request("", NAME, 20)).await.unwrap();
+    let (_, queued) = world.begin(request("", NAME, 20)).await.unwrap();
+    world.core.publisher.retire(&NAME.parse().unwrap(), None).await.unwrap();
+    for output in [running, queued] {
+        let (ids, end) = read(output).await;
+        end.unwrap();
+        assert_eq!(ids, alone);
+    }
+}
+
+#[tokio::test]
+async fn an_adapter_over_the_limit_of_one_is_refused_with_the_setting_that_says_so() {
+    let world = World::start(Config { max_adapter_bytes: 100, ..Config::default() }).await;
+    let base = world.store.put_model("base", 1);
+    let digest = world.store.put_adapter(base, 1);
+    let refused = world.publish(NAME, digest, Change::Version(Running::Finish)).await.unwrap_err();
+    assert_eq!(refused.reason(), ErrorReason::Overloaded);
+    assert!(refused.to_string().contains("raise inference.max_adapter_bytes"), "{refused}");
 }

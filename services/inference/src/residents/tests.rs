@@ -9,7 +9,14 @@ use super::*;
 /// Something in memory, with what it reserved.
 struct Thing {
     name: &'static str,
+    amount: u64,
     _reservation: Reservation,
+}
+
+impl Weigh for Thing {
+    fn weight(&self) -> u64 {
+        self.amount
+    }
 }
 
 fn residents(capacity: u64) -> Residents<Thing> {
@@ -17,6 +24,7 @@ fn residents(capacity: u64) -> Residents<Thing> {
         what: "things",
         key: "thing_bytes",
         capacity,
+        load_cost: 2,
         count: Gauge::default(),
         used: Gauge::default(),
     };
@@ -25,7 +33,7 @@ fn residents(capacity: u64) -> Residents<Thing> {
 
 async fn load(residents: &Residents<Thing>, name: &'static str, amount: u64) -> Loaded<Thing> {
     let inner = residents.clone();
-    let load = || async move { Ok(Thing { name, _reservation: inner.reserve(amount)? }) };
+    let load = || async move { Ok(Thing { name, amount, _reservation: inner.reserve(amount)? }) };
     residents.get_or_load(Digest::of(name.as_bytes()), load).await
 }
 
@@ -37,7 +45,7 @@ fn there(residents: &Residents<Thing>, name: &str) -> bool {
 async fn however_many_ask_it_is_loaded_once() {
     let residents = residents(100);
     let loads = Arc::new(AtomicUsize::new(0));
-    let (open, gate) = tokio::sync::watch::channel(false);
+    let (open, gate) = watch::channel(false);
     let ask = || {
         let (residents, loads, mut gate) = (residents.clone(), Arc::clone(&loads), gate.clone());
         async move {
@@ -45,7 +53,7 @@ async fn however_many_ask_it_is_loaded_once() {
             let load = || async move {
                 loads.fetch_add(1, Ordering::SeqCst);
                 gate.wait_for(|open| *open).await.unwrap();
-                Ok(Thing { name: "a", _reservation: inner.reserve(1)? })
+                Ok(Thing { name: "a", amount: 1, _reservation: inner.reserve(1)? })
             };
             residents.get_or_load(Digest::of(b"a"), load).await
         }
@@ -98,4 +106,50 @@ async fn a_budget_comes_back_when_what_took_it_is_gone() {
     assert!(residents.reserve(1).is_err());
     drop(first);
     assert!(residents.reserve(5).is_ok());
+}
+
+/// Uses something in memory so many times.
+fn use_it(residents: &Residents<Thing>, name: &str, times: usize) {
+    for _ in 0..times {
+        assert!(residents.get(&Digest::of(name.as_bytes())).is_some());
+    }
+}
+
+#[tokio::test]
+async fn what_is_used_more_stays_and_of_equals_the_one_idle_longest_goes() {
+    let residents = residents(3);
+    for name in ["often", "first", "second"] {
+        drop(load(&residents, name, 1).await);
+    }
+    use_it(&residents, "often", 2);
+    use_it(&residents, "second", 1);
+    use_it(&residents, "first", 1);
+    drop(load(&residents, "next", 1).await);
+    assert!(there(&residents, "often") && there(&residents, "first") && !there(&residents, "second"));
+    assert_eq!(residents.counts(), Counts { loads: 4, evictions: 1 });
+}
+
+#[tokio::test]
+async fn what_is_large_goes_before_what_is_small() {
+    let residents = residents(10);
+    // A load costs 2 beside its size: (2 + 8) / 8 per unit of the large one, (2 + 1) / 1 of a small one.
+    for (name, amount) in [("small", 1), ("large", 8), ("other", 1)] {
+        drop(load(&residents, name, amount).await);
+    }
+    use_it(&residents, "large", 1);
+    drop(load(&residents, "next", 1).await);
+    assert!(there(&residents, "small") && there(&residents, "other") && !there(&residents, "large"));
+}
+
+#[tokio::test]
+async fn what_was_used_much_but_long_ago_goes_in_the_end() {
+    let residents = residents(2);
+    drop(load(&residents, "once a hit", 1).await);
+    use_it(&residents, "once a hit", 4);
+    // Each drops the one before and the clock rises with it, until the old hit is worth no more than what came last.
+    for name in ["1", "2", "3", "4", "5", "6"] {
+        drop(load(&residents, name, 1).await);
+    }
+    assert!(!there(&residents, "once a hit"));
+    assert!(there(&residents, "5") && there(&residents, "6"));
 }

@@ -1,14 +1,18 @@
 //! The store over gRPC: the checkpoint service's client, and a cache of files on the local disk.
 
+use std::sync::Arc;
+
 use futures::{StreamExt, stream::BoxStream};
 use rootstock_artifacts::{AliasName, ArtifactName, Cache, Digest, Kind};
 use rootstock_client::{ArtifactDraft, ClientError, Clients, Progress, checkpoint::kind_from_proto};
-use rootstock_proto::checkpoint::v1 as proto;
+use rootstock_proto::{checkpoint::v1 as proto, common::v1::RunningRequests};
 use rootstock_runtime::{ErrorReason, Failure, Tasks};
 use tokio::runtime::Handle;
 use tonic::Code;
 
-use super::{Alias, AliasEvent, Artifact, EvidenceDraft, Expect, Fetched, Store};
+use super::{
+    Alias, AliasEvent, Artifact, Canary, EvidenceDraft, Expect, Fetched, Running, Store, Target, local::Local,
+};
 use crate::error::Error;
 
 /// The file of an evaluation's evidence.
@@ -19,6 +23,7 @@ const EVIDENCE: &str = "evaluation.json";
 pub(crate) struct Remote {
     pub(crate) clients: Clients,
     pub(crate) cache: Cache,
+    pub(crate) local: Local,
     pub(crate) tasks: Tasks,
 }
 
@@ -38,7 +43,12 @@ impl Store for Remote {
         let fetched = self.tasks.spawn_blocking("inference-fetch", transfer).await?;
         let fetched = fetched.map_err(|error| failed(error, &name))?;
         let artifact = to_artifact(&fetched.artifact)?;
+        self.local.fetched(*digest, &fetched.files);
         Ok(Fetched { artifact, files: fetched.files.clone(), _keep: Box::new(fetched) })
+    }
+
+    fn is_local(&self, digest: &Digest) -> bool {
+        self.local.has(digest)
     }
 
     async fn alias(&self, name: &AliasName) -> Result<Option<Alias>, Error> {
@@ -49,13 +59,26 @@ impl Store for Remote {
         }
     }
 
-    async fn set_alias(&self, name: &AliasName, digest: &Digest, expect: Expect) -> Result<Alias, Error> {
-        let expect = match expect {
-            Expect::Absent => rootstock_client::Expect::Absent,
-            Expect::Etag(etag) => rootstock_client::Expect::Etag(etag),
+    async fn set_alias(&self, name: &AliasName, target: &Target, expect: Expect) -> Result<Alias, Error> {
+        let request = proto::SetAliasRequest {
+            name: name.to_string(),
+            digest: target.digest.to_string(),
+            etag: match expect {
+                Expect::Absent => String::new(),
+                Expect::Etag(etag) => etag,
+            },
+            force: false,
+            canary: target.canary.as_ref().map(from_canary),
+            pinned: target.pinned,
+            running_requests: from_running(target.running).into(),
         };
-        let moved = self.clients.checkpoint().set_alias(name.to_string(), digest.to_string(), expect).await;
+        let moved = self.clients.checkpoint().move_alias(request).await;
         to_alias(moved.map_err(|error| failed(error, &name.to_string()))?)
+    }
+
+    async fn retire_alias(&self, name: &AliasName, etag: &str) -> Result<Alias, Error> {
+        let retired = self.clients.checkpoint().retire_alias(name.to_string(), etag).await;
+        to_alias(retired.map_err(|error| failed(error, &name.to_string()))?)
     }
 
     fn watch(&self, after: i64) -> BoxStream<'static, Result<AliasEvent, Error>> {
@@ -124,7 +147,20 @@ fn to_artifact(artifact: &proto::Artifact) -> Result<Artifact, Error> {
     })
 }
 
+fn from_canary(canary: &Canary) -> proto::Canary {
+    proto::Canary { digest: canary.digest.to_string(), share: canary.share }
+}
+
+fn from_running(running: Running) -> RunningRequests {
+    match running {
+        Running::Finish => RunningRequests::Finish,
+        Running::Switch => RunningRequests::Switch,
+        Running::Abort => RunningRequests::Abort,
+    }
+}
+
 fn to_alias(alias: proto::Alias) -> Result<Alias, Error> {
+    let running = crate::convert::running(alias.running_requests());
     let name =
         alias.name.parse().map_err(|error| Error::internal("the checkpoint service sent an alias", error))?;
     let history = alias.history.iter().map(|revision| Ok((revision.generation, digest(&revision.digest)?)));
@@ -135,15 +171,23 @@ fn to_alias(alias: proto::Alias) -> Result<Alias, Error> {
         update_micros: alias.update_time.as_ref().map_or(0, crate::convert::to_micros),
         base: optional_digest(&alias.base_digest)?,
         history: history.collect::<Result<_, Error>>()?,
+        canary: alias.canary.as_ref().map(to_canary).transpose()?,
+        pinned: alias.pinned,
+        running,
+        retired: alias.retired,
         etag: alias.etag,
     })
+}
+
+fn to_canary(canary: &proto::Canary) -> Result<Canary, Error> {
+    Ok(Canary { digest: digest(&canary.digest)?, share: canary.share })
 }
 
 /// Aliases of kinds that this service doesn't know are left out.
 fn to_event(message: proto::WatchAliasesResponse) -> Result<Option<AliasEvent>, Error> {
     let event_id = message.event_id;
     match message.alias {
-        Some(alias) => Ok(Some(AliasEvent::Record { event_id, alias: to_alias(alias)? })),
+        Some(alias) => Ok(Some(AliasEvent::Record { event_id, alias: Arc::new(to_alias(alias)?) })),
         None if message.synced => Ok(Some(AliasEvent::Synced { event_id })),
         None => Ok(None),
     }

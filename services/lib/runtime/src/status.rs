@@ -119,7 +119,7 @@ pub const fn code(reason: ErrorReason) -> Code {
         | ErrorReason::ContextTooLong => Code::InvalidArgument,
         ErrorReason::NotFound => Code::NotFound,
         ErrorReason::AlreadyExists => Code::AlreadyExists,
-        ErrorReason::AliasMoved => Code::Aborted,
+        ErrorReason::AliasMoved | ErrorReason::AdapterReplaced => Code::Aborted,
         ErrorReason::WrongOffset => Code::OutOfRange,
         ErrorReason::BlobMissing
         | ErrorReason::BaseMismatch

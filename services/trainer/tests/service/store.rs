@@ -222,6 +222,13 @@ impl CheckpointService for Store {
         Ok(Response::new(proto::SetAliasResponse { alias: kept.aliases.get(&request.name).cloned() }))
     }
 
+    async fn retire_alias(
+        &self,
+        _: Request<proto::RetireAliasRequest>,
+    ) -> Answer<proto::RetireAliasResponse> {
+        Err(unused())
+    }
+
     async fn get_alias(&self, request: Request<proto::GetAliasRequest>) -> Answer<proto::GetAliasResponse> {
         let name = request.into_inner().name;
         let alias = self.kept.lock().unwrap().aliases.get(&name).cloned();

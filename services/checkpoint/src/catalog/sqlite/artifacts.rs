@@ -84,12 +84,12 @@ pub(super) async fn find(
     let Some(row) = row else { return Ok(None) };
     let (seq, mut artifact) = read(&row)?;
     let Some(parent) = parent else { return Ok(Some(artifact)) };
-    let version = "SELECT EXISTS (SELECT 1 FROM artifact_parents WHERE parent = ? AND artifact_seq = ?)
-                       OR EXISTS (SELECT 1 FROM alias_events WHERE name = ? AND digest = ?)";
+    let version = "SELECT EXISTS (SELECT 1 FROM artifact_parents WHERE parent = ?1 AND artifact_seq = ?2)
+                       OR EXISTS (SELECT 1 FROM alias_events
+                                  WHERE name = ?1 AND (digest = ?3 OR canary_digest = ?3))";
     let is_version: bool = sqlx::query_scalar(version)
         .bind(parent.to_string())
         .bind(seq)
-        .bind(parent.to_string())
         .bind(digest.to_string())
         .fetch_one(connection)
         .await?;
@@ -127,10 +127,9 @@ pub(super) async fn delete(connection: &mut SqliteConnection, digest: &Digest) -
     let seq = seq_of(connection, digest).await?;
     let seq = seq.ok_or_else(|| Error::NotFound(format!("artifact {digest}")))?;
     let in_use = |user: String| Error::InUse { digest: *digest, user };
-    let alias: Option<String> = sqlx::query_scalar("SELECT name FROM aliases WHERE digest = ? LIMIT 1")
-        .bind(&text)
-        .fetch_optional(&mut *connection)
-        .await?;
+    let alias = "SELECT name FROM aliases WHERE digest = ?1 OR canary_digest = ?1 LIMIT 1";
+    let alias: Option<String> =
+        sqlx::query_scalar(alias).bind(&text).fetch_optional(&mut *connection).await?;
     if let Some(alias) = alias {
         return Err(in_use(format!("named by {alias}")));
     }

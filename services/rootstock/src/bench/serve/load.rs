@@ -62,6 +62,7 @@ impl Load {
             adapter: String::new(),
             input: Some(Input::PromptIds(TokenIds { ids })),
             sampling: Some(sampling),
+            ..GenerateRequest::default()
         }
     }
 }

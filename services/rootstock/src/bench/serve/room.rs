@@ -31,6 +31,7 @@ pub(super) fn make(
     inference.max_queued = inference.max_queued.max(load.concurrency);
     inference.kv_cache_bytes = inference.kv_cache_bytes.max(key_value_bytes(load, model));
     inference.adapter_memory_bytes = inference.adapter_memory_bytes.max(ADAPTER_GROWTH * adapter_bytes);
+    inference.max_adapter_bytes = inference.max_adapter_bytes.max(inference.adapter_memory_bytes);
     inference.cache_bytes = inference.cache_bytes.max(2 * (model.bytes()? + adapter_bytes));
     Ok(())
 }

@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from rootstock.common.v1 import alias_pb2 as _alias_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -67,7 +68,7 @@ class Artifact(_message.Message):
     def __init__(self, digest: _Optional[str] = ..., kind: _Optional[_Union[ArtifactKind, str]] = ..., parent: _Optional[str] = ..., blobs: _Optional[_Iterable[_Union[BlobEntry, _Mapping]]] = ..., base_digest: _Optional[str] = ..., tokenizer_digest: _Optional[str] = ..., annotations: _Optional[_Mapping[str, str]] = ..., size_bytes: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Alias(_message.Message):
-    __slots__ = ("name", "digest", "generation", "etag", "update_time", "history", "base_digest")
+    __slots__ = ("name", "digest", "generation", "etag", "update_time", "history", "base_digest", "canary", "pinned", "running_requests", "retired")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +76,10 @@ class Alias(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     BASE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CANARY_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    RETIRED_FIELD_NUMBER: _ClassVar[int]
     name: str
     digest: str
     generation: int
@@ -82,7 +87,19 @@ class Alias(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     history: _containers.RepeatedCompositeFieldContainer[AliasRevision]
     base_digest: str
-    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., generation: _Optional[int] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., history: _Optional[_Iterable[_Union[AliasRevision, _Mapping]]] = ..., base_digest: _Optional[str] = ...) -> None: ...
+    canary: Canary
+    pinned: bool
+    running_requests: _alias_pb2.RunningRequests
+    retired: bool
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., generation: _Optional[int] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., history: _Optional[_Iterable[_Union[AliasRevision, _Mapping]]] = ..., base_digest: _Optional[str] = ..., canary: _Optional[_Union[Canary, _Mapping]] = ..., pinned: bool = ..., running_requests: _Optional[_Union[_alias_pb2.RunningRequests, str]] = ..., retired: bool = ...) -> None: ...
+
+class Canary(_message.Message):
+    __slots__ = ("digest", "share")
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    digest: str
+    share: float
+    def __init__(self, digest: _Optional[str] = ..., share: _Optional[float] = ...) -> None: ...
 
 class AliasRevision(_message.Message):
     __slots__ = ("generation", "digest", "set_time")
@@ -249,18 +266,38 @@ class VerifyArtifactResponse(_message.Message):
     def __init__(self, verified_bytes: _Optional[int] = ...) -> None: ...
 
 class SetAliasRequest(_message.Message):
-    __slots__ = ("name", "digest", "etag", "force")
+    __slots__ = ("name", "digest", "etag", "force", "canary", "pinned", "running_requests")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     FORCE_FIELD_NUMBER: _ClassVar[int]
+    CANARY_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     digest: str
     etag: str
     force: bool
-    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., etag: _Optional[str] = ..., force: bool = ...) -> None: ...
+    canary: Canary
+    pinned: bool
+    running_requests: _alias_pb2.RunningRequests
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., etag: _Optional[str] = ..., force: bool = ..., canary: _Optional[_Union[Canary, _Mapping]] = ..., pinned: bool = ..., running_requests: _Optional[_Union[_alias_pb2.RunningRequests, str]] = ...) -> None: ...
 
 class SetAliasResponse(_message.Message):
+    __slots__ = ("alias",)
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    alias: Alias
+    def __init__(self, alias: _Optional[_Union[Alias, _Mapping]] = ...) -> None: ...
+
+class RetireAliasRequest(_message.Message):
+    __slots__ = ("name", "etag")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    etag: str
+    def __init__(self, name: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+
+class RetireAliasResponse(_message.Message):
     __slots__ = ("alias",)
     ALIAS_FIELD_NUMBER: _ClassVar[int]
     alias: Alias

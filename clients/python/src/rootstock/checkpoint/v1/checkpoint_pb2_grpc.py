@@ -93,6 +93,11 @@ class CheckpointServiceStub(object):
                 request_serializer=rootstock_dot_checkpoint_dot_v1_dot_checkpoint__pb2.SetAliasRequest.SerializeToString,
                 response_deserializer=rootstock_dot_checkpoint_dot_v1_dot_checkpoint__pb2.SetAliasResponse.FromString,
                 _registered_method=True)
+        self.RetireAlias = channel.unary_unary(
+                '/rootstock.checkpoint.v1.CheckpointService/RetireAlias',
+                request_serializer=rootstock_dot_checkpoint_dot_v1_dot_checkpoint__pb2.RetireAliasRequest.SerializeToString,
+                response_deserializer=rootstock_dot_checkpoint_dot_v1_dot_checkpoint__pb2.RetireAliasResponse.FromString,
+                _registered_method=True)
         self.GetAlias = channel.unary_unary(
                 '/rootstock.checkpoint.v1.CheckpointService/GetAlias',
                 request_serializer=rootstock_dot_checkpoint_dot_v1_dot_checkpoint__pb2.GetAliasRequest.SerializeToString,
@@ -201,6 +206,15 @@ class CheckpointServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetireAlias(self, request, context):
+        """Takes an alias out of service by compare-and-swap: it names nothing any more, GetAlias and ListAliases don't find it, and
+        its generation goes up by one. SetAlias brings it back, and goes on counting. Errors: INVALID_FIELD, NOT_FOUND,
+        ALIAS_MOVED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetAlias(self, request, context):
         """Returns an alias record with its recent history. Errors: INVALID_FIELD, NOT_FOUND.
         """
@@ -216,8 +230,8 @@ class CheckpointServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchAliases(self, request, context):
-        """First streams every alias below a prefix as it stands, then each move as it happens. With `after_event_id` it
-        streams the moves since, without loss. Errors: INVALID_FIELD.
+        """First streams every alias below a prefix as it stands, retired ones included, then each move as it happens. With
+        `after_event_id` it streams the moves since, without loss. Errors: INVALID_FIELD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -280,6 +294,11 @@ def add_CheckpointServiceServicer_to_server(servicer, server):
                     servicer.SetAlias,
                     request_deserializer=rootstock_dot_checkpoint_dot_v1_dot_checkpoint__pb2.SetAliasRequest.FromString,
                     response_serializer=rootstock_dot_checkpoint_dot_v1_dot_checkpoint__pb2.SetAliasResponse.SerializeToString,
+            ),
+            'RetireAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireAlias,
+                    request_deserializer=rootstock_dot_checkpoint_dot_v1_dot_checkpoint__pb2.RetireAliasRequest.FromString,
+                    response_serializer=rootstock_dot_checkpoint_dot_v1_dot_checkpoint__pb2.RetireAliasResponse.SerializeToString,
             ),
             'GetAlias': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAlias,
@@ -598,6 +617,33 @@ class CheckpointService(object):
             '/rootstock.checkpoint.v1.CheckpointService/SetAlias',
             rootstock_dot_checkpoint_dot_v1_dot_checkpoint__pb2.SetAliasRequest.SerializeToString,
             rootstock_dot_checkpoint_dot_v1_dot_checkpoint__pb2.SetAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.checkpoint.v1.CheckpointService/RetireAlias',
+            rootstock_dot_checkpoint_dot_v1_dot_checkpoint__pb2.RetireAliasRequest.SerializeToString,
+            rootstock_dot_checkpoint_dot_v1_dot_checkpoint__pb2.RetireAliasResponse.FromString,
             options,
             channel_credentials,
             insecure,

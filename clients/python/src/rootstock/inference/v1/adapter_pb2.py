@@ -23,29 +23,44 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from rootstock.common.v1 import alias_pb2 as rootstock_dot_common_dot_v1_dot_alias__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$rootstock/inference/v1/adapter.proto\x12\x16rootstock.inference.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x01\n\x07\x41\x64\x61pter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x13\n\x0b\x62\x61se_digest\x18\x04 \x01(\t\x12\x10\n\x08resident\x18\x05 \x01(\x08\x12\x14\n\x0cmemory_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06leases\x18\x07 \x01(\x05\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\x15PublishAdapterRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12 \n\x13\x65xpected_generation\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x16\n\x14_expected_generation\"[\n\x16PublishAdapterResponse\x12\x30\n\x07\x61\x64\x61pter\x18\x01 \x01(\x0b\x32\x1f.rootstock.inference.v1.Adapter\x12\x0f\n\x07swap_ms\x18\x02 \x01(\x01\"=\n\x16RollbackAdapterRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rto_generation\x18\x02 \x01(\x03\"\\\n\x17RollbackAdapterResponse\x12\x30\n\x07\x61\x64\x61pter\x18\x01 \x01(\x0b\x32\x1f.rootstock.inference.v1.Adapter\x12\x0f\n\x07swap_ms\x18\x02 \x01(\x01\"<\n\x13ListAdaptersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x14ListAdaptersResponse\x12\x31\n\x08\x61\x64\x61pters\x18\x01 \x03(\x0b\x32\x1f.rootstock.inference.v1.Adapter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe0\x02\n\x0e\x41\x64\x61pterService\x12o\n\x0ePublishAdapter\x12-.rootstock.inference.v1.PublishAdapterRequest\x1a..rootstock.inference.v1.PublishAdapterResponse\x12r\n\x0fRollbackAdapter\x12..rootstock.inference.v1.RollbackAdapterRequest\x1a/.rootstock.inference.v1.RollbackAdapterResponse\x12i\n\x0cListAdapters\x12+.rootstock.inference.v1.ListAdaptersRequest\x1a,.rootstock.inference.v1.ListAdaptersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$rootstock/inference/v1/adapter.proto\x12\x16rootstock.inference.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1frootstock/common/v1/alias.proto\"\xa9\x02\n\x07\x41\x64\x61pter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x13\n\x0b\x62\x61se_digest\x18\x04 \x01(\t\x12\x10\n\x08resident\x18\x05 \x01(\x08\x12\x14\n\x0cmemory_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06leases\x18\x07 \x01(\x05\x12/\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x04tier\x18\t \x01(\x0e\x32#.rootstock.inference.v1.AdapterTier\x12\x0e\n\x06pinned\x18\n \x01(\x08\x12\x15\n\rcanary_digest\x18\x0b \x01(\t\x12\x14\n\x0c\x63\x61nary_share\x18\x0c \x01(\x01\"\xdb\x01\n\x15PublishAdapterRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12 \n\x13\x65xpected_generation\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x0c\x63\x61nary_share\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12>\n\x10running_requests\x18\x05 \x01(\x0e\x32$.rootstock.common.v1.RunningRequestsB\x16\n\x14_expected_generationB\x0f\n\r_canary_share\"[\n\x16PublishAdapterResponse\x12\x30\n\x07\x61\x64\x61pter\x18\x01 \x01(\x0b\x32\x1f.rootstock.inference.v1.Adapter\x12\x0f\n\x07swap_ms\x18\x02 \x01(\x01\"=\n\x16RollbackAdapterRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rto_generation\x18\x02 \x01(\x03\"\\\n\x17RollbackAdapterResponse\x12\x30\n\x07\x61\x64\x61pter\x18\x01 \x01(\x0b\x32\x1f.rootstock.inference.v1.Adapter\x12\x0f\n\x07swap_ms\x18\x02 \x01(\x01\"^\n\x14RetireAdapterRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12 \n\x13\x65xpected_generation\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x16\n\x14_expected_generation\"+\n\x15RetireAdapterResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x03\"1\n\x11PinAdapterRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06pinned\x18\x02 \x01(\x08\"F\n\x12PinAdapterResponse\x12\x30\n\x07\x61\x64\x61pter\x18\x01 \x01(\x0b\x32\x1f.rootstock.inference.v1.Adapter\"<\n\x13ListAdaptersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x14ListAdaptersResponse\x12\x31\n\x08\x61\x64\x61pters\x18\x01 \x03(\x0b\x32\x1f.rootstock.inference.v1.Adapter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14WatchAdaptersRequest\"\xc5\x01\n\x15WatchAdaptersResponse\x12\x31\n\x08\x61\x64\x61pters\x18\x01 \x03(\x0b\x32\x1f.rootstock.inference.v1.Adapter\x12\x15\n\rretired_names\x18\x02 \x03(\t\x12\x0e\n\x06synced\x18\x03 \x01(\x08\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x03\x12\x1a\n\x12memory_limit_bytes\x18\x05 \x01(\x03\x12\r\n\x05loads\x18\x06 \x01(\x03\x12\x11\n\tevictions\x18\x07 \x01(\x03*z\n\x0b\x41\x64\x61pterTier\x12\x1c\n\x18\x41\x44\x41PTER_TIER_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41\x44\x41PTER_TIER_STORED\x10\x01\x12\x18\n\x14\x41\x44\x41PTER_TIER_ON_DISK\x10\x02\x12\x1a\n\x16\x41\x44\x41PTER_TIER_IN_MEMORY\x10\x03\x32\xa3\x05\n\x0e\x41\x64\x61pterService\x12o\n\x0ePublishAdapter\x12-.rootstock.inference.v1.PublishAdapterRequest\x1a..rootstock.inference.v1.PublishAdapterResponse\x12r\n\x0fRollbackAdapter\x12..rootstock.inference.v1.RollbackAdapterRequest\x1a/.rootstock.inference.v1.RollbackAdapterResponse\x12l\n\rRetireAdapter\x12,.rootstock.inference.v1.RetireAdapterRequest\x1a-.rootstock.inference.v1.RetireAdapterResponse\x12\x63\n\nPinAdapter\x12).rootstock.inference.v1.PinAdapterRequest\x1a*.rootstock.inference.v1.PinAdapterResponse\x12i\n\x0cListAdapters\x12+.rootstock.inference.v1.ListAdaptersRequest\x1a,.rootstock.inference.v1.ListAdaptersResponse\x12n\n\rWatchAdapters\x12,.rootstock.inference.v1.WatchAdaptersRequest\x1a-.rootstock.inference.v1.WatchAdaptersResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rootstock.inference.v1.adapter_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ADAPTER']._serialized_start=98
-  _globals['_ADAPTER']._serialized_end=283
-  _globals['_PUBLISHADAPTERREQUEST']._serialized_start=285
-  _globals['_PUBLISHADAPTERREQUEST']._serialized_end=396
-  _globals['_PUBLISHADAPTERRESPONSE']._serialized_start=398
-  _globals['_PUBLISHADAPTERRESPONSE']._serialized_end=489
-  _globals['_ROLLBACKADAPTERREQUEST']._serialized_start=491
-  _globals['_ROLLBACKADAPTERREQUEST']._serialized_end=552
-  _globals['_ROLLBACKADAPTERRESPONSE']._serialized_start=554
-  _globals['_ROLLBACKADAPTERRESPONSE']._serialized_end=646
-  _globals['_LISTADAPTERSREQUEST']._serialized_start=648
-  _globals['_LISTADAPTERSREQUEST']._serialized_end=708
-  _globals['_LISTADAPTERSRESPONSE']._serialized_start=710
-  _globals['_LISTADAPTERSRESPONSE']._serialized_end=808
-  _globals['_ADAPTERSERVICE']._serialized_start=811
-  _globals['_ADAPTERSERVICE']._serialized_end=1163
+  _globals['_ADAPTERTIER']._serialized_start=1552
+  _globals['_ADAPTERTIER']._serialized_end=1674
+  _globals['_ADAPTER']._serialized_start=131
+  _globals['_ADAPTER']._serialized_end=428
+  _globals['_PUBLISHADAPTERREQUEST']._serialized_start=431
+  _globals['_PUBLISHADAPTERREQUEST']._serialized_end=650
+  _globals['_PUBLISHADAPTERRESPONSE']._serialized_start=652
+  _globals['_PUBLISHADAPTERRESPONSE']._serialized_end=743
+  _globals['_ROLLBACKADAPTERREQUEST']._serialized_start=745
+  _globals['_ROLLBACKADAPTERREQUEST']._serialized_end=806
+  _globals['_ROLLBACKADAPTERRESPONSE']._serialized_start=808
+  _globals['_ROLLBACKADAPTERRESPONSE']._serialized_end=900
+  _globals['_RETIREADAPTERREQUEST']._serialized_start=902
+  _globals['_RETIREADAPTERREQUEST']._serialized_end=996
+  _globals['_RETIREADAPTERRESPONSE']._serialized_start=998
+  _globals['_RETIREADAPTERRESPONSE']._serialized_end=1041
+  _globals['_PINADAPTERREQUEST']._serialized_start=1043
+  _globals['_PINADAPTERREQUEST']._serialized_end=1092
+  _globals['_PINADAPTERRESPONSE']._serialized_start=1094
+  _globals['_PINADAPTERRESPONSE']._serialized_end=1164
+  _globals['_LISTADAPTERSREQUEST']._serialized_start=1166
+  _globals['_LISTADAPTERSREQUEST']._serialized_end=1226
+  _globals['_LISTADAPTERSRESPONSE']._serialized_start=1228
+  _globals['_LISTADAPTERSRESPONSE']._serialized_end=1326
+  _globals['_WATCHADAPTERSREQUEST']._serialized_start=1328
+  _globals['_WATCHADAPTERSREQUEST']._serialized_end=1350
+  _globals['_WATCHADAPTERSRESPONSE']._serialized_start=1353
+  _globals['_WATCHADAPTERSRESPONSE']._serialized_end=1550
+  _globals['_ADAPTERSERVICE']._serialized_start=1677
+  _globals['_ADAPTERSERVICE']._serialized_end=2352
 # @@protoc_insertion_point(module_scope)

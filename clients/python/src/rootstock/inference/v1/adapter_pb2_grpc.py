@@ -46,10 +46,25 @@ class AdapterServiceStub(object):
                 request_serializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.RollbackAdapterRequest.SerializeToString,
                 response_deserializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.RollbackAdapterResponse.FromString,
                 _registered_method=True)
+        self.RetireAdapter = channel.unary_unary(
+                '/rootstock.inference.v1.AdapterService/RetireAdapter',
+                request_serializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.RetireAdapterRequest.SerializeToString,
+                response_deserializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.RetireAdapterResponse.FromString,
+                _registered_method=True)
+        self.PinAdapter = channel.unary_unary(
+                '/rootstock.inference.v1.AdapterService/PinAdapter',
+                request_serializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.PinAdapterRequest.SerializeToString,
+                response_deserializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.PinAdapterResponse.FromString,
+                _registered_method=True)
         self.ListAdapters = channel.unary_unary(
                 '/rootstock.inference.v1.AdapterService/ListAdapters',
                 request_serializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.ListAdaptersRequest.SerializeToString,
                 response_deserializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.ListAdaptersResponse.FromString,
+                _registered_method=True)
+        self.WatchAdapters = channel.unary_stream(
+                '/rootstock.inference.v1.AdapterService/WatchAdapters',
+                request_serializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.WatchAdaptersRequest.SerializeToString,
+                response_deserializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.WatchAdaptersResponse.FromString,
                 _registered_method=True)
 
 
@@ -59,17 +74,37 @@ class AdapterServiceServicer(object):
     """
 
     def PublishAdapter(self, request, context):
-        """Checks a version, loads it and moves the alias to it; requests admitted from then on use it, running ones finish
-        on the generation they began with. Errors: INVALID_FIELD, NOT_FOUND, BASE_MISMATCH, TOKENIZER_MISMATCH,
-        TENSOR_MISMATCH, INVALID_FILE, ALIAS_MOVED, CORRUPT, DEPENDENCY_UNAVAILABLE.
+        """Checks a version, loads it and moves the alias to it; requests admitted from then on use it, running ones do as
+        `running_requests` says. With `canary_share` the version is tried beside the present one instead. Errors: INVALID_FIELD,
+        NOT_FOUND, WRONG_STATE (a canary where nothing is published), BASE_MISMATCH, TOKENIZER_MISMATCH, TENSOR_MISMATCH,
+        INVALID_FILE, ALIAS_MOVED, OVERLOADED, CORRUPT, DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RollbackAdapter(self, request, context):
-        """Publishes again what the alias pointed at before its present version was first set (or a given generation).
-        Errors: as PublishAdapter, NO_PREVIOUS_VERSION.
+        """Publishes again what the alias pointed at before its present version was first set (or a given generation). While a
+        canary stands, it ends the canary instead, unless a generation is given. Errors: as PublishAdapter,
+        NO_PREVIOUS_VERSION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireAdapter(self, request, context):
+        """Takes an adapter out of service: requests that name it from then on get NOT_FOUND, those admitted before finish.
+        PublishAdapter brings it back, and its generation goes on counting. Errors: INVALID_FIELD, NOT_FOUND, ALIAS_MOVED,
+        DEPENDENCY_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PinAdapter(self, request, context):
+        """Keeps an adapter's version in the memory of every server, now, after each publish and after each restart; or lets it go
+        again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED (it doesn't fit beside what is pinned and in use), ALIAS_MOVED,
+        DEPENDENCY_UNAVAILABLE, and what loading may give.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,6 +112,14 @@ class AdapterServiceServicer(object):
 
     def ListAdapters(self, request, context):
         """Lists the adapters that are published, by name. Errors: INVALID_FIELD.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchAdapters(self, request, context):
+        """First streams every published adapter as this server has it, then those that have changed: at most one round every 100
+        milliseconds, with the latest state of each. Errors: none but the connection's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,10 +138,25 @@ def add_AdapterServiceServicer_to_server(servicer, server):
                     request_deserializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.RollbackAdapterRequest.FromString,
                     response_serializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.RollbackAdapterResponse.SerializeToString,
             ),
+            'RetireAdapter': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireAdapter,
+                    request_deserializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.RetireAdapterRequest.FromString,
+                    response_serializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.RetireAdapterResponse.SerializeToString,
+            ),
+            'PinAdapter': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinAdapter,
+                    request_deserializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.PinAdapterRequest.FromString,
+                    response_serializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.PinAdapterResponse.SerializeToString,
+            ),
             'ListAdapters': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAdapters,
                     request_deserializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.ListAdaptersRequest.FromString,
                     response_serializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.ListAdaptersResponse.SerializeToString,
+            ),
+            'WatchAdapters': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchAdapters,
+                    request_deserializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.WatchAdaptersRequest.FromString,
+                    response_serializer=rootstock_dot_inference_dot_v1_dot_adapter__pb2.WatchAdaptersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -168,6 +226,60 @@ class AdapterService(object):
             _registered_method=True)
 
     @staticmethod
+    def RetireAdapter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.inference.v1.AdapterService/RetireAdapter',
+            rootstock_dot_inference_dot_v1_dot_adapter__pb2.RetireAdapterRequest.SerializeToString,
+            rootstock_dot_inference_dot_v1_dot_adapter__pb2.RetireAdapterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinAdapter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.inference.v1.AdapterService/PinAdapter',
+            rootstock_dot_inference_dot_v1_dot_adapter__pb2.PinAdapterRequest.SerializeToString,
+            rootstock_dot_inference_dot_v1_dot_adapter__pb2.PinAdapterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListAdapters(request,
             target,
             options=(),
@@ -184,6 +296,33 @@ class AdapterService(object):
             '/rootstock.inference.v1.AdapterService/ListAdapters',
             rootstock_dot_inference_dot_v1_dot_adapter__pb2.ListAdaptersRequest.SerializeToString,
             rootstock_dot_inference_dot_v1_dot_adapter__pb2.ListAdaptersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchAdapters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/rootstock.inference.v1.AdapterService/WatchAdapters',
+            rootstock_dot_inference_dot_v1_dot_adapter__pb2.WatchAdaptersRequest.SerializeToString,
+            rootstock_dot_inference_dot_v1_dot_adapter__pb2.WatchAdaptersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class GenerationServiceStub(object):
-    """Generates text. The adapter is bound at admission: what a request generates comes from that generation alone.
+    """Generates text. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
+    later one was published with the word that running requests switch to it, or end.
     """
 
     def __init__(self, channel):
@@ -43,14 +44,15 @@ class GenerationServiceStub(object):
 
 
 class GenerationServiceServicer(object):
-    """Generates text. The adapter is bound at admission: what a request generates comes from that generation alone.
+    """Generates text. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
+    later one was published with the word that running requests switch to it, or end.
     """
 
     def Generate(self, request, context):
         """Streams the generated text: one `started`, any number of `delta`, one `finished`. Cancelling the call stops the
         work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
-        BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), OVERLOADED,
-        SHUTTING_DOWN, DEADLINE_EXCEEDED.
+        BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), ADAPTER_REPLACED,
+        OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,7 +75,8 @@ def add_GenerationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GenerationService(object):
-    """Generates text. The adapter is bound at admission: what a request generates comes from that generation alone.
+    """Generates text. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
+    later one was published with the word that running requests switch to it, or end.
     """
 
     @staticmethod

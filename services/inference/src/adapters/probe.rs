@@ -1,0 +1,56 @@
+//! A forward pass before a version is visible: weights that are finite can still give numbers that aren't.
+
+use std::{collections::HashSet, sync::Arc};
+
+use parking_lot::Mutex;
+use rootstock_artifacts::Digest;
+use rootstock_model::{Adapter, Continued};
+
+use crate::{error::Error, models::Model};
+
+/// Tokens of the probe, spread over the vocabulary.
+const TOKENS: usize = 8;
+/// Versions remembered as proved; with more, all are forgotten, and proved again when they are next loaded.
+const MAX_PROVED: usize = 1 << 16;
+
+/// Which versions have computed something finite; clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Proved {
+    digests: Arc<Mutex<HashSet<Digest>>>,
+}
+
+impl Proved {
+    /// Computes the probe with a version that hasn't yet; blocks for as long as a forward of [`TOKENS`] takes.
+    pub(super) fn prove(&self, digest: &Digest, weights: &dyn Adapter, model: &Model) -> Result<(), Error> {
+        if self.digests.lock().contains(digest) {
+            return Ok(());
+        }
+        if !is_finite(weights, model)? {
+            return Err(Error::InvalidFile(format!(
+                "adapter {digest} gives numbers that are not finite; train it again"
+            )));
+        }
+        let mut proved = self.digests.lock();
+        if proved.len() >= MAX_PROVED {
+            proved.clear();
+        }
+        proved.insert(*digest);
+        Ok(())
+    }
+}
+
+/// Whether the logits after the probe are finite. One number that isn't, at any token, spreads to those after the last.
+fn is_finite(weights: &dyn Adapter, model: &Model) -> Result<bool, Error> {
+    let last = model.vocab_size() - 1;
+    let tokens = TOKENS.min(model.context());
+    let ids: Vec<u32> = (0..tokens).map(|place| (place * last / (TOKENS - 1)) as u32).collect();
+    let mut cache = model.new_cache(tokens)?;
+    let logits = model.decoder().forward_batch(&mut [Continued {
+        ids: &ids,
+        cache: &mut cache,
+        adapter: Some(weights),
+    }])?;
+    let read = logits.flatten_all().and_then(|logits| logits.to_vec1::<f32>());
+    let logits = read.map_err(|error| Error::internal("logits can't be read", error))?;
+    Ok(logits.iter().all(|logit| logit.is_finite()))
+}
