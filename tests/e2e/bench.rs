@@ -49,6 +49,20 @@ async fn more_requests_than_clients_are_asked_one_after_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn versions_are_swapped_under_streams_and_every_answer_is_that_of_one_of_them() {
+    let (model, adapters) = (golden("tied"), golden("."));
+    let args = ["serve", "--model", path(&model), "--adapters", path(&adapters), "--concurrency", "2"];
+    let load = ["--prompt", "12", "--generate", "6", "--weights", "stored", "--swaps", "6"];
+    for streams in ["2", "0"] {
+        let report = measured(&[&args[..], &load, &["--streams", streams]].concat()).await;
+        assert_eq!((&report["mismatches"], &report["errors"]), (&0.into(), &0.into()), "{report}");
+        assert_eq!(report["swaps"], 6);
+        assert_positive(&report, &["swap_ms_p50", "swap_ms_p99", "publish_call_ms_p50"]);
+        assert_positive(&report, &["ttft_ms_p50", "ttft_after_swap_ms_p50", "output_tokens_per_second"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn training_tells_its_speed_and_how_exact_its_gradients_are() {
     // 2^-8 is what rounding to bf16 costs once; several roundings follow each other in a backward pass.
     const BF16_ERROR: f64 = 8.0 / 256.0;
@@ -81,6 +95,14 @@ async fn what_can_not_be_measured_is_refused_by_name() {
     let train = ["bench", "train", "--model", path(&model), "--seq", "4096"];
     let refused = run(ROOTSTOCK, &train, &[]).await.refused();
     assert!(refused.contains("--seq is 4096; this model takes 2 to 128 tokens"), "{refused}");
+    let rank = run(ROOTSTOCK, &["bench", "train", "--model", path(&model), "--r", "0"], &[]).await.refused();
+    assert!(rank.contains("--r is 0; a LoRA's rank is 1 to 4096"), "{rank}");
+    let serve = ["bench", "serve", "--model", path(&model), "--concurrency", "1", "--generate", "8"];
+    let refused = run(ROOTSTOCK, &[&serve[..], &["--prompt", "121"]].concat(), &[]).await.refused();
+    assert!(refused.contains("--prompt 121 and --generate 8 don't fit"), "{refused}");
+    let refused =
+        run(ROOTSTOCK, &[&serve[..], &["--prompt", "8", "--swaps", "1"]].concat(), &[]).await.refused();
+    assert!(refused.contains("--swaps takes 2 adapters"), "{refused}");
     let serve =
         ["bench", "serve", "--model", "nowhere", "--concurrency", "1", "--prompt", "1", "--generate", "1"];
     let refused = run(ROOTSTOCK, &serve, &[]).await.refused();

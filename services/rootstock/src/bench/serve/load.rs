@@ -17,6 +17,8 @@ use crate::bench::tokens::random_ids;
 pub(super) struct Load {
     /// Names of the adapters that the requests take in turn; none asks the base model.
     pub(super) adapters: Vec<String>,
+    /// How many prompts there are; none gives each request its own.
+    pub(super) prompts: Option<usize>,
     /// Clients at once.
     pub(super) concurrency: usize,
     /// Requests of all clients together.
@@ -35,31 +37,40 @@ impl Load {
         Self { concurrency: 1, requests: 1, prompt, generate, vocab_size: 256, ..Self::default() }
     }
 
-    /// The request of this number, the same each time: greedy, with a prompt of its own.
-    fn request(&self, index: usize) -> GenerateRequest {
+    /// The request of this number, the same each time: greedy.
+    pub(super) fn request(&self, index: usize) -> GenerateRequest {
         let adapter = match self.adapters.len() {
-            0 => String::new(),
-            count => self.adapters[index % count].clone(),
+            0 => "",
+            count => &self.adapters[index % count],
         };
-        GenerateRequest { adapter, ..self.to_base(index) }
+        self.ask(adapter, self.prompt_of(index), self.generate)
+    }
+
+    /// Which prompt the request of this number has. Where there are few, each adapter gets every one of them.
+    pub(super) fn prompt_of(&self, index: usize) -> usize {
+        match self.prompts {
+            Some(prompts) => index / self.adapters.len().max(1) % prompts,
+            None => index,
+        }
     }
 
     /// A request to the base model, with a prompt that no other has.
     pub(super) fn warm_up(&self) -> GenerateRequest {
-        self.to_base(self.requests)
+        self.ask("", self.requests, self.generate)
     }
 
-    fn to_base(&self, index: usize) -> GenerateRequest {
-        let ids = random_ids(index as u64, self.prompt, self.vocab_size);
+    /// A prompt for an adapter, or for the base model where none is named, and how many tokens to answer with.
+    pub(super) fn ask(&self, adapter: &str, prompt: usize, tokens: usize) -> GenerateRequest {
+        let ids = random_ids(prompt as u64, self.prompt, self.vocab_size);
         let sampling = SamplingParams {
-            max_tokens: i32::try_from(self.generate).unwrap_or(i32::MAX),
+            max_tokens: i32::try_from(tokens).unwrap_or(i32::MAX),
             temperature: 0.0,
             ignore_eos: true,
             ..SamplingParams::default()
         };
         GenerateRequest {
             model: model_alias(),
-            adapter: String::new(),
+            adapter: adapter.to_owned(),
             input: Some(Input::PromptIds(TokenIds { ids })),
             sampling: Some(sampling),
         }
@@ -139,6 +150,15 @@ mod tests {
         assert!(load.warm_up().adapter.is_empty() && asked.iter().all(|r| ids(r) != ids(&load.warm_up())));
         let sampling = asked[0].sampling.clone().unwrap();
         assert_eq!((sampling.max_tokens, sampling.temperature, sampling.ignore_eos), (4, 0.0, true));
+    }
+
+    #[test]
+    fn each_adapter_gets_every_one_of_few_prompts() {
+        let adapters = vec!["adapters/a".to_owned(), "adapters/b".to_owned()];
+        let load = Load { adapters, prompts: Some(3), ..Load::of_one(8, 4) };
+        let asked: Vec<_> = (0..6).map(|index| (index % 2, load.prompt_of(index))).collect();
+        assert_eq!(asked, [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2)]);
+        assert_eq!((load.prompt_of(6), load.request(6)), (0, load.request(0)));
     }
 
     #[test]
