@@ -63,6 +63,44 @@ async fn versions_are_swapped_under_streams_and_every_answer_is_that_of_one_of_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_adapters_take_turns_in_the_room_that_few_have() {
+    let model = golden("tied");
+    let args = ["serve", "--model", path(&model), "--concurrency", "2", "--prompt", "8", "--generate", "3"];
+    let made =
+        ["--registered", "12", "--rank", "2", "--zipf", "0.5", "--requests", "30", "--weights", "stored"];
+    let few = measured(&[&args[..], &made, &["--resident", "3", "--warm", "4"]].concat()).await;
+    assert_positive(&few, &["output_tokens_per_second", "adapter_loads", "adapter_evictions"]);
+    assert_eq!(
+        (&few["mismatches"], &few["registered"], &few["resident"]),
+        (&0.into(), &12.into(), &3.into())
+    );
+    let all = measured(&[&args[..], &made, &["--resident", "12", "--warm", "200"]].concat()).await;
+    assert_eq!((&all["adapter_loads"], &all["adapter_evictions"]), (&0.into(), &0.into()), "{all}");
+    assert!(few["resident_share"].as_f64() < Some(1.0) && all["resident_share"] == 1.0, "{few} {all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_base_model_answers_while_adapters_are_only_in_memory() {
+    let (model, adapters) = (golden("tied"), golden("."));
+    let args = ["serve", "--model", path(&model), "--adapters", path(&adapters), "--ask", "base"];
+    let report =
+        measured(&[&args[..], &["--concurrency", "2", "--prompt", "5", "--generate", "3"]].concat()).await;
+    assert_eq!((&report["adapters_resident"], &report["mismatches"]), (&2.into(), &0.into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adapters_are_loaded_and_dropped_beside_streams() {
+    let (model, adapters) = (golden("tied"), golden("."));
+    let args = ["serve", "--model", path(&model), "--adapters", path(&adapters), "--concurrency", "2"];
+    let report =
+        measured(&[&args[..], &["--prompt", "12", "--generate", "40", "--load-churn", "1"]].concat()).await;
+    assert_positive(&report, &["quiet_gap_ms_p50", "quiet_gap_ms_p999", "churn_gap_ms_p50"]);
+    assert_positive(&report, &["churn_gap_ms_p999", "churn_p999_over_quiet_p50"]);
+    assert_positive(&report, &["adapter_loads", "adapter_evictions"]);
+    assert_eq!((&report["mismatches"], &report["errors"]), (&0.into(), &0.into()), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn training_tells_its_speed_and_how_exact_its_gradients_are() {
     // 2^-8 is what rounding to bf16 costs once; several roundings follow each other in a backward pass.
     const BF16_ERROR: f64 = 8.0 / 256.0;

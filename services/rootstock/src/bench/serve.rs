@@ -1,38 +1,55 @@
 //! `rootstock bench serve`: many clients at once on a server in this process, over gRPC as any client would be.
 
 mod args;
+mod beside;
+mod churn;
 mod client;
+mod counts;
 mod figures;
 mod load;
+mod made;
+mod mode;
+mod registered;
+mod requests;
 mod room;
 mod store;
 mod streams;
 mod swaps;
 mod truth;
+mod zipf;
 
 use std::path::PathBuf;
 
+use candle_core::DType;
 use rootstock_client::{Clients, Endpoints};
-use rootstock_runtime::Shutdown;
+use rootstock_model::Format;
+use rootstock_runtime::{Metrics, Shutdown};
 use serde::Serialize;
 use serde_json::Value;
 
 pub use self::args::ServeArgs;
 
+use self::args::Whom;
 use self::figures::Figures;
 use self::load::Load;
+use self::made::Shape;
+use self::mode::Mode;
 use self::store::Stored;
 use super::model_dir::ModelDir;
 use super::output::Output;
 use super::{BenchError, rss};
-use crate::serve::{self, ServeOptions};
+use crate::serve::{self, Running, ServeOptions, Settings};
 
 /// What every measurement works with: a server that is ready, what is stored in it, and what to ask of it.
 #[derive(Clone, Debug)]
 struct Bench {
     clients: Clients,
+    /// What the server counts.
+    metrics: Metrics,
     stored: Stored,
     load: Load,
+    /// The adapters that a measurement makes itself.
+    shape: Shape,
     output: Output,
 }
 
@@ -58,17 +75,15 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), BenchError> {
     let model = ModelDir::read(&args.model)?;
     let adapters = args.adapters.as_deref().map(store::adapter_dirs).transpose()?.unwrap_or_default();
     let load = args.load(&model.config)?;
-    args.swaps.check(adapters.len())?;
+    let mode = Mode::of(&args, &load, adapters.len())?;
     let data = tempfile::tempdir()?;
     let mut options = ServeOptions::on_free_ports(data.path().to_owned());
-    options.settings.inference.weight_dtype = args.weights.dtype();
-    let at_once = Load { concurrency: load.concurrency.max(args.swaps.at_once(&load)), ..load.clone() };
-    room::make(&mut options.settings, &at_once, &model, store::bytes(&adapters)?)?;
+    make_room(&mut options.settings, &args, &model, &adapters, mode)?;
     let server = serve::start(options).await?;
     // Asked to end, it still removes its directory.
     let signals = Shutdown::on_signals()?;
     let measured = tokio::select! {
-        measured = measure(&server.endpoint, &args, &adapters, load, output) => measured,
+        measured = measure(&server, &args, &adapters, load, mode) => measured,
         () = signals.requested() => Err(BenchError::Refused("interrupted".to_owned())),
     };
     server.stop().await?;
@@ -82,33 +97,40 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// Stores and publishes, warms up, and measures what the arguments ask for.
+fn make_room(
+    settings: &mut Settings,
+    args: &ServeArgs,
+    model: &ModelDir,
+    adapters: &[PathBuf],
+    mode: Mode,
+) -> Result<(), BenchError> {
+    let mut load = args.load(&model.config)?;
+    load.concurrency = mode.at_once(&load);
+    settings.inference.weight_dtype = args.weights.dtype();
+    room::make(settings, &load, model, store::bytes(adapters)?)?;
+    let bf16 = args.weights.in_memory(model)? == DType::BF16;
+    let format = if bf16 { Format::Bf16 } else { Format::F32 };
+    let made = args.shape(model).bytes(format);
+    mode.make_room(&mut settings.inference, store::memory_bytes(adapters, format)?, made);
+    Ok(())
+}
+
+/// Stores and publishes, warms up, and measures what is asked for.
 async fn measure(
-    endpoint: &str,
+    server: &Running,
     args: &ServeArgs,
     adapters: &[PathBuf],
     mut load: Load,
-    output: Output,
+    mode: Mode,
 ) -> Result<Measured, BenchError> {
-    let clients = Clients::new(Endpoints::single(endpoint)?)?;
-    let stored = store::fill(endpoint, &clients, &args.model, adapters, output).await?;
-    load.adapters = stored.names();
+    let output = Output::new(args.json);
+    let model = ModelDir::read(&args.model)?;
+    let clients = Clients::new(Endpoints::single(&server.endpoint)?)?;
+    let stored = store::fill(&server.endpoint, &clients, &args.model, adapters, output).await?;
+    load.adapters = if args.ask == Whom::Base { Vec::new() } else { stored.names() };
     output.line("warming up with one request to the base model");
     client::ask(&clients, load.warm_up()).await?;
-    let bench = Bench { clients, stored, load, output };
-    match args.swaps.plan(&bench.load) {
-        Some(plan) => swaps::measure(&bench, plan).await,
-        None => requests(&bench, args.repeated(&bench.load)).await,
-    }
-}
-
-/// Lets all clients ask at once, and asks some of it again, alone.
-async fn requests(bench: &Bench, again: usize) -> Result<Measured, BenchError> {
-    let Bench { clients, load, output, .. } = bench;
-    output.line(&format!("{} requests of {} clients", load.requests, load.concurrency));
-    let answers = load::together(clients, load).await?;
-    output.line(&format!("asking {again} of them again, one at a time"));
-    let mismatches = load::mismatches(clients, load, &answers, again).await?;
-    let figures = Figures::new(&answers, load.prompt, mismatches)?;
-    Measured::new(figures, again, &serde_json::Map::new())
+    let again = args.repeated(&load);
+    let (metrics, shape) = (server.metrics().clone(), args.shape(&model));
+    mode.measure(&Bench { clients, metrics, stored, load, shape, output }, again).await
 }

@@ -7,7 +7,10 @@ use clap::{Args, ValueEnum};
 use rootstock_inference::WeightDtype;
 use rootstock_model::Config;
 
+use super::churn::ChurnArgs;
 use super::load::Load;
+use super::made::Shape;
+use super::registered::RegisteredArgs;
 use super::swaps::SwapsArgs;
 use crate::bench::BenchError;
 use crate::bench::model_dir::ModelDir;
@@ -43,14 +46,31 @@ pub struct ServeArgs {
     /// Requests that are repeated alone and compared [default: one of each client, but at most 4]
     #[arg(long, value_name = "N")]
     repeat: Option<usize>,
+    /// Whom to ask, where there are adapters: with `base` they are only in memory
+    #[arg(long, value_enum, default_value_t, conflicts_with = "mode")]
+    pub(super) ask: Whom,
     #[command(flatten)]
     pub(super) swaps: SwapsArgs,
+    #[command(flatten)]
+    pub(super) registered: RegisteredArgs,
+    #[command(flatten)]
+    pub(super) churn: ChurnArgs,
+    /// Rank of the adapters that the measurement makes itself, on queries and values
+    #[arg(long, value_name = "R", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(super) rank: u32,
     /// What the weights are in memory
     #[arg(long, value_enum, default_value_t)]
     pub(super) weights: Weights,
     /// Print the figures as one JSON object on standard output, and nothing else there
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Whom {
+    #[default]
+    Adapters,
+    Base,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -76,6 +96,11 @@ impl ServeArgs {
         };
         check(&load, model.max_position_embeddings).map_err(BenchError::Refused)?;
         Ok(load)
+    }
+
+    /// What the adapters are like that a measurement makes itself.
+    pub(super) fn shape(&self, model: &ModelDir) -> Shape {
+        Shape { rank: self.rank as usize, base: model.config.clone() }
     }
 
     /// How many requests are repeated alone.

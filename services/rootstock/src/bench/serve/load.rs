@@ -1,5 +1,6 @@
-//! The load: which requests there are, all clients at once, and some requests again, alone.
+//! The load: which requests there are, and all clients at once.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rootstock_client::Clients;
@@ -7,8 +8,10 @@ use rootstock_client::proto::inference::v1::generate_request::Input;
 use rootstock_client::proto::inference::v1::{GenerateRequest, SamplingParams, TokenIds};
 use tokio::task::JoinSet;
 
-use super::client::{Answer, ask};
+use super::client::ask;
 use super::store::model_alias;
+use super::truth::Sample;
+use super::zipf::Zipf;
 use crate::bench::BenchError;
 use crate::bench::tokens::random_ids;
 
@@ -17,6 +20,8 @@ use crate::bench::tokens::random_ids;
 pub(super) struct Load {
     /// Names of the adapters that the requests take in turn; none asks the base model.
     pub(super) adapters: Vec<String>,
+    /// How requests choose adapters, if not in turn.
+    pub(super) zipf: Option<Zipf>,
     /// How many prompts there are; none gives each request its own.
     pub(super) prompts: Option<usize>,
     /// Clients at once.
@@ -39,9 +44,10 @@ impl Load {
 
     /// The request of this number, the same each time: greedy.
     pub(super) fn request(&self, index: usize) -> GenerateRequest {
-        let adapter = match self.adapters.len() {
-            0 => "",
-            count => &self.adapters[index % count],
+        let adapter = match (self.adapters.len(), &self.zipf) {
+            (0, _) => "",
+            (count, None) => &self.adapters[index % count],
+            (_, Some(zipf)) => &self.adapters[zipf.choose(index)],
         };
         self.ask(adapter, self.prompt_of(index), self.generate)
     }
@@ -78,55 +84,49 @@ impl Load {
 }
 
 /// Lets all clients ask at once, each one request after the other; returns the answers in the order of the requests.
-pub(super) async fn together(clients: &Clients, load: &Load) -> Result<Vec<Answer>, BenchError> {
+pub(super) async fn together(
+    clients: &Clients,
+    load: &Load,
+    requests: Range<usize>,
+) -> Result<Vec<Sample>, BenchError> {
     let load = Arc::new(load.clone());
     let mut asking = JoinSet::new();
-    for first in 0..load.concurrency {
-        asking.spawn(one_after_the_other(clients.clone(), Arc::clone(&load), first));
+    for client in 0..load.concurrency {
+        let indices = requests.clone().skip(client).step_by(load.concurrency);
+        asking.spawn(one_after_the_other(clients.clone(), Arc::clone(&load), indices));
     }
-    let mut answers = Vec::with_capacity(load.requests);
+    let mut samples = Vec::with_capacity(requests.len());
     while let Some(ended) = asking.join_next().await {
-        answers.extend(ended??);
+        samples.extend(ended??);
     }
-    answers.sort_by_key(|(index, _)| *index);
-    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    samples.sort_by_key(|(index, _)| *index);
+    Ok(samples.into_iter().map(|(_, sample)| sample).collect())
 }
 
 async fn one_after_the_other(
     clients: Clients,
     load: Arc<Load>,
-    first: usize,
-) -> Result<Vec<(usize, Answer)>, BenchError> {
-    let mut answers = Vec::new();
-    for index in (first..load.requests).step_by(load.concurrency) {
-        answers.push((index, ask(&clients, load.request(index)).await?));
+    indices: impl Iterator<Item = usize>,
+) -> Result<Vec<(usize, Sample)>, BenchError> {
+    let mut samples = Vec::new();
+    for index in indices {
+        let answer = ask(&clients, load.request(index)).await?;
+        samples.push((index, Sample { prompt: load.prompt_of(index), answer }));
     }
-    Ok(answers)
+    Ok(samples)
 }
 
-/// Asks `again` of the requests once more, one at a time; returns how many got other tokens than before.
-pub(super) async fn mismatches(
-    clients: &Clients,
-    load: &Load,
-    answers: &[Answer],
-    again: usize,
-) -> Result<usize, BenchError> {
-    let mut mismatches = 0;
-    for index in spread(again, load.requests) {
-        let alone = ask(clients, load.request(index)).await?;
-        mismatches += usize::from(alone.ids != answers[index].ids);
-    }
-    Ok(mismatches)
-}
-
-/// `count` of the numbers below `all`, evenly spread.
-fn spread(count: usize, all: usize) -> impl Iterator<Item = usize> {
-    (0..count).map(move |sample| sample * all / count)
+/// `count` of all samples, evenly spread.
+pub(super) fn spread(samples: &[Sample], count: usize) -> impl Iterator<Item = &Sample> {
+    (0..count).map(move |sample| &samples[sample * samples.len() / count])
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::bench::serve::client::Answer;
 
     fn ids(request: &GenerateRequest) -> &[u32] {
         match &request.input {
@@ -163,8 +163,11 @@ mod tests {
 
     #[test]
     fn a_sample_is_spread_over_all_requests() {
-        assert_eq!(spread(4, 16).collect::<Vec<_>>(), [0, 4, 8, 12]);
-        assert_eq!(spread(3, 3).collect::<Vec<_>>(), [0, 1, 2]);
-        assert_eq!(spread(0, 3).count(), 0);
+        let answer = Answer { sent: Instant::now(), digest: String::new(), ids: vec![], arrivals: vec![] };
+        let samples: Vec<_> = (0..16).map(|prompt| Sample { prompt, answer: answer.clone() }).collect();
+        let prompts = |count| spread(&samples, count).map(|sample| sample.prompt).collect::<Vec<_>>();
+        assert_eq!(prompts(4), [0, 4, 8, 12]);
+        assert!(prompts(0).is_empty());
+        assert_eq!(spread(&samples[..3], 3).map(|sample| sample.prompt).collect::<Vec<_>>(), [0, 1, 2]);
     }
 }

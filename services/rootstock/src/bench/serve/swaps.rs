@@ -68,25 +68,23 @@ struct Swapped {
 }
 
 impl SwapsArgs {
-    /// Refuses swaps of fewer adapters than take turns.
-    pub(super) fn check(&self, adapters: usize) -> Result<(), BenchError> {
-        if self.swaps.is_none() || adapters >= VERSIONS {
-            return Ok(());
+    /// What to measure, if it is this; refuses swaps of fewer adapters than take turns.
+    pub(super) fn plan(&self, load: &Load, adapters: usize) -> Result<Option<Plan>, BenchError> {
+        if self.swaps.is_some() && adapters < VERSIONS {
+            let message = format!(
+                "--swaps takes {VERSIONS} adapters in turn; name a directory with them by --adapters"
+            );
+            return Err(BenchError::Refused(message));
         }
-        let message =
-            format!("--swaps takes {VERSIONS} adapters in turn; name a directory with them by --adapters");
-        Err(BenchError::Refused(message))
-    }
-
-    /// Requests at once: a stream's each, and the one between the swaps.
-    pub(super) fn at_once(&self, load: &Load) -> usize {
-        self.plan(load).map_or(0, |plan| plan.streams + 1)
-    }
-
-    /// What to measure, if it is this.
-    pub(super) fn plan(&self, load: &Load) -> Option<Plan> {
         let streams = self.streams.map_or(load.concurrency, |streams| streams as usize);
-        self.swaps.map(|swaps| Plan { swaps: swaps as usize, streams })
+        Ok(self.swaps.map(|swaps| Plan { swaps: swaps as usize, streams }))
+    }
+}
+
+impl Plan {
+    /// Requests at once: a stream's each, and the one between the swaps.
+    pub(super) fn at_once(&self) -> usize {
+        self.streams + 1
     }
 }
 
@@ -168,17 +166,16 @@ mod tests {
 
     #[test]
     fn swaps_take_two_adapters_and_as_many_streams_as_clients_unless_told() {
-        let asked = |swaps, streams| SwapsArgs { swaps, streams };
-        let refused = asked(Some(1), None).check(1).unwrap_err().to_string();
+        let load = Load { concurrency: 32, ..Load::default() };
+        let plan = |swaps, streams, adapters| SwapsArgs { swaps, streams }.plan(&load, adapters);
+        let refused = plan(Some(1), None, 1).unwrap_err().to_string();
         assert!(
             refused.starts_with("--swaps takes 2 adapters") && refused.contains("--adapters"),
             "{refused}"
         );
-        assert!(asked(Some(1), None).check(2).is_ok() && asked(None, None).check(0).is_ok());
-        let load = Load { concurrency: 32, ..Load::default() };
-        let streams = |streams| asked(Some(3), streams).plan(&load).map(|plan| (plan.swaps, plan.streams));
+        let streams = |streams| plan(Some(3), streams, 2).unwrap().map(|plan| (plan.swaps, plan.streams));
         assert_eq!((streams(None), streams(Some(0))), (Some((3, 32)), Some((3, 0))));
-        assert!(asked(None, None).plan(&load).is_none());
+        assert!(plan(None, None, 0).unwrap().is_none());
     }
 
     #[test]
