@@ -2,7 +2,7 @@
 use std::path::Path;
 
 use rootstock_test_support::cli::run;
-use rootstock_test_support::fixtures::golden;
+use rootstock_test_support::fixtures::{golden, model_dir};
 use serde_json::Value;
 
 use crate::ROOTSTOCK;
@@ -98,6 +98,45 @@ async fn adapters_are_loaded_and_dropped_beside_streams() {
     assert_positive(&report, &["churn_gap_ms_p999", "churn_p999_over_quiet_p50"]);
     assert_positive(&report, &["adapter_loads", "adapter_evictions"]);
     assert_eq!((&report["mismatches"], &report["errors"]), (&0.into(), &0.into()), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_asked_for_too_much_does_what_it_can_and_recovers() {
+    let model = golden("tied");
+    let args = ["serve", "--model", path(&model), "--concurrency", "2", "--prompt", "8", "--generate", "100"];
+    let report = measured(&[&args[..], &["--overload", "8", "--seconds", "1"]].concat()).await;
+    assert_positive(&report, &["peak_tokens_per_second", "offered_requests", "goodput_tokens_per_second"]);
+    assert_positive(&report, &["recovery_tokens_per_second", "rss_start_bytes", "rss_end_bytes"]);
+    assert_positive(&report, &["goodput_over_peak", "recovery_over_peak"]);
+    assert!(report["rejected"].as_u64() <= report["offered_requests"].as_u64(), "{report}");
+    assert_eq!((&report["mismatches"], &report["errors"]), (&0.into(), &0.into()), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_is_measured_beside_one_that_asks_for_more() {
+    let model = golden("tied");
+    let args = ["serve", "--model", path(&model), "--concurrency", "2", "--prompt", "8", "--generate", "100"];
+    let report = measured(&[&args[..], &["--tenants", "1"]].concat()).await;
+    assert_positive(&report, &["peak_tokens_per_second", "fair_tokens_per_second"]);
+    assert_positive(&report, &["beside_fair_goodput", "beside_greedy_goodput"]);
+    assert!(report["other_tenant_loss"].as_f64().is_some_and(|loss| loss < 1.0), "{report}");
+    assert_eq!((&report["mismatches"], &report["errors"]), (&0.into(), &0.into()), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_run_alone_and_beside_an_evaluation() {
+    let model = model_dir();
+    let args = ["serve", "--model", path(model.path()), "--concurrency", "2", "--evaluate", "1"];
+    let load = ["--prompt", "12", "--generate", "20"];
+    let report = measured(&[&args[..], &load].concat()).await;
+    assert_positive(&report, &["alone_itl_ms_p50", "beside_itl_ms_p50", "beside_over_alone"]);
+    assert_positive(&report, &["evaluated_rows"]);
+    assert_eq!((&report["mismatches"], &report["errors"]), (&0.into(), &0.into()), "{report}");
+    let without = golden("tied");
+    let args =
+        [&["bench", "serve", "--model", path(&without), "--concurrency", "2"], &args[5..], &load].concat();
+    let refused = run(ROOTSTOCK, &args, &[]).await.refused();
+    assert!(refused.contains("--evaluate takes a model with a tokenizer"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

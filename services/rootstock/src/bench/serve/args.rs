@@ -8,10 +8,13 @@ use rootstock_inference::WeightDtype;
 use rootstock_model::Config;
 
 use super::churn::ChurnArgs;
+use super::evaluate::EvaluateArgs;
 use super::load::Load;
 use super::made::Shape;
+use super::overload::OverloadArgs;
 use super::registered::RegisteredArgs;
 use super::swaps::SwapsArgs;
+use super::tenants::TenantsArgs;
 use crate::bench::BenchError;
 use crate::bench::model_dir::ModelDir;
 
@@ -55,6 +58,12 @@ pub struct ServeArgs {
     pub(super) registered: RegisteredArgs,
     #[command(flatten)]
     pub(super) churn: ChurnArgs,
+    #[command(flatten)]
+    pub(super) overload: OverloadArgs,
+    #[command(flatten)]
+    pub(super) tenants: TenantsArgs,
+    #[command(flatten)]
+    pub(super) evaluate: EvaluateArgs,
     /// Rank of the adapters that the measurement makes itself, on queries and values
     #[arg(long, value_name = "R", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(super) rank: u32,

@@ -104,7 +104,7 @@ impl Report {
                 .map(|(with, without)| with / without),
             adapter_loads: after.loads_since(before),
             adapter_evictions: after.evictions_since(before),
-            errors: failed + streams.ran.errors,
+            errors: failed + streams.ran.unanswered(),
         }
     }
 }
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn the_longest_gaps_with_loads_are_set_against_the_median_without() {
         let streams = Beside {
-            ran: Ran { samples: Vec::new(), errors: 1 },
+            ran: Ran { errors: 1, ..Ran::default() },
             alone: Times::of_ms([9.0, 4.0, 2.0]),
             beside: Times::of_ms([5.0, 10.0]),
         };

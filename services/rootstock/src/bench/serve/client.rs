@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use rootstock_client::Clients;
 use rootstock_client::proto::inference::v1::generate_response::Message;
 use rootstock_client::proto::inference::v1::{GenerateRequest, GenerationFinished};
+use rootstock_client::{Clients, ErrorReason};
 
 use crate::bench::BenchError;
 
@@ -38,6 +38,11 @@ pub(super) async fn ask(clients: &Clients, request: GenerateRequest) -> Result<A
         }
     }
     Err(BenchError::Unexpected("a generation ended without its last message".to_owned()))
+}
+
+/// Whether the server had no room for a request, as it may say under load.
+pub(super) fn is_rejection(error: &BenchError) -> bool {
+    matches!(error, BenchError::Call(error) if error.is(ErrorReason::Overloaded))
 }
 
 impl Answer {

@@ -4,7 +4,7 @@ use rootstock_inference::Config as InferenceConfig;
 
 use super::args::ServeArgs;
 use super::load::Load;
-use super::{Bench, Measured, churn, registered, requests, swaps};
+use super::{Bench, Measured, churn, evaluate, overload, registered, requests, swaps, tenants};
 use crate::bench::BenchError;
 
 /// What is measured.
@@ -15,6 +15,9 @@ pub(super) enum Mode {
     Swaps(swaps::Plan),
     Registered(registered::Plan),
     Churn(churn::Plan),
+    Overload(overload::Plan),
+    Tenants(tenants::Plan),
+    Evaluate(evaluate::Plan),
 }
 
 impl Mode {
@@ -26,23 +29,27 @@ impl Mode {
         if let Some(plan) = args.registered.plan(load)? {
             return Ok(Self::Registered(plan));
         }
-        Ok(args.churn.plan().map_or(Self::Requests, Self::Churn))
+        let overload = args.overload.plan().map(Self::Overload);
+        let tenants = args.tenants.plan().map(Self::Tenants);
+        let evaluate = args.evaluate.plan().map(Self::Evaluate);
+        let churn = args.churn.plan().map(Self::Churn);
+        Ok(overload.or(tenants).or(evaluate).or(churn).unwrap_or(Self::Requests))
     }
 
     /// Requests at once.
     pub(super) fn at_once(&self, load: &Load) -> usize {
         match self {
             Self::Swaps(plan) => plan.at_once().max(load.concurrency),
-            Self::Requests | Self::Registered(_) | Self::Churn(_) => load.concurrency,
+            _ => load.concurrency,
         }
     }
 
     /// Leaves adapters the memory that is to be measured with, where a directory's take so many bytes of it.
     pub(super) fn make_room(&self, inference: &mut InferenceConfig, adapters: u64, made: u64) {
         match self {
-            Self::Requests | Self::Swaps(_) => {}
             Self::Registered(plan) => inference.adapter_memory_bytes = plan.room(made),
             Self::Churn(_) => inference.adapter_memory_bytes = adapters + churn::room(made),
+            _ => {}
         }
     }
 
@@ -53,6 +60,9 @@ impl Mode {
             Self::Swaps(plan) => swaps::measure(bench, plan).await,
             Self::Registered(plan) => registered::measure(bench, plan, again).await,
             Self::Churn(plan) => churn::measure(bench, plan).await,
+            Self::Overload(plan) => overload::measure(bench, plan).await,
+            Self::Tenants(plan) => tenants::measure(bench, plan).await,
+            Self::Evaluate(plan) => evaluate::measure(bench, plan).await,
         }
     }
 }

@@ -7,12 +7,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Bench;
-use super::client::ask;
+use super::client::{ask, is_rejection};
 use super::load::Load;
 use super::truth::Sample;
 use crate::bench::BenchError;
 
-/// How long a stream waits after a request that failed, so that a server in trouble isn't asked without end.
+/// How long a stream waits after a request without an answer, so that a server in trouble isn't asked without end.
 const AFTER_ERROR: Duration = Duration::from_millis(20);
 
 /// Streams that run; dropped, they end at once.
@@ -26,8 +26,17 @@ pub(super) struct Streams {
 #[derive(Debug, Default)]
 pub(super) struct Ran {
     pub(super) samples: Vec<Sample>,
-    /// Requests that failed.
+    /// Requests that the server had no room for.
+    pub(super) rejected: usize,
+    /// Requests that failed otherwise.
     pub(super) errors: usize,
+}
+
+impl Ran {
+    /// Requests that brought no answer.
+    pub(super) fn unanswered(&self) -> usize {
+        self.rejected + self.errors
+    }
 }
 
 impl Streams {
@@ -49,6 +58,7 @@ impl Streams {
         while let Some(ran) = self.running.join_next().await {
             let ran = ran?;
             all.samples.extend(ran.samples);
+            all.rejected += ran.rejected;
             all.errors += ran.errors;
         }
         Ok(all)
@@ -68,8 +78,10 @@ async fn stream(
         }
         match ask(&clients, load.request(index)).await {
             Ok(answer) => ran.samples.push(Sample { prompt: load.prompt_of(index), answer }),
-            Err(_) => {
-                ran.errors += 1;
+            Err(error) => {
+                let rejected = is_rejection(&error);
+                ran.rejected += usize::from(rejected);
+                ran.errors += usize::from(!rejected);
                 tokio::time::sleep(AFTER_ERROR).await;
             }
         }

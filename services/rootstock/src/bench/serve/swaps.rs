@@ -105,7 +105,7 @@ pub(super) async fn measure(bench: &Bench, plan: Plan) -> Result<Measured, Bench
     let samples = || ran.samples.iter().chain(&swapped.before).chain(&swapped.after);
     let mismatches = swapped.stale + truth::mismatches(bench, samples()).await?;
     let figures = figures(bench, &ran, &swapped, mismatches)?;
-    Measured::new(figures, samples().count(), &swapped.report(plan, ran.errors))
+    Measured::new(figures, samples().count(), &swapped.report(plan, ran.unanswered()))
 }
 
 /// Those of the streams, or without any those of the requests between the swaps, whose first tokens they are in any case.
