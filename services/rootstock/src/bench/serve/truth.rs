@@ -1,6 +1,7 @@
 //! Whether what came under load is what each request gets alone, on the version that its answer says it was bound to.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::Bench;
 use super::client::{Answer, ask};
@@ -28,12 +29,14 @@ pub(super) async fn mismatches<'a>(
     let mut references = HashMap::new();
     let mut mismatches = 0;
     for Sample { prompt, answer } in samples {
-        let key = (*prompt, answer.digest.as_str());
-        if !references.contains_key(&key) {
-            let request = bench.load.ask(&answer.digest, *prompt, bench.load.generate);
-            references.insert(key, ask(&bench.clients, request).await?.ids);
-        }
-        mismatches += usize::from(!references[&key].starts_with(&answer.ids));
+        let reference: &mut Vec<u32> = match references.entry((*prompt, answer.digest.as_str())) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let request = bench.load.ask(&answer.digest, *prompt, bench.load.generate);
+                unknown.insert(ask(&bench.clients, request).await?.ids)
+            }
+        };
+        mismatches += usize::from(!reference.starts_with(&answer.ids));
     }
     Ok(mismatches)
 }
