@@ -76,13 +76,13 @@ pub(super) async fn measure(bench: &Bench, plan: Plan) -> Result<Measured, Bench
     Measured::new(figures, samples.len(), &report)
 }
 
-/// Publishes one adapter after the other, which loads it and drops another; returns how often that failed.
+/// Publishes one adapter after the other, each at least once, which loads it and drops another; returns how often that failed.
 async fn churn(bench: &Bench, cold: &[StoredAdapter], plan: Plan) -> Result<usize, BenchError> {
     let publisher = publisher(&bench.clients);
     let begun = Instant::now();
     let mut failed = 0;
-    for adapter in cold.iter().cycle() {
-        if begun.elapsed() >= plan.churn {
+    for (turn, adapter) in cold.iter().cycle().enumerate() {
+        if turn >= cold.len() && begun.elapsed() >= plan.churn {
             break;
         }
         failed += usize::from(publisher.publish_adapter(CHURNED, &adapter.digest, None).await.is_err());
