@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::call::Caller;
@@ -44,6 +45,7 @@ impl Default for ClientOptions {
 #[derive(Clone, Debug)]
 pub struct Clients {
     channels: Arc<[(Service, Uri, Channel)]>,
+    propagate: Propagate,
     pub(crate) caller: Caller,
 }
 
@@ -70,13 +72,25 @@ impl Clients {
             let channel = open.unwrap_or_else(|| connect(uri.clone(), &options));
             channels.push((service, uri, channel));
         }
-        Ok(Self { channels: channels.into(), caller: Caller::new(options.deadline, options.max_outage) })
+        let caller = Caller::new(options.deadline, options.max_outage);
+        Ok(Self { channels: channels.into(), propagate: Propagate::default(), caller })
     }
 
     /// The same clients with another deadline for unary calls.
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
-        Self { channels: self.channels.clone(), caller: self.caller.with_deadline(deadline) }
+        Self { caller: self.caller.with_deadline(deadline), ..self.clone() }
+    }
+
+    /// The same clients, whose calls are for a tenant; servers share their work among tenants.
+    ///
+    /// # Errors
+    /// When metadata can't hold the name: it must be printable ASCII.
+    pub fn with_tenant(&self, tenant: &str) -> Result<Self, ClientError> {
+        let refused = || {
+            ClientError::plain(Code::InvalidArgument, format!("tenant {tenant:?} must be printable ASCII"))
+        };
+        Ok(Self { propagate: Propagate::with_tenant(tenant).ok_or_else(refused)?, ..self.clone() })
     }
 
     /// Artifacts, blobs and aliases.
@@ -117,7 +131,7 @@ impl Clients {
     /// The connection to a service, for calls that these clients don't have.
     pub fn transport(&self, service: Service) -> Transport {
         let (_, channel) = self.channel(service);
-        Transport::new(channel, Propagate)
+        Transport::new(channel, self.propagate.clone())
     }
 
     pub(crate) fn channel(&self, service: Service) -> (Uri, Channel) {

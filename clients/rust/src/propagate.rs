@@ -1,4 +1,4 @@
-//! Carries the trace of the current span to the server, in W3C `traceparent` metadata.
+//! What goes with every call: the trace of the current span in W3C `traceparent` metadata, and whom the call is for.
 use opentelemetry::trace::TraceContextExt;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -16,12 +16,27 @@ const TRACEPARENT: &str = "traceparent";
 /// Metadata with what other tracing systems add.
 const TRACESTATE: &str = "tracestate";
 
-/// The interceptor that adds the metadata. Without telemetry there is no trace, and nothing is added.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Propagate;
+/// Metadata with the tenant that a call is for; servers share their work among tenants.
+const TENANT: &str = "rootstock-tenant";
+
+/// The interceptor that adds the metadata. Without telemetry there is no trace, and without a tenant none is named.
+#[derive(Clone, Debug, Default)]
+pub struct Propagate {
+    tenant: Option<MetadataValue<Ascii>>,
+}
+
+impl Propagate {
+    /// Calls for a tenant; none if metadata can't hold the name.
+    pub(crate) fn with_tenant(tenant: &str) -> Option<Self> {
+        Some(Self { tenant: Some(tenant.parse().ok()?) })
+    }
+}
 
 impl Interceptor for Propagate {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(tenant) = &self.tenant {
+            request.metadata_mut().insert(TENANT, tenant.clone());
+        }
         let context = Span::current().context();
         let span = context.span();
         let span = span.span_context();
@@ -39,5 +54,20 @@ impl Interceptor for Propagate {
             request.metadata_mut().insert(TRACESTATE, value);
         }
         Ok(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_goes_with_every_call_and_none_is_invented() {
+        let mut named = Propagate::with_tenant("blue").unwrap();
+        for _ in 0..2 {
+            assert_eq!(named.call(Request::new(())).unwrap().metadata().get(TENANT).unwrap(), "blue");
+        }
+        assert!(Propagate::default().call(Request::new(())).unwrap().metadata().get(TENANT).is_none());
+        assert!(Propagate::with_tenant("blue\n").is_none());
     }
 }

@@ -10,14 +10,18 @@ pub(super) struct Times(Vec<f64>);
 
 impl FromIterator<Duration> for Times {
     fn from_iter<I: IntoIterator<Item = Duration>>(durations: I) -> Self {
-        let mut ms: Vec<f64> =
-            durations.into_iter().map(|duration| duration.as_secs_f64() * MS_PER_SECOND).collect();
-        ms.sort_by(f64::total_cmp);
-        Self(ms)
+        Self::of_ms(durations.into_iter().map(|duration| duration.as_secs_f64() * MS_PER_SECOND))
     }
 }
 
 impl Times {
+    /// Times that were told in milliseconds.
+    pub(super) fn of_ms(ms: impl IntoIterator<Item = f64>) -> Self {
+        let mut ms: Vec<f64> = ms.into_iter().collect();
+        ms.sort_by(f64::total_cmp);
+        Self(ms)
+    }
+
     /// The smallest time that at least this share of all times, in [0, 1], does not exceed; none of no times.
     pub(super) fn percentile_ms(&self, share: f64) -> Option<f64> {
         let rank = (share * self.0.len() as f64).ceil() as usize;

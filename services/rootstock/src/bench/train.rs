@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use candle_core::DType;
 use clap::{Args, ValueEnum};
 use rootstock_model::{Batch, Config};
+use rootstock_peft::MAX_RANK;
 use serde::Serialize;
 
 use self::learner::Plan;
@@ -98,6 +99,10 @@ struct Report {
 pub(super) fn run(args: &TrainArgs) -> Result<(), BenchError> {
     rootstock_kernels::keep_freed_memory();
     let output = Output::new(args.json);
+    if !(1..=MAX_RANK).contains(&args.r) {
+        let message = format!("--r is {}; a LoRA's rank is 1 to {MAX_RANK}", args.r);
+        return Err(BenchError::Refused(message));
+    }
     let model = ModelDir::read(&args.model)?;
     let batch = batch(args, &model.config)?;
     let plan = args.plan();

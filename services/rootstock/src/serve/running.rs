@@ -1,7 +1,7 @@
 //! A server from its first connection to its end: serve, drain, join the background work, close the stores.
 use std::time::Duration;
 
-use rootstock_runtime::{Health, Server, Shutdown, metrics};
+use rootstock_runtime::{Health, Metrics, Server, Shutdown, metrics};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -22,6 +22,7 @@ pub struct Running {
     /// Where /metrics and /healthz are.
     pub metrics_endpoint: String,
     health: Health,
+    metrics: Metrics,
     shutdown: Shutdown,
     ended: JoinHandle<Result<(), ServeError>>,
 }
@@ -39,9 +40,10 @@ pub(super) struct Driver {
 impl Running {
     pub(super) fn begin(endpoint: String, metrics_endpoint: String, driver: Driver) -> Self {
         let health = driver.process.health.clone();
+        let metrics = driver.process.metrics.clone();
         let shutdown = driver.process.shutdown.clone();
         let ended = tokio::spawn(driver.drive());
-        Self { endpoint, metrics_endpoint, health, shutdown, ended }
+        Self { endpoint, metrics_endpoint, health, metrics, shutdown, ended }
     }
 
     /// Waits until every service serves.
@@ -56,6 +58,11 @@ impl Running {
             }
             tokio::time::sleep(READY_POLL).await;
         }
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// What ends it.

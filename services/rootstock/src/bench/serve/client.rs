@@ -1,11 +1,11 @@
 //! One client's request: its tokens, and when each of them came.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use rootstock_client::Clients;
 use rootstock_client::proto::inference::v1::generate_response::Message;
 use rootstock_client::proto::inference::v1::{GenerateRequest, GenerationFinished};
+use rootstock_client::{Clients, ErrorReason};
 
 use crate::bench::BenchError;
 
@@ -13,15 +13,18 @@ use crate::bench::BenchError;
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) sent: Instant,
+    /// Digest of the adapter that it was bound to; empty for the base model.
+    pub(super) digest: String,
     pub(super) ids: Vec<u32>,
     pub(super) arrivals: Vec<Instant>,
 }
 
-/// Sends a request and reads its answer to the end.
+/// Sends a request and reads its answer to the end, which is as long as was asked for.
 pub(super) async fn ask(clients: &Clients, request: GenerateRequest) -> Result<Answer, BenchError> {
+    let wanted = request.sampling.as_ref().map_or(0, |sampling| sampling.max_tokens);
     let sent = Instant::now();
     let mut messages = clients.generation().generate(request).await?;
-    let mut answer = Answer { sent, ids: Vec::new(), arrivals: Vec::new() };
+    let mut answer = Answer { sent, digest: String::new(), ids: Vec::new(), arrivals: Vec::new() };
     while let Some(response) = messages.next().await.transpose()? {
         match response.message {
             Some(Message::Delta(delta)) => {
@@ -29,20 +32,31 @@ pub(super) async fn ask(clients: &Clients, request: GenerateRequest) -> Result<A
                 answer.arrivals.extend(delta.tokens.iter().map(|_| now));
                 answer.ids.extend(delta.tokens.iter().map(|token| token.id));
             }
-            Some(Message::Finished(finished)) => return answer.check(&finished),
-            Some(Message::Started(_)) | None => {}
+            Some(Message::Finished(finished)) => return answer.check(&finished, wanted),
+            Some(Message::Started(started)) => answer.digest = started.adapter_digest,
+            None => {}
         }
     }
     Err(BenchError::Unexpected("a generation ended without its last message".to_owned()))
 }
 
+/// Whether the server had no room for a request, as it may say under load.
+pub(super) fn is_rejection(error: &BenchError) -> bool {
+    matches!(error, BenchError::Call(error) if error.is(ErrorReason::Overloaded))
+}
+
 impl Answer {
-    fn check(self, finished: &GenerationFinished) -> Result<Self, BenchError> {
-        let told = usize::try_from(finished.completion_tokens).unwrap_or_default();
-        if told == self.ids.len() && told > 0 {
+    fn check(self, finished: &GenerationFinished, wanted: i32) -> Result<Self, BenchError> {
+        let (told, came) = (finished.completion_tokens, self.ids.len());
+        if told == wanted && usize::try_from(told) == Ok(came) && came > 0 {
             return Ok(self);
         }
-        let came = self.ids.len();
-        Err(BenchError::Unexpected(format!("a generation of {told} tokens brought {came}")))
+        let message = format!("of {wanted} tokens {told} were told and {came} came");
+        Err(BenchError::Unexpected(message))
+    }
+
+    /// From sending the request to the first token.
+    pub(super) fn first_token(&self) -> Option<Duration> {
+        self.arrivals.first().map(|first| *first - self.sent)
     }
 }

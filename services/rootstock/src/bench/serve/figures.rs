@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::client::Answer;
 use crate::bench::BenchError;
@@ -40,11 +41,19 @@ pub(super) struct Report {
     mismatches: usize,
     dispatch: &'static str,
     weight_format: &'static str,
+    /// What this kind of measurement tells beyond that.
+    #[serde(flatten)]
+    own: Value,
 }
 
 impl Figures {
     /// Of the answers to prompts of `prompt` tokens.
-    pub(super) fn new(answers: &[Answer], prompt: usize, mismatches: usize) -> Result<Self, BenchError> {
+    pub(super) fn new<'a>(
+        answers: impl IntoIterator<Item = &'a Answer>,
+        prompt: usize,
+        mismatches: usize,
+    ) -> Result<Self, BenchError> {
+        let answers: Vec<&Answer> = answers.into_iter().collect();
         let firsts = || answers.iter().filter_map(|answer| answer.arrivals.first().copied());
         let sent = answers.iter().map(|answer| answer.sent).min();
         let ended = answers.iter().filter_map(|answer| answer.arrivals.last().copied()).max();
@@ -56,8 +65,8 @@ impl Figures {
         let tokens: usize = answers.iter().map(|answer| answer.arrivals.len()).sum();
         let began = answers.iter().filter(|answer| !answer.arrivals.is_empty()).count();
         Ok(Self {
-            first_tokens: answers.iter().filter_map(time_to_first).collect(),
-            gaps: answers.iter().flat_map(gaps).collect(),
+            first_tokens: answers.iter().copied().filter_map(Answer::first_token).collect(),
+            gaps: answers.iter().copied().flat_map(gaps).collect(),
             output: per_second(tokens, ended - sent),
             decode: per_second(tokens - began, ended - first),
             prefill: per_second(answers.len() * prompt, last_first - sent),
@@ -65,8 +74,14 @@ impl Figures {
         })
     }
 
-    /// As scripts get it.
-    pub(super) fn report(&self, peak_rss_bytes: u64, weight_format: &'static str) -> Report {
+    /// The same with the times to the first token of these answers.
+    pub(super) fn with_first_tokens<'a>(mut self, answers: impl IntoIterator<Item = &'a Answer>) -> Self {
+        self.first_tokens = answers.into_iter().filter_map(Answer::first_token).collect();
+        self
+    }
+
+    /// As scripts get it, with the figures that this kind of measurement has of its own.
+    pub(super) fn report(&self, peak_rss_bytes: u64, weight_format: &'static str, own: Value) -> Report {
         Report {
             output_tokens_per_second: self.output,
             ttft_ms_p50: self.first_tokens.median_ms(),
@@ -80,12 +95,9 @@ impl Figures {
             mismatches: self.mismatches,
             dispatch: rootstock_kernels::dispatch().name(),
             weight_format,
+            own,
         }
     }
-}
-
-fn time_to_first(answer: &Answer) -> Option<Duration> {
-    answer.arrivals.first().map(|first| *first - answer.sent)
 }
 
 fn gaps(answer: &Answer) -> impl Iterator<Item = Duration> {
@@ -104,6 +116,7 @@ mod tests {
         let at = |ms: u64| begun + Duration::from_millis(ms);
         let answer = |(sent, arrivals): &(u64, &[u64])| Answer {
             sent: at(*sent),
+            digest: String::new(),
             ids: vec![1; arrivals.len()],
             arrivals: arrivals.iter().map(|ms| at(*ms)).collect(),
         };
@@ -113,7 +126,7 @@ mod tests {
     #[test]
     fn figures_follow_from_when_tokens_came() {
         let answers = answers(&[(0, &[100, 110, 130]), (10, &[210, 220, 500])]);
-        let report = Figures::new(&answers, 42, 1).unwrap().report(7, "bf16");
+        let report = Figures::new(&answers, 42, 1).unwrap().report(7, "bf16", Value::Null);
         assert_eq!((report.ttft_ms_p50, report.ttft_ms_p99), (Some(100.0), Some(200.0)));
         assert_eq!((report.itl_ms_p50, report.itl_ms_p99), (Some(10.0), Some(280.0)));
         assert_eq!(report.gap_ms_p999, Some(280.0));
@@ -125,7 +138,7 @@ mod tests {
 
     #[test]
     fn answers_of_one_token_have_no_gaps_and_no_answers_have_no_figures() {
-        let report = Figures::new(&answers(&[(0, &[5])]), 1, 0).unwrap().report(0, "f32");
+        let report = Figures::new(&answers(&[(0, &[5])]), 1, 0).unwrap().report(0, "f32", Value::Null);
         assert_eq!((report.itl_ms_p50, report.decode_tokens_per_second), (None, None));
         assert!(Figures::new(&[], 1, 0).is_err());
     }

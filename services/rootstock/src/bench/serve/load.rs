@@ -1,5 +1,6 @@
-//! The load: which requests there are, all clients at once, and some requests again, alone.
+//! The load: which requests there are, and all clients at once.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rootstock_client::Clients;
@@ -7,8 +8,10 @@ use rootstock_client::proto::inference::v1::generate_request::Input;
 use rootstock_client::proto::inference::v1::{GenerateRequest, SamplingParams, TokenIds};
 use tokio::task::JoinSet;
 
-use super::client::{Answer, ask};
+use super::client::ask;
 use super::store::model_alias;
+use super::truth::Sample;
+use super::zipf::Zipf;
 use crate::bench::BenchError;
 use crate::bench::tokens::random_ids;
 
@@ -17,6 +20,10 @@ use crate::bench::tokens::random_ids;
 pub(super) struct Load {
     /// Names of the adapters that the requests take in turn; none asks the base model.
     pub(super) adapters: Vec<String>,
+    /// How requests choose adapters, if not in turn.
+    pub(super) zipf: Option<Zipf>,
+    /// How many prompts there are; none gives each request its own.
+    pub(super) prompts: Option<usize>,
     /// Clients at once.
     pub(super) concurrency: usize,
     /// Requests of all clients together.
@@ -35,31 +42,41 @@ impl Load {
         Self { concurrency: 1, requests: 1, prompt, generate, vocab_size: 256, ..Self::default() }
     }
 
-    /// The request of this number, the same each time: greedy, with a prompt of its own.
-    fn request(&self, index: usize) -> GenerateRequest {
-        let adapter = match self.adapters.len() {
-            0 => String::new(),
-            count => self.adapters[index % count].clone(),
+    /// The request of this number, the same each time: greedy.
+    pub(super) fn request(&self, index: usize) -> GenerateRequest {
+        let adapter = match (self.adapters.len(), &self.zipf) {
+            (0, _) => "",
+            (count, None) => &self.adapters[index % count],
+            (_, Some(zipf)) => &self.adapters[zipf.choose(index)],
         };
-        GenerateRequest { adapter, ..self.to_base(index) }
+        self.ask(adapter, self.prompt_of(index), self.generate)
+    }
+
+    /// Which prompt the request of this number has. Where there are few, each adapter gets every one of them.
+    pub(super) fn prompt_of(&self, index: usize) -> usize {
+        match self.prompts {
+            Some(prompts) => index / self.adapters.len().max(1) % prompts,
+            None => index,
+        }
     }
 
     /// A request to the base model, with a prompt that no other has.
     pub(super) fn warm_up(&self) -> GenerateRequest {
-        self.to_base(self.requests)
+        self.ask("", self.requests, self.generate)
     }
 
-    fn to_base(&self, index: usize) -> GenerateRequest {
-        let ids = random_ids(index as u64, self.prompt, self.vocab_size);
+    /// A prompt for an adapter, or for the base model where none is named, and how many tokens to answer with.
+    pub(super) fn ask(&self, adapter: &str, prompt: usize, tokens: usize) -> GenerateRequest {
+        let ids = random_ids(prompt as u64, self.prompt, self.vocab_size);
         let sampling = SamplingParams {
-            max_tokens: i32::try_from(self.generate).unwrap_or(i32::MAX),
+            max_tokens: i32::try_from(tokens).unwrap_or(i32::MAX),
             temperature: 0.0,
             ignore_eos: true,
             ..SamplingParams::default()
         };
         GenerateRequest {
             model: model_alias(),
-            adapter: String::new(),
+            adapter: adapter.to_owned(),
             input: Some(Input::PromptIds(TokenIds { ids })),
             sampling: Some(sampling),
             ..GenerateRequest::default()
@@ -68,55 +85,49 @@ impl Load {
 }
 
 /// Lets all clients ask at once, each one request after the other; returns the answers in the order of the requests.
-pub(super) async fn together(clients: &Clients, load: &Load) -> Result<Vec<Answer>, BenchError> {
+pub(super) async fn together(
+    clients: &Clients,
+    load: &Load,
+    requests: Range<usize>,
+) -> Result<Vec<Sample>, BenchError> {
     let load = Arc::new(load.clone());
     let mut asking = JoinSet::new();
-    for first in 0..load.concurrency {
-        asking.spawn(one_after_the_other(clients.clone(), Arc::clone(&load), first));
+    for client in 0..load.concurrency {
+        let indices = requests.clone().skip(client).step_by(load.concurrency);
+        asking.spawn(one_after_the_other(clients.clone(), Arc::clone(&load), indices));
     }
-    let mut answers = Vec::with_capacity(load.requests);
+    let mut samples = Vec::with_capacity(requests.len());
     while let Some(ended) = asking.join_next().await {
-        answers.extend(ended??);
+        samples.extend(ended??);
     }
-    answers.sort_by_key(|(index, _)| *index);
-    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    samples.sort_by_key(|(index, _)| *index);
+    Ok(samples.into_iter().map(|(_, sample)| sample).collect())
 }
 
 async fn one_after_the_other(
     clients: Clients,
     load: Arc<Load>,
-    first: usize,
-) -> Result<Vec<(usize, Answer)>, BenchError> {
-    let mut answers = Vec::new();
-    for index in (first..load.requests).step_by(load.concurrency) {
-        answers.push((index, ask(&clients, load.request(index)).await?));
+    indices: impl Iterator<Item = usize>,
+) -> Result<Vec<(usize, Sample)>, BenchError> {
+    let mut samples = Vec::new();
+    for index in indices {
+        let answer = ask(&clients, load.request(index)).await?;
+        samples.push((index, Sample { prompt: load.prompt_of(index), answer }));
     }
-    Ok(answers)
+    Ok(samples)
 }
 
-/// Asks `again` of the requests once more, one at a time; returns how many got other tokens than before.
-pub(super) async fn mismatches(
-    clients: &Clients,
-    load: &Load,
-    answers: &[Answer],
-    again: usize,
-) -> Result<usize, BenchError> {
-    let mut mismatches = 0;
-    for index in spread(again, load.requests) {
-        let alone = ask(clients, load.request(index)).await?;
-        mismatches += usize::from(alone.ids != answers[index].ids);
-    }
-    Ok(mismatches)
-}
-
-/// `count` of the numbers below `all`, evenly spread.
-fn spread(count: usize, all: usize) -> impl Iterator<Item = usize> {
-    (0..count).map(move |sample| sample * all / count)
+/// `count` of all samples, evenly spread.
+pub(super) fn spread(samples: &[Sample], count: usize) -> impl Iterator<Item = &Sample> {
+    (0..count).map(move |sample| &samples[sample * samples.len() / count])
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::bench::serve::client::Answer;
 
     fn ids(request: &GenerateRequest) -> &[u32] {
         match &request.input {
@@ -143,9 +154,21 @@ mod tests {
     }
 
     #[test]
+    fn each_adapter_gets_every_one_of_few_prompts() {
+        let adapters = vec!["adapters/a".to_owned(), "adapters/b".to_owned()];
+        let load = Load { adapters, prompts: Some(3), ..Load::of_one(8, 4) };
+        let asked: Vec<_> = (0..6).map(|index| (index % 2, load.prompt_of(index))).collect();
+        assert_eq!(asked, [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2)]);
+        assert_eq!((load.prompt_of(6), load.request(6)), (0, load.request(0)));
+    }
+
+    #[test]
     fn a_sample_is_spread_over_all_requests() {
-        assert_eq!(spread(4, 16).collect::<Vec<_>>(), [0, 4, 8, 12]);
-        assert_eq!(spread(3, 3).collect::<Vec<_>>(), [0, 1, 2]);
-        assert_eq!(spread(0, 3).count(), 0);
+        let answer = Answer { sent: Instant::now(), digest: String::new(), ids: vec![], arrivals: vec![] };
+        let samples: Vec<_> = (0..16).map(|prompt| Sample { prompt, answer: answer.clone() }).collect();
+        let prompts = |count| spread(&samples, count).map(|sample| sample.prompt).collect::<Vec<_>>();
+        assert_eq!(prompts(4), [0, 4, 8, 12]);
+        assert!(prompts(0).is_empty());
+        assert_eq!(spread(&samples[..3], 3).map(|sample| sample.prompt).collect::<Vec<_>>(), [0, 1, 2]);
     }
 }

@@ -1,11 +1,15 @@
 //! Fills the server's store: the model and the adapters are imported as the command line does it, and published.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rootstock_cli::{ConnectArgs, Context, import_adapter, import_model};
-use rootstock_client::Clients;
-use rootstock_peft::{CONFIG_FILE, WEIGHTS_FILE};
+use rootstock_client::proto::checkpoint::v1::Artifact;
+use rootstock_client::{AdapterClient, Clients};
+use rootstock_model::{Format, LinearWeight};
+use rootstock_peft::{CONFIG_FILE, WEIGHTS_FILE, read_header};
 
 use crate::bench::BenchError;
 use crate::bench::model_dir::{entries, file_bytes};
@@ -37,29 +41,74 @@ pub(super) fn bytes(dirs: &[PathBuf]) -> Result<u64, BenchError> {
     dirs.iter().map(|dir| file_bytes(&dir.join(WEIGHTS_FILE))).sum()
 }
 
-/// Imports the model, and imports and publishes each adapter, which loads it; returns the adapters' names.
+/// Bytes that the adapters take in the server's memory.
+pub(super) fn memory_bytes(dirs: &[PathBuf], format: Format) -> Result<u64, BenchError> {
+    let mut bytes = 0;
+    for dir in dirs {
+        let path = dir.join(WEIGHTS_FILE);
+        let file = File::open(&path).map_err(BenchError::read(&path))?;
+        for (_, shape, _) in read_header(&mut BufReader::new(file), file_bytes(&path)?)? {
+            if let [outputs, inputs] = shape[..] {
+                bytes += LinearWeight::packed_bytes(outputs, inputs, format) as u64;
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// What is in the store.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    /// The model.
+    pub(super) base: Artifact,
+    /// The adapters that are published.
+    pub(super) adapters: Vec<StoredAdapter>,
+}
+
+/// An adapter in the store.
+#[derive(Clone, Debug)]
+pub(super) struct StoredAdapter {
+    /// The alias.
+    pub(super) name: String,
+    /// The version that it points at.
+    pub(super) digest: String,
+}
+
+impl Stored {
+    /// The names under which requests ask for the adapters.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.adapters.iter().map(|adapter| adapter.name.clone()).collect()
+    }
+}
+
+/// How adapters are published; the first one loads the model.
+pub(super) fn publisher(clients: &Clients) -> AdapterClient {
+    clients.with_deadline(PUBLISH_DEADLINE).adapters()
+}
+
+/// Imports the model, and imports and publishes each adapter, which loads it.
 pub(super) async fn fill(
     endpoint: &str,
     clients: &Clients,
     model: &Path,
     adapters: &[PathBuf],
     output: Output,
-) -> Result<Vec<String>, BenchError> {
+) -> Result<Stored, BenchError> {
     let begun = Instant::now();
     let context = Context::new(&ConnectArgs { endpoint: Some(endpoint.to_owned()) })?;
-    import_model(&context, MODEL, model).await?;
-    let publisher = clients.with_deadline(PUBLISH_DEADLINE).adapters();
-    let mut names = Vec::with_capacity(adapters.len());
+    let base = import_model(&context, MODEL, model).await?.artifact;
+    let publisher = publisher(clients);
+    let mut stored = Vec::with_capacity(adapters.len());
     for (index, dir) in adapters.iter().enumerate() {
         let name = format!("{MODEL}-{index}");
-        let artifact = import_adapter(&context, &name, MODEL, dir).await?;
-        let alias = format!("adapters/{name}");
-        publisher.publish_adapter(&alias, artifact.digest, None).await?;
-        names.push(alias);
+        let digest = import_adapter(&context, &name, MODEL, dir).await?.digest;
+        let name = format!("adapters/{name}");
+        publisher.publish_adapter(&name, &digest, None).await?;
+        stored.push(StoredAdapter { name, digest });
     }
     let seconds = begun.elapsed().as_secs_f64();
-    output.line(&format!("the model is stored and {} adapters are published, {seconds:.1} s", names.len()));
-    Ok(names)
+    output.line(&format!("the model is stored and {} adapters are published, {seconds:.1} s", stored.len()));
+    Ok(Stored { base, adapters: stored })
 }
 
 #[cfg(test)]

@@ -1,0 +1,27 @@
+//! Without another wish: so many requests by all clients at once, and some of them again, alone.
+
+use serde::Serialize;
+
+use super::counts::Counts;
+use super::figures::Figures;
+use super::truth::{self, Sample};
+use super::{Bench, Measured, load};
+use crate::bench::BenchError;
+
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Adapters in memory while it was measured, whether they were asked or not.
+    adapters_resident: u64,
+}
+
+/// Lets all clients ask at once, and asks some of it again.
+pub(super) async fn measure(bench: &Bench, again: usize) -> Result<Measured, BenchError> {
+    let Bench { clients, load, output, .. } = bench;
+    output.line(&format!("{} requests of {} clients", load.requests, load.concurrency));
+    let samples = load::together(clients, load, 0..load.requests).await?;
+    let report = Report { adapters_resident: Counts::read(&bench.metrics)?.resident };
+    output.line(&format!("asking {again} of them again, one at a time"));
+    let mismatches = truth::mismatches(bench, load::spread(&samples, again)).await?;
+    let figures = Figures::new(samples.iter().map(Sample::answer), load.prompt, mismatches)?;
+    Measured::new(figures, again, &report)
+}
