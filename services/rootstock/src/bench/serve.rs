@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use rootstock_client::{Clients, Endpoints};
 use rootstock_inference::WeightDtype;
+use rootstock_kernels::Format;
 use rootstock_runtime::Shutdown;
 
 use self::figures::Figures;
@@ -63,6 +64,7 @@ enum Weights {
     #[default]
     Bf16,
     F32,
+    Int8,
     /// As they are in the files.
     Stored,
 }
@@ -138,6 +140,7 @@ impl Weights {
         match self {
             Self::Bf16 => WeightDtype::Bf16,
             Self::F32 => WeightDtype::F32,
+            Self::Int8 => WeightDtype::Int8,
             Self::Stored => WeightDtype::Stored,
         }
     }
@@ -146,9 +149,10 @@ impl Weights {
 /// What the server computes with.
 fn weight_format(weights: Weights, model: &ModelDir) -> Result<&'static str, BenchError> {
     Ok(match weights {
-        Weights::Bf16 => candle_core::DType::BF16,
-        Weights::F32 => candle_core::DType::F32,
-        Weights::Stored => model.stored_dtype()?,
+        Weights::Bf16 => Format::Bf16,
+        Weights::F32 => Format::F32,
+        Weights::Int8 => Format::Int8,
+        Weights::Stored => model.stored_dtype()?.into(),
     }
-    .as_str())
+    .name())
 }
