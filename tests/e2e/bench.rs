@@ -140,6 +140,15 @@ async fn streams_run_alone_and_beside_an_evaluation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_base_of_int8_is_served_with_adapters_and_tells_so() {
+    let (model, adapters) = (golden("tied"), golden("."));
+    let args = ["serve", "--model", path(&model), "--adapters", path(&adapters), "--concurrency", "3"];
+    let load = ["--prompt", "24", "--generate", "8", "--repeat", "3", "--weights", "int8"];
+    let report = measured(&[&args[..], &load].concat()).await;
+    assert_eq!((&report["mismatches"], &report["weight_format"]), (&0.into(), &"int8".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn training_tells_its_speed_and_how_exact_its_gradients_are() {
     // 2^-8 is what rounding to bf16 costs once; several roundings follow each other in a backward pass.
     const BF16_ERROR: f64 = 8.0 / 256.0;

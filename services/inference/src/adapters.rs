@@ -181,14 +181,14 @@ fn load(fetched: Fetched, model: &Model, adapters: &Adapters) -> Result<Version,
     };
     let (file, file_bytes) = open().map_err(|error| Error::internal(WEIGHTS_FILE, error))?;
     let headers = read_header(&mut BufReader::new(file), file_bytes)?;
-    let format = model.decoder().format();
+    let format = model.decoder().format().of_adapters();
     let packed = |shape: &[usize]| match shape {
         [outputs, inputs] => LinearWeight::packed_bytes(*outputs, *inputs, format) as u64,
         _ => 0,
     };
     let reservation = adapters.reserve(headers.iter().map(|(_, shape, _)| packed(shape)).sum())?;
     let base = model.decoder().config();
-    // In the format of the base: an adapter is multiplied with the same inputs.
+    // In the format of the base, unless that is int8: an adapter is multiplied with the same inputs.
     let dtype = if format == Format::Bf16 { DType::BF16 } else { DType::F32 };
     let weights = LoraAdapter::load_files(config, weights, base, dtype, &Device::Cpu)?;
     adapters.proved.prove(&fetched.artifact.digest, &weights, model)?;

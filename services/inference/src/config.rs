@@ -19,6 +19,9 @@ pub enum WeightDtype {
     F32,
     /// Brain floats of 16 bits.
     Bf16,
+    /// Integers of 8 bits, each 64 with a scale: half the memory of bf16, and nearly twice the speed where reading weights is what
+    /// takes the time. Adapters beside them are bf16.
+    Int8,
 }
 
 /// The settings of the inference service, section `inference`.

@@ -2,12 +2,12 @@
 
 use std::{fs::File, path::Path, sync::Arc};
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 use rootstock_artifacts::{
     Digest, Kind,
     check::{Header, safetensors::Dtype},
 };
-use rootstock_model::{Config as ModelConfig, Decoder, KvCache};
+use rootstock_model::{Config as ModelConfig, Decoder, Format, KvCache};
 use rootstock_runtime::Tasks;
 use rootstock_text::{StreamDecoder, TextTokenizer, TokenizerSources};
 
@@ -133,13 +133,14 @@ impl Models {
 fn load(fetched: Fetched, dtype: WeightDtype, reservation: Reservation) -> Result<Model, Error> {
     let config = ModelConfig::from_json(&fetched.read(CONFIG)?).map_err(rootstock_model::ModelError::from)?;
     let weights = fetched.paths_ending(WEIGHTS);
-    let dtype = match dtype {
-        WeightDtype::F32 => DType::F32,
-        WeightDtype::Bf16 => DType::BF16,
-        WeightDtype::Stored => stored_dtype(weights.first().map(std::path::PathBuf::as_path))?,
+    let format = match dtype {
+        WeightDtype::F32 => Format::F32,
+        WeightDtype::Bf16 => Format::Bf16,
+        WeightDtype::Int8 => Format::Int8,
+        WeightDtype::Stored => stored_format(weights.first().map(std::path::PathBuf::as_path))?,
     };
     let tokenizer = load_tokenizer(&fetched)?;
-    let decoder = Decoder::load(config, &weights, dtype, &Device::Cpu)?;
+    let decoder = Decoder::load(config, &weights, format, &Device::Cpu)?;
     if let Some(tokenizer) = &tokenizer {
         let (tokens, rows) = (tokenizer.vocab_size(), decoder.config().vocab_size);
         if tokens > rows {
@@ -167,8 +168,8 @@ fn load_tokenizer(fetched: &Fetched) -> Result<Option<TextTokenizer>, Error> {
 }
 
 /// What the weights are in their files: that of the first matrix stands for all.
-fn stored_dtype(path: Option<&Path>) -> Result<DType, Error> {
-    let Some(path) = path else { return Ok(DType::F32) };
+fn stored_format(path: Option<&Path>) -> Result<Format, Error> {
+    let Some(path) = path else { return Ok(Format::F32) };
     let read = || {
         let file = File::open(path)?;
         let bytes = file.metadata()?.len();
@@ -178,5 +179,5 @@ fn stored_dtype(path: Option<&Path>) -> Result<DType, Error> {
     let header =
         Header::read(file, bytes).map_err(|error| Error::InvalidFile(format!("the weights: {error}")))?;
     let matrix = header.tensors.iter().find(|tensor| tensor.shape.len() > 1);
-    Ok(if matrix.is_some_and(|tensor| tensor.dtype == Dtype::BF16) { DType::BF16 } else { DType::F32 })
+    Ok(if matrix.is_some_and(|tensor| tensor.dtype == Dtype::BF16) { Format::Bf16 } else { Format::F32 })
 }

@@ -31,7 +31,7 @@ impl Machine {
     /// Looks and measures; takes about a second, on the calling thread and the kernels'.
     pub(super) fn examine() -> Result<Self, CliError> {
         let requested = requested_dispatch().map_err(|error| CliError::refused(error.to_string()))?;
-        let Peaks { f32_gflops, bf16_gflops, read_gb_s } = measure_peaks();
+        let Peaks { f32_gflops, bf16_gflops, read_gb_s, .. } = measure_peaks();
         let present = Dispatch::ALL.into_iter().filter(|path| path.is_present()).map(Dispatch::name);
         Ok(Self {
             present: present.collect(),

@@ -7,7 +7,7 @@ use rootstock_runtime::ErrorReason;
 
 use super::*;
 use crate::{
-    config::Config,
+    config::{Config, WeightDtype},
     engine::Event,
     publish::Change,
     store::Running,
@@ -109,6 +109,28 @@ async fn memory_is_bounded_and_what_is_leased_stays() {
     assert_eq!(world.metric("rootstock_inference_adapters_resident"), Some(1.0));
     // And back again, from the local cache.
     assert_eq!(world.tokens("", &version(first), 3).await.len(), 3);
+}
+
+#[tokio::test]
+async fn an_int8_base_answers_alone_and_beside_adapters_that_are_bf16() {
+    let world = World::start(Config { weight_dtype: WeightDtype::Int8, ..Config::default() }).await;
+    let base = world.store.put_model("base", 1);
+    let adapters = [1, 2].map(|seed| version(world.store.put_adapter(base, seed)));
+    let asked = [("baseModels/base", ""), ("", &adapters[0][..]), ("", &adapters[1][..])];
+    let mut alone = Vec::new();
+    for (model, adapter) in asked {
+        alone.push(world.tokens(model, adapter, 20).await);
+    }
+    assert!(alone[0] != alone[1] && alone[1] != alone[2], "{alone:?}");
+    let together = futures::future::join_all(asked.map(|(model, adapter)| world.tokens(model, adapter, 20)));
+    assert_eq!(together.await, alone);
+
+    let files = adapter_files(1);
+    let weights = &files["adapter_model.safetensors"];
+    let headers = read_header(&mut weights.as_slice(), weights.len() as u64).unwrap();
+    let packed = |shape: &[usize]| LinearWeight::packed_bytes(shape[0], shape[1], Format::Bf16);
+    let one: usize = headers.iter().map(|(_, shape, _)| packed(shape)).sum();
+    assert_eq!(world.metric("rootstock_inference_adapter_bytes"), Some(2.0 * one as f64));
 }
 
 #[tokio::test]

@@ -5,7 +5,11 @@ use std::time::Instant;
 use rootstock_artifacts::{AliasName, Digest};
 
 use super::{Evaluation, Evaluations, gate::GateResult, runner::Found};
-use crate::error::Error;
+use crate::{
+    error::Error,
+    publish::{Change, Publish},
+    store::Running,
+};
 
 impl Evaluations {
     /// What the gate says, if there is one, and whether its candidate was published, if it was to be.

@@ -35,7 +35,7 @@ pub enum Weights {
 pub enum Direction {
     /// `y = x W^T`.
     Forward,
-    /// `dx = dy W`, from the same packed weight.
+    /// `dx = dy W`, from the same packed weight, which is not int8.
     InputGradient,
 }
 
@@ -62,8 +62,7 @@ impl LinearCase {
 
     /// Bytes of the packed weight, which each run reads.
     pub fn weight_bytes(&self) -> f64 {
-        let bytes = if self.format == Format::Bf16 { 2.0 } else { 4.0 };
-        self.inputs as f64 * self.outputs as f64 * bytes
+        LinearWeight::packed_bytes(self.outputs, self.inputs, self.format) as f64
     }
 
     /// Seconds of a run in the median, the packing of its input included.
@@ -206,6 +205,12 @@ mod tests {
     #[test]
     fn the_machine_has_limits() {
         let peaks = measure_peaks();
-        assert!(peaks.f32_gflops > 0.1 && peaks.bf16_gflops > 0.1 && peaks.read_gb_s > 0.1, "{peaks:?}");
+        assert!(
+            peaks.f32_gflops > 0.1
+                && peaks.bf16_gflops > 0.1
+                && peaks.int8_gops > 0.1
+                && peaks.read_gb_s > 0.1,
+            "{peaks:?}"
+        );
     }
 }

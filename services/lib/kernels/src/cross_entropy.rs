@@ -82,7 +82,7 @@ pub fn cross_entropy(
 /// [`cross_entropy`] with the gradients of `scale * sum`, which cost one pass over the logits together.
 ///
 /// # Errors
-/// As [`cross_entropy`].
+/// As [`cross_entropy`], and when the head is int8.
 pub fn cross_entropy_with_gradients(
     hidden: &Tensor,
     head: &LinearWeight,
@@ -90,6 +90,7 @@ pub fn cross_entropy_with_gradients(
     (scale, options): (f64, &LossOptions),
     wants_head: bool,
 ) -> Result<(LossSum, HeadGradients)> {
+    head.format().of_gradients()?;
     let counted = counted(hidden, head.dims()?, labels, options)?;
     if !hidden.device().is_cpu() {
         return gradients_on_device(hidden, &head.tensor()?, &counted, (scale, options), wants_head);

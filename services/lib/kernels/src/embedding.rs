@@ -105,6 +105,7 @@ impl InplaceOp2 for ScatterAdd<'_> {
 mod tests {
     use super::*;
     use crate::testing::{assert_close, flat, normal, same_values_and_gradients, variable};
+    use crate::{Format, WeightArena};
 
     #[test]
     fn values_and_gradients_agree_with_index_select_for_repeated_ids() {
@@ -126,6 +127,15 @@ mod tests {
             assert_eq!(rows.dtype(), DType::F32);
             assert_close(&rows.narrow(0, 1, 1).unwrap(), &table.narrow(0, 1, 1).unwrap(), 0.0);
         }
+    }
+
+    #[test]
+    fn an_int8_table_gives_the_rows_that_it_multiplies_with() {
+        let (table, mut arena) = (normal(1, (5, 70)), WeightArena::new(0));
+        let weight = LinearWeight::frozen_as(&table, Format::Int8, &mut arena).unwrap();
+        let rows = embedding(&weight, &[4, 1]).unwrap();
+        assert_close(&rows.get(0).unwrap(), &weight.tensor().unwrap().get(4).unwrap(), 0.0);
+        assert_close(&rows.get(1).unwrap(), &table.get(1).unwrap(), 0.5 / 127.0);
     }
 
     #[test]

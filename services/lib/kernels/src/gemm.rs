@@ -1,10 +1,11 @@
-//! Matrix products in words: what is multiplied lies in 32-bit words, each one f32 or a pair of bf16 that follow each other along
-//! the sum, so that one layout and one loop serve both formats.
+//! Matrix products in words: what is multiplied lies in 32-bit words, each one f32, or a pair of bf16 or four int8 that follow each
+//! other along the sum, so that one layout and one loop serve all formats.
 //!
 //! The right factor lies in panels of [`COLUMNS`] columns, `[word][column]`; the left one in tiles of up to [`ROWS`] rows,
 //! `[word][row]`. A tile times a panel is summed in registers, in order along the words, one lane per result. So a row of the
 //! product is the same bits whatever the other rows, the number of threads and the blocks are.
 
+mod int8;
 mod kernel;
 mod lows;
 #[cfg(target_arch = "x86_64")]
@@ -15,6 +16,8 @@ mod sums;
 mod tiles;
 
 use std::ops::Range;
+
+use candle_core::{DType, Result, bail};
 
 pub(crate) use kernel::{LeftPart, RightPart};
 pub(crate) use lows::{Low, Lows, Part};
@@ -37,6 +40,16 @@ pub enum Format {
     F32,
     /// Two bf16, the earlier one in the low half; products are exact and sums f32.
     Bf16,
+    /// Four int8; each 64 numbers along the sum share a scale, and are led by the word that holds it. Sums of 64 products are
+    /// whole numbers, so exact; sums of these f32. For answers alone: no gradient goes through it.
+    Int8,
+}
+
+impl From<DType> for Format {
+    /// In which numbers of this dtype are multiplied: bf16 as bf16, all others as f32.
+    fn from(dtype: DType) -> Self {
+        if dtype == DType::BF16 { Self::Bf16 } else { Self::F32 }
+    }
 }
 
 impl Format {
@@ -45,12 +58,33 @@ impl Format {
         match self {
             Self::F32 => 1,
             Self::Bf16 => 2,
+            Self::Int8 => 4,
         }
     }
 
     /// Words for so many numbers; the last one may be half full.
     pub(crate) fn words(self, numbers: usize) -> usize {
-        numbers.div_ceil(self.step())
+        let heads = if self == Self::Int8 { numbers.div_ceil(int8::GROUP) } else { 0 };
+        numbers.div_ceil(self.step()) + heads
+    }
+
+    /// Words along the sum in one pass: [`DEPTH`], but none that belong together are parted.
+    fn depth(self) -> usize {
+        if self == Self::Int8 { DEPTH - DEPTH % int8::GROUP_WORDS } else { DEPTH }
+    }
+
+    /// The format itself, if gradients can be multiplied in it.
+    pub(crate) fn of_gradients(self) -> Result<Self> {
+        if self == Self::Int8 {
+            bail!("int8 weights are for answers alone; load the model as f32 or bf16 to train");
+        }
+        Ok(self)
+    }
+
+    /// In which an adapter is multiplied beside a base of this format: its factors are few, and lose more as int8 than they save.
+    #[must_use]
+    pub fn of_adapters(self) -> Self {
+        if self == Self::Int8 { Self::Bf16 } else { self }
     }
 
     /// Its name in reports.
@@ -58,6 +92,7 @@ impl Format {
         match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
         }
     }
 }
@@ -78,7 +113,7 @@ pub(crate) trait Panels: Sync {
     /// Numbers along the sum, and columns.
     fn size(&self) -> (usize, usize);
 
-    /// Words `range` of panel `index`; where words are pairs, zeros stand after the last number. May be made in `scratch`.
+    /// Words `range` of panel `index`; where words hold several numbers, zeros stand after the last one. May be made in `scratch`.
     fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> RightPart<'a>;
 
     /// The words of a panel, where they lie ready in memory.
@@ -152,8 +187,10 @@ pub(crate) fn multiply_tile(
     unsafe { kernel::multiply(format, steps, &left, &right, &block) };
 }
 
-/// Multiplies one tile by one panel of so many words, both in the first-level cache, `times` times; gives the operations of one.
-pub(crate) fn multiply_resident(format: Format, words: usize, times: usize) -> f64 {
+/// Multiplies one tile by one panel of so many numbers along the sum, both in the first-level cache, `times` times; gives the
+/// operations of one.
+pub(crate) fn multiply_resident(format: Format, numbers: usize, times: usize) -> f64 {
+    let words = format.words(numbers);
     let (left, panel) = (vec![0_u32; ROWS * words], vec![Line::default(); LINES * words]);
     let (left, right) = (LeftPart { words: &left, row: 1, step: ROWS }, RightPart::of(&panel, LINES));
     let mut c = vec![0_f32; ROWS * COLUMNS];
@@ -164,7 +201,7 @@ pub(crate) fn multiply_resident(format: Format, words: usize, times: usize) -> f
         unsafe { kernel::multiply(format, words, &left, &right, &block) };
     }
     std::hint::black_box(&c);
-    2.0 * (ROWS * COLUMNS * words * format.step()) as f64
+    2.0 * (ROWS * COLUMNS * numbers) as f64
 }
 
 #[cfg(test)]

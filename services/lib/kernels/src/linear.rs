@@ -16,7 +16,7 @@ use crate::{
 pub struct LinearInput {
     x: Tensor,
     /// For the products with weights, by format.
-    tiles: [OnceLock<Arc<Tiles>>; 2],
+    tiles: [OnceLock<Arc<Tiles>>; 3],
     /// For the gradients of bf16 weights.
     across: OnceLock<Packed>,
 }
@@ -88,8 +88,9 @@ impl OutputGradient {
 }
 
 /// `x [.., in] W^T` for a weight [out, in], giving [.., out] f32. With a bf16 weight the input is rounded to bf16 too; products are
-/// exact and sums f32. Differentiable in `x`, and in the weight when it is made of a variable; the tape computes and keeps nothing
-/// for a frozen one.
+/// exact and sums f32. With an int8 one the input is rounded to int8, each 64 numbers of a row with a scale of their own.
+/// Differentiable in `x` unless the weight is int8, and in the weight when it is made of a variable; the tape computes and keeps
+/// nothing for a frozen one.
 ///
 /// # Errors
 /// When the widths differ or a dtype is not supported.
@@ -109,8 +110,9 @@ pub fn linear(x: &LinearInput, weight: &LinearWeight) -> Result<Tensor> {
 /// weight's format.
 ///
 /// # Errors
-/// When the rows differ.
+/// When the rows differ, or the format is int8.
 pub fn linear_weight_gradient(dy: &OutputGradient, x: &LinearInput, format: Format) -> Result<Tensor> {
+    let format = format.of_gradients()?;
     let (rows, inputs) = rows_and_width(x.x.shape())?;
     let (dy_rows, outputs) = rows_and_width(dy.dy.shape())?;
     if rows != dy_rows {
@@ -121,7 +123,7 @@ pub fn linear_weight_gradient(dy: &OutputGradient, x: &LinearInput, format: Form
     }
     let (values, sizes) = (floats(&x.x)?, Sizes { rows, inputs, outputs });
     let x = match format {
-        Format::F32 => Right::activations(&values, rows, inputs, format),
+        Format::F32 | Format::Int8 => Right::activations(&values, rows, inputs, format),
         Format::Bf16 => Right::Packed(x.across.get_or_init(|| Packed::across(&values, rows, inputs))),
     };
     let dw = match dy.columns.get().filter(|_| format == Format::Bf16) {
@@ -157,9 +159,9 @@ impl InputGradient {
     /// Adds `dy [.., out] W`.
     ///
     /// # Errors
-    /// When the shapes don't fit.
+    /// When the shapes don't fit, or the weight is int8.
     pub fn add_linear(&mut self, dy: &OutputGradient, w: &LinearWeight) -> Result<()> {
-        let sizes = sizes(&self.shape, w.dims()?)?;
+        let (sizes, format) = (sizes(&self.shape, w.dims()?)?, w.format().of_gradients()?);
         if dy.dy.elem_count() != sizes.rows * sizes.outputs {
             bail!("linear: gradient {:?} does not fit weight {:?}", dy.dy.shape(), w.dims()?);
         }
@@ -168,7 +170,7 @@ impl InputGradient {
             let product = dy.matmul(&w.tensor()?.to_dtype(DType::F32)?)?.reshape(&self.shape)?;
             return self.add_tensor(product);
         }
-        self.products.push(Product { dy: dy.rows(sizes, w.format())?, weight: w.clone() });
+        self.products.push(Product { dy: dy.rows(sizes, format)?, weight: w.clone() });
         Ok(())
     }
 
@@ -321,6 +323,7 @@ impl CustomOp2 for Trained {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::WeightArena;
     use crate::testing::{assert_close, normal, same_values_and_gradients, variable};
     use candle_core::Var;
 
@@ -364,6 +367,17 @@ mod tests {
             let gradients = (found * y.detach()).unwrap().sum_all().unwrap().backward().unwrap();
             assert_close(gradients.get(&x).unwrap(), &dx, 1e-5);
         }
+    }
+
+    #[test]
+    fn an_int8_weight_multiplies_but_passes_no_gradient_on() {
+        let (x, w) = (variable(1, (7, 40)), normal(2, (9, 40)));
+        let weight = LinearWeight::frozen_as(&w, Format::Int8, &mut WeightArena::new(0)).unwrap();
+        let y = linear(&input(&x), &weight).unwrap();
+        assert_close(&y, &plain(&x, &w).unwrap(), 0.02);
+        let refused = y.sum_all().unwrap().backward().unwrap_err().to_string();
+        assert!(refused.contains("load the model as f32 or bf16 to train"), "{refused}");
+        assert!(linear_weight_gradient(&(&y).into(), &input(&x), Format::Int8).is_err());
     }
 
     #[test]

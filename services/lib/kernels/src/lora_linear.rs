@@ -39,6 +39,11 @@ impl LoraPair {
         Ok(self.a.dims()?.0)
     }
 
+    fn format_of_gradients(&self) -> Result<Format> {
+        self.b.format().of_gradients()?;
+        self.a.format().of_gradients()
+    }
+
     /// The same numbers, out of reach of any tape.
     pub fn detach(&self) -> Self {
         Self { a: self.a.detach(), b: self.b.detach(), scale: self.scale, dropout: self.dropout }
@@ -151,7 +156,7 @@ pub fn lora_backward(
     let dropped = mask.map(|mask| drop_out(&values, inputs, mask));
     let dropped = dropped.as_deref().unwrap_or(&values);
     let (down, up) = (Sizes { rows, inputs, outputs: rank }, Sizes { rows, inputs: rank, outputs });
-    let (scale, format) = (pair.scale as f32, pair.a.format());
+    let (scale, format) = (pair.scale as f32, pair.format_of_gradients()?);
     let scaled = |mut values: Vec<f32>| {
         values.iter_mut().for_each(|value| *value *= scale);
         values
@@ -263,7 +268,7 @@ impl CustomOp3 for LoraLinear {
 mod tests {
     use super::*;
     use crate::{
-        DropoutKey,
+        DropoutKey, WeightArena,
         testing::{assert_close, normal, same_values_and_gradients, variable},
     };
 
@@ -315,6 +320,21 @@ mod tests {
                 0.0,
             );
         }
+    }
+
+    #[test]
+    fn beside_an_int8_weight_the_update_is_that_of_a_bf16_pair() {
+        let of = |seed, shape: (usize, usize)| normal(seed, shape).to_dtype(DType::BF16).unwrap();
+        let (x, w, a, b) = (normal(1, (6, 140)), of(2, (35, 140)), of(3, (5, 140)), of(4, (35, 5)));
+        let weight = LinearWeight::frozen_as(&w, Format::Int8, &mut WeightArena::new(0)).unwrap();
+        let frozen = |half| LinearWeight::frozen(half).unwrap();
+        let pair = LoraPair { a: frozen(&a), b: frozen(&b), scale: 0.5, dropout: 0.0 };
+        let found = lora_linear(&(&x).into(), &weight, Some(&pair), None).unwrap();
+        let base = linear(&(&x).into(), &weight).unwrap();
+        let rounded = |t: Tensor| t.to_dtype(DType::BF16).unwrap().to_dtype(DType::F32).unwrap();
+        let low = linear::plain(&rounded(x), &a).unwrap();
+        let update = linear::plain(&rounded((low * 0.5).unwrap()), &b).unwrap();
+        assert_close(&found, &(base + update).unwrap(), 1e-5);
     }
 
     #[test]

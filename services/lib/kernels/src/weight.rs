@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Result, Tensor, TensorId};
+use candle_core::{DType, Device, Result, Tensor, TensorId, bail};
 
 use crate::{
     arena::{Lines, WeightArena},
@@ -40,7 +40,7 @@ impl From<Tensor> for LinearWeight {
     /// A weight that stays a tensor: what is made of it sees later changes, and a tape its gradient. f32 is multiplied as f32,
     /// bf16 as bf16.
     fn from(tensor: Tensor) -> Self {
-        let format = if tensor.dtype() == DType::BF16 { Format::Bf16 } else { Format::F32 };
+        let format = Format::from(tensor.dtype());
         Self(Kind::Tensor { tensor, format })
     }
 }
@@ -51,7 +51,7 @@ impl LinearWeight {
     /// # Errors
     /// When the tensor is no contiguous matrix of f32 or bf16.
     pub fn frozen(tensor: &Tensor) -> Result<Self> {
-        Self::pack(tensor, Lines::zeros)
+        Self::pack(tensor, tensor.dtype().into(), Lines::zeros)
     }
 
     /// [`LinearWeight::frozen`] in memory that it shares with weights loaded beside it.
@@ -59,14 +59,26 @@ impl LinearWeight {
     /// # Errors
     /// As [`LinearWeight::frozen`].
     pub fn frozen_in(tensor: &Tensor, arena: &mut WeightArena) -> Result<Self> {
-        Self::pack(tensor, |lines| arena.take(lines))
+        Self::frozen_as(tensor, tensor.dtype().into(), arena)
     }
 
-    fn pack(tensor: &Tensor, memory: impl FnOnce(usize) -> Lines) -> Result<Self> {
+    /// [`LinearWeight::frozen_in`], rounded to this format.
+    ///
+    /// # Errors
+    /// As [`LinearWeight::frozen`], and when int8 is asked for on another device than a CPU.
+    pub fn frozen_as(tensor: &Tensor, format: Format, arena: &mut WeightArena) -> Result<Self> {
+        Self::pack(tensor, format, |lines| arena.take(lines))
+    }
+
+    fn pack(tensor: &Tensor, format: Format, memory: impl FnOnce(usize) -> Lines) -> Result<Self> {
         if !tensor.device().is_cpu() {
-            return Ok(Self::from(tensor.clone()));
+            let dtype = match format {
+                Format::F32 => DType::F32,
+                Format::Bf16 => DType::BF16,
+                Format::Int8 => bail!("int8 weights are for the CPU alone"),
+            };
+            return Ok(Self::from(tensor.to_dtype(dtype)?));
         }
-        let format = if tensor.dtype() == DType::BF16 { Format::Bf16 } else { Format::F32 };
         let (sizes, numbers) = (tensor.dims2()?, weight(tensor)?);
         Ok(Self(Kind::Packed(Arc::new(Packed::new_in(numbers.matrix(), sizes, format, memory)))))
     }
@@ -119,7 +131,8 @@ impl LinearWeight {
         }
     }
 
-    /// The weight as a row-major tensor [out, in] of the dtype it was made from; unpacked into a new one where it is packed.
+    /// The weight as a row-major tensor [out, in] of the dtype it was made from, f32 where it is int8; unpacked into a new one
+    /// where it is packed.
     ///
     /// # Errors
     /// When memory for the copy is not to be had.
@@ -129,7 +142,7 @@ impl LinearWeight {
                 let numbers: Vec<f32> = (0..packed.outputs()).flat_map(|output| packed.row(output)).collect();
                 let tensor = tensor(numbers, (packed.outputs(), packed.inputs()))?;
                 match self.format() {
-                    Format::F32 => Ok(tensor),
+                    Format::F32 | Format::Int8 => Ok(tensor),
                     Format::Bf16 => tensor.to_dtype(DType::BF16),
                 }
             }
@@ -211,6 +224,14 @@ mod tests {
         let bytes = |t: &Tensor| LinearWeight::frozen(t).unwrap().bytes();
         assert_eq!(bytes(&tensor), 64 * 64 * 4);
         assert_eq!(bytes(&tensor.to_dtype(DType::BF16).unwrap()), 64 * 64 * 2);
+    }
+
+    #[test]
+    fn int8_takes_half_the_memory_of_bf16_and_a_scale_for_each_64_numbers() {
+        let mut arena = WeightArena::new(0);
+        let weight = LinearWeight::frozen_as(&normal(1, (64, 128)), Format::Int8, &mut arena).unwrap();
+        assert_eq!((weight.format(), weight.bytes()), (Format::Int8, 64 * (128 + 2 * 4)));
+        assert_eq!(LinearWeight::packed_bytes(64, 128, Format::Int8), weight.bytes());
     }
 
     #[test]

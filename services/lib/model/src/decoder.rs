@@ -49,7 +49,7 @@ impl Decoder {
                 1 => Tensor::ones(spec.shape, DType::F32, device)?,
                 _ => Random::named(seed, &spec.name).normal_tensor(spec.shape, 0.0, std, device)?,
             };
-            loaded.insert(spec.name, Loaded::new(tensor, &mut arena)?);
+            loaded.insert(spec.name, Loaded::new(tensor, Format::F32, &mut arena)?);
         }
         Self::from_loaded(config, loaded, device)
     }
@@ -62,7 +62,11 @@ impl Decoder {
         device: &Device,
     ) -> Result<Self, ModelError> {
         let mut arena = WeightArena::new(ARENA_BLOCK_BYTES);
-        let loaded = tensors.into_iter().map(|(name, tensor)| Ok((name, Loaded::new(tensor, &mut arena)?)));
+        let mut new = |tensor: Tensor| {
+            let format = tensor.dtype().into();
+            Loaded::new(tensor, format, &mut arena)
+        };
+        let loaded = tensors.into_iter().map(|(name, tensor)| Ok((name, new(tensor)?)));
         Self::from_loaded(config, loaded.collect::<Result<_, ModelError>>()?, device)
     }
 
@@ -123,7 +127,7 @@ impl Decoder {
     /// format given, or in the one they were loaded in.
     ///
     /// # Errors
-    /// When memory for the variables is not to be had.
+    /// When memory for the variables is not to be had, or the model was loaded as int8 or shall be trained so.
     pub fn set_trainable(&mut self, format: Option<Format>) -> Result<Vec<(String, Var)>, ModelError> {
         let mut variables = Vec::new();
         let mut train = |weight: &mut dyn Named| {
@@ -143,6 +147,11 @@ impl Decoder {
     /// Chooses between keeping activations and computing them again.
     pub fn set_recompute(&mut self, recompute: Recompute) {
         self.recompute = recompute;
+    }
+
+    /// Refuses a model that no gradient can go through.
+    pub(crate) fn check_trainable(&self) -> Result<(), ModelError> {
+        if self.format() == Format::Int8 { Err(ModelError::AnswersAlone) } else { Ok(()) }
     }
 
     pub(crate) fn recompute(&self) -> Recompute {

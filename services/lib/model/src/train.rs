@@ -23,7 +23,7 @@ mod batch;
 /// masks from the key.
 ///
 /// # Errors
-/// When the batch does not fit the model, or a parameter is a variable of neither the decoder nor the adapter.
+/// When the model was loaded as int8, the batch does not fit it, or a parameter is a variable of neither the decoder nor the adapter.
 pub fn forward_backward(
     decoder: &Decoder,
     adapter: Option<&dyn Adapter>,
@@ -32,6 +32,7 @@ pub fn forward_backward(
     denominator: f64,
     dropout: DropoutKey,
 ) -> Result<(LossSum, Gradients), ModelError> {
+    decoder.check_trainable()?;
     let packed = batch.pack(decoder.config())?;
     let mut sink = Sink::new(parameters);
     if packed.ids.is_empty() {

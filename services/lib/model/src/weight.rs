@@ -63,6 +63,9 @@ impl Named for Matrix {
             return Ok(variable.clone());
         }
         let format = format.unwrap_or_else(|| self.numbers.format());
+        if Format::Int8 == self.numbers.format() || Format::Int8 == format {
+            return Err(ModelError::AnswersAlone);
+        }
         let variable = Var::from_tensor(&self.numbers.tensor()?.to_dtype(DType::F32)?)?;
         self.numbers = LinearWeight::trained(variable.as_detached_tensor(), format);
         self.variable = Some(variable.clone());
@@ -106,11 +109,11 @@ pub(crate) enum Loaded {
 }
 
 impl Loaded {
-    /// Packs a matrix; what a tape follows stays a tensor.
-    pub(crate) fn new(tensor: Tensor, arena: &mut WeightArena) -> Result<Self, ModelError> {
+    /// Packs a matrix in this format; what a tape follows stays a tensor.
+    pub(crate) fn new(tensor: Tensor, format: Format, arena: &mut WeightArena) -> Result<Self, ModelError> {
         match tensor.dims() {
             [_, _] if tensor.track_op() => Ok(Self::Matrix(LinearWeight::from(tensor))),
-            [_, _] => Ok(Self::Matrix(LinearWeight::frozen_in(&tensor, arena)?)),
+            [_, _] => Ok(Self::Matrix(LinearWeight::frozen_as(&tensor, format, arena)?)),
             _ => Ok(Self::Vector(tensor)),
         }
     }

@@ -1,5 +1,5 @@
 //! The promise on which answers rest: a row's bits depend on its own tokens and adapter, and on nothing it is computed with. Held for
-//! each dispatch path of this processor, on one thread and on two, in both formats. Alone in its binary, because it switches the path
+//! each dispatch path of this processor, on one thread and on two, in every format. Alone in its binary, because it switches the path
 //! of the whole process.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
@@ -62,12 +62,13 @@ struct World {
 }
 
 impl World {
-    fn new(dtype: DType) -> Self {
+    fn new(format: Format) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("model.safetensors");
         let fresh = Decoder::init(config(), 1, &Device::Cpu).unwrap();
         save_tensors(&file, &fresh.named_tensors().unwrap(), &BTreeMap::new()).unwrap();
-        let decoder = Decoder::load(config(), &[file], dtype, &Device::Cpu).unwrap();
+        let decoder = Decoder::load(config(), &[file], format, &Device::Cpu).unwrap();
+        let dtype = if format == Format::F32 { DType::F32 } else { DType::BF16 };
         let adapters = (0..SEQUENCES).map(|i| (i % 3 > 0).then(|| Pairs::new(3 * i, dtype))).collect();
         let random = Random::new(3, 0);
         let id = |s: usize, i: usize| random.below((s * LONGEST + i) as u64, 131) as u32;
@@ -138,14 +139,14 @@ impl World {
 
 #[test]
 fn a_row_has_the_same_bits_alone_and_in_fifty_random_batches_on_every_path() {
-    for dtype in [DType::F32, DType::BF16] {
-        let world = World::new(dtype);
+    for format in [Format::F32, Format::Bf16, Format::Int8] {
+        let world = World::new(format);
         for path in Dispatch::ALL.into_iter().filter(|path| path.is_present()) {
             with_dispatch(path, || {
                 let expected = with_threads(1, || world.alone());
-                assert!(with_threads(2, || world.alone()) == expected, "{path} {dtype:?}: threads matter");
+                assert!(with_threads(2, || world.alone()) == expected, "{path} {format:?}: threads matter");
                 for threads in [1, 2] {
-                    let told = format!("{path} {dtype:?} {threads} threads");
+                    let told = format!("{path} {format:?} {threads} threads");
                     with_threads(threads, || world.in_batches(&expected, threads as u64, &told));
                 }
             })

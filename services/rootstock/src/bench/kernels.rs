@@ -44,6 +44,7 @@ struct Report {
     threads: usize,
     peak_f32_gflops: f64,
     peak_bf16_gflops: f64,
+    peak_int8_gops: f64,
     read_gb_s: f64,
     kernels: Vec<Figure>,
 }
@@ -72,11 +73,12 @@ pub(super) fn run(args: &KernelsArgs) -> Result<(), BenchError> {
     let output = Output::new(args.json);
     let peaks = measure_peaks();
     output.line(&format!(
-        "{} on {} threads: {:.0} f32 GFLOP/s, {:.0} bf16 GFLOP/s, {:.1} GB/s read",
+        "{} on {} threads: {:.0} f32 GFLOP/s, {:.0} bf16 GFLOP/s, {:.0} int8 GOP/s, {:.1} GB/s read",
         rootstock_kernels::dispatch(),
         rootstock_kernels::bench::threads(),
         peaks.f32_gflops,
         peaks.bf16_gflops,
+        peaks.int8_gops,
         peaks.read_gb_s
     ));
     let mut kernels = Vec::new();
@@ -98,6 +100,7 @@ pub(super) fn run(args: &KernelsArgs) -> Result<(), BenchError> {
         threads: rootstock_kernels::bench::threads(),
         peak_f32_gflops: peaks.f32_gflops,
         peak_bf16_gflops: peaks.bf16_gflops,
+        peak_int8_gops: peaks.int8_gops,
         read_gb_s: peaks.read_gb_s,
         kernels,
     })
@@ -105,14 +108,14 @@ pub(super) fn run(args: &KernelsArgs) -> Result<(), BenchError> {
 
 fn cases() -> Vec<(LinearCase, Weights)> {
     let mut cases = Vec::new();
-    for format in [Format::Bf16, Format::F32] {
+    for format in [Format::Bf16, Format::F32, Format::Int8] {
         for (rows, inputs, outputs) in SHAPES {
             let case = LinearCase { rows, inputs, outputs, format, direction: Direction::Forward };
             if rows <= COLD_ROWS {
                 cases.push((case, Weights::Cold));
             }
             cases.push((case, Weights::Resident));
-            if rows >= TRAINED_ROWS {
+            if rows >= TRAINED_ROWS && format != Format::Int8 {
                 cases.push((LinearCase { direction: Direction::InputGradient, ..case }, Weights::Resident));
             }
         }
@@ -123,7 +126,11 @@ fn cases() -> Vec<(LinearCase, Weights)> {
 fn measure(case: LinearCase, weights: Weights, peaks: &Peaks) -> Figure {
     let seconds = case.measure(weights);
     let (gflops, read) = (case.flops() / seconds / 1e9, case.weight_bytes() / seconds / 1e9);
-    let peak = if case.format == Format::Bf16 { peaks.bf16_gflops } else { peaks.f32_gflops };
+    let peak = match case.format {
+        Format::F32 => peaks.f32_gflops,
+        Format::Bf16 => peaks.bf16_gflops,
+        Format::Int8 => peaks.int8_gops,
+    };
     let from_memory = if weights == Weights::Cold { read / peaks.read_gb_s } else { 0.0 };
     Figure {
         op: if case.direction == Direction::Forward { "linear" } else { "linear_input_gradient" },
@@ -194,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_share_is_of_the_nearer_limit() {
-        let peaks = Peaks { f32_gflops: 1e9, bf16_gflops: 1e9, read_gb_s: 1e-3 };
+        let peaks = Peaks { f32_gflops: 1e9, bf16_gflops: 1e9, int8_gops: 1e9, read_gb_s: 1e-3 };
         let case = LinearCase {
             rows: 1,
             inputs: 64,

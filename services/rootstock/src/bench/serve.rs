@@ -24,9 +24,7 @@ mod zipf;
 
 use std::path::PathBuf;
 
-use candle_core::DType;
 use rootstock_client::{Clients, Endpoints};
-use rootstock_model::Format;
 use rootstock_runtime::{Metrics, Shutdown};
 use serde::Serialize;
 use serde_json::Value;
@@ -92,7 +90,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), BenchError> {
     };
     server.stop().await?;
     let Measured { figures, compared, own } = measured?;
-    let weight_format = args.weights.in_memory(&model)?.as_str();
+    let weight_format = args.weights.in_memory(&model)?.name();
     let mismatches = figures.mismatches;
     output.result(&figures.report(rss::peak_bytes(), weight_format, own))?;
     if mismatches > 0 {
@@ -112,8 +110,7 @@ fn make_room(
     load.concurrency = mode.at_once(&load);
     settings.inference.weight_dtype = args.weights.dtype();
     room::make(settings, &load, model, store::bytes(adapters)?)?;
-    let bf16 = args.weights.in_memory(model)? == DType::BF16;
-    let format = if bf16 { Format::Bf16 } else { Format::F32 };
+    let format = args.weights.in_memory(model)?.of_adapters();
     let made = args.shape(model).bytes(format);
     mode.make_room(&mut settings.inference, store::memory_bytes(adapters, format)?, made);
     Ok(())

@@ -15,8 +15,8 @@ use crate::{
     team,
 };
 
-/// The keys and values of one sequence in one layer, S rows of Hkv * D numbers each, in pages of 64 tokens: f32, or rounded to bf16
-/// before they are first used.
+/// The keys and values of one sequence in one layer, S rows of Hkv * D numbers each, in pages of 64 tokens: f32, or for other formats
+/// rounded to bf16 before they are first used.
 #[derive(Debug)]
 pub struct KeyValues {
     width: usize,
@@ -63,7 +63,7 @@ impl KeyValuePage {
         let Page { keys, values } = &*self.0;
         match format {
             Format::F32 => KeyBlock::Numbers { keys: numbers_of(keys), values: numbers_of(values) },
-            Format::Bf16 => KeyBlock::Pairs { keys, values },
+            Format::Bf16 | Format::Int8 => KeyBlock::Pairs { keys, values },
         }
     }
 }
@@ -76,7 +76,7 @@ impl KeyValues {
         } else {
             Kept::Device { pair: None, len: 0 }
         };
-        Self { width: heads.key_width(), format, kept }
+        Self { width: heads.key_width(), format: format.of_adapters(), kept }
     }
 
     /// Page `index`, if it is full and lies in main memory.
@@ -127,7 +127,7 @@ impl KeyValues {
 
     /// Bytes of a page of rows of `width` numbers.
     pub fn page_bytes(width: usize, format: Format) -> usize {
-        2 * format.words(KEY_BLOCK * width) * size_of::<u32>()
+        2 * format.of_adapters().words(KEY_BLOCK * width) * size_of::<u32>()
     }
 
     /// Appends the rows `k` and `v` [n, Hkv * D], f32.
@@ -221,7 +221,7 @@ impl KeyValues {
 fn rounded(x: &Tensor, format: Format) -> Result<Tensor> {
     match format {
         Format::F32 => Ok(x.clone()),
-        Format::Bf16 => x.to_dtype(DType::BF16)?.to_dtype(DType::F32),
+        Format::Bf16 | Format::Int8 => x.to_dtype(DType::BF16)?.to_dtype(DType::F32),
     }
 }
 
@@ -248,7 +248,7 @@ fn append_rows(
                 forward::turn(numbers_of_mut(keys), at, k, (width, count, width));
                 values[at * width..(at + count) * width].copy_from_slice(words_of(v));
             }
-            Format::Bf16 => {
+            Format::Bf16 | Format::Int8 => {
                 turn_pairs(keys, at, k, width);
                 pair_rows(values, at, v, width);
             }

@@ -25,6 +25,8 @@ pub struct Peaks {
     pub f32_gflops: f64,
     /// Those of bf16 pairs with f32 sums.
     pub bf16_gflops: f64,
+    /// Those of four int8, with sums of whole numbers that are scaled.
+    pub int8_gops: f64,
     /// Bytes read from memory, 10^9 per second.
     pub read_gb_s: f64,
 }
@@ -34,6 +36,7 @@ pub fn measure_peaks() -> Peaks {
     Peaks {
         f32_gflops: multiplications(Format::F32),
         bf16_gflops: multiplications(Format::Bf16),
+        int8_gops: multiplications(Format::Int8),
         read_gb_s: reading(),
     }
 }
@@ -45,12 +48,13 @@ fn best(work: impl Fn() -> f64) -> f64 {
 
 /// A tile times a panel that both stay in the first-level cache, again and again.
 fn multiplications(format: Format) -> f64 {
-    let flops = multiply_resident(format, WORDS, 1) * PRODUCTS as f64;
+    let numbers = WORDS * format.step();
+    let flops = multiply_resident(format, numbers, 1) * PRODUCTS as f64;
     let threads = team::threads();
     best(|| {
         let start = Instant::now();
         team::for_each(threads, |_| {
-            multiply_resident(format, WORDS, PRODUCTS);
+            multiply_resident(format, numbers, PRODUCTS);
         });
         flops * threads as f64 / start.elapsed().as_secs_f64() / 1e9
     })

@@ -6,6 +6,8 @@ use crate::{
     simd::{dispatch, madd},
 };
 
+mod int8;
+
 /// Where a tile's results go.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
@@ -81,6 +83,9 @@ pub(super) unsafe fn multiply(
                 (Format::F32, Dispatch::Avx512 | Dispatch::Avx512Bf16, false) => {
                     return avx512::numbers_by_rows::<false>(steps, left, right, block);
                 }
+                (Format::Int8, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) if int8::vnni::available() => {
+                    return int8::vnni::groups_by_rows(steps, left, right, block);
+                }
                 _ => {}
             }
         }
@@ -155,7 +160,7 @@ fn strip_of<const FMA: bool, const M: usize>(
         sums.copy_from_slice(&target[strip * STRIP.0..][..STRIP.0]);
     }
     let width = STRIP.0.min(count - strip * STRIP.0);
-    for w in 0..steps {
+    let strip_line = |w: usize| {
         let words = &right.words[w * right.step + strip * STRIP.0..];
         let mut line = [0_u32; STRIP.0];
         if width == STRIP.0 {
@@ -163,8 +168,12 @@ fn strip_of<const FMA: bool, const M: usize>(
         } else {
             line[..width].copy_from_slice(&words[..width]);
         }
-        match format {
-            Format::F32 => {
+        line
+    };
+    match format {
+        Format::F32 => {
+            for w in 0..steps {
+                let line = strip_line(w);
                 for (r, sums) in sums.iter_mut().enumerate() {
                     let a = f32::from_bits(left.words[r * left.row + w * left.step]);
                     for j in 0..STRIP.0 {
@@ -172,7 +181,10 @@ fn strip_of<const FMA: bool, const M: usize>(
                     }
                 }
             }
-            Format::Bf16 => {
+        }
+        Format::Bf16 => {
+            for w in 0..steps {
+                let line = strip_line(w);
                 for (r, sums) in sums.iter_mut().enumerate() {
                     let pair = left.words[r * left.row + w * left.step];
                     let (low, high) = (f32::from_bits(pair << 16), f32::from_bits(pair & 0xFFFF_0000));
@@ -183,6 +195,7 @@ fn strip_of<const FMA: bool, const M: usize>(
                 }
             }
         }
+        Format::Int8 => int8::add_groups(&mut sums, steps, left, strip_line),
     }
     for (sums, target) in sums.iter().zip(target.iter_mut()) {
         target[strip * STRIP.0..][..STRIP.0].copy_from_slice(sums);
@@ -319,14 +332,14 @@ mod avx512 {
     }
 
     /// Which of the two registers' columns are there.
-    fn masks(count: usize) -> [__mmask16; 2] {
+    pub(super) fn masks(count: usize) -> [__mmask16; 2] {
         let all = (1_u64 << count) - 1;
         [(all & 0xFFFF) as __mmask16, (all >> 16) as __mmask16]
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn load<const M: usize, const J: usize>(
+    pub(super) unsafe fn load<const M: usize, const J: usize>(
         sums: &mut [[__m512; J]; M],
         block: &Block,
         masks: [__mmask16; 2],
@@ -342,7 +355,7 @@ mod avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn store<const M: usize, const J: usize>(
+    pub(super) unsafe fn store<const M: usize, const J: usize>(
         sums: &[[__m512; J]; M],
         block: &Block,
         masks: [__mmask16; 2],

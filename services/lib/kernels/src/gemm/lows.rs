@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, mem::MaybeUninit, ops::Range};
 
-use super::{COLUMNS, DEPTH, Format, Line, Panels, ROWS, Tiles, kernel, tiles::pack_tile};
+use super::{COLUMNS, Format, Line, Panels, ROWS, Tiles, kernel, tiles::pack_tile};
 use crate::team;
 
 /// Multiplications below which other threads are not worth a word.
@@ -117,8 +117,9 @@ fn multiply(part: &Part<'_>, tile: Tile, to: &mut [MaybeUninit<u32>]) {
         let column = index * COLUMNS;
         let c = product[column..].as_mut_ptr();
         let count = COLUMNS.min(columns - column);
-        for first in (0..words).step_by(DEPTH) {
-            let range = first..(first + DEPTH).min(words);
+        let pass = part.b.format().depth();
+        for first in (0..words).step_by(pass) {
+            let range = first..(first + pass).min(words);
             let left = part.a.rows_of_tile(tile.row, tile.rows, range.clone());
             let right = part.b.panel(index, range.clone(), &mut panel);
             let block = kernel::Block { c, stride: columns, rows: tile.rows, count, add: true };

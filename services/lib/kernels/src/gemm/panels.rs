@@ -4,7 +4,7 @@
 use std::{mem::MaybeUninit, ops::Range};
 
 use super::{
-    COLUMNS, Format, LINES, Line, Panels, RightPart, Rows,
+    COLUMNS, Format, LINES, Line, Panels, RightPart, Rows, int8,
     tiles::{Source, columns_bf16},
     words_of_lines,
 };
@@ -106,13 +106,12 @@ impl Packed {
 
     /// Row `output` of the weight, as numbers.
     pub(crate) fn row(&self, output: usize) -> impl Iterator<Item = f32> + '_ {
-        (0..self.inputs).map(move |input| {
-            let word = self.word(output, input / self.format.step());
-            match self.format {
-                Format::F32 => f32::from_bits(word),
-                Format::Bf16 if input % 2 == 0 => f32::from_bits(word << 16),
-                Format::Bf16 => f32::from_bits(word & 0xFFFF_0000),
-            }
+        let word = move |index| self.word(output, index);
+        (0..self.inputs).map(move |input| match self.format {
+            Format::F32 => f32::from_bits(word(input)),
+            Format::Bf16 if input % 2 == 0 => f32::from_bits(word(input / 2) << 16),
+            Format::Bf16 => f32::from_bits(word(input / 2) & 0xFFFF_0000),
+            Format::Int8 => int8::number(input, word),
         })
     }
 }
@@ -185,6 +184,7 @@ impl Panels for Turned<'_> {
             match weight.format {
                 Format::F32 => turn_f32(lines, source),
                 Format::Bf16 => turn_bf16(lines, source),
+                Format::Int8 => unreachable!("int8 has no gradients, and they alone turn a weight over"),
             }
         }
         RightPart::of(scratch, LINES)

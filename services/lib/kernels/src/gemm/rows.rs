@@ -7,7 +7,7 @@ use half::bf16;
 #[cfg(target_arch = "x86_64")]
 use super::pack;
 use super::{
-    COLUMNS, Format, LINES, Line, Panels, RightPart,
+    COLUMNS, Format, LINES, Line, Panels, RightPart, int8,
     tiles::{flushes, round},
     words_mut, words_of,
 };
@@ -61,6 +61,7 @@ impl Rows<'_> {
                         let start = turn_whole_blocks(panel, data, part);
                         fill_f32_pairs(&mut panel[start * LINES..], data, part.after(start));
                     }
+                    Format::Int8 => int8::fill_columns_f32(panel, data, part),
                 }
             }
             Matrix::Bf16(data) => {
@@ -73,6 +74,7 @@ impl Rows<'_> {
                         let start = turn_whole_blocks(panel, data, part);
                         fill_bf16_pairs(&mut panel[start * LINES..], data, part.after(start));
                     }
+                    Format::Int8 => int8::fill_columns_bf16(panel, data, part),
                 }
             }
         }
@@ -88,15 +90,15 @@ impl Rows<'_> {
 
 /// A piece of a row-major matrix: element (i, j) along and across the sum lies at `i * row + j * next`.
 #[derive(Clone, Copy)]
-struct Part {
+pub(super) struct Part {
     /// First word.
-    first: usize,
-    along: usize,
+    pub(super) first: usize,
+    pub(super) along: usize,
     step: usize,
-    column: usize,
-    count: usize,
-    row: usize,
-    next: usize,
+    pub(super) column: usize,
+    pub(super) count: usize,
+    pub(super) row: usize,
+    pub(super) next: usize,
 }
 
 impl Part {

@@ -170,9 +170,9 @@ struct Step {
 fn passes(terms: &[Term<'_>]) -> Vec<Vec<Step>> {
     let (mut passes, mut pass, mut length) = (Vec::new(), Vec::new(), 0);
     for (term, Term { b, .. }) in terms.iter().enumerate() {
-        let words = b.format().words(b.size().0);
-        for first in (0..words).step_by(DEPTH) {
-            let step = Step { term, words: first..(first + DEPTH).min(words) };
+        let (words, depth) = (b.format().words(b.size().0), b.format().depth());
+        for first in (0..words).step_by(depth) {
+            let step = Step { term, words: first..(first + depth).min(words) };
             if !pass.is_empty() && (length + step.words.len() > PASS || pass.len() == STEPS) {
                 passes.push(std::mem::take(&mut pass));
                 length = 0;

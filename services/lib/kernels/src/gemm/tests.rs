@@ -120,7 +120,7 @@ fn a_row_is_the_same_among_any_others_and_on_any_number_of_threads() {
     // Subnormal, and rounded up to a normal bf16 unless it is taken for zero.
     a.iter_mut().step_by(97).for_each(|value| *value = 1.175_4e-38);
     a[3 * k..4 * k].fill(1.175_4e-38);
-    for format in [Format::F32, Format::Bf16] {
+    for format in [Format::F32, Format::Bf16, Format::Int8] {
         let packed = Packed::new(Matrix::F32(&b), n, k, format);
         let run = |threads: usize, first: usize, rows: usize| {
             let mut c = vec![0.0; rows * n];

@@ -4,7 +4,7 @@ use std::{mem::MaybeUninit, ops::Range};
 
 #[cfg(target_arch = "x86_64")]
 use super::pack;
-use super::{Format, LeftPart, Leftward, ROWS, words_of};
+use super::{Format, LeftPart, Leftward, ROWS, int8, words_of};
 use crate::{Dispatch, dispatch::dispatch, simd::dispatch, team};
 
 /// Numbers below which packing stays on one thread.
@@ -67,8 +67,12 @@ impl Tiles {
             match (left, format) {
                 (Left::Rows(data), Format::F32) => rows_f32(part, data, source),
                 (Left::Rows(data), Format::Bf16) => rows_bf16(part, data, source),
+                (Left::Rows(data), Format::Int8) => int8::fill_rows(part, data, source),
                 (Left::Columns(data), Format::F32) => columns_f32(part, data, source),
                 (Left::Columns(data), Format::Bf16) => columns_bf16(part, data, source, ROWS),
+                (Left::Columns(_), Format::Int8) => {
+                    unreachable!("int8 has no gradients, and they alone have columns")
+                }
             }
         };
         let size = (together * width).max(1);
@@ -156,6 +160,7 @@ pub(super) fn pack_tile(
     match format {
         Format::F32 => rows_f32(tile, data, source),
         Format::Bf16 => rows_bf16(tile, data, source),
+        Format::Int8 => int8::fill_rows(tile, data, source),
     }
 }
 

@@ -141,15 +141,18 @@ mod tests {
 
     use super::*;
     use crate::{
-        lora_linear,
+        WeightArena, lora_linear,
         testing::{assert_close, normal},
     };
 
     #[test]
     fn rows_with_pairs_of_their_own_have_the_bits_they_have_alone() {
-        for dtype in [DType::F32, DType::BF16] {
+        for format in [Format::F32, Format::Bf16, Format::Int8] {
+            let dtype = if format == Format::F32 { DType::F32 } else { DType::BF16 };
             let of = |seed, shape: (usize, usize)| normal(seed, shape).to_dtype(dtype).unwrap();
-            let (x, weight) = (normal(1, (9, 40)), LinearWeight::frozen(&of(2, (35, 40))).unwrap());
+            let mut arena = WeightArena::new(0);
+            let mut base = |weight| LinearWeight::frozen_as(&weight, format, &mut arena).unwrap();
+            let (x, weight) = (normal(1, (9, 40)), base(of(2, (35, 40))));
             let pairs = [1, 5, 33].map(|rank| LoraPair {
                 a: LinearWeight::frozen(&of(3, (rank, 40))).unwrap(),
                 b: LinearWeight::frozen(&of(4, (35, rank))).unwrap(),
@@ -158,7 +161,7 @@ mod tests {
             });
             let groups = [(1..2, 0), (2..5, 1), (7..9, 2)];
             let rows = groups.clone().map(|(rows, pair)| LoraRows { rows, pair: &pairs[pair] });
-            let bare = LinearWeight::frozen(&of(5, (70, 40))).unwrap();
+            let bare = base(of(5, (70, 40)));
             let maps = [
                 LoraMap { weight: &weight, groups: rows.to_vec() },
                 LoraMap { weight: &bare, groups: Vec::new() },

@@ -6,7 +6,7 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use rootstock_kernels::{ARENA_BLOCK_BYTES, MappedFile, WeightArena};
+use rootstock_kernels::{ARENA_BLOCK_BYTES, Format, MappedFile, WeightArena};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{Config, Decoder, HEAD, ModelError, TensorSpec, error::file_name, weight::Loaded};
@@ -15,8 +15,8 @@ use crate::{Config, Decoder, HEAD, ModelError, TensorSpec, error::file_name, wei
 const UNUSED_SUFFIX: &str = ".rotary_emb.inv_freq";
 
 impl Decoder {
-    /// Loads a model from memory-mapped safetensors files. Matrices become `dtype`, f32 or bf16, and are packed one by one, so that
-    /// no second copy of the model is in memory; norms are always f32.
+    /// Loads a model from memory-mapped safetensors files. Matrices are packed in this format, or in that of a dtype, one by one, so
+    /// that no second copy of the model is in memory; norms are always f32. As int8 the model is for answers alone.
     ///
     /// # Errors
     /// Names the tensor that is missing, unexpected, doubled, of the wrong shape or of a dtype that is not read, or the file that
@@ -24,7 +24,7 @@ impl Decoder {
     pub fn load(
         config: Config,
         files: &[PathBuf],
-        dtype: DType,
+        format: impl Into<Format>,
         device: &Device,
     ) -> Result<Self, ModelError> {
         config.validate()?;
@@ -32,7 +32,7 @@ impl Decoder {
             config.tensors().into_iter().map(|spec| (spec.name.clone(), spec)).collect();
         let mut reader = Reader {
             expected,
-            dtype,
+            format: format.into(),
             device,
             loaded: BTreeMap::new(),
             unexpected: Vec::new(),
@@ -48,7 +48,7 @@ impl Decoder {
 
 struct Reader<'a> {
     expected: BTreeMap<String, TensorSpec>,
-    dtype: DType,
+    format: Format,
     device: &'a Device,
     loaded: BTreeMap<String, Loaded>,
     unexpected: Vec<String>,
@@ -64,7 +64,7 @@ impl Reader<'_> {
         for (name, view) in views.iter() {
             if let Some(spec) = self.expected.get(name) {
                 let tensor = self.convert(spec, &view)?;
-                let loaded = Loaded::new(tensor, &mut self.arena)?;
+                let loaded = Loaded::new(tensor, self.format, &mut self.arena)?;
                 if self.loaded.insert(name.to_owned(), loaded).is_some() {
                     return Err(ModelError::DuplicateTensor(name.to_owned()));
                 }
@@ -89,7 +89,14 @@ impl Reader<'_> {
                 return Err(ModelError::Dtype { name: spec.name.clone(), dtype: format!("{other:?}") });
             }
         };
-        let wanted = if spec.shape.len() == 1 { DType::F32 } else { self.dtype };
+        let wanted = match self.format {
+            _ if spec.shape.len() == 1 => DType::F32,
+            Format::F32 => DType::F32,
+            Format::Bf16 => DType::BF16,
+            // Rounded once, from what is stored.
+            Format::Int8 if stored == DType::BF16 => DType::BF16,
+            Format::Int8 => DType::F32,
+        };
         let tensor = Tensor::from_raw_buffer(view.data(), stored, view.shape(), &Device::Cpu)?;
         Ok(tensor.to_dtype(wanted)?.to_device(self.device)?)
     }

@@ -19,10 +19,14 @@ const FACTOR: f64 = 2.0;
 
 /// Relative errors of torch in bf16, from `bf16.json`.
 #[derive(Deserialize)]
-struct Errors {
-    logits: f64,
+pub(crate) struct Errors {
+    pub(crate) logits: f64,
     loss: f64,
     gradients: BTreeMap<String, f64>,
+}
+
+pub(crate) fn torch_errors() -> Outcome<HashMap<String, Errors>> {
+    Ok(serde_json::from_slice(&fs::read(dir("bf16.json"))?)?)
 }
 
 /// The worst error found, as a share of torch's.
@@ -44,7 +48,7 @@ impl Worst {
 }
 
 /// The Euclidean norm of the difference over that of the expected value.
-fn error(found: &Tensor, expected: &Tensor) -> Outcome<f64> {
+pub(crate) fn error(found: &Tensor, expected: &Tensor) -> Outcome<f64> {
     let numbers = |t: &Tensor| t.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>();
     let (found, expected) = (numbers(found)?, numbers(expected)?);
     let difference: f64 = found.iter().zip(&expected).map(|(a, b)| (a - b).powi(2)).sum();
@@ -54,7 +58,7 @@ fn error(found: &Tensor, expected: &Tensor) -> Outcome<f64> {
 #[test]
 fn bf16_is_no_further_from_f32_than_twice_torchs_bf16() -> Outcome {
     let values = Values::read()?;
-    let torch: HashMap<String, Errors> = serde_json::from_slice(&fs::read(dir("bf16.json"))?)?;
+    let torch = torch_errors()?;
     let expected = tensors("logits.safetensors")?;
     let mut worst = Worst::default();
     for (name, model, logits, ids) in [

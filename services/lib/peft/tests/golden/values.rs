@@ -7,7 +7,7 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use rootstock_model::{Batch, Config, Decoder};
+use rootstock_model::{Batch, Config, Decoder, Format};
 use rootstock_peft::LoraAdapter;
 use serde::Deserialize;
 
@@ -81,7 +81,7 @@ pub(crate) fn tensors(file: &str) -> Outcome<HashMap<String, Tensor>> {
     Ok(candle_core::safetensors::load(dir(file), &Device::Cpu)?)
 }
 
-pub(crate) fn decoder(name: &str, dtype: DType) -> Outcome<Decoder> {
+pub(crate) fn decoder(name: &str, format: impl Into<Format>) -> Outcome<Decoder> {
     let config = Config::from_json(&fs::read(dir(name).join("config.json"))?)?;
     let mut shards = Vec::new();
     for entry in fs::read_dir(dir(name))? {
@@ -90,7 +90,7 @@ pub(crate) fn decoder(name: &str, dtype: DType) -> Outcome<Decoder> {
             shards.push(path);
         }
     }
-    Ok(Decoder::load(config, &shards, dtype, &Device::Cpu)?)
+    Ok(Decoder::load(config, &shards, format, &Device::Cpu)?)
 }
 
 pub(crate) fn lora(name: &str, decoder: &Decoder) -> Outcome<LoraAdapter> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use rootstock_inference::WeightDtype;
-use rootstock_model::Config;
+use rootstock_model::{Config, Format};
 
 use super::churn::ChurnArgs;
 use super::evaluate::EvaluateArgs;
@@ -87,6 +87,7 @@ pub(super) enum Weights {
     #[default]
     Bf16,
     F32,
+    Int8,
     /// As they are in the files.
     Stored,
 }
@@ -139,17 +140,19 @@ impl Weights {
         match self {
             Self::Bf16 => WeightDtype::Bf16,
             Self::F32 => WeightDtype::F32,
+            Self::Int8 => WeightDtype::Int8,
             Self::Stored => WeightDtype::Stored,
         }
     }
 
     /// What the server computes with.
-    pub(super) fn in_memory(self, model: &ModelDir) -> Result<candle_core::DType, BenchError> {
-        match self {
-            Self::Bf16 => Ok(candle_core::DType::BF16),
-            Self::F32 => Ok(candle_core::DType::F32),
-            Self::Stored => model.stored_dtype(),
-        }
+    pub(super) fn in_memory(self, model: &ModelDir) -> Result<Format, BenchError> {
+        Ok(match self {
+            Self::Bf16 => Format::Bf16,
+            Self::F32 => Format::F32,
+            Self::Int8 => Format::Int8,
+            Self::Stored => model.stored_dtype()?.into(),
+        })
     }
 }
 
