@@ -50,7 +50,7 @@ pub use embedding::{embedding, embedding_backward};
 pub use gemm::Format;
 pub use linear::{InputGradient, LinearInput, OutputGradient, linear, linear_weight_gradient};
 pub use lora_linear::{
-    LoraMap, LoraPair, LoraRows, lora_backward, lora_linear, lora_linear_rows, lora_norms,
+    FactorRows, LoraMap, LoraPair, LoraRows, lora_backward, lora_linear, lora_linear_rows, lora_norms,
 };
 pub use mapped::MappedFile;
 pub use memory::keep_freed_memory;

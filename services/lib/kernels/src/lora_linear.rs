@@ -17,7 +17,7 @@ mod norms;
 mod rows;
 
 pub use norms::lora_norms;
-pub use rows::{LoraMap, LoraRows, lora_linear_rows};
+pub use rows::{FactorRows, LoraMap, LoraRows, lora_linear_rows};
 
 /// A low-rank update: `scale * (dropout(x) A^T) B^T` is added to the output of a linear map.
 #[derive(Clone, Debug)]

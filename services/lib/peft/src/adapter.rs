@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use rootstock_kernels::{LinearWeight, LoraPair, Random};
-use rootstock_model::{Adapter, Config, Projection};
+use rootstock_model::{Adapter, Config, Projection, Update};
 
 use crate::{Half, LoraConfig, PeftError, TargetModules, tensor_name};
 
@@ -19,8 +19,8 @@ pub struct LoraAdapter {
 }
 
 impl Adapter for LoraAdapter {
-    fn lora(&self, layer: usize, projection: Projection) -> Option<&LoraPair> {
-        self.slots.get(slot(layer, projection))?.as_ref()
+    fn update(&self, layer: usize, projection: Projection) -> Update<'_> {
+        self.lora(layer, projection).into()
     }
 }
 
@@ -57,6 +57,11 @@ impl LoraAdapter {
     pub(crate) fn insert(&mut self, layer: usize, projection: Projection, a: LinearWeight, b: LinearWeight) {
         let pair = LoraPair { a, b, scale: self.config.scale(), dropout: self.config.lora_dropout };
         self.slots[slot(layer, projection)] = Some(pair);
+    }
+
+    /// The low-rank pair added to a projection, or none where the adapter leaves it alone.
+    pub fn lora(&self, layer: usize, projection: Projection) -> Option<&LoraPair> {
+        self.slots.get(slot(layer, projection))?.as_ref()
     }
 
     /// The settings the adapter was made with.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
 use rootstock_kernels::LoraPair;
-use rootstock_model::{Adapter, Decoder, Projection};
+use rootstock_model::{Decoder, Projection};
 
 use crate::{LoraAdapter, PeftError};
 
