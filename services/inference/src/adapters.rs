@@ -10,8 +10,10 @@ use std::{
 use candle_core::{DType, Device};
 use parking_lot::Mutex;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
-use rootstock_model::{Adapter, Format, LinearWeight};
-use rootstock_peft::{CONFIG_FILE, LoraAdapter, WEIGHTS_FILE, read_header};
+use rootstock_model::{Adapter, Format};
+use rootstock_peft::{
+    CONFIG_FILE, LoraAdapter, LoraConfig, WEIGHTS_FILE, check_tensors, read_header, resident_bytes,
+};
 use rootstock_runtime::Tasks;
 
 use crate::{
@@ -167,9 +169,10 @@ fn hexadecimal(digest: &str) -> &str {
     digest.strip_prefix("sha256:").unwrap_or(digest)
 }
 
-/// Reads the weights, every tensor accounted for and finite, after reserving their room; blocks.
+/// Reads the weights, every tensor accounted for and finite, after reserving the room that follows from the configuration; blocks.
 fn load(fetched: Fetched, model: &Model, residents: &Residents<Version>) -> Result<Version, Error> {
     let (config, weights) = (fetched.path(CONFIG_FILE)?, fetched.path(WEIGHTS_FILE)?);
+    let settings = LoraConfig::from_json(&fetched.read(CONFIG_FILE)?)?;
     let open = || {
         let file = File::open(weights)?;
         let bytes = file.metadata()?.len();
@@ -177,13 +180,9 @@ fn load(fetched: Fetched, model: &Model, residents: &Residents<Version>) -> Resu
     };
     let (file, file_bytes) = open().map_err(|error| Error::internal(WEIGHTS_FILE, error))?;
     let headers = read_header(&mut BufReader::new(file), file_bytes)?;
-    let format = model.decoder().format();
-    let packed = |shape: &[usize]| match shape {
-        [outputs, inputs] => LinearWeight::packed_bytes(*outputs, *inputs, format) as u64,
-        _ => 0,
-    };
-    let reservation = residents.reserve(headers.iter().map(|(_, shape, _)| packed(shape)).sum())?;
-    let base = model.decoder().config();
+    let (base, format) = (model.decoder(), model.decoder().format());
+    check_tensors(&settings, base.config(), &headers)?;
+    let reservation = residents.reserve(resident_bytes(&settings, base.config(), format)? as u64)?;
     // In the format of the base: an adapter is multiplied with the same inputs.
     let dtype = if format == Format::Bf16 { DType::BF16 } else { DType::F32 };
     let weights = LoraAdapter::load_files(config, weights, base, dtype, &Device::Cpu)?;

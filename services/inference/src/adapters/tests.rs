@@ -3,13 +3,16 @@
 use std::time::Instant;
 
 use futures::StreamExt;
+use rootstock_kernels::Random;
+use rootstock_model::save_tensors;
+use rootstock_peft::{SavedModule, TargetModules, expected_shapes};
 use rootstock_runtime::ErrorReason;
 
 use super::*;
 use crate::{
     config::Config,
     engine::Event,
-    tests::{World, adapter_files, eventually, read, request},
+    tests::{World, adapter_files, eventually, read, request, tiny_config},
 };
 
 const NAME: &str = "adapters/a";
@@ -25,6 +28,29 @@ async fn publish(world: &World, digest: Digest) -> i64 {
 
 fn version(digest: Digest) -> String {
     format!("{NAME}/versions/{digest}")
+}
+
+/// What an adapter of these settings takes.
+fn bytes(config: &LoraConfig) -> u64 {
+    resident_bytes(config, &tiny_config(), Format::F32).unwrap() as u64
+}
+
+/// The files of an adapter of any kind, with random weights; without copies of the base's, which need not be there.
+fn files_of(config: &LoraConfig) -> BTreeMap<String, Vec<u8>> {
+    let mut shapes = expected_shapes(config, &tiny_config()).unwrap();
+    shapes.retain(|name, _| !name.ends_with("base_layer.weight"));
+    let random = |name: &str, shape: Vec<usize>| {
+        Random::named(5, name).normal_tensor(shape, 0.0, 1.0, &Device::Cpu).unwrap()
+    };
+    let tensors: Vec<_> =
+        shapes.into_iter().map(|(name, shape)| (name.clone(), random(&name, shape))).collect();
+    let dir = tempfile::tempdir().unwrap();
+    save_tensors(&dir.path().join(WEIGHTS_FILE), &tensors, &BTreeMap::new()).unwrap();
+    let weights = std::fs::read(dir.path().join(WEIGHTS_FILE)).unwrap();
+    BTreeMap::from([
+        (CONFIG_FILE.to_owned(), config.to_json().into_bytes()),
+        (WEIGHTS_FILE.to_owned(), weights),
+    ])
 }
 
 async fn refusal(world: &World, model: &str, adapter: &str) -> Error {
@@ -86,14 +112,45 @@ async fn swaps_under_running_streams_mix_no_generations() {
 }
 
 #[tokio::test]
+async fn kinds_share_batches_and_each_takes_the_bytes_that_its_settings_foretell() {
+    let world = World::start(Config::default()).await;
+    let base = world.store.put_model("base", 1);
+    let targets = |names: &[&str]| TargetModules::from(names);
+    let kinds = [
+        LoraConfig {
+            use_dora: true,
+            target_modules: targets(&["q_proj", "lm_head"]),
+            ..LoraConfig::default()
+        },
+        LoraConfig { modules_to_save: SavedModule::ALL.to_vec(), ..LoraConfig::default() },
+        LoraConfig {
+            target_modules: targets(&["embed_tokens", "up_proj"]),
+            rank_pattern: vec![("up_proj".to_owned(), 3)],
+            ..LoraConfig::default()
+        },
+    ];
+    let mut requests = vec![request("baseModels/base", "", 20)];
+    let mut foretold = 0;
+    for config in &kinds {
+        let digest = world.store.put(Kind::Adapter, files_of(config), Some(base), "");
+        requests.push(request("", &version(digest), 20));
+        foretold += bytes(config);
+    }
+    let mut alone = Vec::new();
+    for request in &requests {
+        alone.push(world.ask(request.clone()).await.unwrap().ids);
+    }
+    assert!((1..alone.len()).all(|kind| alone[kind] != alone[0]));
+    assert_eq!(world.metric("rootstock_inference_adapter_bytes"), Some(foretold as f64));
+    let together = futures::future::join_all(requests.iter().map(|request| world.ask(request.clone()))).await;
+    for (answer, alone) in together.into_iter().zip(alone) {
+        assert_eq!(answer.unwrap().ids, alone);
+    }
+}
+
+#[tokio::test]
 async fn memory_is_bounded_and_what_is_leased_stays() {
-    let bytes = |files: &BTreeMap<String, Vec<u8>>| {
-        let weights = &files["adapter_model.safetensors"];
-        let headers = read_header(&mut weights.as_slice(), weights.len() as u64).unwrap();
-        let packed = |shape: &[usize]| LinearWeight::packed_bytes(shape[0], shape[1], Format::F32) as u64;
-        headers.iter().map(|(_, shape, _)| packed(shape)).sum::<u64>()
-    };
-    let one = bytes(&adapter_files(1));
+    let one = bytes(&LoraConfig::from_json(&adapter_files(1)["adapter_config.json"]).unwrap());
     let world =
         World::start(Config { output_buffer: 1, adapter_memory_bytes: one * 3 / 2, ..Config::default() })
             .await;

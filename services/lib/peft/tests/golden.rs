@@ -18,6 +18,8 @@ use crate::{
 mod bf16;
 #[path = "golden/compare.rs"]
 mod compare;
+#[path = "golden/kinds.rs"]
+mod kinds;
 #[path = "golden/values.rs"]
 mod values;
 
@@ -153,7 +155,7 @@ fn an_adapter_from_peft_is_written_back_with_identical_bits() -> Outcome {
     let folder = tempfile::tempdir()?;
     let decoder = decoder("tied", DType::F32)?;
     for (name, stored) in [("lora", DType::F32), ("rslora", DType::BF16)] {
-        let load = |from: PathBuf| LoraAdapter::load(&from, decoder.config(), stored, &Device::Cpu);
+        let load = |from: PathBuf| LoraAdapter::load(&from, &decoder, stored, &Device::Cpu);
         let original = load(dir(name))?;
         let copy = folder.path().join(name);
         original.save(&copy)?;
