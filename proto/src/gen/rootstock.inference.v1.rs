@@ -1498,6 +1498,10 @@ pub struct GenerateRequest {
     /// How to choose tokens.
     #[prost(message, optional, tag = "5")]
     pub sampling: ::core::option::Option<SamplingParams>,
+    /// Several LoRA adapters of one base model at once, instead of `adapter`; at most 8. What each adds is multiplied by its
+    /// weight, and the sums are added in this order. Adapters of other kinds are refused by name.
+    #[prost(message, repeated, tag = "6")]
+    pub adapters: ::prost::alloc::vec::Vec<WeightedAdapter>,
     /// The prompt.
     #[prost(oneof = "generate_request::Input", tags = "3, 4")]
     pub input: ::core::option::Option<generate_request::Input>,
@@ -1514,6 +1518,16 @@ pub mod generate_request {
         #[prost(message, tag = "4")]
         PromptIds(super::TokenIds),
     }
+}
+/// One adapter of a weighted sum.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WeightedAdapter {
+    /// Alias `adapters/{id}` or version `adapters/{id}/versions/{digest}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Multiplies what the adapter adds; must be set, in \[-4, 4\]. 1 is the adapter as it is.
+    #[prost(double, optional, tag = "2")]
+    pub weight: ::core::option::Option<f64>,
 }
 /// A sequence of token ids.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1580,7 +1594,7 @@ pub mod generate_response {
     }
 }
 /// What a request is bound to: enough to ask the same again.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GenerationStarted {
     /// Server-made id, also in its log.
     #[prost(string, tag = "1")]
@@ -1588,7 +1602,7 @@ pub struct GenerationStarted {
     /// Digest of the base model's artifact.
     #[prost(string, tag = "2")]
     pub base_digest: ::prost::alloc::string::String,
-    /// Digest of the adapter's artifact; empty for the base model.
+    /// Digest of the adapter's artifact; empty for the base model and for a weighted sum.
     #[prost(string, tag = "3")]
     pub adapter_digest: ::prost::alloc::string::String,
     /// Generation of the adapter's alias; 0 where none was named.
@@ -1603,6 +1617,22 @@ pub struct GenerationStarted {
     /// Tokens in the prompt.
     #[prost(int32, tag = "7")]
     pub prompt_tokens: i32,
+    /// The adapters of a weighted sum, in the order in which they are added; empty otherwise.
+    #[prost(message, repeated, tag = "8")]
+    pub adapters: ::prost::alloc::vec::Vec<BoundAdapter>,
+}
+/// One adapter that a request is bound to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BoundAdapter {
+    /// Digest of its artifact.
+    #[prost(string, tag = "1")]
+    pub digest: ::prost::alloc::string::String,
+    /// Generation of its alias; 0 where none was named.
+    #[prost(int64, tag = "2")]
+    pub generation: i64,
+    /// Its weight in the sum.
+    #[prost(double, tag = "3")]
+    pub weight: f64,
 }
 /// New text.
 #[derive(Clone, PartialEq, ::prost::Message)]

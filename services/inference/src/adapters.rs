@@ -10,7 +10,7 @@ use std::{
 use candle_core::{DType, Device};
 use parking_lot::Mutex;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
-use rootstock_model::{Adapter, Format};
+use rootstock_model::Format;
 use rootstock_peft::{
     CONFIG_FILE, LoraAdapter, LoraConfig, WEIGHTS_FILE, check_tensors, read_header, resident_bytes,
 };
@@ -22,6 +22,10 @@ use crate::{
     residents::{Reservation, Residents},
     store::{Artifact, Fetched, Store},
 };
+
+mod applied;
+
+pub(crate) use applied::{Applied, Part};
 
 /// One adapter version in memory; it never changes.
 #[derive(Debug)]
@@ -55,10 +59,6 @@ impl AdapterLease {
     /// Of the alias that it was asked for by; 0 if it was asked for by its digest.
     pub(crate) fn generation(&self) -> i64 {
         self.generation
-    }
-
-    pub(crate) fn weights(&self) -> &dyn Adapter {
-        &self.version.weights
     }
 
     /// Another lease on the same generation.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rootstock_artifacts::{ArtifactName, Digest, Kind};
 
 use crate::{
-    adapters::{AdapterLease, Adapters, Binding, base_of, check_base},
+    adapters::{Adapters, Applied, Binding, base_of, check_base},
     aliases::Aliases,
     error::Error,
     models::{Model, Models},
@@ -14,11 +14,21 @@ use crate::{
 /// Names listed in a message before the rest is left out.
 const SHOWN_CHOICES: usize = 10;
 
-/// A model and perhaps an adapter, both in memory and kept there.
+/// A model and perhaps adapters, all in memory and kept there.
 #[derive(Debug)]
 pub(crate) struct Bound {
     pub(crate) model: Arc<Model>,
-    pub(crate) adapter: Option<AdapterLease>,
+    pub(crate) adapter: Option<Applied>,
+}
+
+/// What a request names beside its model.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Wanted {
+    /// Nothing: the base answers.
+    Base,
+    Adapter(ArtifactName),
+    /// Several adapters with their weights, summed up in this order.
+    Sum(Vec<(ArtifactName, f64)>),
 }
 
 /// Finds what names stand for.
@@ -32,30 +42,44 @@ pub(crate) struct Binder {
 }
 
 impl Binder {
-    /// Resolves both names, then loads what isn't in memory. Never answers for an adapter with the base.
-    pub(crate) async fn bind(
-        &self,
-        model: Option<&ArtifactName>,
-        adapter: Option<&ArtifactName>,
-    ) -> Result<Bound, Error> {
-        let binding = match adapter {
-            Some(name) => Some(self.adapter(name, "adapter").await?),
-            None => None,
-        };
-        let digest = match (model, &binding) {
+    /// Resolves all names, then loads what isn't in memory. Never answers for an adapter with the base.
+    pub(crate) async fn bind(&self, model: Option<&ArtifactName>, wanted: &Wanted) -> Result<Bound, Error> {
+        let bindings = self.bindings(wanted).await?;
+        let digest = match (model, bindings.first()) {
             (Some(name), _) => self.model(name).await?,
-            (None, Some(binding)) => binding.base,
+            (None, Some(first)) => first.base,
             (None, None) => self.only_model().await?,
         };
-        if let Some(binding) = &binding {
+        for binding in &bindings {
             check_base(&binding.digest, &binding.base, &digest)?;
         }
         let model = self.models.get(digest).await?;
-        let adapter = match &binding {
-            Some(binding) => Some(self.adapters.lease(binding, &model).await?),
-            None => None,
+        let mut leases = Vec::with_capacity(bindings.len());
+        for binding in &bindings {
+            leases.push(self.adapters.lease(binding, &model).await?);
+        }
+        let adapter = match wanted {
+            Wanted::Base | Wanted::Adapter(_) => leases.pop().map(Applied::One),
+            Wanted::Sum(parts) => {
+                let weights = parts.iter().map(|(_, weight)| *weight);
+                Some(Applied::sum(leases.into_iter().zip(weights).collect())?)
+            }
         };
         Ok(Bound { model, adapter })
+    }
+
+    async fn bindings(&self, wanted: &Wanted) -> Result<Vec<Binding>, Error> {
+        match wanted {
+            Wanted::Base => Ok(Vec::new()),
+            Wanted::Adapter(name) => Ok(vec![self.adapter(name, "adapter").await?]),
+            Wanted::Sum(parts) => {
+                let mut bindings = Vec::with_capacity(parts.len());
+                for (index, (name, _)) in parts.iter().enumerate() {
+                    bindings.push(self.adapter(name, &format!("adapters[{index}].name")).await?);
+                }
+                Ok(bindings)
+            }
+        }
     }
 
     /// What a base model's name stands for.

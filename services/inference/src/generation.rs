@@ -7,7 +7,8 @@ use rootstock_runtime::Tasks;
 use uuid::Uuid;
 
 use crate::{
-    bind::Binder,
+    adapters::{AdapterLease, Applied, Part},
+    bind::{Binder, Wanted},
     engine::{Engine, Generate, Job, Output, Priority, Work},
     error::Error,
     models::Model,
@@ -25,7 +26,7 @@ pub(crate) enum Input {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
     pub(crate) model: Option<ArtifactName>,
-    pub(crate) adapter: Option<ArtifactName>,
+    pub(crate) adapter: Wanted,
     pub(crate) input: Input,
     pub(crate) sampling: Sampling,
     pub(crate) stop: Vec<String>,
@@ -39,12 +40,14 @@ pub(crate) struct Timing {
 }
 
 /// What a request is bound to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Started {
     pub(crate) request_id: String,
     pub(crate) base: Digest,
     pub(crate) adapter: Option<Digest>,
     pub(crate) adapter_generation: i64,
+    /// What is summed up, where it is more than one adapter.
+    pub(crate) adapters: Vec<Part>,
     pub(crate) tokenizer: String,
     pub(crate) seed: u64,
     pub(crate) prompt_tokens: usize,
@@ -65,7 +68,7 @@ impl Generation {
         request: Request,
         timing: Timing,
     ) -> Result<(Started, Output), Error> {
-        let bound = self.binder.bind(request.model.as_ref(), request.adapter.as_ref()).await?;
+        let bound = self.binder.bind(request.model.as_ref(), &request.adapter).await?;
         let model = bound.model.clone();
         let input = request.input;
         let prompt = match input {
@@ -74,11 +77,13 @@ impl Generation {
                 self.tasks.spawn_blocking("inference-encode", move || encode(&text, &model)).await??
             }
         };
+        let one = bound.adapter.as_ref().and_then(Applied::one);
         let started = Started {
             request_id: Uuid::now_v7().to_string(),
             base: *bound.model.digest(),
-            adapter: bound.adapter.as_ref().map(|lease| *lease.digest()),
-            adapter_generation: bound.adapter.as_ref().map_or(0, super::adapters::AdapterLease::generation),
+            adapter: one.map(|lease| *lease.digest()),
+            adapter_generation: one.map_or(0, AdapterLease::generation),
+            adapters: bound.adapter.as_ref().map(Applied::parts).unwrap_or_default(),
             tokenizer: bound.model.tokenizer_digest(),
             seed: request.sampling.seed,
             prompt_tokens: prompt.len(),
@@ -97,6 +102,7 @@ impl Generation {
             base = %started.base,
             adapter = started.adapter.map(tracing::field::display),
             generation = started.adapter_generation,
+            summed = started.adapters.len(),
             prompt_tokens = started.prompt_tokens,
             "request admitted"
         );

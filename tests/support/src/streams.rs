@@ -33,6 +33,7 @@ pub fn prompt_request(adapter: &str, prompt: &str, max_tokens: i32) -> GenerateR
         adapter: adapter.into(),
         input: Some(Input::Prompt(prompt.into())),
         sampling: Some(SamplingParams { max_tokens, ignore_eos: true, ..SamplingParams::default() }),
+        ..GenerateRequest::default()
     }
 }
 

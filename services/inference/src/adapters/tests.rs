@@ -10,8 +10,10 @@ use rootstock_runtime::ErrorReason;
 
 use super::*;
 use crate::{
+    bind::Wanted,
     config::Config,
     engine::Event,
+    generation::Request,
     tests::{World, adapter_files, eventually, read, request, tiny_config},
 };
 
@@ -51,6 +53,13 @@ fn files_of(config: &LoraConfig) -> BTreeMap<String, Vec<u8>> {
         (CONFIG_FILE.to_owned(), config.to_json().into_bytes()),
         (WEIGHTS_FILE.to_owned(), weights),
     ])
+}
+
+/// A request for a weighted sum.
+fn sum(parts: &[(&str, f64)], max_tokens: usize) -> Request {
+    let part = |(name, weight): &(&str, f64)| (name.parse().unwrap(), *weight);
+    let adapter = Wanted::Sum(parts.iter().map(part).collect());
+    Request { adapter, ..request("", "", max_tokens) }
 }
 
 async fn refusal(world: &World, model: &str, adapter: &str) -> Error {
@@ -109,6 +118,61 @@ async fn swaps_under_running_streams_mix_no_generations() {
         }
     };
     tokio::join!(asking, swapping);
+}
+
+#[tokio::test]
+async fn a_weighted_sum_is_bound_to_all_its_adapters_and_weighs_them() {
+    let world = World::start(Config { output_buffer: 2, ..Config::default() }).await;
+    let base = world.store.put_model("base", 1);
+    let [first, second, third] = [1, 2, 3].map(|seed| world.store.put_adapter(base, seed));
+    let [a, b] = ["adapters/a", "adapters/b"];
+    world.store.point(a, first);
+    world.store.point(b, second);
+    let ids = async |request| world.ask(request).await.unwrap().ids;
+    let (alone_a, alone_b) = (ids(request("", a, 30)).await, ids(request("", b, 30)).await);
+    assert_eq!(ids(sum(&[(a, 1.0)], 30)).await, alone_a);
+    assert_eq!(ids(sum(&[(a, 0.0)], 30)).await, ids(request("baseModels/base", "", 30)).await);
+    let alone_sum = ids(sum(&[(a, 0.5), (b, 0.5)], 30)).await;
+    assert!(alone_sum != alone_a && alone_sum != alone_b);
+    assert_ne!(ids(sum(&[(a, 0.5), (b, -0.5)], 30)).await, alone_sum);
+
+    let (started, running) = world.begin(sum(&[(a, 0.5), (b, 0.5)], 30)).await.unwrap();
+    assert_eq!((started.adapter, started.adapter_generation), (None, 0));
+    let part = |digest| Part { digest, generation: 1, weight: 0.5 };
+    assert_eq!(started.adapters, [part(first), part(second)]);
+    let leases = |name: &str| world.core.publisher.binder.adapters.leases.of(&name.parse().unwrap());
+    assert_eq!((leases(a), leases(b)), (1, 1));
+    // It goes on with what it was bound to, beside others.
+    publish(&world, third).await;
+    let beside = ids(request("", b, 30));
+    let ((ids, _), beside) = tokio::join!(read(running), beside);
+    assert_eq!((ids, beside), (alone_sum, alone_b));
+    assert_eq!((leases(a), leases(b)), (0, 0));
+}
+
+#[tokio::test]
+async fn a_sum_refuses_by_name_what_is_no_lora_or_belongs_elsewhere() {
+    let world = World::start(Config { max_models: 2, ..Config::default() }).await;
+    let (base, other) = (world.store.put_model("base", 1), world.store.put_model("other", 2));
+    world.store.point("adapters/a", world.store.put_adapter(base, 1));
+    world.store.point("adapters/elsewhere", world.store.put_adapter(other, 1));
+    let dora = LoraConfig { use_dora: true, ..LoraConfig::default() };
+    let head = LoraConfig { modules_to_save: vec![SavedModule::Head], ..LoraConfig::default() };
+    let embedding =
+        LoraConfig { target_modules: TargetModules::from(&["embed_tokens"][..]), ..LoraConfig::default() };
+    for (config, field) in [(dora, "use_dora"), (head, "modules_to_save"), (embedding, "target_modules")] {
+        let digest = world.store.put(Kind::Adapter, files_of(&config), Some(base), "");
+        let parts = [("adapters/a", 1.0), (&version(digest), 1.0)];
+        let refused = world.ask(sum(&parts, 3)).await.unwrap_err();
+        assert!(matches!(&refused, Error::Invalid { field, .. } if field == "adapters[1].name"), "{refused}");
+        assert!(refused.to_string().contains(field) && refused.to_string().contains(&digest.to_string()));
+    }
+    let refused = world.ask(sum(&[("adapters/a", 1.0), ("adapters/elsewhere", 1.0)], 3)).await.unwrap_err();
+    assert_eq!(refused.reason(), ErrorReason::BaseMismatch);
+    let refused = world.ask(sum(&[("adapters/a", 1.0), ("adapters/none", 1.0)], 3)).await.unwrap_err();
+    assert_eq!(refused.reason(), ErrorReason::NotFound);
+    let leases = &world.core.publisher.binder.adapters.leases;
+    assert_eq!(leases.of(&"adapters/a".parse().unwrap()), 0);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::{Delta, Event, FinishReason, Finished, Generate, Job, Priority, Work, text::TextStream};
 use crate::{
-    adapters::AdapterLease,
+    adapters::Applied,
     error::Error,
     metrics::{Metrics, Outcome},
     models::Model,
@@ -35,7 +35,7 @@ pub(super) enum Over {
 #[derive(Debug)]
 pub(super) struct Sequence {
     model: Arc<Model>,
-    adapter: Option<AdapterLease>,
+    adapter: Option<Applied>,
     phase: Phase,
     events: mpsc::Sender<Event>,
     /// The place kept for the last event.
@@ -205,7 +205,7 @@ impl Sequence {
 
     /// The tokens of its step, `tokens` of them where the prompt is under way.
     pub(super) fn next(&mut self, tokens: usize) -> Result<Continued<'_>, Error> {
-        let adapter = self.adapter.as_ref().map(AdapterLease::weights);
+        let adapter = self.adapter.as_ref().map(Applied::weights);
         match &mut self.phase {
             Phase::Prefilling(prefilling) => {
                 let Prefilling { generate, cache, .. } = &mut **prefilling;
@@ -361,7 +361,7 @@ impl Sequence {
     }
 
     fn adapter(&self) -> Option<&dyn Adapter> {
-        self.adapter.as_ref().map(AdapterLease::weights)
+        self.adapter.as_ref().map(Applied::weights)
     }
 }
 

@@ -59,9 +59,9 @@ impl Load {
         };
         GenerateRequest {
             model: model_alias(),
-            adapter: String::new(),
             input: Some(Input::PromptIds(TokenIds { ids })),
             sampling: Some(sampling),
+            ..GenerateRequest::default()
         }
     }
 }
