@@ -1,4 +1,5 @@
 //! What transformers and PEFT computed: directories they wrote, imported with the command line, give the same tokens.
+use rootstock_client::proto::inference::v1::WeightedAdapter;
 use rootstock_test_support::streams::ids_request;
 use rootstock_test_support::{Server, fixtures, generate, rootstock};
 use serde_json::Value;
@@ -38,6 +39,53 @@ async fn imported_directories_give_the_greedy_tokens_of_transformers_and_peft() 
         let request = ids_request(model, adapter, prompt.clone(), i32::try_from(expected.len()).unwrap());
         assert_eq!(generate(&clients, request).await.unwrap().ids, expected, "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_adapter_is_admitted_published_and_gives_pefts_tokens_beside_the_others() {
+    let server = rootstock_test_support::ServerOptions::new(ROOTSTOCK)
+        .env("ROOTSTOCK_INFERENCE_WEIGHT_DTYPE", "f32")
+        .start()
+        .await;
+    let run = async |args: &[&str]| rootstock(ROOTSTOCK, server.endpoint(), args).await;
+    for model in ["tied", "untied"] {
+        run(&["models", "import", fixtures::golden(model).to_str().unwrap(), "--name", model]).await.ok();
+    }
+    let (values, kinds) = (fixtures::golden_values(), fixtures::golden("kinds.json"));
+    let kinds: Value = serde_json::from_slice(&std::fs::read(kinds).unwrap()).unwrap();
+    let (prompt, long) = (ids(&values["ids"]), ids(&values["long_ids"])[..20].to_vec());
+    let mut requests = Vec::new();
+    for (id, dir, base) in [
+        ("dora", "kinds/dora", "tied"),
+        ("patterns", "kinds/patterns", "tied"),
+        ("tied-head", "kinds/tied_head", "tied"),
+        ("tied-ends", "kinds/tied_ends", "tied"),
+        ("saved", "kinds/saved", "untied"),
+        ("ends", "kinds/ends", "untied"),
+        ("lora", "lora", "tied"),
+        ("rslora", "rslora", "tied"),
+    ] {
+        let path = fixtures::golden(dir);
+        run(&["adapters", "import", path.to_str().unwrap(), "--name", id, "--base", base]).await.ok();
+        run(&["adapters", "publish", id]).await.ok();
+        if let Some(expected) = kinds.get(dir.trim_start_matches("kinds/")) {
+            let prompt = if base == "tied" { &prompt } else { &long };
+            requests.push((ids_request("", &format!("adapters/{id}"), prompt.clone(), 6), ids(expected)));
+        }
+    }
+    let mut sum = ids_request("", "", prompt.clone(), 6);
+    sum.adapters = [("adapters/lora", 0.7), ("adapters/rslora", -0.4)]
+        .map(|(name, weight)| WeightedAdapter { name: name.into(), weight: Some(weight) })
+        .into();
+    requests.push((sum, ids(&kinds["sum"])));
+    let clients = server.clients();
+    let asked = requests.iter().map(|(request, _)| generate(&clients, request.clone()));
+    for (answer, (request, expected)) in futures::future::join_all(asked).await.into_iter().zip(&requests) {
+        assert_eq!(&answer.unwrap().ids, expected, "{} {:?}", request.adapter, request.adapters);
+    }
+    // The golden models have no tokenizer, so that a prompt gets as far as that.
+    let refused = run(&["generate", "--adapter", "lora=0.7,rslora=-0.4", "--prompt", "a"]).await.refused();
+    assert!(refused.contains("no tokenizer"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

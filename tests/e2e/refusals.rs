@@ -71,11 +71,11 @@ async fn adapters_that_do_not_fit_are_refused_and_nothing_is_served() {
     let message =
         refusal(store_adapter(&clients, fewer.path(), "a", &base).await, ErrorReason::TensorMismatch);
     assert!(message.contains("gate_proj"), "{message}");
-    let dora = changed("lora", "adapter_config.json", |config| {
-        config.replace("\"use_dora\": false", "\"use_dora\": true")
+    let biased = changed("lora", "adapter_config.json", |config| {
+        config.replace("\"bias\": \"none\"", "\"bias\": \"all\"")
     });
-    let message = refusal(store_adapter(&clients, dora.path(), "a", &base).await, ErrorReason::InvalidFile);
-    assert!(message.contains("use_dora"), "{message}");
+    let message = refusal(store_adapter(&clients, biased.path(), "a", &base).await, ErrorReason::InvalidFile);
+    assert!(message.contains("bias"), "{message}");
     let nobody = Digest::of(b"nobody").to_string();
     refusal(store_adapter(&clients, &golden("lora"), "a", &nobody).await, ErrorReason::NotFound);
     assert_eq!(artifacts(&clients).await, before);

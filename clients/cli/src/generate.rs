@@ -1,4 +1,5 @@
 //! `rootstock generate`: text as it is made, and nothing but the text on standard output.
+mod adapters;
 mod prompt;
 
 use clap::Args;
@@ -6,15 +7,17 @@ use futures::StreamExt;
 use rootstock_artifacts::Kind;
 use rootstock_client::proto::inference::v1::generate_response::Message;
 use rootstock_client::proto::inference::v1::{
-    AdapterSwitched, FinishReason, GenerateRequest, GeneratedToken, GenerationFinished, GenerationStarted,
-    SamplingParams,
+    AdapterSwitched, BoundAdapter, FinishReason, GenerateRequest, GeneratedToken, GenerationFinished,
+    GenerationStarted, SamplingParams,
 };
 use rootstock_text::PromptTemplate;
 use serde::Serialize;
 
+use self::adapters::Adapters;
 use self::prompt::Ask;
+use crate::adapters::unpublished;
 use crate::figures::rounded;
-use crate::{CliError, Context, adapters, limits, names};
+use crate::{CliError, Context, limits, names};
 
 /// Arguments of `generate`.
 #[derive(Debug, Args)]
@@ -22,9 +25,10 @@ pub struct GenerateArgs {
     /// The base model [default: the adapter's, or the only one there is]
     #[arg(long, value_name = "M")]
     model: Option<String>,
-    /// The adapter: its name or NAME/versions/DIGEST [default: none, the base model answers]
-    #[arg(long, value_name = "N")]
-    adapter: Option<String>,
+    /// The adapter: its name or NAME/versions/DIGEST; several are summed up as N=WEIGHT,N=WEIGHT [default: none, the base
+    /// model answers]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    adapter: Vec<String>,
     /// Decides between the adapter's version and its canary: the same key gets the same one [default: drawn]
     #[arg(long, value_name = "K", default_value = "", hide_default_value = true)]
     routing_key: String,
@@ -103,9 +107,18 @@ struct Started {
     adapter_digest: String,
     adapter_generation: i64,
     canary: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    adapters: Vec<Bound>,
     tokenizer_digest: String,
     seed: u64,
     prompt_tokens: i32,
+}
+
+#[derive(Debug, Serialize)]
+struct Bound {
+    digest: String,
+    generation: i64,
+    weight: f64,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -137,11 +150,12 @@ struct Likely {
 
 pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), CliError> {
     let json = args.json;
-    let request = request(args, context).await?;
-    let adapter = request.adapter.clone();
+    let adapters = Adapters::parse(&args.adapter)?;
+    let names = adapters.names();
+    let request = request(args, adapters, context).await?;
     let mut stream = match context.clients().generation().generate(request).await {
         Ok(stream) => stream,
-        Err(error) => return Err(adapters::unpublished::explain(context, error, &[adapter]).await),
+        Err(error) => return Err(unpublished::explain(context, error, &names).await),
     };
     let mut generation = Generation::default();
     while let Some(response) = stream.next().await {
@@ -166,16 +180,20 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
     if generation.text.ends_with('\n') { Ok(()) } else { context.line("") }
 }
 
-async fn request(args: GenerateArgs, context: &Context) -> Result<GenerateRequest, CliError> {
-    let named = |kind, name: Option<String>| name.map(|name| names::artifact(kind, &name)).transpose();
-    let model = named(Kind::BaseModel, args.model)?.unwrap_or_default();
-    let adapter = named(Kind::Adapter, args.adapter)?.unwrap_or_default();
+async fn request(
+    args: GenerateArgs,
+    adapters: Adapters,
+    context: &Context,
+) -> Result<GenerateRequest, CliError> {
+    let model = args.model.map(|name| names::artifact(Kind::BaseModel, &name)).transpose()?;
+    let (model, first) = (model.unwrap_or_default(), adapters.names().into_iter().next().unwrap_or_default());
     let max_tokens = limits::max_tokens(args.max_tokens)?;
-    let ask = Ask { prompt: &args.prompt, template: args.prompt_template, model: &model, adapter: &adapter };
+    let ask = Ask { prompt: &args.prompt, template: args.prompt_template, model: &model, adapter: &first };
     Ok(GenerateRequest {
         input: Some(prompt::input(context, &ask).await?),
         model,
-        adapter,
+        adapter: adapters.one,
+        adapters: adapters.several,
         sampling: Some(SamplingParams {
             max_tokens,
             temperature: args.temperature,
@@ -200,6 +218,7 @@ impl From<GenerationStarted> for Started {
             adapter_digest: started.adapter_digest,
             adapter_generation: started.adapter_generation,
             canary: started.canary,
+            adapters: started.adapters.into_iter().map(Bound::from).collect(),
             tokenizer_digest: started.tokenizer_digest,
             seed: started.seed,
             prompt_tokens: started.prompt_tokens,
@@ -215,6 +234,12 @@ impl From<AdapterSwitched> for Switch {
             adapter_generation: switched.adapter_generation,
             canary: switched.canary,
         }
+    }
+}
+
+impl From<BoundAdapter> for Bound {
+    fn from(adapter: BoundAdapter) -> Self {
+        Self { digest: adapter.digest, generation: adapter.generation, weight: adapter.weight }
     }
 }
 

@@ -2066,6 +2066,10 @@ pub struct GenerateRequest {
     /// share that grows takes nobody off the canary. A user's id, say; at most 256 bytes. Empty draws one for the request.
     #[prost(string, tag = "12")]
     pub routing_key: ::prost::alloc::string::String,
+    /// Several LoRA adapters of one base model at once, instead of `adapter`; at most 8. What each adds is multiplied by its
+    /// weight, and the sums are added in this order. Adapters of other kinds are refused by name.
+    #[prost(message, repeated, tag = "6")]
+    pub adapters: ::prost::alloc::vec::Vec<WeightedAdapter>,
     /// The prompt.
     #[prost(oneof = "generate_request::Input", tags = "3, 4")]
     pub input: ::core::option::Option<generate_request::Input>,
@@ -2082,6 +2086,16 @@ pub mod generate_request {
         #[prost(message, tag = "4")]
         PromptIds(super::TokenIds),
     }
+}
+/// One adapter of a weighted sum.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WeightedAdapter {
+    /// Alias `adapters/{id}` or version `adapters/{id}/versions/{digest}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Multiplies what the adapter adds; must be set, in \[-4, 4\]. 1 is the adapter as it is.
+    #[prost(double, optional, tag = "2")]
+    pub weight: ::core::option::Option<f64>,
 }
 /// A sequence of token ids.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2148,7 +2162,7 @@ pub mod generate_response {
     }
 }
 /// What a request is bound to: enough to ask the same again.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GenerationStarted {
     /// Server-made id, also in its log.
     #[prost(string, tag = "1")]
@@ -2156,7 +2170,7 @@ pub struct GenerationStarted {
     /// Digest of the base model's artifact.
     #[prost(string, tag = "2")]
     pub base_digest: ::prost::alloc::string::String,
-    /// Digest of the adapter's artifact; empty for the base model.
+    /// Digest of the adapter's artifact; empty for the base model and for a weighted sum.
     #[prost(string, tag = "3")]
     pub adapter_digest: ::prost::alloc::string::String,
     /// Generation of the adapter's alias; 0 where none was named.
@@ -2171,9 +2185,25 @@ pub struct GenerationStarted {
     /// Tokens in the prompt.
     #[prost(int32, tag = "7")]
     pub prompt_tokens: i32,
+    /// The adapters of a weighted sum, in the order in which they are added; empty otherwise.
+    #[prost(message, repeated, tag = "8")]
+    pub adapters: ::prost::alloc::vec::Vec<BoundAdapter>,
     /// Whether the adapter's version is its canary.
     #[prost(bool, tag = "12")]
     pub canary: bool,
+}
+/// One adapter that a request is bound to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BoundAdapter {
+    /// Digest of its artifact.
+    #[prost(string, tag = "1")]
+    pub digest: ::prost::alloc::string::String,
+    /// Generation of its alias; 0 where none was named.
+    #[prost(int64, tag = "2")]
+    pub generation: i64,
+    /// Its weight in the sum.
+    #[prost(double, tag = "3")]
+    pub weight: f64,
 }
 /// From where on another version of the adapter computes.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

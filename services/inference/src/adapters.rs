@@ -9,8 +9,10 @@ use candle_core::{DType, Device};
 pub(crate) use lease::{AdapterLease, Leases};
 pub(crate) use probe::Proved;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
-use rootstock_model::{Format, LinearWeight};
-use rootstock_peft::{CONFIG_FILE, LoraAdapter, WEIGHTS_FILE, read_header};
+use rootstock_model::Format;
+use rootstock_peft::{
+    CONFIG_FILE, LoraAdapter, LoraConfig, WEIGHTS_FILE, check_tensors, read_header, resident_bytes,
+};
 use rootstock_runtime::Tasks;
 
 use crate::{
@@ -20,6 +22,10 @@ use crate::{
     residents::{Reservation, Residents, Weigh},
     store::{Artifact, Fetched, Store},
 };
+
+mod applied;
+
+pub(crate) use applied::{Applied, Part};
 
 /// One adapter version in memory; it never changes.
 #[derive(Debug)]
@@ -171,9 +177,11 @@ fn hexadecimal(digest: &str) -> &str {
     digest.strip_prefix("sha256:").unwrap_or(digest)
 }
 
-/// Reads the weights, every tensor accounted for and finite, after reserving their room, and computes the probe; blocks.
+/// Reads the weights, every tensor accounted for and finite, after reserving the room that follows from the configuration, and
+/// computes the probe; blocks.
 fn load(fetched: Fetched, model: &Model, adapters: &Adapters) -> Result<Version, Error> {
     let (config, weights) = (fetched.path(CONFIG_FILE)?, fetched.path(WEIGHTS_FILE)?);
+    let settings = LoraConfig::from_json(&fetched.read(CONFIG_FILE)?)?;
     let open = || {
         let file = File::open(weights)?;
         let bytes = file.metadata()?.len();
@@ -181,14 +189,10 @@ fn load(fetched: Fetched, model: &Model, adapters: &Adapters) -> Result<Version,
     };
     let (file, file_bytes) = open().map_err(|error| Error::internal(WEIGHTS_FILE, error))?;
     let headers = read_header(&mut BufReader::new(file), file_bytes)?;
-    let format = model.decoder().format().of_adapters();
-    let packed = |shape: &[usize]| match shape {
-        [outputs, inputs] => LinearWeight::packed_bytes(*outputs, *inputs, format) as u64,
-        _ => 0,
-    };
-    let reservation = adapters.reserve(headers.iter().map(|(_, shape, _)| packed(shape)).sum())?;
-    let base = model.decoder().config();
     // In the format of the base, unless that is int8: an adapter is multiplied with the same inputs.
+    let (base, format) = (model.decoder(), model.decoder().format().of_adapters());
+    check_tensors(&settings, base.config(), &headers)?;
+    let reservation = adapters.reserve(resident_bytes(&settings, base.config(), format)? as u64)?;
     let dtype = if format == Format::Bf16 { DType::BF16 } else { DType::F32 };
     let weights = LoraAdapter::load_files(config, weights, base, dtype, &Device::Cpu)?;
     adapters.proved.prove(&fetched.artifact.digest, &weights, model)?;

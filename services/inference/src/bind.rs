@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rootstock_artifacts::{ArtifactName, Digest, Kind};
 
 use crate::{
-    adapters::{AdapterLease, Adapters, Binding, base_of, check_base},
+    adapters::{Adapters, Applied, Binding, base_of, check_base},
     aliases::Aliases,
     error::Error,
     follower::Follower,
@@ -16,12 +16,25 @@ use crate::{
 /// Names listed in a message before the rest is left out.
 const SHOWN_CHOICES: usize = 10;
 
-/// A model and perhaps an adapter, both in memory and kept there.
+/// A model and perhaps adapters, all in memory and kept there.
 #[derive(Debug)]
 pub(crate) struct Bound {
     pub(crate) model: Arc<Model>,
-    pub(crate) adapter: Option<AdapterLease>,
+    pub(crate) adapter: Option<Applied>,
 }
+
+/// What a request names beside its model.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Wanted {
+    /// Nothing: the base answers.
+    Base,
+    Adapter(ArtifactName),
+    /// Several adapters with their weights, summed up in this order.
+    Sum(Vec<(ArtifactName, f64)>),
+}
+
+/// What a name stands for, and what hears of its moves if it is an alias.
+type Routed = (Binding, Option<Arc<Follower>>);
 
 /// Finds what names stand for.
 #[derive(Clone, Debug)]
@@ -34,36 +47,54 @@ pub(crate) struct Binder {
 }
 
 impl Binder {
-    /// Resolves both names, then loads what isn't in memory. Never answers for an adapter with the base. The key decides
-    /// between an alias's version and its canary.
+    /// Resolves all names, then loads what isn't in memory. Never answers for an adapter with the base. The key decides between an
+    /// alias's version and its canary; the parts of a sum are the versions, and follow no publish.
     pub(crate) async fn bind(
         &self,
         model: Option<&ArtifactName>,
-        adapter: Option<&ArtifactName>,
+        wanted: &Wanted,
         key: &str,
     ) -> Result<Bound, Error> {
-        let routed = match adapter {
-            Some(name) => Some(self.route(name, key).await?),
-            None => None,
-        };
-        let digest = match (model, &routed) {
+        let routed = self.routed(wanted, key).await?;
+        let digest = match (model, routed.first()) {
             (Some(name), _) => self.model(name).await?,
-            (None, Some((binding, _))) => binding.base,
+            (None, Some((first, _))) => first.base,
             (None, None) => self.only_model().await?,
         };
-        if let Some((binding, _)) = &routed {
+        for (binding, _) in &routed {
             check_base(&binding.digest, &binding.base, &digest)?;
         }
         let model = self.models.get(digest).await?;
-        let adapter = match routed {
-            Some((binding, follower)) => Some(self.adapters.lease_for(&binding, follower, &model).await?),
-            None => None,
+        let mut leases = Vec::with_capacity(routed.len());
+        for (binding, follower) in routed {
+            leases.push(self.adapters.lease_for(&binding, follower, &model).await?);
+        }
+        let adapter = match wanted {
+            Wanted::Base | Wanted::Adapter(_) => leases.pop().map(Applied::One),
+            Wanted::Sum(parts) => {
+                let weights = parts.iter().map(|(_, weight)| *weight);
+                Some(Applied::sum(leases.into_iter().zip(weights).collect())?)
+            }
         };
         Ok(Bound { model, adapter })
     }
 
-    /// What an adapter's name stands for with a key, and for an alias what hears of its moves.
-    async fn route(&self, name: &ArtifactName, key: &str) -> Result<(Binding, Option<Arc<Follower>>), Error> {
+    /// What all the names stand for with a key, and what hears of their moves.
+    async fn routed(&self, wanted: &Wanted, key: &str) -> Result<Vec<Routed>, Error> {
+        match wanted {
+            Wanted::Base => Ok(Vec::new()),
+            Wanted::Adapter(name) => Ok(vec![self.route(name, key).await?]),
+            Wanted::Sum(parts) => {
+                let mut routed = Vec::with_capacity(parts.len());
+                for (index, (name, _)) in parts.iter().enumerate() {
+                    routed.push((self.adapter(name, &format!("adapters[{index}].name")).await?, None));
+                }
+                Ok(routed)
+            }
+        }
+    }
+
+    async fn route(&self, name: &ArtifactName, key: &str) -> Result<Routed, Error> {
         let ArtifactName::Alias(alias) = name else {
             return Ok((self.adapter(name, "adapter").await?, None));
         };

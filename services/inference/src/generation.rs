@@ -7,8 +7,8 @@ use rootstock_runtime::Tasks;
 use uuid::Uuid;
 
 use crate::{
-    adapters::AdapterLease,
-    bind::Binder,
+    adapters::{AdapterLease, Applied, Part},
+    bind::{Binder, Wanted},
     engine::{Engine, Generate, Job, Output, Priority, Work},
     error::Error,
     models::Model,
@@ -26,7 +26,7 @@ pub(crate) enum Input {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
     pub(crate) model: Option<ArtifactName>,
-    pub(crate) adapter: Option<ArtifactName>,
+    pub(crate) adapter: Wanted,
     pub(crate) input: Input,
     pub(crate) sampling: Sampling,
     pub(crate) stop: Vec<String>,
@@ -42,13 +42,15 @@ pub(crate) struct Timing {
 }
 
 /// What a request is bound to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Started {
     pub(crate) request_id: String,
     pub(crate) base: Digest,
     pub(crate) adapter: Option<Digest>,
     pub(crate) adapter_generation: i64,
     pub(crate) canary: bool,
+    /// What is summed up, where it is more than one adapter.
+    pub(crate) adapters: Vec<Part>,
     pub(crate) tokenizer: String,
     pub(crate) seed: u64,
     pub(crate) prompt_tokens: usize,
@@ -70,7 +72,7 @@ impl Generation {
         timing: Timing,
     ) -> Result<(Started, Output), Error> {
         let Request { model, adapter, input, sampling, stop, routing_key } = request;
-        let bound = self.binder.bind(model.as_ref(), adapter.as_ref(), &routing_key).await?;
+        let bound = self.binder.bind(model.as_ref(), &adapter, &routing_key).await?;
         let model = bound.model.clone();
         let prompt = match input {
             Input::Ids(ids) => check_ids(ids, &model)?,
@@ -78,13 +80,14 @@ impl Generation {
                 self.tasks.spawn_blocking("inference-encode", move || encode(&text, &model)).await??
             }
         };
-        let adapter = bound.adapter.as_ref().map(AdapterLease::bound);
+        let one = bound.adapter.as_ref().and_then(Applied::one).map(AdapterLease::bound);
         let started = Started {
             request_id: Uuid::now_v7().to_string(),
             base: *bound.model.digest(),
-            adapter: adapter.map(|bound| bound.digest),
-            adapter_generation: adapter.map_or(0, |bound| bound.generation),
-            canary: adapter.is_some_and(|bound| bound.canary),
+            adapter: one.map(|bound| bound.digest),
+            adapter_generation: one.map_or(0, |bound| bound.generation),
+            canary: one.is_some_and(|bound| bound.canary),
+            adapters: bound.adapter.as_ref().map(Applied::parts).unwrap_or_default(),
             tokenizer: bound.model.tokenizer_digest(),
             seed: sampling.seed,
             prompt_tokens: prompt.len(),
@@ -104,6 +107,7 @@ impl Generation {
             adapter = started.adapter.map(tracing::field::display),
             generation = started.adapter_generation,
             canary = started.canary,
+            summed = started.adapters.len(),
             prompt_tokens = started.prompt_tokens,
             "request admitted"
         );

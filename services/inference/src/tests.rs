@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use crate::{
+    bind::Wanted,
     config::Config,
     engine::{Event, Finished, Output},
     error::Error,
@@ -398,7 +399,7 @@ pub(crate) fn request(model: &str, adapter: &str, max_tokens: usize) -> Request 
     let name = |text: &str| (!text.is_empty()).then(|| text.parse().unwrap());
     Request {
         model: name(model),
-        adapter: name(adapter),
+        adapter: name(adapter).map_or(Wanted::Base, Wanted::Adapter),
         input: Input::Text("the quick brown".into()),
         sampling: Sampling { ignore_eos: true, ..Sampling::greedy(max_tokens) },
         stop: Vec::new(),

@@ -71,9 +71,9 @@ mod tests {
         let config = std::fs::read_to_string(golden("lora").join(CONFIG_FILE)).unwrap();
         std::fs::write(dir.path().join(CONFIG_FILE), &config).unwrap();
         assert!(read(dir.path()).unwrap_err().to_string().contains("has no adapter_model.safetensors"));
-        let dora = config.replace("\"use_dora\": false", "\"use_dora\": true");
-        std::fs::write(dir.path().join(CONFIG_FILE), dora).unwrap();
-        assert!(read(dir.path()).unwrap_err().to_string().contains("use_dora"));
+        let biased = config.replace("\"bias\": \"none\"", "\"bias\": \"all\"");
+        std::fs::write(dir.path().join(CONFIG_FILE), biased).unwrap();
+        assert!(read(dir.path()).unwrap_err().to_string().contains("bias"));
         std::fs::write(dir.path().join("adapter_model.bin"), b"PK\x03\x04").unwrap();
         assert!(read(dir.path()).unwrap_err().to_string().contains("adapter_model.bin is a pickle"));
     }

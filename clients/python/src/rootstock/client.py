@@ -50,6 +50,14 @@ def full_name(collection: str, name: str, argument: str) -> str:
     raise ValueError(f"{argument}={name!r} must be {forms}")
 
 
+def weighted(adapters: Mapping[str, float]) -> list[generation_pb2.WeightedAdapter]:
+    """The adapters of a weighted sum, in the mapping's order."""
+    return [
+        generation_pb2.WeightedAdapter(name=full_name("adapters", name, "adapter"), weight=weight)
+        for name, weight in adapters.items()
+    ]
+
+
 @dataclasses.dataclass(frozen=True)
 class Generation:
     """A finished generation: the text and what it was bound to."""
@@ -209,13 +217,15 @@ class Client:
         prompt: str,
         *,
         model: str = "",
-        adapter: str = "",
+        adapter: str | Mapping[str, float] = "",
         sampling: generation_pb2.SamplingParams | None = None,
     ) -> Generation:
-        """Generates a whole answer. The prompt goes to the model as it is: write it as the adapter was trained."""
+        """Generates a whole answer. The prompt goes to the model as it is: write it as the adapter was trained. Several
+        adapters are summed up by weight, as in `adapter={"a": 0.5, "b": 0.5}`."""
         request = generation_pb2.GenerateRequest(
             model=full_name("baseModels", model, "model"),
-            adapter=full_name("adapters", adapter, "adapter"),
+            adapter=full_name("adapters", adapter, "adapter") if isinstance(adapter, str) else "",
+            adapters=[] if isinstance(adapter, str) else weighted(adapter),
             prompt=prompt,
             sampling=sampling,
         )

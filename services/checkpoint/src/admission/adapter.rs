@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use rootstock_artifacts::Digest;
 use rootstock_artifacts::check::TensorInfo;
 use rootstock_peft::{
-    CONFIG_FILE, Half, LoraConfig, PeftError, TensorHeader, WEIGHTS_FILE, check_tensors, tensor_name,
+    CONFIG_FILE, LoraConfig, PeftError, TensorHeader, WEIGHTS_FILE, check_tensors, expected_shapes,
 };
 
 use super::{AdmissionError, Base, Inspection, MAX_CONFIG_BYTES};
@@ -67,21 +67,8 @@ fn judge(error: PeftError, config: &LoraConfig, base: &Base, tensors: &[TensorHe
 
 /// How many tensors have a place in the base model, but another shape than it asks for.
 fn misshapen(config: &LoraConfig, base: &Base, tensors: &[TensorHeader]) -> usize {
-    let Ok(modules) = config.target_modules.select(&base.config) else { return 0 };
-    let shapes: BTreeMap<String, [usize; 2]> = modules
-        .into_iter()
-        .flat_map(|(layer, projection)| {
-            let (out, input) = projection.shape(&base.config);
-            [
-                (tensor_name(layer, projection, Half::A), [config.r, input]),
-                (tensor_name(layer, projection, Half::B), [out, config.r]),
-            ]
-        })
-        .collect();
-    tensors
-        .iter()
-        .filter(|(name, shape, _)| shapes.get(name).is_some_and(|wanted| wanted[..] != shape[..]))
-        .count()
+    let Ok(shapes) = expected_shapes(config, &base.config) else { return 0 };
+    tensors.iter().filter(|(name, shape, _)| shapes.get(name).is_some_and(|wanted| wanted != shape)).count()
 }
 
 fn refusal(error: PeftError) -> AdmissionError {

@@ -245,9 +245,14 @@ async fn an_adapter_must_fit_the_base_model_it_names() {
     assert!(refuse(&server, with_tensors(&tensors), TensorMismatch).await.contains(nowhere));
 
     let mut config: serde_json::Value = serde_json::from_str(&adapter_config().to_json()).unwrap();
+    config["bias"] = "all".into();
+    let biased = with_file(adapter(&base, 8, 0), "adapter_config.json", config.to_string());
+    assert!(refuse(&server, biased, InvalidFile).await.contains("bias"));
+    // What is asked for must be there, as for serving: magnitudes too.
+    config["bias"] = "none".into();
     config["use_dora"] = true.into();
     let dora = with_file(adapter(&base, 8, 0), "adapter_config.json", config.to_string());
-    assert!(refuse(&server, dora, InvalidFile).await.contains("use_dora"));
+    assert!(refuse(&server, dora, TensorMismatch).await.contains("lora_magnitude_vector"));
     refuse(&server, without_file(adapter(&base, 8, 0), "adapter_config.json"), InvalidFile).await;
     let stray = with_file(adapter(&base, 8, 0), "more.safetensors", safetensors(&vec![], 0));
     assert!(refuse(&server, stray, InvalidFile).await.contains("more.safetensors"));

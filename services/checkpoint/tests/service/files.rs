@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use rootstock_client::{ArtifactDraft, Kind};
 use rootstock_model::Config;
-use rootstock_peft::{Half, LoraConfig, TargetModules, tensor_name};
+use rootstock_peft::{LoraConfig, TargetModules, expected_shapes};
 use rootstock_text::{BpeOptions, train_byte_level_bpe};
 
 /// Names and shapes of tensors.
@@ -61,14 +61,7 @@ pub(super) fn adapter_config() -> LoraConfig {
 
 /// The tensors of that adapter on a model of this width.
 pub(super) fn adapter_tensors(hidden: usize) -> Shapes {
-    let (adapter, base) = (adapter_config(), config(hidden));
-    let mut tensors = Vec::new();
-    for (layer, projection) in adapter.target_modules.select(&base).unwrap() {
-        let (out, input) = projection.shape(&base);
-        tensors.push((tensor_name(layer, projection, Half::A), vec![adapter.r, input]));
-        tensors.push((tensor_name(layer, projection, Half::B), vec![out, adapter.r]));
-    }
-    tensors
+    expected_shapes(&adapter_config(), &config(hidden)).unwrap().into_iter().collect()
 }
 
 /// An adapter for a base model of this width; `fill` makes versions differ.

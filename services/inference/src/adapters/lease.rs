@@ -7,7 +7,6 @@ use std::{
 
 use parking_lot::Mutex;
 use rootstock_artifacts::{AliasName, Digest};
-use rootstock_model::Adapter;
 use tokio::sync::watch;
 
 use super::Version;
@@ -28,10 +27,6 @@ pub(crate) struct AdapterLease {
 impl AdapterLease {
     pub(crate) fn digest(&self) -> &Digest {
         self.version.digest()
-    }
-
-    pub(crate) fn weights(&self) -> &dyn Adapter {
-        &self.version.weights
     }
 
     /// What the request is told that it is bound to; the generation is that of the alias that it was asked for by, and 0 if

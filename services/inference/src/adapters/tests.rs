@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 
 use futures::StreamExt;
+use rootstock_kernels::Random;
+use rootstock_model::save_tensors;
+use rootstock_peft::{SavedModule, TargetModules, expected_shapes};
 use rootstock_runtime::ErrorReason;
 
 use super::*;
 use crate::{
+    bind::Wanted,
     config::{Config, WeightDtype},
     engine::Event,
+    generation::Request,
     publish::Change,
     store::Running,
-    tests::{World, adapter_files, eventually, read, request},
+    tests::{World, adapter_files, eventually, read, request, tiny_config},
 };
 
 const NAME: &str = "adapters/a";
@@ -23,6 +28,36 @@ async fn publish(world: &World, digest: Digest) -> i64 {
 
 fn version(digest: Digest) -> String {
     format!("{NAME}/versions/{digest}")
+}
+
+/// What an adapter of these settings takes.
+fn bytes(config: &LoraConfig) -> u64 {
+    resident_bytes(config, &tiny_config(), Format::F32).unwrap() as u64
+}
+
+/// The files of an adapter of any kind, with random weights; without copies of the base's, which need not be there.
+fn files_of(config: &LoraConfig) -> BTreeMap<String, Vec<u8>> {
+    let mut shapes = expected_shapes(config, &tiny_config()).unwrap();
+    shapes.retain(|name, _| !name.ends_with("base_layer.weight"));
+    let random = |name: &str, shape: Vec<usize>| {
+        Random::named(5, name).normal_tensor(shape, 0.0, 1.0, &Device::Cpu).unwrap()
+    };
+    let tensors: Vec<_> =
+        shapes.into_iter().map(|(name, shape)| (name.clone(), random(&name, shape))).collect();
+    let dir = tempfile::tempdir().unwrap();
+    save_tensors(&dir.path().join(WEIGHTS_FILE), &tensors, &BTreeMap::new()).unwrap();
+    let weights = std::fs::read(dir.path().join(WEIGHTS_FILE)).unwrap();
+    BTreeMap::from([
+        (CONFIG_FILE.to_owned(), config.to_json().into_bytes()),
+        (WEIGHTS_FILE.to_owned(), weights),
+    ])
+}
+
+/// A request for a weighted sum.
+fn sum(parts: &[(&str, f64)], max_tokens: usize) -> Request {
+    let part = |(name, weight): &(&str, f64)| (name.parse().unwrap(), *weight);
+    let adapter = Wanted::Sum(parts.iter().map(part).collect());
+    Request { adapter, ..request("", "", max_tokens) }
 }
 
 async fn refusal(world: &World, model: &str, adapter: &str) -> Error {
@@ -84,14 +119,100 @@ async fn swaps_under_running_streams_mix_no_generations() {
 }
 
 #[tokio::test]
+async fn a_weighted_sum_is_bound_to_all_its_adapters_and_weighs_them() {
+    let world = World::start(Config { output_buffer: 2, ..Config::default() }).await;
+    let base = world.store.put_model("base", 1);
+    let [first, second, third] = [1, 2, 3].map(|seed| world.store.put_adapter(base, seed));
+    let [a, b] = ["adapters/a", "adapters/b"];
+    world.store.point(a, first);
+    world.store.point(b, second);
+    let ids = async |request| world.ask(request).await.unwrap().ids;
+    let (alone_a, alone_b) = (ids(request("", a, 30)).await, ids(request("", b, 30)).await);
+    assert_eq!(ids(sum(&[(a, 1.0)], 30)).await, alone_a);
+    assert_eq!(ids(sum(&[(a, 0.0)], 30)).await, ids(request("baseModels/base", "", 30)).await);
+    let alone_sum = ids(sum(&[(a, 0.5), (b, 0.5)], 30)).await;
+    assert!(alone_sum != alone_a && alone_sum != alone_b);
+    assert_ne!(ids(sum(&[(a, 0.5), (b, -0.5)], 30)).await, alone_sum);
+
+    let (started, running) = world.begin(sum(&[(a, 0.5), (b, 0.5)], 30)).await.unwrap();
+    assert_eq!((started.adapter, started.adapter_generation), (None, 0));
+    let part = |digest| Part { digest, generation: 1, weight: 0.5 };
+    assert_eq!(started.adapters, [part(first), part(second)]);
+    let leases = |name: &str| world.core.publisher.binder.adapters.leases.of(&name.parse().unwrap());
+    assert_eq!((leases(a), leases(b)), (1, 1));
+    // It goes on with what it was bound to, beside others.
+    publish(&world, third).await;
+    let beside = ids(request("", b, 30));
+    let ((ids, _), beside) = tokio::join!(read(running), beside);
+    assert_eq!((ids, beside), (alone_sum, alone_b));
+    assert_eq!((leases(a), leases(b)), (0, 0));
+}
+
+#[tokio::test]
+async fn a_sum_refuses_by_name_what_is_no_lora_or_belongs_elsewhere() {
+    let world = World::start(Config { max_models: 2, ..Config::default() }).await;
+    let (base, other) = (world.store.put_model("base", 1), world.store.put_model("other", 2));
+    world.store.point("adapters/a", world.store.put_adapter(base, 1));
+    world.store.point("adapters/elsewhere", world.store.put_adapter(other, 1));
+    let dora = LoraConfig { use_dora: true, ..LoraConfig::default() };
+    let head = LoraConfig { modules_to_save: vec![SavedModule::Head], ..LoraConfig::default() };
+    let embedding =
+        LoraConfig { target_modules: TargetModules::from(&["embed_tokens"][..]), ..LoraConfig::default() };
+    for (config, field) in [(dora, "use_dora"), (head, "modules_to_save"), (embedding, "target_modules")] {
+        let digest = world.store.put(Kind::Adapter, files_of(&config), Some(base), "");
+        let parts = [("adapters/a", 1.0), (&version(digest), 1.0)];
+        let refused = world.ask(sum(&parts, 3)).await.unwrap_err();
+        assert!(matches!(&refused, Error::Invalid { field, .. } if field == "adapters[1].name"), "{refused}");
+        assert!(refused.to_string().contains(field) && refused.to_string().contains(&digest.to_string()));
+    }
+    let refused = world.ask(sum(&[("adapters/a", 1.0), ("adapters/elsewhere", 1.0)], 3)).await.unwrap_err();
+    assert_eq!(refused.reason(), ErrorReason::BaseMismatch);
+    let refused = world.ask(sum(&[("adapters/a", 1.0), ("adapters/none", 1.0)], 3)).await.unwrap_err();
+    assert_eq!(refused.reason(), ErrorReason::NotFound);
+    let leases = &world.core.publisher.binder.adapters.leases;
+    assert_eq!(leases.of(&"adapters/a".parse().unwrap()), 0);
+}
+
+#[tokio::test]
+async fn kinds_share_batches_and_each_takes_the_bytes_that_its_settings_foretell() {
+    let world = World::start(Config::default()).await;
+    let base = world.store.put_model("base", 1);
+    let targets = |names: &[&str]| TargetModules::from(names);
+    let kinds = [
+        LoraConfig {
+            use_dora: true,
+            target_modules: targets(&["q_proj", "lm_head"]),
+            ..LoraConfig::default()
+        },
+        LoraConfig { modules_to_save: SavedModule::ALL.to_vec(), ..LoraConfig::default() },
+        LoraConfig {
+            target_modules: targets(&["embed_tokens", "up_proj"]),
+            rank_pattern: vec![("up_proj".to_owned(), 3)],
+            ..LoraConfig::default()
+        },
+    ];
+    let mut requests = vec![request("baseModels/base", "", 20)];
+    let mut foretold = 0;
+    for config in &kinds {
+        let digest = world.store.put(Kind::Adapter, files_of(config), Some(base), "");
+        requests.push(request("", &version(digest), 20));
+        foretold += bytes(config);
+    }
+    let mut alone = Vec::new();
+    for request in &requests {
+        alone.push(world.ask(request.clone()).await.unwrap().ids);
+    }
+    assert!((1..alone.len()).all(|kind| alone[kind] != alone[0]));
+    assert_eq!(world.metric("rootstock_inference_adapter_bytes"), Some(foretold as f64));
+    let together = futures::future::join_all(requests.iter().map(|request| world.ask(request.clone()))).await;
+    for (answer, alone) in together.into_iter().zip(alone) {
+        assert_eq!(answer.unwrap().ids, alone);
+    }
+}
+
+#[tokio::test]
 async fn memory_is_bounded_and_what_is_leased_stays() {
-    let bytes = |files: &BTreeMap<String, Vec<u8>>| {
-        let weights = &files["adapter_model.safetensors"];
-        let headers = read_header(&mut weights.as_slice(), weights.len() as u64).unwrap();
-        let packed = |shape: &[usize]| LinearWeight::packed_bytes(shape[0], shape[1], Format::F32) as u64;
-        headers.iter().map(|(_, shape, _)| packed(shape)).sum::<u64>()
-    };
-    let one = bytes(&adapter_files(1));
+    let one = bytes(&LoraConfig::from_json(&adapter_files(1)["adapter_config.json"]).unwrap());
     let world =
         World::start(Config { output_buffer: 1, adapter_memory_bytes: one * 3 / 2, ..Config::default() })
             .await;

@@ -68,7 +68,10 @@ impl TryFrom<proto::RetireAdapterRequest> for Retire {
     type Error = Error;
 
     fn try_from(request: proto::RetireAdapterRequest) -> Result<Self, Error> {
-        Ok(Self { name: adapter_name("name", &request.name)?, expected: expected(request.expected_generation)? })
+        Ok(Self {
+            name: adapter_name("name", &request.name)?,
+            expected: expected(request.expected_generation)?,
+        })
     }
 }
 

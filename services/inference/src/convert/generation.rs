@@ -8,8 +8,10 @@ use rootstock_proto::inference::v1::{
 };
 use uuid::Uuid;
 
-use super::{count, optional_reference};
+use super::{count, optional_reference, reference};
 use crate::{
+    adapters::Part,
+    bind::Wanted,
     engine::{Delta, FinishReason, Finished, Switched},
     error::Error,
     generation::{Input, Request, Started},
@@ -24,6 +26,9 @@ const MAX_STOPS: usize = 16;
 const MAX_STOP_BYTES: usize = 256;
 const MAX_LOGPROBS: usize = 20;
 const MAX_ROUTING_KEY_BYTES: usize = 256;
+/// Adapters that one request sums up.
+const MAX_ADAPTERS: usize = 8;
+const MAX_WEIGHT: f64 = 4.0;
 
 impl TryFrom<proto::GenerateRequest> for Request {
     type Error = Error;
@@ -44,7 +49,7 @@ impl TryFrom<proto::GenerateRequest> for Request {
         let params = request.sampling.unwrap_or_default();
         Ok(Self {
             model: optional_reference("model", Kind::BaseModel, &request.model)?,
-            adapter: optional_reference("adapter", Kind::Adapter, &request.adapter)?,
+            adapter: wanted(&request.adapter, &request.adapters)?,
             input,
             stop: stops(&params.stop)?,
             sampling: params.try_into()?,
@@ -63,6 +68,31 @@ fn routing_key(key: String) -> Result<String, Error> {
             Err(Error::invalid("routing_key", message))
         }
     }
+}
+
+fn wanted(adapter: &str, adapters: &[proto::WeightedAdapter]) -> Result<Wanted, Error> {
+    if adapters.is_empty() {
+        let adapter = optional_reference("adapter", Kind::Adapter, adapter)?;
+        return Ok(adapter.map_or(Wanted::Base, Wanted::Adapter));
+    }
+    if !adapter.is_empty() {
+        return Err(Error::invalid("adapter", "is set beside adapters; set one of them"));
+    }
+    if adapters.len() > MAX_ADAPTERS {
+        let message = format!("has {} entries, more than the {MAX_ADAPTERS} allowed", adapters.len());
+        return Err(Error::invalid("adapters", message));
+    }
+    let part = |(index, part): (usize, &proto::WeightedAdapter)| {
+        let weight = part.weight.filter(|weight| weight.abs() <= MAX_WEIGHT).ok_or_else(|| {
+            let message = match part.weight {
+                None => "is missing; 1 adds the adapter as it is".to_owned(),
+                Some(weight) => format!("is {weight}; must be in [-4, 4]"),
+            };
+            Error::invalid(format!("adapters[{index}].weight"), message)
+        })?;
+        Ok((reference(&format!("adapters[{index}].name"), Kind::Adapter, &part.name)?, weight))
+    };
+    adapters.iter().enumerate().map(part).collect::<Result<_, Error>>().map(Wanted::Sum)
 }
 
 impl TryFrom<proto::SamplingParams> for Sampling {
@@ -151,10 +181,17 @@ impl From<Started> for proto::GenerateResponse {
             adapter_digest: started.adapter.map(|digest| digest.to_string()).unwrap_or_default(),
             adapter_generation: started.adapter_generation,
             canary: started.canary,
+            adapters: started.adapters.into_iter().map(Into::into).collect(),
             tokenizer_digest: started.tokenizer,
             seed: started.seed,
             prompt_tokens: count(started.prompt_tokens),
         }))
+    }
+}
+
+impl From<Part> for proto::BoundAdapter {
+    fn from(part: Part) -> Self {
+        Self { digest: part.digest.to_string(), generation: part.generation, weight: part.weight }
     }
 }
 

@@ -7,7 +7,7 @@ use rootstock_proto::{
 };
 
 use super::*;
-use crate::{evaluation::Spec, generation::Request, publish::Publish, sampling::Sampling};
+use crate::{bind::Wanted, evaluation::Spec, generation::Request, publish::Publish, sampling::Sampling};
 
 fn generate(params: proto::SamplingParams) -> proto::GenerateRequest {
     proto::GenerateRequest {
@@ -30,7 +30,7 @@ fn the_defaults_are_greedy_with_64_tokens() {
     let request = Request::try_from(generate(proto::SamplingParams::default())).unwrap();
     let expected = Sampling { seed: request.sampling.seed, ..Sampling::greedy(64) };
     assert_eq!(request.sampling, expected);
-    assert_eq!((request.model, request.adapter), (None, None));
+    assert_eq!((request.model, request.adapter), (None, Wanted::Base));
     // A seed that nobody gave is another one each time.
     let again = Request::try_from(generate(proto::SamplingParams::default())).unwrap();
     assert_ne!(again.sampling.seed, request.sampling.seed);
@@ -86,6 +86,31 @@ fn a_prompt_must_be_there_and_names_must_be_of_their_collection() {
     assert_eq!(with(|request| request.adapter = "../etc/passwd".into()), "adapter");
     assert_eq!(with(|request| request.adapter = "adapters/A".into()), "adapter");
     assert_eq!(with(|request| request.routing_key = "k".repeat(257)), "routing_key");
+}
+
+#[test]
+fn a_weighted_sum_names_each_adapter_and_its_weight_within_range() {
+    let asked = |adapter: &str, parts: &[(&str, Option<f64>)]| {
+        let part =
+            |(name, weight): &(&str, _)| proto::WeightedAdapter { name: (*name).into(), weight: *weight };
+        let mut request = generate(proto::SamplingParams::default());
+        request.adapter = adapter.into();
+        request.adapters = parts.iter().map(part).collect();
+        Request::try_from(request)
+    };
+    let both = asked("", &[("adapters/a", Some(0.5)), ("adapters/b", Some(-4.0))]).unwrap();
+    let name = |name: &str| name.parse().unwrap();
+    assert_eq!(both.adapter, Wanted::Sum(vec![(name("adapters/a"), 0.5), (name("adapters/b"), -4.0)]));
+    assert_eq!(refused(asked("adapters/a", &[("adapters/b", Some(1.0))])), "adapter");
+    assert_eq!(refused(asked("", &[("adapters/a", Some(1.0)); 9])), "adapters");
+    assert!(asked("", &[("adapters/a", Some(1.0)); 8]).is_ok());
+    for weight in [None, Some(4.1), Some(-4.1), Some(f64::NAN), Some(f64::INFINITY)] {
+        let parts = [("adapters/a", Some(1.0)), ("adapters/b", weight)];
+        assert_eq!(refused(asked("", &parts)), "adapters[1].weight");
+    }
+    for name in ["", "baseModels/a", "nonsense/"] {
+        assert_eq!(refused(asked("", &[(name, Some(1.0))])), "adapters[0].name");
+    }
 }
 
 #[test]

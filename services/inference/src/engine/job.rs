@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use rootstock_model::{Batch, KvCache, LossSum};
 
 use crate::{
-    adapters::AdapterLease,
+    adapters::Applied,
     error::Error,
     follower::Bound,
     models::Model,
@@ -25,7 +25,7 @@ pub(crate) enum Priority {
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) model: Arc<Model>,
-    pub(crate) adapter: Option<AdapterLease>,
+    pub(crate) adapter: Option<Applied>,
     pub(crate) work: Work,
     pub(crate) priority: Priority,
     /// When the request was received.

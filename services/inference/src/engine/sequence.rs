@@ -17,7 +17,7 @@ use super::{
     Delta, Event, FinishReason, Finished, Generate, Job, Priority, Switched, Work, text::TextStream,
 };
 use crate::{
-    adapters::AdapterLease,
+    adapters::Applied,
     error::Error,
     follower::Bound,
     metrics::{Metrics, Outcome},
@@ -38,7 +38,7 @@ pub(super) enum Over {
 #[derive(Debug)]
 pub(super) struct Sequence {
     model: Arc<Model>,
-    adapter: Option<AdapterLease>,
+    adapter: Option<Applied>,
     /// The version that a publish has moved it to, until its client is told.
     switched: Option<Bound>,
     phase: Phase,
@@ -137,7 +137,7 @@ impl Sequence {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             return Some(Over::Failed(Error::DeadlineExceeded("the call's deadline has passed")));
         }
-        if let Some(error) = self.adapter.as_ref().and_then(AdapterLease::replaced) {
+        if let Some(error) = self.adapter.as_ref().and_then(Applied::replaced) {
             return Some(Over::Failed(error));
         }
         let given_up = self.stalled_since.is_some_and(|since| since + stall_timeout <= now);
@@ -201,7 +201,7 @@ impl Sequence {
 
     /// Makes ready for a step; whether it is one that others can join.
     pub(super) fn begin(&mut self) -> Result<bool, Error> {
-        let switched = self.adapter.as_mut().and_then(AdapterLease::switch);
+        let switched = self.adapter.as_mut().and_then(Applied::switch);
         self.switched = switched.or(self.switched);
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Start(Work::Generate(generate)) => {
@@ -216,7 +216,7 @@ impl Sequence {
 
     /// The tokens of its step, `tokens` of them where the prompt is under way.
     pub(super) fn next(&mut self, tokens: usize) -> Result<Continued<'_>, Error> {
-        let adapter = self.adapter.as_ref().map(AdapterLease::weights);
+        let adapter = self.adapter.as_ref().map(Applied::weights);
         match &mut self.phase {
             Phase::Prefilling(prefilling) => {
                 let Prefilling { generate, cache, .. } = &mut **prefilling;
@@ -373,7 +373,7 @@ impl Sequence {
     }
 
     fn adapter(&self) -> Option<&dyn Adapter> {
-        self.adapter.as_ref().map(AdapterLease::weights)
+        self.adapter.as_ref().map(Applied::weights)
     }
 }
 

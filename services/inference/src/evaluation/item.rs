@@ -9,7 +9,7 @@ use rootstock_text::{PromptTemplate, Supervised, TextTokenizer, encode_row};
 
 use super::{rows::Question, score::Item};
 use crate::{
-    adapters::AdapterLease,
+    adapters::{AdapterLease, Applied},
     engine::{Engine, Event, Generate, Job, Output, Priority, Work},
     error::Error,
     models::Model,
@@ -59,7 +59,7 @@ impl Target {
     fn submit(&self, work: Work) -> Result<Output, Error> {
         self.engine.submit(Job {
             model: Arc::clone(&self.model),
-            adapter: self.adapter.as_ref().map(AdapterLease::again),
+            adapter: self.adapter.as_ref().map(|lease| Applied::One(lease.again())),
             work,
             priority: Priority::Background,
             received: Instant::now(),

@@ -1,7 +1,7 @@
 //! The handlers: what a client sees of an answer, of a page and of a refusal.
 
 use futures::{StreamExt, TryStreamExt};
-use rootstock_artifacts::Kind;
+use rootstock_artifacts::{Digest, Kind};
 use rootstock_proto::inference::v1::{
     self as proto, adapter_service_server::AdapterService, evaluation_service_server::EvaluationService,
     generate_request::Input, generate_response::Message, generation_service_server::GenerationService,
@@ -68,6 +68,31 @@ async fn an_answer_is_one_started_the_deltas_and_one_finished() {
     assert_eq!(finished.finish_reason(), proto::FinishReason::Length);
     assert_eq!((finished.prompt_tokens, finished.completion_tokens), (2, 4));
     assert!(finished.prefill_ms > 0.0 && finished.queue_ms >= 0.0);
+}
+
+#[tokio::test]
+async fn a_weighted_sum_says_what_it_is_made_of() {
+    let world = World::start(Config::default()).await;
+    let base = world.store.put_model("base", 1);
+    let digests = [1, 2].map(|seed| world.store.put_adapter(base, seed));
+    world.store.point("adapters/a", digests[0]);
+    let version = format!("adapters/b/versions/{}", digests[1]);
+    let part = |name: &str, weight| proto::WeightedAdapter { name: name.into(), weight: Some(weight) };
+    let adapters = vec![part("adapters/a", 0.75), part(&version, -2.0)];
+    let api = super::generation::Api { generation: world.core.generation.clone() };
+    let request = proto::GenerateRequest { adapters, ..generate("") };
+    let mut stream = api.generate(Request::new(request)).await.unwrap().into_inner();
+    let Some(Ok(proto::GenerateResponse { message: Some(Message::Started(started)) })) = stream.next().await
+    else {
+        panic!("the first message says what the request is bound to")
+    };
+    let bound = |digest: Digest, generation, weight| proto::BoundAdapter {
+        digest: digest.to_string(),
+        generation,
+        weight,
+    };
+    assert_eq!(started.adapters, [bound(digests[0], 1, 0.75), bound(digests[1], 0, -2.0)]);
+    assert_eq!((started.adapter_digest.as_str(), started.adapter_generation), ("", 0));
 }
 
 #[tokio::test]

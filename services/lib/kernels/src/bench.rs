@@ -146,7 +146,8 @@ impl LoraCase {
             turn += 1;
             let groups = pairs.iter().enumerate();
             let groups = groups.map(|(row, pair)| LoraRows { rows: row..row + 1, pair }).collect();
-            outcome = lora_linear_rows(&LinearInput::from(&x), &[LoraMap { weight, groups }]);
+            outcome =
+                lora_linear_rows(&LinearInput::from(&x), &[LoraMap { weight, groups, factors: Vec::new() }]);
         });
         outcome.map(|_| seconds)
     }

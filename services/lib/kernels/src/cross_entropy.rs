@@ -1,7 +1,7 @@
 //! Cross-entropy fused with the output projection: logits exist for a chunk of tokens at a time, and their gradient in the same
 //! place. Sum reduction, ignore index -100, as torch's `cross_entropy`.
 
-use candle_core::{CpuStorage, CustomOp2, D, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, D, DType, Device, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
     LinearWeight,
@@ -77,6 +77,21 @@ pub fn cross_entropy(
     let smoothing = options.label_smoothing as f32;
     let mut pass = Pass { head: weight.operand(), width, vocab, smoothing, gradients: None };
     Ok(pass.run(&hidden, &counted))
+}
+
+/// [`cross_entropy`] of logits [T, V] f32 that were made otherwise.
+///
+/// # Errors
+/// As [`cross_entropy`].
+pub fn cross_entropy_of_logits(logits: &Tensor, labels: &[i64]) -> Result<LossSum> {
+    let vocab = logits.dim(D::Minus1)?;
+    let counted = counted(logits, (vocab, vocab), labels, &LossOptions::default())?;
+    let logits = logits.to_device(&Device::Cpu)?.contiguous()?;
+    let numbers = floats(&logits)?;
+    let mut rows = Vec::with_capacity(counted.len() * vocab);
+    counted.iter().for_each(|counted| rows.extend_from_slice(&numbers[counted.row * vocab..][..vocab]));
+    let sum = losses(&mut rows, &counted, (vocab, 0.0), None);
+    Ok(LossSum { sum, tokens: counted.len() as u64 })
 }
 
 /// [`cross_entropy`] with the gradients of `scale * sum`, which cost one pass over the logits together.
@@ -376,7 +391,6 @@ mod tests {
     use crate::testing::{
         assert_close, finite_differences, flat, normal, same_values_and_gradients, variable,
     };
-    use candle_core::Device;
 
     #[test]
     fn values_and_gradients_agree_with_the_definition_at_odd_sizes() {
@@ -393,6 +407,19 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_loss_of_logits_is_that_of_their_factors() {
+        let (hidden, head, labels) = (normal(1, (6, 4)), normal(2, (5, 4)), [4, -100, 0, 3, -100, 1]);
+        let logits = linear::plain(&hidden, &head).unwrap();
+        let (found, expected) = (
+            cross_entropy_of_logits(&logits, &labels).unwrap(),
+            cross_entropy(&hidden, &head.into(), &labels, &LossOptions::default()).unwrap(),
+        );
+        assert_eq!(found.tokens, expected.tokens);
+        assert!((found.sum - expected.sum).abs() < 1e-5, "{found:?}, expected {expected:?}");
+        assert!(cross_entropy_of_logits(&logits, &[5, 0, 0, 0, 0, 0]).is_err());
     }
 
     #[test]

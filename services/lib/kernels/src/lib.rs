@@ -42,15 +42,17 @@ pub use attention::{
 };
 pub use clip::{clip_by_global_norm, global_norm};
 pub use cross_entropy::{
-    HeadGradients, IGNORE_INDEX, LossOptions, LossSum, cross_entropy, cross_entropy_sum,
-    cross_entropy_with_gradients,
+    HeadGradients, IGNORE_INDEX, LossOptions, LossSum, cross_entropy, cross_entropy_of_logits,
+    cross_entropy_sum, cross_entropy_with_gradients,
 };
 pub use dispatch::{DISPATCH_VARIABLE, Dispatch, DispatchError, dispatch, requested_dispatch, with_dispatch};
 pub use dropout::{DropoutKey, DropoutMask};
 pub use embedding::{embedding, embedding_backward};
 pub use gemm::Format;
 pub use linear::{InputGradient, LinearInput, OutputGradient, linear, linear_weight_gradient};
-pub use lora_linear::{LoraMap, LoraPair, LoraRows, lora_backward, lora_linear, lora_linear_rows};
+pub use lora_linear::{
+    FactorRows, LoraMap, LoraPair, LoraRows, lora_backward, lora_linear, lora_linear_rows, lora_norms,
+};
 pub use mapped::MappedFile;
 pub use memory::keep_freed_memory;
 pub use random::Random;

@@ -13,9 +13,11 @@ use crate::{
     matmul::{self, Operand, Right, Sizes},
 };
 
+mod norms;
 mod rows;
 
-pub use rows::{LoraMap, LoraRows, lora_linear_rows};
+pub use norms::lora_norms;
+pub use rows::{FactorRows, LoraMap, LoraRows, lora_linear_rows};
 
 /// A low-rank update: `scale * (dropout(x) A^T) B^T` is added to the output of a linear map.
 #[derive(Clone, Debug)]

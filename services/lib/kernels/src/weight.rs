@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Result, Tensor, TensorId, bail};
 
 use crate::{
     arena::{Lines, WeightArena},
-    cpu::{self, tensor, weight},
+    cpu::{self, Matrix, tensor, weight},
     gemm::{Format, Packed},
     matmul::Operand,
 };
@@ -32,6 +32,18 @@ impl Reading<'_> {
         match self {
             Self::Packed(packed) => Operand::Packed(packed),
             Self::Rows(weight, format) => Operand::Rows(weight.matrix(), *format),
+        }
+    }
+
+    /// Row `row` of a weight with so many inputs, as numbers.
+    pub(crate) fn row(&self, row: usize, inputs: usize) -> Vec<f32> {
+        let range = row * inputs..(row + 1) * inputs;
+        match self {
+            Self::Packed(packed) => packed.row(row).collect(),
+            Self::Rows(weight, _) => match weight.matrix() {
+                Matrix::F32(numbers) => numbers[range].to_vec(),
+                Matrix::Bf16(numbers) => numbers[range].iter().map(|number| number.to_f32()).collect(),
+            },
         }
     }
 }
@@ -150,6 +162,21 @@ impl LinearWeight {
         }
     }
 
+    /// Row `row` as numbers: what is compared or measured row by row needs no copy of the whole.
+    ///
+    /// # Errors
+    /// When there is no such row.
+    pub fn row(&self, row: usize) -> Result<Vec<f32>> {
+        let (outputs, inputs) = self.dims()?;
+        if row >= outputs {
+            bail!("weight: row {row} of {outputs}");
+        }
+        if !self.is_cpu() {
+            return self.tensor()?.get(row)?.to_dtype(DType::F32)?.to_vec1();
+        }
+        Ok(self.read()?.row(row, inputs))
+    }
+
     /// Which tensor it is made of, if it still is.
     pub fn tensor_id(&self) -> Option<TensorId> {
         match &self.0 {
@@ -212,6 +239,10 @@ mod tests {
             let tensor = normal(1, (45, 33)).to_dtype(dtype).unwrap();
             let weight = LinearWeight::frozen(&tensor).unwrap();
             assert_eq!(weight.dims().unwrap(), (45, 33));
+            let row: Vec<f32> = tensor.get(7).unwrap().to_dtype(DType::F32).unwrap().to_vec1().unwrap();
+            assert_eq!(weight.row(7).unwrap(), row);
+            assert_eq!(LinearWeight::from(tensor.clone()).row(7).unwrap(), row);
+            assert!(weight.row(45).is_err());
             let back = weight.tensor().unwrap();
             assert_eq!(back.dtype(), dtype);
             assert_close(&back, &tensor, 0.0);

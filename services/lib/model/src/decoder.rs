@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor, Var};
 use rootstock_kernels::{
-    ARENA_BLOCK_BYTES, Format, LinearInput, Random, RotaryTable, Segments, WeightArena, embedding, linear,
-    rms_norm,
+    ARENA_BLOCK_BYTES, Format, LinearWeight, Random, RotaryTable, Segments, WeightArena, rms_norm,
 };
 
 use crate::{
@@ -16,7 +15,10 @@ use crate::{
     weight::{Loaded, Matrix, Named, Vector, Weight},
 };
 
+mod ends;
 mod load;
+
+pub(crate) use ends::Owner;
 
 /// A Llama model in memory, shared by all who use it.
 #[derive(Debug)]
@@ -144,6 +146,21 @@ impl Decoder {
         Ok(variables)
     }
 
+    /// A projection's weight [out, in]: what an adapter is measured against.
+    pub fn projection(&self, layer: usize, projection: Projection) -> Option<&LinearWeight> {
+        self.layers.get(layer).map(|layer| layer.weight(projection).numbers())
+    }
+
+    /// The token embedding [V, H].
+    pub fn embedding_weight(&self) -> &LinearWeight {
+        self.embedding.numbers()
+    }
+
+    /// The output projection [V, H], which may be the embedding.
+    pub fn head_weight(&self) -> &LinearWeight {
+        self.head().numbers()
+    }
+
     /// Chooses between keeping activations and computing them again.
     pub fn set_recompute(&mut self, recompute: Recompute) {
         self.recompute = recompute;
@@ -194,20 +211,23 @@ impl Decoder {
     }
 
     /// Logits [B, V] after the tokens numbered `last` of all sequences' `ids`, end to end.
-    fn continue_all(
+    fn continue_all<'s>(
         &self,
         ids: &[u32],
         last: Vec<u32>,
         pass: &Pass<'_>,
-        sequences: &mut [Continued<'_>],
+        sequences: &mut [Continued<'s>],
     ) -> Result<Tensor, ModelError> {
-        let mut x = embedding(self.embedding.numbers(), ids)?; // [n, H]
+        let of = |s: &Continued<'s>| Owner { rows: s.ids.len(), adapter: s.adapter };
+        let mut owners: Vec<Owner<'s>> = sequences.iter().map(of).collect();
+        let mut x = self.embed(ids, &owners)?; // [n, H]
         for layer in &self.layers {
             (x, _) = layer.forward(&x, pass, &mut Context::Cached(sequences))?;
         }
         let last = if last.len() == ids.len() { x } else { x.index_select(&self.index(last)?, 0)? }; // [B, H]
         let normed = rms_norm(&last, self.norm.numbers(), self.config.rms_norm_eps)?;
-        Ok(linear(&LinearInput::from(&normed), self.head().numbers())?) // [B, V]
+        owners.iter_mut().for_each(|owner| owner.rows = 1);
+        self.logits(&normed, &owners) // [B, V]
     }
 
     fn index(&self, rows: Vec<u32>) -> Result<Tensor, ModelError> {
@@ -223,7 +243,7 @@ impl Decoder {
         self.check_ids(ids)?;
         let segments = Segments::new(&[ids.len()]);
         let hidden = self.hidden(ids, &segments, adapter)?; // [S, H]
-        Ok(linear(&LinearInput::from(&hidden), self.head().numbers())?) // [S, V]
+        self.logits(&hidden, &[Owner { rows: ids.len(), adapter }]) // [S, V]
     }
 
     /// Normed hidden states [T, H] of packed sequences.
@@ -234,7 +254,7 @@ impl Decoder {
         adapter: Option<&dyn Adapter>,
     ) -> Result<Tensor, ModelError> {
         let pass = self.pass(&segments.positions(), adapter);
-        let mut x = embedding(self.embedding.numbers(), ids)?; // [T, H]
+        let mut x = self.embed(ids, &[Owner { rows: ids.len(), adapter }])?; // [T, H]
         for layer in &self.layers {
             (x, _) = layer.forward(&x, &pass, &mut Context::Packed(segments))?;
         }

@@ -4,12 +4,12 @@
 use candle_core::Tensor;
 use rootstock_kernels::{
     Attended, DropoutKey, DropoutMask, Heads, KeyValues, LinearInput, LinearWeight, LoraMap, LoraPair,
-    LoraRows, Rotation, Segments, add, attention_cached, attention_forward, lora_linear, lora_linear_rows,
-    rms_norm, rotary, swiglu,
+    Rotation, Segments, add, attention_cached, attention_forward, lora_linear, lora_linear_rows, rms_norm,
+    rotary, swiglu,
 };
 
 use crate::{
-    Adapter, KvCache, ModelError, Projection,
+    Adapter, KvCache, ModelError, Projection, Update,
     weight::{Matrix, Named, Vector},
 };
 
@@ -83,7 +83,7 @@ pub(crate) struct Trace {
 }
 
 /// The matrices of a layer, [out, in] each, packed.
-type Weights = [LinearWeight; 7];
+pub(crate) type Weights = [LinearWeight; 7];
 
 impl Layer {
     /// Takes the residual stream `x` [T, H] through the layer; gives it back [T, H], with what was computed on the way.
@@ -120,7 +120,7 @@ impl Layer {
     }
 
     /// The matrices, those in training packed for one pass: kept for the backward one they would be a second copy of the model.
-    fn packed(&self) -> Result<Weights, ModelError> {
+    pub(crate) fn packed(&self) -> Result<Weights, ModelError> {
         let mut weights = self.projections.each_ref().map(|matrix| matrix.numbers().clone());
         for weight in &mut weights {
             *weight = weight.packed()?;
@@ -161,18 +161,22 @@ impl Layer {
     ) -> Result<[Tensor; N], ModelError> {
         let outputs: Vec<Tensor> = match context {
             Context::Cached(sequences) => {
-                let maps = projections.map(|projection| LoraMap {
-                    weight: &weights[projection as usize],
-                    groups: self.groups(projection, sequences),
-                });
+                let maps = projections.map(|projection| self.map(projection, sequences, weights));
                 lora_linear_rows(x, &maps)?
             }
             Context::Packed(_) => {
                 let project = |projection: &Projection| {
+                    let weight = &weights[*projection as usize];
+                    let update = self.update(*projection, pass);
+                    if !update.is_plain() {
+                        let mut map = LoraMap { weight, groups: Vec::new(), factors: Vec::new() };
+                        update.note(0..x.tensor().dim(0)?, &mut map);
+                        return Ok(lora_linear_rows(x, &[map])?.swap_remove(0));
+                    }
                     // The backward pass is written out below, so no tape shall keep the activations alive.
-                    let pair = self.pair(*projection, pass).map(LoraPair::detach);
+                    let pair = update.pairs.first().map(LoraPair::detach);
                     let mask = pair.as_ref().and_then(|pair| self.mask(*projection, pair, pass));
-                    lora_linear(x, &weights[*projection as usize], pair.as_ref(), mask)
+                    lora_linear(x, weight, pair.as_ref(), mask)
                 };
                 projections.iter().map(project).collect::<candle_core::Result<_>>()?
             }
@@ -180,27 +184,31 @@ impl Layer {
         Ok(outputs.try_into().expect("each projection has one output"))
     }
 
-    /// The rows that have a pair of their own, neighbours with the same one together.
-    fn groups<'a>(&self, projection: Projection, sequences: &'a [Continued<'_>]) -> Vec<LoraRows<'a>> {
-        let (mut groups, mut first): (Vec<LoraRows<'_>>, _) = (Vec::new(), 0);
+    /// A projection and what each sequence's adapter does to its rows.
+    pub(crate) fn map<'a>(
+        &self,
+        projection: Projection,
+        sequences: &'a [Continued<'_>],
+        weights: &'a Weights,
+    ) -> LoraMap<'a> {
+        let weight = &weights[projection as usize];
+        let (mut map, mut first) = (LoraMap { weight, groups: Vec::new(), factors: Vec::new() }, 0);
         for sequence in sequences {
             let rows = first..first + sequence.ids.len();
             first = rows.end;
-            let Some(pair) = sequence.adapter.and_then(|adapter| adapter.lora(self.index, projection)) else {
-                continue;
-            };
-            match groups.last_mut() {
-                Some(last) if std::ptr::eq(last.pair, pair) && last.rows.end == rows.start => {
-                    last.rows.end = rows.end;
-                }
-                _ => groups.push(LoraRows { rows, pair }),
+            if let Some(adapter) = sequence.adapter {
+                adapter.update(self.index, projection).note(rows, &mut map);
             }
         }
-        groups
+        map
+    }
+
+    fn update<'a>(&self, projection: Projection, pass: &Pass<'a>) -> Update<'a> {
+        pass.adapter.map(|adapter| adapter.update(self.index, projection)).unwrap_or_default()
     }
 
     fn pair<'a>(&self, projection: Projection, pass: &Pass<'a>) -> Option<&'a LoraPair> {
-        pass.adapter.and_then(|adapter| adapter.lora(self.index, projection))
+        self.update(projection, pass).pairs.first()
     }
 
     fn mask(&self, projection: Projection, pair: &LoraPair, pass: &Pass<'_>) -> Option<DropoutMask> {

@@ -1,6 +1,7 @@
 //! The decoder that training and inference share, with Hugging Face weight names.
 #![forbid(unsafe_code)]
 
+mod adapter;
 mod cache;
 mod config;
 mod decoder;
@@ -15,6 +16,7 @@ mod testing;
 mod train;
 mod weight;
 
+pub use adapter::{Adapter, EmbeddingChange, EmbeddingPair, HeadChange, Update};
 pub use cache::{Block, KvCache};
 pub use config::{
     Config, ConfigError, EMBEDDING, FINAL_NORM, HEAD, MAX_LAYERS, MAX_WIDTH, RopeScaling,
@@ -24,7 +26,7 @@ pub use decoder::Decoder;
 pub use error::ModelError;
 pub use gradients::Gradients;
 pub use layer::Continued;
-pub use projection::{Adapter, Projection};
+pub use projection::Projection;
 pub use recompute::{Recompute, activation_bytes};
 pub use rootstock_kernels::{DropoutKey, Format, LinearWeight, LoraPair, LossSum};
 pub use save::save_tensors;

@@ -1,6 +1,4 @@
-//! The seven matrices of a layer that adapters attach to, and the seam through which an adapter is asked for them.
-
-use rootstock_kernels::LoraPair;
+//! The seven matrices of a layer that adapters attach to.
 
 use crate::Config;
 
@@ -66,10 +64,4 @@ impl Projection {
             Self::Down => (config.hidden_size, config.intermediate_size),
         }
     }
-}
-
-/// What an adapter adds to a decoder; the decoder asks it at each projection.
-pub trait Adapter: Send + Sync {
-    /// The low-rank pair added to a projection, or none where the adapter leaves it alone.
-    fn lora(&self, layer: usize, projection: Projection) -> Option<&LoraPair>;
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor, Var};
-use rootstock_kernels::{LoraPair, Random};
+use rootstock_kernels::{LinearWeight, LoraPair, Random};
 
-use crate::{Adapter, Batch, Config, Projection};
+use crate::{Adapter, Batch, Config, EmbeddingChange, HeadChange, Projection, Update};
 
 /// Two layers, two query heads per key head, a head wider than `hidden_size / heads`.
 pub(crate) fn tiny() -> Config {
@@ -58,8 +58,44 @@ impl Pairs {
 }
 
 impl Adapter for Pairs {
-    fn lora(&self, layer: usize, projection: Projection) -> Option<&LoraPair> {
-        self.pairs.get(&(layer, projection))
+    fn update(&self, layer: usize, projection: Projection) -> Update<'_> {
+        self.pairs.get(&(layer, projection)).into()
+    }
+}
+
+/// An adapted head and an embedding of its own, over layers that are left alone.
+pub(crate) struct Ends {
+    pub(crate) pair: LoraPair,
+    pub(crate) factors: Vec<f32>,
+    pub(crate) table: LinearWeight,
+}
+
+impl Ends {
+    pub(crate) fn new(config: &Config) -> Self {
+        let draw = |name: &str, shape: (usize, usize)| {
+            let tensor = Random::named(9, name).normal_tensor(shape, 0.0, 0.3, &Device::Cpu).unwrap();
+            LinearWeight::frozen(&tensor).unwrap()
+        };
+        let (vocab, width) = (config.vocab_size, config.hidden_size);
+        let (a, b) = (draw("a", (3, width)), draw("b", (vocab, 3)));
+        let factors = (0..vocab).map(|i| 1.0 + i as f32 / vocab as f32).collect();
+        let pair = LoraPair { a, b, scale: 0.7, dropout: 0.0 };
+        Self { pair, factors, table: draw("table", (vocab, width)) }
+    }
+}
+
+impl Adapter for Ends {
+    fn update(&self, _: usize, _: Projection) -> Update<'_> {
+        Update::default()
+    }
+
+    fn head(&self) -> HeadChange<'_> {
+        let update = Update { factors: Some(&self.factors), ..Some(&self.pair).into() };
+        HeadChange { weight: None, update }
+    }
+
+    fn embedding(&self) -> EmbeddingChange<'_> {
+        EmbeddingChange { table: Some(&self.table), pair: None }
     }
 }
 

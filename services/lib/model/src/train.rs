@@ -2,12 +2,12 @@
 
 use candle_core::{Tensor, Var};
 use rootstock_kernels::{
-    DropoutKey, LossOptions, LossSum, cross_entropy, cross_entropy_with_gradients, embedding,
-    embedding_backward, rms_norm,
+    DropoutKey, LossOptions, LossSum, cross_entropy_with_gradients, embedding, embedding_backward, rms_norm,
 };
 
 use crate::{
     Adapter, Decoder, Gradients, ModelError,
+    adapter::check_trainable,
     gradients::Sink,
     layer::{Context, Layer, Pass, Trace, norm},
     weight::Named,
@@ -23,7 +23,8 @@ mod batch;
 /// masks from the key.
 ///
 /// # Errors
-/// When the model was loaded as int8, the batch does not fit it, or a parameter is a variable of neither the decoder nor the adapter.
+/// When the model was loaded as int8, the batch does not fit it, a parameter is a variable of neither the decoder nor the adapter, or
+/// the adapter does more than add one pair to a projection.
 pub fn forward_backward(
     decoder: &Decoder,
     adapter: Option<&dyn Adapter>,
@@ -34,6 +35,7 @@ pub fn forward_backward(
 ) -> Result<(LossSum, Gradients), ModelError> {
     decoder.check_trainable()?;
     let packed = batch.pack(decoder.config())?;
+    adapter.map_or(Ok(()), |adapter| check_trainable(adapter, decoder.config().num_hidden_layers))?;
     let mut sink = Sink::new(parameters);
     if packed.ids.is_empty() {
         return Ok((LossSum::default(), sink.finish(parameters, false)?));
@@ -58,7 +60,7 @@ pub fn evaluate(
         return Ok(LossSum::default());
     }
     let hidden = decoder.hidden(&packed.ids, &packed.segments, adapter)?;
-    Ok(cross_entropy(&hidden, decoder.head().numbers(), &packed.targets, &LossOptions::default())?)
+    decoder.loss(&hidden, &packed.targets, adapter)
 }
 
 /// What a layer leaves for its backward pass.

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use rootstock_kernels::{Dispatch, Random, with_dispatch, with_threads};
 use rootstock_model::{
-    Adapter, Config, Continued, Decoder, Format, KvCache, LinearWeight, LoraPair, Projection, save_tensors,
+    Adapter, Config, Continued, Decoder, EmbeddingChange, EmbeddingPair, Format, HeadChange, KvCache,
+    LinearWeight, LoraPair, Projection, Update, save_tensors,
 };
 
-const SEQUENCES: usize = 6;
+/// One more than there are kinds of adapters: two neighbours have the same one.
+const SEQUENCES: usize = 11;
 const LONGEST: usize = 150;
 const BATCHES: usize = 50;
 
@@ -22,31 +24,100 @@ fn config() -> Config {
     Config::from_json(json).unwrap()
 }
 
-/// Pairs of one rank on every projection.
-struct Pairs(BTreeMap<(usize, usize), LoraPair>);
+/// An adapter of any kind.
+#[derive(Default)]
+struct Kind {
+    /// Pairs of each layer and projection, in the order in which they are added.
+    pairs: BTreeMap<(usize, usize), Vec<LoraPair>>,
+    /// DoRA's factors.
+    factors: BTreeMap<(usize, usize), Vec<f32>>,
+    head: Option<LinearWeight>,
+    head_pairs: Vec<LoraPair>,
+    head_factors: Option<Vec<f32>>,
+    table: Option<LinearWeight>,
+    embedding: Option<EmbeddingPair>,
+}
 
-impl Pairs {
-    fn new(rank: usize, dtype: DType) -> Self {
-        let mut pairs = BTreeMap::new();
+/// Random numbers that depend on their name.
+fn draw(name: &str, shape: (usize, usize), dtype: DType) -> Tensor {
+    let tensor = Random::named(7, name).normal_tensor(shape, 0.0, 0.1, &Device::Cpu);
+    tensor.unwrap().to_dtype(dtype).unwrap()
+}
+
+fn frozen(name: &str, shape: (usize, usize), dtype: DType) -> LinearWeight {
+    LinearWeight::frozen(&draw(name, shape, dtype)).unwrap()
+}
+
+fn pair(name: &str, (outputs, inputs): (usize, usize), rank: usize, dtype: DType) -> LoraPair {
+    let a = frozen(&format!("{name}.a.{rank}"), (rank, inputs), dtype);
+    let b = frozen(&format!("{name}.b.{rank}"), (outputs, rank), dtype);
+    LoraPair { a, b, scale: 0.7, dropout: 0.0 }
+}
+
+fn factors(name: &str, outputs: usize) -> Vec<f32> {
+    draw(&format!("{name}.factors"), (1, outputs), DType::F32).get(0).unwrap().to_vec1().unwrap()
+}
+
+impl Kind {
+    /// Pairs of these ranks on every projection; with DoRA, factors too.
+    fn lora(ranks: &[usize], scale: f64, dora: bool, dtype: DType) -> Self {
+        let mut kind = Self::default();
         for layer in 0..config().num_hidden_layers {
             for projection in Projection::ALL {
-                let (outputs, inputs) = projection.shape(&config());
-                let draw = |half: &str, shape: (usize, usize)| {
-                    let name = format!("{}.{half}.{rank}", projection.module_path(layer));
-                    let tensor = Random::named(7, &name).normal_tensor(shape, 0.0, 0.1, &Device::Cpu);
-                    LinearWeight::frozen(&tensor.unwrap().to_dtype(dtype).unwrap()).unwrap()
-                };
-                let (a, b) = (draw("a", (rank, inputs)), draw("b", (outputs, rank)));
-                pairs.insert((layer, projection as usize), LoraPair { a, b, scale: 0.7, dropout: 0.0 });
+                let (place, name) = ((layer, projection as usize), projection.module_path(layer));
+                let shape = projection.shape(&config());
+                let pairs = ranks.iter().map(|rank| LoraPair { scale, ..pair(&name, shape, *rank, dtype) });
+                kind.pairs.insert(place, pairs.collect());
+                if dora {
+                    kind.factors.insert(place, factors(&name, shape.0));
+                }
             }
         }
-        Self(pairs)
+        kind
+    }
+
+    /// Base, LoRA of four ranks, rsLoRA, DoRA, ends of its own, adapted ends, an embedding of its own with a weighted sum.
+    fn all(dtype: DType) -> [Option<Self>; 10] {
+        let (vocab, width) = (config().vocab_size, config().hidden_size);
+        let lora = |ranks: &[usize]| Some(Self::lora(ranks, 0.7, false, dtype));
+        let (head, table) = (frozen("head", (vocab, width), dtype), frozen("table", (vocab, width), dtype));
+        let own_head = Self { head: Some(head), ..Self::lora(&[1], 0.7, false, dtype) };
+        let adapted = Self {
+            head_pairs: vec![pair("head", (vocab, width), 5, dtype)],
+            head_factors: Some(factors("head", vocab)),
+            embedding: Some(EmbeddingPair {
+                a: draw("embedding.a", (vocab, 3), dtype).into(),
+                b: frozen("embedding.b", (width, 3), dtype),
+                scale: 1.5,
+            }),
+            ..Self::default()
+        };
+        let mut sum = Self { table: Some(table), ..Self::lora(&[4, 1, 16], 0.4, false, dtype) };
+        for pairs in sum.pairs.values_mut() {
+            pairs[1].scale = -1.3;
+        }
+        let rslora = Some(Self::lora(&[4], 1.4, false, dtype));
+        let dora = Some(Self::lora(&[4], 0.7, true, dtype));
+        let loras = [lora(&[1]), lora(&[4]), lora(&[16]), lora(&[64])];
+        let [one, four, sixteen, many] = loras;
+        [None, one, four, sixteen, many, rslora, dora, Some(own_head), Some(adapted), Some(sum)]
     }
 }
 
-impl Adapter for Pairs {
-    fn lora(&self, layer: usize, projection: Projection) -> Option<&LoraPair> {
-        self.0.get(&(layer, projection as usize))
+impl Adapter for Kind {
+    fn update(&self, layer: usize, projection: Projection) -> Update<'_> {
+        let place = (layer, projection as usize);
+        let pairs = self.pairs.get(&place).map_or(&[][..], Vec::as_slice);
+        Update { pairs, factors: self.factors.get(&place).map(Vec::as_slice) }
+    }
+
+    fn head(&self) -> HeadChange<'_> {
+        let update = Update { pairs: &self.head_pairs, factors: self.head_factors.as_deref() };
+        HeadChange { weight: self.head.as_ref(), update }
+    }
+
+    fn embedding(&self) -> EmbeddingChange<'_> {
+        EmbeddingChange { table: self.table.as_ref(), pair: self.embedding.as_ref() }
     }
 }
 
@@ -57,7 +128,7 @@ fn bits(logits: &Tensor) -> Vec<u32> {
 /// What is computed: tokens, and which adapter they are computed with.
 struct World {
     decoder: Decoder,
-    adapters: Vec<Option<Pairs>>,
+    adapters: [Option<Kind>; 10],
     ids: Vec<Vec<u32>>,
 }
 
@@ -69,15 +140,16 @@ impl World {
         save_tensors(&file, &fresh.named_tensors().unwrap(), &BTreeMap::new()).unwrap();
         let decoder = Decoder::load(config(), &[file], format, &Device::Cpu).unwrap();
         let dtype = if format == Format::F32 { DType::F32 } else { DType::BF16 };
-        let adapters = (0..SEQUENCES).map(|i| (i % 3 > 0).then(|| Pairs::new(3 * i, dtype))).collect();
+        let adapters = Kind::all(dtype);
         let random = Random::new(3, 0);
         let id = |s: usize, i: usize| random.below((s * LONGEST + i) as u64, 131) as u32;
-        let ids = (0..SEQUENCES).map(|s| (0..LONGEST - 20 * s).map(|i| id(s, i)).collect()).collect();
+        let ids = (0..SEQUENCES).map(|s| (0..LONGEST - 10 * s).map(|i| id(s, i)).collect()).collect();
         Self { decoder, adapters, ids }
     }
 
     fn adapter(&self, sequence: usize) -> Option<&dyn Adapter> {
-        self.adapters[sequence].as_ref().map(|pairs| pairs as &dyn Adapter)
+        let kind = if sequence < 8 { sequence } else { sequence - 1 };
+        self.adapters[kind].as_ref().map(|kind| kind as &dyn Adapter)
     }
 
     fn cache(&self) -> KvCache {

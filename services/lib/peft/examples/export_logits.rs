@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let sequences = rest.first().map_or(Ok(4), |count| count.parse::<u64>())?;
     let decoder = load(Path::new(base))?;
-    let adapter = LoraAdapter::load(Path::new(adapter), decoder.config(), DType::F32, &Device::Cpu)?;
+    let adapter = LoraAdapter::load(Path::new(adapter), &decoder, DType::F32, &Device::Cpu)?;
 
     let vocabulary = decoder.config().vocab_size as u64;
     let sequence = |stream| {

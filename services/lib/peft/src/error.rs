@@ -67,17 +67,17 @@ pub enum PeftError {
         /// The name that was found.
         present: String,
     },
-    /// A module that the configuration targets has no tensors.
-    #[error("tensor {0} is missing, although target_modules names its module")]
+    /// A tensor that the configuration asks for isn't there.
+    #[error("tensor {0} is missing, although the configuration asks for it")]
     MissingTensor(String),
     /// The rank of a tensor is not the configuration's.
-    #[error("tensor {name} has rank {found}, but r is {expected}")]
+    #[error("tensor {name} has rank {found}, but the configuration gives its module {expected}")]
     Rank {
         /// The tensor's name.
         name: String,
         /// Its rank.
         found: usize,
-        /// `r` of the configuration.
+        /// `r` of the configuration, or what `rank_pattern` says.
         expected: usize,
     },
     /// A tensor has the wrong shape for this base model.

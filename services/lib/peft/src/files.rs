@@ -9,13 +9,13 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use rootstock_kernels::{Format, LinearWeight, WeightArena};
-use rootstock_model::Config;
+use rootstock_model::Decoder;
 use safetensors::Dtype;
 
 use crate::{
-    Half, LoraAdapter, LoraConfig, MAX_CONFIG_BYTES, PeftError, TensorHeader, check_tensors,
+    Half, LoraAdapter, LoraConfig, MAX_CONFIG_BYTES, Module, PeftError, TensorHeader, check_tensors,
     header::{Entry, read_entries},
-    tensor_name,
+    names::{Part, part_name},
 };
 
 /// The file that holds the settings.
@@ -24,15 +24,19 @@ pub const CONFIG_FILE: &str = "adapter_config.json";
 pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 /// What PEFT wrote before safetensors.
 const PICKLE_FILE: &str = "adapter_model.bin";
+/// How far a copy of the base's weight may be from it, relatively: as far as rounding to bf16 twice takes it.
+const COPY_TOLERANCE: f32 = 1.0 / 256.0;
+/// And absolutely: what f16 has no smaller numbers for.
+const COPY_FLOOR: f32 = 1e-7;
 
 impl LoraAdapter {
     /// Reads a PEFT directory into frozen weights of `dtype` (f32 or bf16), packed for serving on a CPU; they may be stored as f32,
-    /// f16 or bf16.
+    /// f16 or bf16. DoRA's norms are made of the base's weights.
     ///
     /// # Errors
     /// When a file is missing, broken or a pickle; when the configuration asks for what is not supported; when a tensor
-    /// fits nowhere, is missing, has another shape or dtype, or holds a value that is not finite.
-    pub fn load(dir: &Path, base: &Config, dtype: DType, device: &Device) -> Result<Self, PeftError> {
+    /// fits nowhere, is missing, has another shape or dtype, holds a value that is not finite, or is said to be the base's and isn't.
+    pub fn load(dir: &Path, base: &Decoder, dtype: DType, device: &Device) -> Result<Self, PeftError> {
         let weights = dir.join(WEIGHTS_FILE);
         if !weights.exists() && dir.join(PICKLE_FILE).exists() {
             return Err(PeftError::Pickle { file: PICKLE_FILE.to_owned() });
@@ -47,7 +51,7 @@ impl LoraAdapter {
     pub fn load_files(
         config: &Path,
         weights: &Path,
-        base: &Config,
+        base: &Decoder,
         dtype: DType,
         device: &Device,
     ) -> Result<Self, PeftError> {
@@ -64,7 +68,7 @@ impl LoraAdapter {
     pub fn from_bytes(
         config: &[u8],
         weights: &[u8],
-        base: &Config,
+        base: &Decoder,
         dtype: DType,
         device: &Device,
     ) -> Result<Self, PeftError> {
@@ -76,29 +80,23 @@ impl LoraAdapter {
         config: &LoraConfig,
         reader: &mut impl Read,
         bytes: u64,
-        (base, dtype, device): (&Config, DType, &Device),
+        (base, dtype, device): (&Decoder, DType, &Device),
     ) -> Result<Self, PeftError> {
         let entries = read_entries(reader, bytes)?;
         let headers: Vec<TensorHeader> = entries.iter().map(|entry| entry.header.clone()).collect();
-        check_tensors(config, base, &headers)?;
-        let mut tensors = HashMap::new();
+        check_tensors(config, base.config(), &headers)?;
+        let mut tensors = Tensors(HashMap::new());
         for entry in &entries {
-            tensors.insert(entry.header.0.as_str(), read_tensor(reader, entry, dtype, device)?);
+            let (name, shape, _) = &entry.header;
+            if let Some(weight) = original(name, base) {
+                check_copy(name, &read_tensor(reader, entry, DType::F32, device)?, weight)?;
+                continue;
+            }
+            // Magnitudes are f32, whatever the matrices are.
+            let dtype = if shape.len() == 1 { DType::F32 } else { dtype };
+            tensors.0.insert(name.clone(), read_tensor(reader, entry, dtype, device)?);
         }
-        let mut adapter = Self::empty(config, base);
-        // In one block, since the pairs are read together for every token.
-        let mut arena = WeightArena::new(packed_bytes(tensors.values()));
-        for (layer, projection) in config.target_modules.select(base)? {
-            let mut take = |half| {
-                let name = tensor_name(layer, projection, half);
-                tensors.remove(name.as_str()).ok_or(PeftError::MissingTensor(name))
-            };
-            let (a, b) = (take(Half::A)?, take(Half::B)?);
-            let a = LinearWeight::frozen_in(&a, &mut arena)?;
-            let b = LinearWeight::frozen_in(&b, &mut arena)?;
-            adapter.insert(layer, projection, a, b);
-        }
-        Ok(adapter)
+        tensors.adapter(config, base)
     }
 
     /// Writes the two files of a PEFT directory, which is made when it is not there. Each file appears whole or not at
@@ -127,6 +125,64 @@ impl LoraAdapter {
         safetensors::serialize(tensors, Some(metadata))
             .map_err(|error| PeftError::format(WEIGHTS_FILE, error))
     }
+}
+
+/// The tensors of a file, by name, until each has found its place.
+struct Tensors(HashMap<String, Tensor>);
+
+impl Tensors {
+    fn adapter(mut self, config: &LoraConfig, base: &Decoder) -> Result<LoraAdapter, PeftError> {
+        let mut adapter = LoraAdapter::empty(config, base.config())?;
+        // In one block, since the pairs are read together for every token.
+        let mut arena = WeightArena::new(packed_bytes(self.0.values()));
+        for target in config.targets(base.config())? {
+            let (a, b) =
+                (self.take(target.module, Half::A.into())?, self.take(target.module, Half::B.into())?);
+            let a = match target.module {
+                Module::Embedding => a.t()?.contiguous()?.into(),
+                _ => LinearWeight::frozen_in(&a, &mut arena)?,
+            };
+            adapter.insert(&target, a, LinearWeight::frozen_in(&b, &mut arena)?);
+            if config.use_dora {
+                adapter.rescale(target.module, self.take(target.module, Part::Magnitude)?, base)?;
+            }
+        }
+        for module in &config.modules_to_save {
+            let weight = self.take(Module::from(*module), Part::Whole)?;
+            adapter.replace(*module, LinearWeight::frozen_in(&weight, &mut arena)?);
+        }
+        Ok(adapter)
+    }
+
+    fn take(&mut self, module: Module, part: Part) -> Result<Tensor, PeftError> {
+        let name = part_name(module, part);
+        self.0.remove(&name).ok_or(PeftError::MissingTensor(name))
+    }
+}
+
+/// The base's weight that a tensor is said to be a copy of.
+fn original<'a>(name: &str, base: &'a Decoder) -> Option<&'a LinearWeight> {
+    let copies = |module| part_name(module, Part::Copy) == name;
+    match (copies(Module::Embedding), copies(Module::Head)) {
+        (true, _) => Some(base.embedding_weight()),
+        (_, true) => Some(base.head_weight()),
+        (false, false) => None,
+    }
+}
+
+/// Refuses a weight that PEFT saved with an adapted embedding or head, if it is not the base's own up to rounding: the pair was trained
+/// on something else.
+fn check_copy(name: &str, copy: &Tensor, weight: &LinearWeight) -> Result<(), PeftError> {
+    for row in 0..copy.dim(0)? {
+        let (found, expected) = (copy.get(row)?.to_vec1::<f32>()?, weight.row(row)?);
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() <= COPY_TOLERANCE * b.abs() + COPY_FLOOR;
+        if !found.iter().zip(&expected).all(near) {
+            return Err(PeftError::Base(format!(
+                "tensor {name} differs from the base's own in row {row}; name its module in modules_to_save to replace it"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn read_config(path: &Path) -> Result<Vec<u8>, PeftError> {

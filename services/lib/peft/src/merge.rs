@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
 use rootstock_kernels::LoraPair;
-use rootstock_model::{Adapter, Decoder, Projection};
+use rootstock_model::{Decoder, Projection};
 
 use crate::{LoraAdapter, PeftError};
 
@@ -12,12 +12,15 @@ use crate::{LoraAdapter, PeftError};
 /// Sums are made in f32 and rounded once to the dtype of the weight; dropout plays no part. The decoder is left alone.
 ///
 /// # Errors
-/// When the adapter was made for a model of another shape.
+/// When the adapter was made for a model of another shape, or has more than pairs on projections.
 pub fn merge(decoder: &Decoder, adapter: &LoraAdapter) -> Result<Vec<(String, Tensor)>, PeftError> {
     let layers = decoder.config().num_hidden_layers;
     if adapter.num_layers() != layers {
         let problem = format!("it was made for {} layers, the base has {layers}", adapter.num_layers());
         return Err(PeftError::Base(problem));
+    }
+    if let Some(field) = adapter.beyond_lora() {
+        return Err(PeftError::Base(format!("an adapter with {field} can't be merged")));
     }
     let mut pairs = BTreeMap::new();
     for layer in 0..layers {

@@ -1,6 +1,8 @@
-//! The names of LoRA tensors in PEFT's files, in one place because loading, saving and training must agree on them.
+//! The names of an adapter's tensors in PEFT's files, in one place because loading, saving and training must agree on them.
 
 use rootstock_model::Projection;
+
+use crate::Module;
 
 /// PEFT wraps the model twice; its file names keep both wrappers.
 const PREFIX: &str = "base_model.model.";
@@ -25,19 +27,44 @@ impl Half {
             Self::B => Self::A,
         }
     }
+}
 
-    fn suffix(self) -> &'static str {
-        match self {
-            Self::A => "lora_A.weight",
-            Self::B => "lora_B.weight",
-        }
+/// What a tensor is to its module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Half(Half),
+    /// DoRA's magnitudes, [out].
+    Magnitude,
+    /// The module's weight, to be replaced: `modules_to_save`.
+    Whole,
+    /// The base's own weight, which PEFT saves beside the pair of an embedding or a head.
+    Copy,
+}
+
+impl From<Half> for Part {
+    fn from(half: Half) -> Self {
+        Self::Half(half)
     }
 }
 
 /// The name of a LoRA tensor in `adapter_model.safetensors`,
 /// e.g. `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`.
 pub fn tensor_name(layer: usize, projection: Projection, half: Half) -> String {
-    format!("{PREFIX}{}.{}", projection.module_path(layer), half.suffix())
+    part_name(Module::Layer(layer, projection), Part::Half(half))
+}
+
+pub(crate) fn part_name(module: Module, part: Part) -> String {
+    let suffix = match (part, module) {
+        // PEFT keeps an embedding's matrices as parameters, not as modules with a weight.
+        (Part::Half(Half::A), Module::Embedding) => "lora_embedding_A",
+        (Part::Half(Half::B), Module::Embedding) => "lora_embedding_B",
+        (Part::Half(Half::A), _) => "lora_A.weight",
+        (Part::Half(Half::B), _) => "lora_B.weight",
+        (Part::Magnitude, _) => "lora_magnitude_vector",
+        (Part::Whole, _) => "weight",
+        (Part::Copy, _) => "base_layer.weight",
+    };
+    format!("{PREFIX}{}.{suffix}", module.path())
 }
 
 #[cfg(test)]
@@ -50,5 +77,18 @@ mod tests {
         assert_eq!(name, "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight");
         let name = tensor_name(11, Projection::Down, Half::A.other());
         assert_eq!(name, "base_model.model.model.layers.11.mlp.down_proj.lora_B.weight");
+        for (module, part, name) in [
+            (
+                Module::Layer(0, Projection::V),
+                Part::Magnitude,
+                "model.layers.0.self_attn.v_proj.lora_magnitude_vector",
+            ),
+            (Module::Embedding, Part::Half(Half::A), "model.embed_tokens.lora_embedding_A"),
+            (Module::Head, Part::Half(Half::B), "lm_head.lora_B.weight"),
+            (Module::Head, Part::Whole, "lm_head.weight"),
+            (Module::Embedding, Part::Copy, "model.embed_tokens.base_layer.weight"),
+        ] {
+            assert_eq!(part_name(module, part), format!("base_model.model.{name}"));
+        }
     }
 }

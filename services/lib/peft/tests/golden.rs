@@ -20,6 +20,8 @@ mod bf16;
 mod compare;
 #[path = "golden/int8.rs"]
 mod int8;
+#[path = "golden/kinds.rs"]
+mod kinds;
 #[path = "golden/values.rs"]
 mod values;
 
@@ -155,7 +157,7 @@ fn an_adapter_from_peft_is_written_back_with_identical_bits() -> Outcome {
     let folder = tempfile::tempdir()?;
     let decoder = decoder("tied", DType::F32)?;
     for (name, stored) in [("lora", DType::F32), ("rslora", DType::BF16)] {
-        let load = |from: PathBuf| LoraAdapter::load(&from, decoder.config(), stored, &Device::Cpu);
+        let load = |from: PathBuf| LoraAdapter::load(&from, &decoder, stored, &Device::Cpu);
         let original = load(dir(name))?;
         let copy = folder.path().join(name);
         original.save(&copy)?;

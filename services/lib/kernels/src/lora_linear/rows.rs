@@ -1,4 +1,4 @@
-//! The grouped form: each row of a batch with a pair of its own, of its own rank, without padding.
+//! The grouped form: each row of a batch with pairs of its own, of their own ranks, without padding.
 
 use std::{ops::Range, sync::Arc};
 
@@ -23,18 +23,29 @@ pub struct LoraRows<'a> {
     pub pair: &'a LoraPair,
 }
 
+/// Consecutive rows of a batch, and what their outputs are multiplied by.
+#[derive(Clone, Debug)]
+pub struct FactorRows<'a> {
+    /// Rows of the input.
+    pub rows: Range<usize>,
+    /// [out]
+    pub factors: &'a [f32],
+}
+
 /// One of the linear maps of an input.
 #[derive(Clone, Debug)]
 pub struct LoraMap<'a> {
     /// [out, in]
     pub weight: &'a LinearWeight,
-    /// Rows with pairs, in order.
+    /// Rows with pairs, in order. Rows may be named by several groups that follow each other: their updates are added in turn.
     pub groups: Vec<LoraRows<'a>>,
+    /// Rows whose finished sums are multiplied output by output (DoRA, Liu et al., 2024), in order.
+    pub factors: Vec<FactorRows<'a>>,
 }
 
-/// `x W^T` for `x` [n, in] f32 and each of several maps, to whose rows each its own pair's update is added; rows without a pair stay
-/// as they are. A row is the same bits as with [`lora_linear`](super::lora_linear) alone. Each group is multiplied at its own rank,
-/// and the outputs are written once. Not differentiable.
+/// `x W^T` for `x` [n, in] f32 and each of several maps, to whose rows each its own pairs' updates are added, and then its own factors
+/// multiplied; rows without stay as they are. A row is the same bits as with [`lora_linear`](super::lora_linear) alone. Each group is
+/// multiplied at its own rank, and the outputs are written once. Not differentiable.
 ///
 /// # Errors
 /// When shapes don't fit, or groups are not in order or reach past the rows.
@@ -58,20 +69,32 @@ pub fn lora_linear_rows(x: &LinearInput, maps: &[LoraMap<'_>]) -> Result<Vec<Ten
         let Pair { map, b, .. } = &pairs[part];
         parts[*map].pieces.push(Piece { row: rows.start, rows: rows.len(), a: words, b });
     }
-    let outputs = sums(&parts).into_iter().zip(&bases);
-    outputs.map(|(y, base)| tensor(y, linear::output_shape(x.tensor().shape(), base.outputs))).collect()
+    // Pairs of the same rows take turns tile by tile. The sort is stable, so each row's order stays.
+    parts.iter_mut().for_each(|part| part.pieces.sort_by_key(|piece| piece.row));
+    let outputs = sums(&parts).into_iter().zip(maps).zip(&bases);
+    let finished = outputs.map(|((mut y, map), base)| {
+        map.factors.iter().for_each(|group| group.multiply(&mut y));
+        tensor(y, linear::output_shape(x.tensor().shape(), base.outputs))
+    });
+    finished.collect()
 }
 
 /// The sizes of a map, if all its parts fit.
 fn check(x: &LinearInput, map: &LoraMap<'_>) -> Result<Sizes> {
     let base = sizes(x.tensor().shape(), map.weight.dims()?)?;
-    let mut end = 0;
+    let mut before = 0..0;
     for group in &map.groups {
-        if group.rows.start < end || group.rows.end < group.rows.start || group.rows.end > base.rows {
-            bail!("lora: rows {:?} overlap others, or are not among {}", group.rows, base.rows);
+        if group.rows != before {
+            before = check_rows(&group.rows, before.end, base)?;
         }
-        end = group.rows.end;
         group.pair.check(base)?;
+    }
+    let mut end = 0;
+    for FactorRows { rows, factors } in &map.factors {
+        end = check_rows(rows, end, base)?.end;
+        if factors.len() != base.outputs {
+            bail!("lora: {} factors for {} outputs", factors.len(), base.outputs);
+        }
     }
     Ok(base)
 }
@@ -80,6 +103,24 @@ fn check(x: &LinearInput, map: &LoraMap<'_>) -> Result<Sizes> {
 fn readings<'a>(maps: &'a [LoraMap<'_>]) -> Result<Vec<[Reading<'a>; 2]>> {
     let groups = maps.iter().flat_map(|map| &map.groups);
     groups.map(|LoraRows { pair, .. }| Ok([pair.a.read()?, pair.b.read()?])).collect()
+}
+
+/// The rows, if they come after `end` and are there.
+fn check_rows(rows: &Range<usize>, end: usize, base: Sizes) -> Result<Range<usize>> {
+    if rows.start < end || rows.end < rows.start || rows.end > base.rows {
+        bail!("lora: rows {rows:?} overlap others, or are not among {}", base.rows);
+    }
+    Ok(rows.clone())
+}
+
+impl FactorRows<'_> {
+    /// Multiplies these rows of an output.
+    fn multiply(&self, y: &mut [f32]) {
+        let width = self.factors.len();
+        for row in y[self.rows.start * width..self.rows.end * width].chunks_exact_mut(width.max(1)) {
+            row.iter_mut().zip(self.factors).for_each(|(number, factor)| *number *= factor);
+        }
+    }
 }
 
 /// A pair as it is multiplied, and the rows that are its own.
@@ -123,16 +164,27 @@ impl<'a> Pair<'a> {
 
 /// The definition in candle's operations.
 fn rows_on_device(x: &Tensor, map: &LoraMap<'_>) -> Result<Tensor> {
-    let y = linear(&x.into(), map.weight)?;
-    let (mut parts, mut first) = (Vec::new(), 0);
+    let mut y = linear(&x.into(), map.weight)?;
     for LoraRows { rows, pair } in &map.groups {
-        parts.push(y.narrow(0, first, rows.start - first)?);
-        let (x, base) = (x.narrow(0, rows.start, rows.len())?, y.narrow(0, rows.start, rows.len())?);
-        parts.push((base + update(&x, &pair.a.tensor()?, &pair.b.tensor()?, pair.scale as f32, None)?)?);
-        first = rows.end;
+        let x = x.narrow(0, rows.start, rows.len())?;
+        let update = update(&x, &pair.a.tensor()?, &pair.b.tensor()?, pair.scale as f32, None)?;
+        y = with_rows(&y, rows, |y| y + &update)?;
     }
-    parts.push(y.narrow(0, first, y.dim(0)? - first)?);
-    Tensor::cat(&parts, 0)
+    for FactorRows { rows, factors } in &map.factors {
+        let factors = Tensor::new(*factors, y.device())?;
+        y = with_rows(&y, rows, |y| y.broadcast_mul(&factors))?;
+    }
+    Ok(y)
+}
+
+/// The same output with some rows changed.
+fn with_rows(
+    y: &Tensor,
+    rows: &Range<usize>,
+    change: impl FnOnce(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let part = |range: Range<usize>| y.narrow(0, range.start, range.len());
+    Tensor::cat(&[part(0..rows.start)?, change(&part(rows.clone())?)?, part(rows.end..y.dim(0)?)?], 0)
 }
 
 #[cfg(test)]
@@ -163,8 +215,8 @@ mod tests {
             let rows = groups.clone().map(|(rows, pair)| LoraRows { rows, pair: &pairs[pair] });
             let bare = base(of(5, (70, 40)));
             let maps = [
-                LoraMap { weight: &weight, groups: rows.to_vec() },
-                LoraMap { weight: &bare, groups: Vec::new() },
+                LoraMap { weight: &weight, groups: rows.to_vec(), factors: Vec::new() },
+                LoraMap { weight: &bare, groups: Vec::new(), factors: Vec::new() },
             ];
             let [found, without] = &lora_linear_rows(&(&x).into(), &maps).unwrap()[..] else {
                 panic!("two maps have two outputs");
@@ -178,8 +230,88 @@ mod tests {
             }
             let overlap =
                 [LoraRows { rows: 0..2, pair: &pairs[0] }, LoraRows { rows: 1..3, pair: &pairs[1] }];
-            let map = LoraMap { weight: &weight, groups: overlap.to_vec() };
+            let map = LoraMap { weight: &weight, groups: overlap.to_vec(), factors: Vec::new() };
             assert!(lora_linear_rows(&(&x).into(), &[map]).is_err());
         }
+    }
+
+    /// Pairs of these ranks for a weight [35, 40].
+    fn pairs(ranks: &[usize], dtype: DType) -> Vec<LoraPair> {
+        let of = |seed, shape: (usize, usize)| normal(seed, shape).to_dtype(dtype).unwrap();
+        let pair = |(seed, rank): (usize, &usize)| LoraPair {
+            a: LinearWeight::frozen(&of(10 + seed as u64, (*rank, 40))).unwrap(),
+            b: LinearWeight::frozen(&of(20 + seed as u64, (35, *rank))).unwrap(),
+            scale: 0.5,
+            dropout: 0.0,
+        };
+        ranks.iter().enumerate().map(pair).collect()
+    }
+
+    #[test]
+    fn rows_with_several_pairs_and_factors_agree_with_the_definition_and_have_the_bits_they_have_alone() {
+        for dtype in [DType::F32, DType::BF16] {
+            let w = normal(2, (35, 40)).to_dtype(dtype).unwrap();
+            // More than two tiles of rows, the groups crossing their borders.
+            let (x, weight) = (normal(1, (30, 40)), LinearWeight::frozen(&w).unwrap());
+            let (pairs, factors) = (pairs(&[1, 4, 17], dtype), crate::testing::flat(&normal(7, 35)));
+            let of_row = |row: usize| match row {
+                5..14 => (vec![0, 1, 2], false),
+                14..27 => (vec![2], true),
+                27..29 => (vec![1, 0], true),
+                _ => (vec![], row == 29),
+            };
+            let map = |rows: Range<usize>| {
+                let mut map = LoraMap { weight: &weight, groups: Vec::new(), factors: Vec::new() };
+                for group in [5..14, 14..27, 27..29, 29..30] {
+                    let (of, scaled) = of_row(group.start);
+                    let (start, end) = (group.start.max(rows.start), group.end.min(rows.end));
+                    if start < end {
+                        let own = start - rows.start..end - rows.start;
+                        let group = |pair: usize| LoraRows { rows: own.clone(), pair: &pairs[pair] };
+                        map.groups.extend(of.into_iter().map(group));
+                        map.factors
+                            .extend(scaled.then(|| FactorRows { rows: own.clone(), factors: &factors }));
+                    }
+                }
+                map
+            };
+            let together = lora_linear_rows(&(&x).into(), &[map(0..30)]).unwrap().swap_remove(0);
+            let exact = dtype == DType::F32;
+            let defined = rows_on_device(&x, &map(0..30)).unwrap();
+            // Rounding a bf16 input is not part of the definition in candle's operations.
+            assert_close(&together, &defined, if exact { 1e-5 } else { 0.05 });
+            for row in 0..30 {
+                let x = x.narrow(0, row, 1).unwrap().contiguous().unwrap();
+                let alone = lora_linear_rows(&(&x).into(), &[map(row..row + 1)]).unwrap().swap_remove(0);
+                assert_close(&together.narrow(0, row, 1).unwrap(), &alone, 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn factors_of_another_width_and_rows_out_of_order_are_refused() {
+        let (x, weight) = (normal(1, (3, 40)), LinearWeight::frozen(&normal(2, (35, 40))).unwrap());
+        let refused = |factors: Vec<FactorRows<'_>>| {
+            let map = LoraMap { weight: &weight, groups: Vec::new(), factors };
+            lora_linear_rows(&(&x).into(), &[map]).unwrap_err().to_string()
+        };
+        let factors = [1.0; 35];
+        let short = FactorRows { rows: 0..1, factors: &factors[1..] };
+        assert!(refused(vec![short]).contains("34 factors for 35 outputs"));
+        let of = |rows| FactorRows { rows, factors: &factors };
+        assert!(refused(vec![of(1..2), of(0..1)]).contains("overlap"));
+        assert!(refused(vec![of(2..4)]).contains("not among 3"));
+    }
+
+    #[test]
+    fn maps_without_groups_make_no_grouped_product() {
+        let weight = LinearWeight::frozen(&normal(2, (35, 40))).unwrap();
+        let maps = [&weight; 3].map(|weight| LoraMap { weight, groups: Vec::new(), factors: Vec::new() });
+        let x = normal(1, (9, 40));
+        let bases: Vec<_> = maps.iter().map(|map| check(&(&x).into(), map).unwrap()).collect();
+        assert!(Pairs::read(&maps, &bases).unwrap().0.is_empty());
+        let outputs = lora_linear_rows(&(&x).into(), &maps).unwrap();
+        let alone = linear(&(&x).into(), &weight).unwrap();
+        outputs.iter().for_each(|output| assert_close(output, &alone, 0.0));
     }
 }

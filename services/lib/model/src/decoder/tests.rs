@@ -6,7 +6,7 @@ use rootstock_kernels::{LossOptions, cross_entropy_sum};
 use super::*;
 use crate::{
     DropoutKey, forward_backward, save_tensors,
-    testing::{Pairs, assert_close, batch, flat, tiny, untied},
+    testing::{Ends, Pairs, assert_close, batch, flat, tiny, untied},
 };
 
 const IDS: [u32; 12] = [3, 60, 7, 7, 0, 21, 5, 44, 9, 2, 2, 17];
@@ -50,6 +50,44 @@ fn cached_steps_give_the_bits_of_the_whole_sequence() {
             assert_close("logits", &logits, &whole.get(position).unwrap(), 0.0);
         }
         assert_eq!(cache.len(), IDS.len());
+    }
+}
+
+#[test]
+fn a_step_of_base_rows_asks_for_no_grouped_product() {
+    let (decoder, pairs) = (fresh(tiny()), Pairs::new(&tiny(), 3, 0.0));
+    let mut caches = [cache(), cache(), cache()];
+    let grouped = |adapters: [Option<&dyn Adapter>; 3], caches: &mut [KvCache; 3]| -> usize {
+        let with = |(cache, adapter)| Continued { ids: &IDS[..2], cache, adapter };
+        let sequences: Vec<_> = caches.iter_mut().zip(adapters).map(with).collect();
+        let of = |layer: &Layer| {
+            let weights = layer.packed().unwrap();
+            let map = |projection| layer.map(projection, &sequences, &weights);
+            let maps = Projection::ALL.map(map);
+            maps.iter().map(|map| map.groups.len() + map.factors.len()).sum::<usize>()
+        };
+        decoder.layers().iter().map(of).sum()
+    };
+    assert_eq!(grouped([None; 3], &mut caches), 0);
+    // Neighbours share a group; one of the seven projections has no pair.
+    assert_eq!(grouped([Some(&pairs), Some(&pairs), None], &mut caches), 2 * 6);
+    assert_eq!(grouped([Some(&pairs), None, Some(&pairs)], &mut caches), 2 * 2 * 6);
+}
+
+#[test]
+fn rows_keep_their_bits_beside_others_with_ends_of_their_own() {
+    for config in [tiny(), untied()] {
+        let (decoder, ends) = (fresh(config.clone()), Ends::new(&config));
+        let adapters = [None, Some(&ends as &dyn Adapter), None, Some(&ends)];
+        let mut caches = [cache(), cache(), cache(), cache()];
+        let with = |(cache, adapter)| Continued { ids: &IDS, cache, adapter };
+        let mut sequences: Vec<_> = caches.iter_mut().zip(adapters).map(with).collect();
+        let together = decoder.forward_batch(&mut sequences).unwrap();
+        for (row, adapter) in adapters.into_iter().enumerate() {
+            let alone = decoder.forward(&IDS, &mut cache(), adapter).unwrap();
+            assert_close("logits", &together.get(row).unwrap(), &alone, 0.0);
+        }
+        assert_ne!(flat(&together.get(0).unwrap()), flat(&together.get(1).unwrap()));
     }
 }
 

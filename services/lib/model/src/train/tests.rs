@@ -6,7 +6,7 @@ use rootstock_kernels::{AdamW, AdamWOptions, Random, StepRates, cross_entropy_su
 use super::*;
 use crate::{
     Config, Recompute, activation_bytes,
-    testing::{Pairs, assert_close, batch, flat, tiny, untied},
+    testing::{Ends, Pairs, assert_close, batch, flat, tiny, untied},
 };
 
 const KEY: DropoutKey = DropoutKey { seed: 1, step: 2, micro: 3 };
@@ -170,4 +170,28 @@ fn training_learns_a_batch_by_heart_and_repeats_bit_for_bit() {
     let losses = train();
     assert!(losses[59] < 0.1 * losses[0], "{losses:?}");
     assert_eq!(losses, train());
+}
+
+#[test]
+fn the_loss_with_an_adapted_head_is_that_of_its_logits() {
+    let (decoder, ends) = (fresh(untied()), Ends::new(&untied()));
+    let input_ids: Vec<u32> = (0..150).map(|i| i * 7 % 61).collect();
+    let labels: Vec<i64> =
+        input_ids.iter().map(|id| if id % 5 == 1 { -100 } else { i64::from(*id) }).collect();
+    let logits = decoder.forward_all(&input_ids, Some(&ends)).unwrap();
+    let shifted: Vec<i64> = labels[1..].iter().copied().chain([-100]).collect();
+    let expected = rootstock_kernels::cross_entropy_of_logits(&logits, &shifted).unwrap();
+    let found = evaluate(&decoder, Some(&ends), &Batch { rows: 1, seq_len: 150, input_ids, labels }).unwrap();
+    assert_eq!(found.tokens, expected.tokens);
+    assert!((found.sum - expected.sum).abs() < 1e-6 * expected.sum, "{found:?}, expected {expected:?}");
+}
+
+#[test]
+fn an_adapter_that_does_more_than_add_pairs_is_not_trained() {
+    let (decoder, ends) = (fresh(tiny()), Ends::new(&tiny()));
+    let refused = forward_backward(&decoder, Some(&ends), &[], &batch(5), 1.0, KEY).unwrap_err();
+    assert!(
+        refused.to_string().contains("lm_head") && refused.to_string().contains("not trained"),
+        "{refused}"
+    );
 }

@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 
+use rootstock_model::Projection;
+
 use super::*;
-use crate::TargetModules;
+use crate::{SavedModule, TargetModules, tensor_name};
 
 fn base() -> Config {
     Config::from_json(include_bytes!("../../../../../tests/golden/tied/config.json")).unwrap()
@@ -19,7 +21,7 @@ fn config() -> LoraConfig {
 
 fn complete() -> Vec<TensorHeader> {
     let places = places(&config(), &base()).unwrap();
-    places.iter().map(|(name, place)| (name.clone(), place.shape().to_vec(), Dtype::F32)).collect()
+    places.iter().map(|(name, place)| (name.clone(), place.shape.clone(), Dtype::F32)).collect()
 }
 
 /// The refusal after one change to a complete adapter.
@@ -49,9 +51,11 @@ fn a_complete_adapter_is_admitted_in_every_dtype_that_is_read() {
 #[test]
 fn a_tensor_that_fits_nowhere_is_refused_with_the_reason() {
     for (name, reason) in [
-        ("base_model.model.lm_head.weight", "not a LoRA matrix"),
-        ("base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector", "DoRA"),
-        ("base_model.model.model.embed_tokens.lora_embedding_A", "embedding"),
+        ("base_model.model.model.norm.weight", "not a LoRA matrix"),
+        ("base_model.model.lm_head.weight", "modules_to_save does not name"),
+        ("base_model.model.lm_head.base_layer.weight", "carries no pair"),
+        ("base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector", "use_dora is off"),
+        ("base_model.model.model.embed_tokens.lora_embedding_A", "not among target_modules"),
         ("base_model.model.model.layers.0.self_attn.v_proj.lora_A.weight", "target_modules"),
         ("base_model.model.model.layers.2.self_attn.q_proj.lora_A.weight", "no such layer"),
     ] {
@@ -80,6 +84,50 @@ fn another_rank_and_another_shape_are_told_apart() {
             assert!(matches!(&error, PeftError::Shape { name, .. } if *name == q(half)), "{error}");
         }
     }
+}
+
+/// The headers that these settings ask for.
+fn headers(config: &LoraConfig) -> Vec<TensorHeader> {
+    let shapes = expected_shapes(config, &base()).unwrap();
+    shapes.into_iter().map(|(name, shape)| (name, shape, Dtype::F32)).collect()
+}
+
+#[test]
+fn every_kind_is_admitted_whole_and_a_copy_of_the_base_may_be_left_out() {
+    let dora = LoraConfig { use_dora: true, ..config() };
+    let ends = LoraConfig {
+        target_modules: TargetModules::from(&["embed_tokens", "lm_head"][..]),
+        rank_pattern: vec![("lm_head".to_owned(), 2)],
+        ..config()
+    };
+    let saved = LoraConfig { modules_to_save: SavedModule::ALL.to_vec(), ..config() };
+    let is_copy = |header: &TensorHeader| header.0.ends_with("base_layer.weight");
+    for (config, tensors, copies) in [(dora, 12, 0), (ends, 6, 2), (saved, 10, 0)] {
+        let all = headers(&config);
+        assert_eq!((all.len(), all.iter().filter(|header| is_copy(header)).count()), (tensors, copies));
+        check_tensors(&config, &base(), &all).unwrap();
+        for gone in 0..all.len() {
+            let mut rest = all.clone();
+            let removed = rest.remove(gone);
+            assert_eq!(check_tensors(&config, &base(), &rest).is_ok(), is_copy(&removed), "{}", removed.0);
+        }
+        for (name, ..) in &all {
+            let mut wrong = all.clone();
+            wrong.iter_mut().find(|(other, ..)| other == name).unwrap().1[0] += 1;
+            let message = check_tensors(&config, &base(), &wrong).unwrap_err().to_string();
+            assert!(message.contains(name), "{message}");
+        }
+    }
+}
+
+#[test]
+fn the_rank_asked_for_is_that_of_the_pattern() {
+    let config = LoraConfig { rank_pattern: vec![("0.self_attn.q_proj".to_owned(), 6)], ..config() };
+    let error = check_tensors(&config, &base(), &complete()).unwrap_err();
+    assert!(
+        matches!(&error, PeftError::Rank { name, found: 4, expected: 6 } if *name == q(Half::A)),
+        "{error}"
+    );
 }
 
 #[test]

@@ -2,26 +2,34 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{MAX_CONFIG_BYTES, PeftError};
+use super::ordered::Ordered;
+use crate::{MAX_CONFIG_BYTES, Module, PeftError, SavedModule, TargetModules};
 
 pub(super) const LORA: &str = "LORA";
 pub(super) const CAUSAL_LM: &str = "CAUSAL_LM";
 pub(super) const NO_BIAS: &str = "none";
 
 /// Fields with values of their own, read or checked one by one.
-const READ: [&str; 12] = [
+const READ: [&str; 19] = [
+    "alpha_pattern",
     "base_model_name_or_path",
     "bias",
+    "exclude_modules",
     "inference_mode",
     "init_lora_weights",
+    "layers_pattern",
+    "layers_to_transform",
     "lora_alpha",
     "lora_dropout",
+    "modules_to_save",
     "peft_type",
+    "peft_version",
     "r",
+    "rank_pattern",
     "target_modules",
     "task_type",
+    "use_dora",
     "use_rslora",
-    "peft_version",
 ];
 /// Fields that change nothing about what a finished adapter computes: labels, and settings of features that are off
 /// (their switches are other fields) or that only choose where training starts.
@@ -58,30 +66,25 @@ impl Off {
 }
 
 /// What is written for features this crate does not have, so that older readers need not know PEFT's defaults.
-pub(super) const WRITTEN_OFF: [(&str, Off); 10] = [
-    ("alpha_pattern", Off::EmptyObject),
+pub(super) const WRITTEN_OFF: [(&str, Off); 4] = [
     ("fan_in_fan_out", Off::False),
-    ("layers_pattern", Off::Null),
-    ("layers_to_transform", Off::Null),
     ("lora_bias", Off::False),
-    ("modules_to_save", Off::Null),
-    ("rank_pattern", Off::EmptyObject),
     ("revision", Off::Null),
-    ("use_dora", Off::False),
     ("loftq_config", Off::EmptyObject),
 ];
 
-pub(super) struct Fields {
+pub(super) struct Fields<'a> {
+    bytes: &'a [u8],
     object: Map<String, Value>,
 }
 
-impl Fields {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, PeftError> {
+impl<'a> Fields<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, PeftError> {
         if bytes.len() > MAX_CONFIG_BYTES {
             return Err(PeftError::Json(format!("it is larger than {MAX_CONFIG_BYTES} bytes")));
         }
         match serde_json::from_slice(bytes) {
-            Ok(Value::Object(object)) => Ok(Self { object }),
+            Ok(Value::Object(object)) => Ok(Self { bytes, object }),
             Ok(_) => Err(PeftError::Json("it holds another JSON value".to_owned())),
             Err(error) => Err(PeftError::Json(error.to_string())),
         }
@@ -131,6 +134,88 @@ impl Fields {
         self.get(field).ok_or_else(|| PeftError::field(field, "is missing"))
     }
 
+    /// A list, empty if absent; something else than a list stands for a list of itself, as PEFT has it.
+    pub(super) fn list(&self, field: &str) -> &[Value] {
+        match self.get(field) {
+            None => &[],
+            Some(Value::Array(items)) => items,
+            Some(one) => std::slice::from_ref(one),
+        }
+    }
+
+    /// `exclude_modules`, if it excludes anything.
+    pub(super) fn excluded(&self) -> Result<Option<TargetModules>, PeftError> {
+        const FIELD: &str = "exclude_modules";
+        match self.get(FIELD).filter(|value| !is_off(value)) {
+            None => Ok(None),
+            // Unlike `target_modules` it knows no word for all.
+            Some(Value::String(pattern)) if pattern.is_empty() => Ok(None),
+            Some(Value::String(pattern)) => Ok(Some(TargetModules::Pattern(pattern.clone()))),
+            Some(value) => TargetModules::from_json(FIELD, value).map(Some),
+        }
+    }
+
+    /// `layers_to_transform`: numbers of layers.
+    pub(super) fn layers(&self) -> Result<Option<Vec<usize>>, PeftError> {
+        const FIELD: &str = "layers_to_transform";
+        let Some(value) = self.get(FIELD) else { return Ok(None) };
+        let number = |item: &Value| item.as_u64().and_then(|number| usize::try_from(number).ok());
+        let numbers: Option<Vec<usize>> = self.list(FIELD).iter().map(number).collect();
+        numbers.map(Some).ok_or_else(|| wrong(FIELD, value, "a layer's number or a list of them"))
+    }
+
+    /// `layers_pattern`: what may stand before a layer's number.
+    pub(super) fn layers_pattern(&self) -> Result<Vec<String>, PeftError> {
+        const FIELD: &str = "layers_pattern";
+        let text = |item: &Value| item.as_str().map(str::to_owned).ok_or_else(|| wrong(FIELD, item, "text"));
+        let patterns = self.list(FIELD).iter().map(text).collect::<Result<Vec<_>, _>>()?;
+        Ok(if patterns.iter().all(String::is_empty) { Vec::new() } else { patterns })
+    }
+
+    /// `modules_to_save`: which ends of the model are replaced.
+    pub(super) fn modules_to_save(&self) -> Result<Vec<SavedModule>, PeftError> {
+        const FIELD: &str = "modules_to_save";
+        let Some(value) = self.get(FIELD) else { return Ok(Vec::new()) };
+        let module = |item: &Value| {
+            let path = |module: &SavedModule| Module::from(*module).path();
+            let named = |module: &SavedModule| item == module.name() || *item == path(module);
+            SavedModule::ALL.into_iter().find(named)
+        };
+        let modules: Option<Vec<SavedModule>> = self.list(FIELD).iter().map(module).collect();
+        let mut modules =
+            modules.ok_or_else(|| unsupported(FIELD, value, "only lm_head and embed_tokens are replaced"))?;
+        modules.sort_unstable();
+        modules.dedup();
+        Ok(modules)
+    }
+
+    /// `rank_pattern`: ranks by pattern, the first that matches counting.
+    pub(super) fn ranks(&self) -> Result<Vec<(String, usize)>, PeftError> {
+        const FIELD: &str = "rank_pattern";
+        let rank = |value: &Value| value.as_u64().and_then(|rank| usize::try_from(rank).ok());
+        self.pattern(FIELD, |value| rank(value).ok_or_else(|| wrong(FIELD, value, "a whole number")))
+    }
+
+    /// `alpha_pattern`: alphas by pattern, the first that matches counting.
+    pub(super) fn alphas(&self) -> Result<Vec<(String, f64)>, PeftError> {
+        const FIELD: &str = "alpha_pattern";
+        self.pattern(FIELD, |value| value.as_f64().ok_or_else(|| wrong(FIELD, value, "a number")))
+    }
+
+    fn pattern<T>(
+        &self,
+        field: &str,
+        read: impl Fn(&Value) -> Result<T, PeftError>,
+    ) -> Result<Vec<(String, T)>, PeftError> {
+        match self.get(field) {
+            None => return Ok(Vec::new()),
+            Some(Value::Object(_)) => {}
+            Some(value) => return Err(wrong(field, value, "an object")),
+        }
+        let Ordered(entries) = Ordered::of(self.bytes, field)?;
+        entries.into_iter().map(|(key, value)| Ok((key, read(&value)?))).collect()
+    }
+
     pub(super) fn text(&self, field: &str) -> Result<Option<String>, PeftError> {
         let Some(value) = self.get(field) else { return Ok(None) };
         let text = value.as_str().ok_or_else(|| wrong(field, value, "text"))?;
@@ -163,7 +248,7 @@ fn is_off(value: &Value) -> bool {
     }
 }
 
-pub(super) fn unsupported(field: &str, value: &Value, supported: &str) -> PeftError {
+pub(crate) fn unsupported(field: &str, value: &Value, supported: &str) -> PeftError {
     PeftError::Unsupported { field: field.to_owned(), value: shown(value), supported: supported.to_owned() }
 }
 

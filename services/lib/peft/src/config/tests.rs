@@ -25,12 +25,6 @@ fn a_file_saved_by_peft_is_read() {
     assert_eq!((config.r, config.lora_alpha, config.lora_dropout), (4, 8.0, 0.0));
     assert_eq!(config.task_type.as_deref(), Some("CAUSAL_LM"));
     assert!(matches!(&config.target_modules, TargetModules::Names(names) if names.len() == 7));
-    assert_eq!(config.scale(), 2.0);
-}
-
-#[test]
-fn rank_stabilised_lora_divides_by_the_root_of_the_rank() {
-    assert_eq!(with("use_rslora", json!(true)).unwrap().scale(), 4.0);
 }
 
 #[test]
@@ -44,7 +38,18 @@ fn a_written_file_reads_as_the_same_settings() {
             r: 16,
             lora_alpha: 0.1,
             lora_dropout: 0.05,
+            layers_to_transform: matches!(target_modules, TargetModules::Names(_)).then(|| vec![1, 0]),
+            layers_pattern: match target_modules {
+                TargetModules::Names(_) => vec!["layers".to_owned(), "h".to_owned()],
+                _ => Vec::new(),
+            },
             target_modules,
+            exclude_modules: Some(TargetModules::Pattern(".*mlp.*".to_owned())),
+            // In an order that sorting would change, and with it what counts.
+            rank_pattern: vec![("q_proj".to_owned(), 4), ("0.self_attn.q_proj".to_owned(), 2)],
+            alpha_pattern: vec![("q_proj".to_owned(), 4.0), ("0.self_attn.q_proj".to_owned(), 0.5)],
+            use_dora: true,
+            modules_to_save: vec![SavedModule::Embedding, SavedModule::Head],
             use_rslora: true,
             base_model_name_or_path: Some("base \"x\" 模型".to_owned()),
             task_type: None,
@@ -64,11 +69,8 @@ fn what_is_not_supported_is_refused_by_the_name_of_its_field() {
     for (field, value) in [
         ("peft_type", json!("IA3")),
         ("bias", json!("all")),
-        ("use_dora", json!(true)),
-        ("modules_to_save", json!(["lm_head"])),
-        ("rank_pattern", json!({ "q_proj": 8 })),
-        ("alpha_pattern", json!({ "q_proj": 8 })),
-        ("layers_to_transform", json!([0])),
+        ("modules_to_save", json!(["lm_head", "norm"])),
+        ("ensure_weight_tying", json!(true)),
         ("layer_replication", json!([[0, 1]])),
         ("fan_in_fan_out", json!(true)),
         ("trainable_token_indices", json!([1, 2])),
@@ -100,10 +102,53 @@ fn values_out_of_range_are_refused_by_the_name_of_their_field() {
         ("target_modules", json!([])),
         ("target_modules", json!([1])),
         ("target_modules", json!(7)),
+        ("exclude_modules", json!([1])),
+        ("exclude_modules", json!("(")),
+        ("layers_to_transform", json!([-1])),
+        ("layers_to_transform", json!("all")),
+        ("layers_pattern", json!(["layers"])),
+        ("rank_pattern", json!([])),
+        ("rank_pattern", json!({ "q_proj": 0 })),
+        ("rank_pattern", json!({ "q_proj": 1.5 })),
+        ("rank_pattern", json!({ "(?!x)q_proj": 8 })),
+        ("alpha_pattern", json!({ "q_proj": -1 })),
+        ("alpha_pattern", json!({ "q_proj": "8" })),
+        ("use_dora", json!("yes")),
         ("base_model_name_or_path", json!(7)),
     ] {
         refusal(field, value);
     }
+}
+
+#[test]
+fn layers_narrow_a_list_of_names_alone() {
+    let config = LoraConfig {
+        target_modules: TargetModules::Pattern(".*q_proj".to_owned()),
+        layers_to_transform: Some(vec![0]),
+        ..LoraConfig::default()
+    };
+    assert!(config.validate().unwrap_err().to_string().contains("layers_to_transform"));
+}
+
+#[test]
+fn one_layer_and_one_pattern_need_no_list() {
+    let mut saved: Value = serde_json::from_slice(SAVED_BY_PEFT).unwrap();
+    saved["layers_to_transform"] = json!(1);
+    saved["layers_pattern"] = json!("layers");
+    let config = LoraConfig::from_json(saved.to_string().as_bytes()).unwrap();
+    assert_eq!(
+        (config.layers_to_transform, config.layers_pattern),
+        (Some(vec![1]), vec!["layers".to_owned()])
+    );
+}
+
+#[test]
+fn patterns_keep_the_order_they_have_in_the_file() {
+    let text = String::from_utf8(SAVED_BY_PEFT.to_vec()).unwrap();
+    let text = text.replace("\"rank_pattern\": {}", r#""rank_pattern": {"v": 3, "k": 2, "v": 1}"#);
+    let config = LoraConfig::from_json(text.as_bytes()).unwrap();
+    // As a Python dict: the first place, the last value.
+    assert_eq!(config.rank_pattern, [("v".to_owned(), 1), ("k".to_owned(), 2)]);
 }
 
 #[test]
@@ -149,7 +194,8 @@ proptest! {
     fn no_value_of_any_field_makes_the_parser_panic(
         field in prop::sample::select(vec![
             "r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "bias", "peft_type", "task_type",
-            "init_lora_weights", "inference_mode", "base_model_name_or_path", "x",
+            "init_lora_weights", "inference_mode", "base_model_name_or_path", "exclude_modules", "layers_pattern",
+            "layers_to_transform", "rank_pattern", "alpha_pattern", "use_dora", "modules_to_save", "x",
         ]),
         value in any_json(),
     ) {

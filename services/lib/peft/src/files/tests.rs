@@ -1,12 +1,17 @@
 //! Directories that are read back as they were written, and those that are refused.
 
+use rootstock_model::{Adapter, Config, Projection};
 use safetensors::tensor::TensorView;
 
 use super::*;
-use crate::TargetModules;
+use crate::{SavedModule, TargetModules, expected_shapes, resident_bytes};
 
 fn base() -> Config {
     Config::from_json(include_bytes!("../../../../../tests/golden/tied/config.json")).unwrap()
+}
+
+fn decoder() -> Decoder {
+    Decoder::init(base(), 1, &Device::Cpu).unwrap()
 }
 
 fn config() -> LoraConfig {
@@ -14,7 +19,7 @@ fn config() -> LoraConfig {
 }
 
 fn load(dir: &Path, dtype: DType) -> Result<LoraAdapter, PeftError> {
-    LoraAdapter::load(dir, &base(), dtype, &Device::Cpu)
+    LoraAdapter::load(dir, &decoder(), dtype, &Device::Cpu)
 }
 
 /// Writes an adapter for `k_proj` whose every element is `value`, stored as `stored`.
@@ -61,7 +66,7 @@ fn the_contents_of_the_files_load_like_the_files() {
     let adapter = LoraAdapter::init(&config(), &base(), 3, &Device::Cpu).unwrap();
     let (settings, weights) = (adapter.config().to_json(), adapter.weights_bytes().unwrap());
     let load = |weights: &[u8]| {
-        LoraAdapter::from_bytes(settings.as_bytes(), weights, &base(), DType::F32, &Device::Cpu)
+        LoraAdapter::from_bytes(settings.as_bytes(), weights, &decoder(), DType::F32, &Device::Cpu)
     };
     assert_eq!(load(&weights).unwrap().weights_bytes().unwrap(), weights);
     assert!(matches!(load(&weights[..weights.len() - 1]), Err(PeftError::Format { .. })));
@@ -141,4 +146,117 @@ fn an_adapter_that_can_not_be_written_leaves_nothing_behind() {
     fs::create_dir_all(dir.path().join(WEIGHTS_FILE).join("full")).unwrap();
     assert!(matches!(adapter.save(dir.path()), Err(PeftError::Io { .. })));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+/// Settings that use everything at once: DoRA on the layers and the head, an embedding of its own.
+fn everything() -> LoraConfig {
+    LoraConfig {
+        r: 3,
+        rank_pattern: vec![("k_proj".to_owned(), 5)],
+        target_modules: TargetModules::from(&["k_proj", "down_proj", "lm_head"][..]),
+        use_dora: true,
+        modules_to_save: vec![SavedModule::Embedding],
+        ..LoraConfig::default()
+    }
+}
+
+/// The weights of a file for these settings: 0.25 everywhere, but for copies of the base's weights and what is changed.
+fn weights(config: &LoraConfig, change: impl Fn(&str, &mut Vec<f32>)) -> Vec<u8> {
+    let decoder = decoder();
+    let numbers = |name: &str, shape: &[usize]| {
+        let mut numbers = match name {
+            _ if name.ends_with("lm_head.base_layer.weight") => {
+                flat(&decoder.head_weight().tensor().unwrap())
+            }
+            _ if name.ends_with("base_layer.weight") => flat(&decoder.embedding_weight().tensor().unwrap()),
+            _ => vec![0.25; shape.iter().product()],
+        };
+        change(name, &mut numbers);
+        Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
+    };
+    let shapes = expected_shapes(config, &base()).unwrap();
+    let tensors = shapes.iter().map(|(name, shape)| (name, numbers(name, shape)));
+    safetensors::serialize(tensors, None).unwrap()
+}
+
+fn flat(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn read(config: &LoraConfig, weights: &[u8], dtype: DType) -> Result<LoraAdapter, PeftError> {
+    LoraAdapter::from_bytes(config.to_json().as_bytes(), weights, &decoder(), dtype, &Device::Cpu)
+}
+
+#[test]
+fn every_kind_is_written_back_as_it_was_read_and_takes_the_bytes_that_were_foretold() {
+    let embedding = LoraConfig {
+        target_modules: TargetModules::from(&["q_proj", "embed_tokens"][..]),
+        modules_to_save: vec![SavedModule::Head],
+        ..LoraConfig::default()
+    };
+    for config in [everything(), embedding, config()] {
+        for (dtype, format) in [(DType::F32, Format::F32), (DType::BF16, Format::Bf16)] {
+            let adapter = read(&config, &weights(&config, |_, _| ()), dtype).unwrap();
+            assert_eq!(adapter.bytes(), resident_bytes(&config, &base(), format).unwrap());
+            let again = read(&config, &adapter.weights_bytes().unwrap(), dtype).unwrap();
+            assert_eq!(again.weights_bytes().unwrap(), adapter.weights_bytes().unwrap());
+        }
+    }
+}
+
+#[test]
+fn doras_factors_are_magnitudes_over_the_norms_of_the_updated_weight() {
+    let (config, decoder) = (everything(), decoder());
+    let adapter = read(&config, &weights(&config, |_, _| ()), DType::F32).unwrap();
+    let weight = decoder.projection(1, Projection::K).unwrap().tensor().unwrap();
+    // Rank 5, alpha 8: every element of the update is 8 / 5 * 5 * 0.25^2.
+    let norms = flat(&(weight + 0.5).unwrap().sqr().unwrap().sum(1).unwrap().sqrt().unwrap());
+    let factors = adapter.update(1, Projection::K).factors.unwrap();
+    for (factor, norm) in factors.iter().zip(&norms) {
+        assert!((factor - 0.25 / norm).abs() < 1e-6, "{factor}, expected {}", 0.25 / norm);
+    }
+    assert!(adapter.update(1, Projection::Q).is_nothing() && adapter.head().update.factors.is_some());
+    assert_eq!(adapter.beyond_lora(), Some("use_dora"));
+}
+
+#[test]
+fn a_copy_of_the_base_may_be_there_and_must_be_one() {
+    let config = LoraConfig {
+        target_modules: TargetModules::from(&["lm_head", "embed_tokens"][..]),
+        ..LoraConfig::default()
+    };
+    assert!(read(&config, &weights(&config, |_, _| ()), DType::F32).is_ok());
+    let rounded = |name: &str, numbers: &mut Vec<f32>| {
+        if name.ends_with("base_layer.weight") {
+            numbers.iter_mut().for_each(|number| *number = half::bf16::from_f32(*number).to_f32());
+        }
+    };
+    assert!(read(&config, &weights(&config, rounded), DType::BF16).is_ok());
+    for module in ["lm_head", "embed_tokens"] {
+        let other = |name: &str, numbers: &mut Vec<f32>| {
+            if name.ends_with(&format!("{module}.base_layer.weight")) {
+                numbers[50] += 0.5;
+            }
+        };
+        let message = read(&config, &weights(&config, other), DType::F32).unwrap_err().to_string();
+        assert!(message.contains(module) && message.contains("in row 1"), "{message}");
+    }
+}
+
+#[test]
+fn what_goes_beyond_lora_is_not_trained() {
+    let config = everything();
+    let adapter = read(&config, &weights(&config, |_, _| ()), DType::F32).unwrap();
+    assert!(adapter.into_trainable().unwrap_err().to_string().contains("use_dora"));
+    for (config, field) in [
+        (LoraConfig { use_dora: true, ..LoraConfig::default() }, "use_dora"),
+        (LoraConfig { modules_to_save: vec![SavedModule::Head], ..LoraConfig::default() }, "modules_to_save"),
+        (
+            LoraConfig { target_modules: TargetModules::from(&["lm_head"][..]), ..LoraConfig::default() },
+            "target_modules",
+        ),
+    ] {
+        let error = LoraAdapter::init(&config, &base(), 0, &Device::Cpu).unwrap_err();
+        assert!(matches!(&error, PeftError::Unsupported { field: named, .. } if named == field), "{error}");
+    }
 }

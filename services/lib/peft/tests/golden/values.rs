@@ -94,5 +94,5 @@ pub(crate) fn decoder(name: &str, format: impl Into<Format>) -> Outcome<Decoder>
 }
 
 pub(crate) fn lora(name: &str, decoder: &Decoder) -> Outcome<LoraAdapter> {
-    Ok(LoraAdapter::load(&dir(name), decoder.config(), DType::F32, &Device::Cpu)?)
+    Ok(LoraAdapter::load(&dir(name), decoder, DType::F32, &Device::Cpu)?)
 }

@@ -78,6 +78,7 @@ async fn request(bench: &Bench) -> Result<CreateEvaluationRequest, BenchError> {
         targets: vec![bench.load.adapters.first().cloned().unwrap_or_default()],
         prompt_template: TEMPLATE.to_owned(),
         max_tokens: i32::try_from(bench.load.generate).unwrap_or(i32::MAX),
+        ..EvaluationSpec::default()
     };
     Ok(CreateEvaluationRequest { spec: Some(spec), ..CreateEvaluationRequest::default() })
 }

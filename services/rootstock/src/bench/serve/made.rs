@@ -102,6 +102,7 @@ async fn store_one(
 
 #[cfg(test)]
 mod tests {
+    use rootstock_model::Decoder;
     use rootstock_peft::LoraAdapter;
 
     use super::*;
@@ -111,10 +112,10 @@ mod tests {
     fn what_is_made_loads_as_an_adapter_of_the_bytes_that_are_reckoned_with() {
         let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tied");
         let shape = Shape { rank: 3, base: ModelDir::read(&golden).unwrap().config };
+        let base = Decoder::init(shape.base.clone(), 0, &Device::Cpu).unwrap();
         let (config, weights) = (shape.config(), shape.weights(0).unwrap());
         for (dtype, format) in [(DType::BF16, Format::Bf16), (DType::F32, Format::F32)] {
-            let loaded =
-                LoraAdapter::from_bytes(config.as_bytes(), &weights, &shape.base, dtype, &Device::Cpu);
+            let loaded = LoraAdapter::from_bytes(config.as_bytes(), &weights, &base, dtype, &Device::Cpu);
             assert_eq!(loaded.unwrap().bytes() as u64, shape.bytes(format));
         }
         assert_eq!(shape.weights(0).unwrap(), weights);

@@ -1,0 +1,81 @@
+//! What a request is computed with beside the base: one adapter, or a weighted sum of several, with leases on all of them.
+
+use rootstock_artifacts::Digest;
+use rootstock_model::Adapter;
+use rootstock_peft::WeightedSum;
+
+use super::AdapterLease;
+use crate::{error::Error, follower::Bound};
+
+/// Adapters in use.
+#[derive(Debug)]
+pub(crate) enum Applied {
+    One(AdapterLease),
+    Sum { parts: Vec<(AdapterLease, f64)>, sum: WeightedSum },
+}
+
+/// One adapter of a weighted sum, as the client is told.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) digest: Digest,
+    /// Of its alias; 0 if it was asked for by its digest.
+    pub(crate) generation: i64,
+    pub(crate) weight: f64,
+}
+
+impl Applied {
+    /// The sum of adapters of one base model, added in this order.
+    pub(crate) fn sum(parts: Vec<(AdapterLease, f64)>) -> Result<Self, Error> {
+        for (index, (lease, _)) in parts.iter().enumerate() {
+            if let Some(field) = lease.version.weights.beyond_lora() {
+                let message = format!(
+                    "is {}, an adapter with {field}; a sum takes LoRA and rsLoRA on projections alone, so ask for it by itself",
+                    lease.digest()
+                );
+                return Err(Error::invalid(format!("adapters[{index}].name"), message));
+            }
+        }
+        let weights: Vec<_> = parts.iter().map(|(lease, weight)| (&lease.version.weights, *weight)).collect();
+        let sum = WeightedSum::new(&weights)?;
+        Ok(Self::Sum { parts, sum })
+    }
+
+    pub(crate) fn weights(&self) -> &dyn Adapter {
+        match self {
+            Self::One(lease) => &lease.version.weights,
+            Self::Sum { sum, .. } => sum,
+        }
+    }
+
+    /// The one adapter, if it is no sum.
+    pub(crate) fn one(&self) -> Option<&AdapterLease> {
+        match self {
+            Self::One(lease) => Some(lease),
+            Self::Sum { .. } => None,
+        }
+    }
+
+    /// Why the request must end because of a publish, if it must; the parts of a sum follow none.
+    pub(crate) fn replaced(&self) -> Option<Error> {
+        self.one().and_then(AdapterLease::replaced)
+    }
+
+    /// Goes on with another version, if a publish said so and it is loaded; says with which.
+    pub(crate) fn switch(&mut self) -> Option<Bound> {
+        match self {
+            Self::One(lease) => lease.switch(),
+            Self::Sum { .. } => None,
+        }
+    }
+
+    /// What is summed up, in order; nothing for one adapter.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let Self::Sum { parts, .. } = self else { return Vec::new() };
+        let part = |(lease, weight): &(AdapterLease, f64)| Part {
+            digest: *lease.digest(),
+            generation: lease.bound().generation,
+            weight: *weight,
+        };
+        parts.iter().map(part).collect()
+    }
+}
