@@ -2278,6 +2278,9 @@ pub struct GenerationFinished {
     /// Milliseconds for the tokens.
     #[prost(double, tag = "6")]
     pub decode_ms: f64,
+    /// Tokens of the prompt whose keys and values an earlier request of the same tenant and adapter had left.
+    #[prost(int32, tag = "9")]
+    pub cached_tokens: i32,
 }
 /// Why a generation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -2327,7 +2330,8 @@ pub mod generation_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Generates text. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
+    /// Generates text. Metadata `rootstock-tenant` (an id) says whose a request is: tenants share what is computed by their weights, have
+    /// queues of their own, and nothing of one is kept for another; requests without it are one tenant's. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
     /// later one was published with the word that running requests switch to it, or end.
     #[derive(Debug, Clone)]
     pub struct GenerationServiceClient<T> {
@@ -2472,7 +2476,8 @@ pub mod generation_service_server {
             request: tonic::Request<super::GenerateRequest>,
         ) -> std::result::Result<tonic::Response<Self::GenerateStream>, tonic::Status>;
     }
-    /// Generates text. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
+    /// Generates text. Metadata `rootstock-tenant` (an id) says whose a request is: tenants share what is computed by their weights, have
+    /// queues of their own, and nothing of one is kept for another; requests without it are one tenant's. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
     /// later one was published with the word that running requests switch to it, or end.
     #[derive(Debug)]
     pub struct GenerationServiceServer<T> {

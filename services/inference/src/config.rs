@@ -1,12 +1,15 @@
 //! The settings of the inference service.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use rootstock_runtime::config::units;
 use serde::{Deserialize, Serialize};
 
 /// The most threads that step sequences.
 const MAX_COMPUTE_THREADS: usize = 1024;
+/// The smallest and the largest share of a tenant.
+const LEAST_WEIGHT: f64 = 1e-3;
+const MOST_WEIGHT: f64 = 1e3;
 
 /// What the weights of base models are in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +45,15 @@ pub struct Config {
     pub max_running: usize,
     /// Requests that may wait for that; more are refused.
     pub max_queued: usize,
+    /// Of these, requests of one tenant (metadata `rootstock-tenant`; all without it are one).
+    pub max_queued_per_tenant: usize,
+    /// Tokens of all prompts that may wait.
+    pub max_queued_tokens: usize,
+    /// Shares of tenants in what is computed, by name; all others have 1.
+    pub tenant_weights: BTreeMap<String, f64>,
+    /// Whether keys and values of beginnings are kept, as far as there is room, for later requests of the same tenant, model and
+    /// adapter that begin with the same tokens.
+    pub prefix_cache: bool,
     /// Bytes of keys and values of all sequences together.
     #[serde(with = "units::bytes")]
     pub kv_cache_bytes: u64,
@@ -72,6 +84,10 @@ impl Default for Config {
             compute_threads: 1,
             max_running: 16,
             max_queued: 256,
+            max_queued_per_tenant: 128,
+            max_queued_tokens: 1 << 20,
+            tenant_weights: BTreeMap::new(),
+            prefix_cache: true,
             kv_cache_bytes: 1 << 30,
             adapter_memory_bytes: 1 << 30,
             max_adapter_bytes: 1 << 30,
@@ -81,6 +97,10 @@ impl Default for Config {
             max_queued_evaluations: 100,
         }
     }
+}
+
+fn is_share(weight: f64) -> bool {
+    (LEAST_WEIGHT..=MOST_WEIGHT).contains(&weight)
 }
 
 /// A setting that can't be.
@@ -104,6 +124,8 @@ impl Config {
             (self.compute_threads >= 1, "compute_threads"),
             (self.max_running >= 1, "max_running"),
             (self.max_queued >= 1, "max_queued"),
+            (self.max_queued_per_tenant >= 1, "max_queued_per_tenant"),
+            (self.max_queued_tokens >= 1, "max_queued_tokens"),
             (self.kv_cache_bytes >= 1, "kv_cache_bytes"),
             (self.adapter_memory_bytes >= 1, "adapter_memory_bytes"),
             (self.max_adapter_bytes >= 1, "max_adapter_bytes"),
@@ -117,6 +139,11 @@ impl Config {
         if self.compute_threads > MAX_COMPUTE_THREADS {
             let problem = format!("is {}, but must be at most {MAX_COMPUTE_THREADS}", self.compute_threads);
             return Err(ConfigProblem { key: "compute_threads", problem });
+        }
+        if let Some((tenant, weight)) = self.tenant_weights.iter().find(|(_, weight)| !is_share(**weight)) {
+            let problem =
+                format!("gives {tenant:?} {weight}, but must be from {LEAST_WEIGHT} to {MOST_WEIGHT}");
+            return Err(ConfigProblem { key: "tenant_weights", problem });
         }
         if self.models.len() > self.max_models {
             let problem =
@@ -138,6 +165,9 @@ mod tests {
         assert_eq!(none.validate().unwrap_err().to_string(), "inference.max_running must be at least 1");
         let many = Config { compute_threads: 1025, ..Config::default() };
         assert_eq!(many.validate().unwrap_err().key, "compute_threads");
+        let weights = BTreeMap::from([("a".to_owned(), 2.0), ("b".to_owned(), f64::NAN)]);
+        let weighed = Config { tenant_weights: weights, ..Config::default() };
+        assert!(weighed.validate().unwrap_err().to_string().contains("gives \"b\" NaN"));
         let models = ["a", "b", "c"].map(|id| format!("baseModels/{id}")).to_vec();
         let many = Config { models, ..Config::default() };
         assert_eq!(many.validate().unwrap_err().key, "models");

@@ -4,32 +4,41 @@
 //!
 //! ```text
 //! queued -> ready <-> stepping -> ended
-//!             ^          |
-//!             +- parked <+      its client's channel is full
+//!   ^         | ^        |
+//!   +---------+ +-parked<+      its client's channel is full
+//!    preempted
 //! ```
 //!
-//! - *queued*: admitted, waits for a slot and for room in the key/value budget, both reserved before it starts;
+//! - *queued*: admitted, waits for a slot, for its tenant's turn and for room for the keys and values of its prompt. Beginnings that
+//!   were computed for an earlier request of the same tenant and adapter are taken over ([`room`]);
 //! - *ready*: waits for the next step; all ready sequences of a model go into one step, so nobody waits for longer than a step
 //!   of each model;
-//! - *stepping*: on a compute thread: its prompt in chunks, within a budget of tokens per step, then one token per step;
-//! - *parked*: has given up its slot, but keeps its cache, until its client reads or is given up;
+//! - *stepping*: on a compute thread: its prompt in chunks, within a budget of tokens per step, then one token per step. Room for the
+//!   tokens to come is taken block by block; where there is none, who came last is *preempted*: it gives up its keys and values, waits
+//!   again, and computes them anew, the same bits;
+//! - *parked*: has given up its slot, but keeps its cache for as long as nobody needs the room, until its client reads or is given
+//!   up;
 //! - *ended*: told its client why, dropped its cache and its lease on the adapter.
 //!
 //! Whatever waits ends when its client hangs up, its deadline passes or the engine is stopped; what computes looks for
-//! that before each step. A token depends on the sequence alone, because each row of a forward has the bits it has alone.
+//! that before each step. A token depends on the sequence alone, because each row of a forward has the bits it has alone, whether the
+//! keys and values before it were computed for it, taken over, or computed a second time.
 //!
-//! Evaluations have a queue and slots of their own and get a turn when no interactive sequence is ready, or after every
-//! [`BACKGROUND_TURN`] interactive steps, so that they get on under load too.
+//! Evaluations have a queue and slots of their own. They compute when no interactive sequence is ready, and beside such for
+//! [`BACKGROUND_SHARE`] of the time in short steps, so that they get on under load and hardly anybody waits for them.
 
 mod batch;
 mod job;
+mod lane;
+mod memory;
 mod output;
+mod room;
 mod sequence;
 mod state;
 mod text;
 mod worker;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::{Condvar, Mutex};
 use rootstock_runtime::{Shutdown, Tasks};
@@ -54,11 +63,15 @@ const LEAST_PROMPT: usize = 64;
 const BACKGROUND_RUNNING: usize = 16;
 /// Evaluation sequences that may wait.
 const BACKGROUND_QUEUED: usize = 64;
-/// Under load, one step in so many is an evaluation's.
-const BACKGROUND_TURN: usize = 16;
+/// What an evaluation's step may take beside interactive sequences.
+const BACKGROUND_TOKENS: usize = 16;
+/// Of the time that interactive sequences compute, evaluations get so much.
+const BACKGROUND_SHARE: f64 = 0.06;
+/// As much of it as they may save up.
+const BACKGROUND_CREDIT: Duration = Duration::from_millis(100);
 
 /// The engine's bounds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Limits {
     /// Threads that step.
     pub(crate) threads: usize,
@@ -66,12 +79,27 @@ pub(crate) struct Limits {
     pub(crate) max_running: usize,
     /// Interactive sequences that may wait.
     pub(crate) max_queued: usize,
+    /// Of these, those of one tenant.
+    pub(crate) max_queued_per_tenant: usize,
+    /// Tokens of all prompts that may wait.
+    pub(crate) max_queued_tokens: usize,
+    /// Shares of tenants that are not 1.
+    pub(crate) tenant_weights: Arc<BTreeMap<String, f64>>,
+    /// Whether beginnings are kept for those who come with the same.
+    pub(crate) prefix_cache: bool,
     /// Bytes of keys and values.
     pub(crate) cache_bytes: u64,
     /// Events that may wait for a client.
     pub(crate) output_buffer: usize,
     /// How long a client may read nothing while its channel is full.
     pub(crate) stall_timeout: Duration,
+}
+
+impl Limits {
+    /// A tenant's share, beside those of others.
+    fn weight(&self, tenant: &str) -> f64 {
+        self.tenant_weights.get(tenant).copied().unwrap_or(1.0)
+    }
 }
 
 /// A handle to the engine; clones share it.
@@ -103,7 +131,7 @@ impl Engine {
     pub(crate) fn start(limits: Limits, metrics: Metrics, tasks: &Tasks) -> Result<Self, Error> {
         let shutdown = tasks.shutdown().clone();
         let shared = Arc::new(Shared {
-            limits,
+            limits: limits.clone(),
             metrics,
             shutdown: shutdown.clone(),
             state: Mutex::new(State::new(&limits)),
@@ -148,16 +176,22 @@ impl Engine {
     }
 
     fn admit(&self, job: Job) -> Result<Output, Error> {
-        let cache_bytes = job.check(self.shared.limits.cache_bytes)?;
+        job.check(self.shared.limits.cache_bytes)?;
         // One place more than the client may leave unread: the last event's, so that the end never waits.
         let (events, received) = mpsc::channel(self.shared.limits.output_buffer + 1);
+        let output = Output::new(received, Arc::clone(&self.shared));
+        let sequence = Sequence::new(job, events, output.stalled());
         let mut state = self.shared.state.lock();
         if state.is_stopped() || self.shared.shutdown.is_requested() {
+            drop(state);
             return Err(Error::ShuttingDown);
         }
-        state.check_queue(job.priority, &self.shared.limits)?;
-        let output = Output::new(received, Arc::clone(&self.shared));
-        state.enqueue(Sequence::new(job, events, output.stalled(), cache_bytes));
+        if let Err(refused) = state.check_queue(&sequence, &self.shared.limits) {
+            // Dropping the output takes the lock.
+            drop(state);
+            return Err(refused);
+        }
+        state.enqueue(sequence);
         state.report(&self.shared.metrics);
         drop(state);
         Ok(output)

@@ -1,6 +1,6 @@
 //! Generation: binds a request, turns its prompt into tokens, and queues it.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use rootstock_artifacts::{ArtifactName, Digest};
 use rootstock_runtime::Tasks;
@@ -34,9 +34,10 @@ pub(crate) struct Request {
     pub(crate) routing_key: String,
 }
 
-/// When a request came, and when its time is up.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timing {
+/// Whose a request is, when it came, and when its time is up.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) tenant: Arc<str>,
     pub(crate) received: Instant,
     pub(crate) deadline: Option<Instant>,
 }
@@ -69,7 +70,7 @@ impl Generation {
     pub(crate) async fn generate(
         &self,
         request: Request,
-        timing: Timing,
+        caller: Caller,
     ) -> Result<(Started, Output), Error> {
         let Request { model, adapter, input, sampling, stop, routing_key } = request;
         let bound = self.binder.bind(model.as_ref(), &adapter, &routing_key).await?;
@@ -98,8 +99,9 @@ impl Generation {
             adapter: bound.adapter,
             work: Work::Generate(work),
             priority: Priority::Interactive,
-            received: timing.received,
-            deadline: timing.deadline,
+            tenant: caller.tenant,
+            received: caller.received,
+            deadline: caller.deadline,
         })?;
         tracing::info!(
             request_id = started.request_id,

@@ -48,6 +48,7 @@ pub(crate) struct Metrics {
     pub(crate) queued: Gauge,
     pub(crate) parked: Gauge,
     pub(crate) cache_bytes: Gauge,
+    pub(crate) preemptions: Counter,
     pub(crate) adapter_swaps: Counter,
     pub(crate) adapters_resident: Gauge,
     pub(crate) adapter_bytes: Gauge,
@@ -66,6 +67,7 @@ impl Default for Metrics {
             queued: Gauge::default(),
             parked: Gauge::default(),
             cache_bytes: Gauge::default(),
+            preemptions: Counter::default(),
             adapter_swaps: Counter::default(),
             adapters_resident: Gauge::default(),
             adapter_bytes: Gauge::default(),
@@ -106,6 +108,11 @@ impl Metrics {
             self.evictions.clone(),
         );
         registry.register(
+            "rootstock_inference_preemptions",
+            "Times that a sequence gave up its keys and values to others",
+            self.preemptions.clone(),
+        );
+        registry.register(
             "rootstock_inference_adapter_swaps",
             "Moves of adapter aliases seen",
             self.adapter_swaps.clone(),
@@ -129,6 +136,11 @@ impl Metrics {
 
     pub(crate) fn prompt_computed(&self, tokens: usize) {
         self.tokens.get_or_create(&KindLabel { kind: "prompt" }).inc_by(tokens as u64);
+    }
+
+    /// Tokens of a prompt that were computed for an earlier request.
+    pub(crate) fn prompt_cached(&self, tokens: usize) {
+        self.tokens.get_or_create(&KindLabel { kind: "prompt_cached" }).inc_by(tokens as u64);
     }
 
     pub(crate) fn token_generated(&self) {

@@ -24,7 +24,7 @@ use crate::{
     engine::{Event, Finished, Output},
     error::Error,
     evaluation::Book,
-    generation::{Input, Request, Started, Timing},
+    generation::{Caller, Input, Request, Started},
     models::Model,
     publish::{Change, Publish, Swapped},
     residency::Adapter,
@@ -420,8 +420,8 @@ impl World {
     }
 
     pub(crate) async fn begin(&self, request: Request) -> Result<(Started, Output), Error> {
-        let timing = Timing { received: Instant::now(), deadline: None };
-        self.core.generation.generate(request, timing).await
+        let caller = Caller { tenant: "t".into(), received: Instant::now(), deadline: None };
+        self.core.generation.generate(request, caller).await
     }
 
     pub(crate) async fn ask(&self, request: Request) -> Result<Answer, Error> {

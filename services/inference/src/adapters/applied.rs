@@ -55,6 +55,17 @@ impl Applied {
         }
     }
 
+    /// What the numbers that it computes follow from.
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::One(lease) => lease.digest().to_string(),
+            Self::Sum { parts, .. } => parts
+                .iter()
+                .map(|(lease, weight)| format!("{:016x}*{}+", weight.to_bits(), lease.digest()))
+                .collect(),
+        }
+    }
+
     /// Why the request must end because of a publish, if it must; the parts of a sum follow none.
     pub(crate) fn replaced(&self) -> Option<Error> {
         self.one().and_then(AdapterLease::replaced)

@@ -1,11 +1,15 @@
 //! GenerationService's messages.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
 
-use rootstock_artifacts::Kind;
+use rootstock_artifacts::{Id, Kind};
 use rootstock_proto::inference::v1::{
     self as proto, generate_request::Input as InputMessage, generate_response::Message,
 };
+use tonic::metadata::MetadataMap;
 use uuid::Uuid;
 
 use super::{count, optional_reference, reference};
@@ -25,6 +29,10 @@ const MAX_REPETITION_PENALTY: f64 = 100.0;
 const MAX_STOPS: usize = 16;
 const MAX_STOP_BYTES: usize = 256;
 const MAX_LOGPROBS: usize = 20;
+/// The metadata key that names a request's tenant.
+const TENANT: &str = "rootstock-tenant";
+/// Whose the requests are that name none; no id is written so.
+const NO_TENANT: &str = "(none)";
 const MAX_ROUTING_KEY_BYTES: usize = 256;
 /// Adapters that one request sums up.
 const MAX_ADAPTERS: usize = 8;
@@ -56,6 +64,15 @@ impl TryFrom<proto::GenerateRequest> for Request {
             routing_key: routing_key(request.routing_key)?,
         })
     }
+}
+
+/// Whose a request is, by its metadata.
+pub(crate) fn tenant(metadata: &MetadataMap) -> Result<Arc<str>, Error> {
+    let Some(value) = metadata.get(TENANT) else { return Ok(NO_TENANT.into()) };
+    let name = value.to_str().ok().filter(|name| name.parse::<Id>().is_ok());
+    let malformed =
+        || Error::invalid(TENANT, "must be an id: lower-case letters, digits, and . _ - between them");
+    name.map(Arc::from).ok_or_else(malformed)
 }
 
 /// The key that was given, or one that nobody else has.
@@ -234,6 +251,7 @@ impl From<Finished> for proto::GenerateResponse {
             finish_reason: reason.into(),
             prompt_tokens: count(finished.prompt_tokens),
             completion_tokens: count(finished.completion_tokens),
+            cached_tokens: count(finished.cached_tokens),
             queue_ms: finished.queue_ms,
             prefill_ms: finished.prefill_ms,
             decode_ms: finished.decode_ms,

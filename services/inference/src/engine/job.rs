@@ -28,6 +28,8 @@ pub(crate) struct Job {
     pub(crate) adapter: Option<Applied>,
     pub(crate) work: Work,
     pub(crate) priority: Priority,
+    /// Whose it is: tenants share what is computed, and nothing else.
+    pub(crate) tenant: Arc<str>,
     /// When the request was received.
     pub(crate) received: Instant,
     pub(crate) deadline: Option<Instant>,
@@ -95,6 +97,8 @@ pub(crate) enum FinishReason {
 pub(crate) struct Finished {
     pub(crate) reason: FinishReason,
     pub(crate) prompt_tokens: usize,
+    /// Of these, those that were computed for an earlier request.
+    pub(crate) cached_tokens: usize,
     pub(crate) completion_tokens: usize,
     pub(crate) queue_ms: f64,
     pub(crate) prefill_ms: f64,
@@ -102,9 +106,9 @@ pub(crate) struct Finished {
 }
 
 impl Job {
-    /// Checks that the sequence can ever run, and says how many bytes of keys and values it needs.
-    pub(super) fn check(&self, cache_bytes: u64) -> Result<u64, Error> {
-        let Work::Generate(generate) = &self.work else { return Ok(0) };
+    /// Checks that the sequence can ever run.
+    pub(super) fn check(&self, cache_bytes: u64) -> Result<(), Error> {
+        let Work::Generate(generate) = &self.work else { return Ok(()) };
         let (prompt, max_tokens) = (generate.prompt.len(), generate.sampling.max_tokens);
         let too_long = |what, limit| Error::ContextTooLong { prompt, max_tokens, what, limit };
         let tokens = prompt.saturating_add(max_tokens);
@@ -118,6 +122,6 @@ impl Job {
             let limit = blocks.saturating_mul(KvCache::BLOCK);
             return Err(too_long("this server's key/value cache", limit));
         }
-        Ok(needed)
+        Ok(())
     }
 }

@@ -14,7 +14,10 @@ use rootstock_model::{Adapter, Batch, Continued, KvCache};
 use tokio::sync::mpsc;
 
 use super::{
-    Delta, Event, FinishReason, Finished, Generate, Job, Priority, Switched, Work, text::TextStream,
+    Delta, Event, FinishReason, Finished, Generate, Job, Priority, Switched, Work,
+    memory::Memory,
+    room::{Kept, Key, Room},
+    text::TextStream,
 };
 use crate::{
     adapters::Applied,
@@ -22,7 +25,7 @@ use crate::{
     follower::Bound,
     metrics::{Metrics, Outcome},
     models::Model,
-    sampling::{Sampler, Token},
+    sampling::{Sampler, Sampling, Token},
 };
 
 /// Why a sequence that waits shall not go on.
@@ -41,7 +44,10 @@ pub(super) struct Sequence {
     adapter: Option<Applied>,
     /// The version that a publish has moved it to, until its client is told.
     switched: Option<Bound>,
-    phase: Phase,
+    stage: Stage,
+    /// The prompt, and what was generated since.
+    ids: Vec<u32>,
+    memory: Memory,
     events: mpsc::Sender<Event>,
     /// The place kept for the last event.
     last: Option<mpsc::OwnedPermit<Event>>,
@@ -49,37 +55,35 @@ pub(super) struct Sequence {
     stalled: Arc<AtomicBool>,
     stalled_since: Option<Instant>,
     received: Instant,
+    /// When it was first computed.
+    started: Option<Instant>,
     deadline: Option<Instant>,
     pub(super) priority: Priority,
-    /// Bytes of keys and values reserved for it.
-    pub(super) cache_bytes: u64,
+    pub(super) tenant: Arc<str>,
+    /// In the order of admission.
+    pub(super) number: u64,
 }
 
 #[derive(Debug)]
-enum Phase {
-    Start(Work),
-    Prefilling(Box<Prefilling>),
-    Decoding(Box<Decoding>),
+enum Stage {
+    Score(Batch),
+    /// No token is chosen yet.
+    Prompt {
+        sampling: Sampling,
+        stop: Vec<String>,
+    },
+    Decode(Box<Decoding>),
     Over,
-}
-
-/// A prompt of which a part is computed.
-#[derive(Debug)]
-struct Prefilling {
-    generate: Generate,
-    cache: KvCache,
-    started: Instant,
 }
 
 /// A text under way.
 #[derive(Debug)]
 struct Decoding {
-    cache: KvCache,
     sampler: Sampler,
     text: TextStream,
-    last: u32,
     generated: usize,
     prompt_tokens: usize,
+    cached_tokens: usize,
     queued: Duration,
     prefill: Duration,
     prefilled_at: Instant,
@@ -105,27 +109,35 @@ enum Progress {
 }
 
 impl Sequence {
-    pub(super) fn new(
-        job: Job,
-        events: mpsc::Sender<Event>,
-        stalled: Arc<AtomicBool>,
-        cache_bytes: u64,
-    ) -> Self {
+    pub(super) fn new(job: Job, events: mpsc::Sender<Event>, stalled: Arc<AtomicBool>) -> Self {
         // The channel is new and has at least one place, so this succeeds.
         let last = events.clone().try_reserve_owned().ok();
+        let root = root(&job);
+        let (ids, stage, tokens) = match job.work {
+            Work::Generate(Generate { prompt, sampling, stop }) => {
+                let tokens = prompt.len() + sampling.max_tokens;
+                (prompt, Stage::Prompt { sampling, stop }, tokens)
+            }
+            Work::Score(batch) => (Vec::new(), Stage::Score(batch), 0),
+        };
+        let memory = Memory::new(job.model.cache_block_bytes(), tokens, root, &ids);
         Self {
             model: job.model,
             adapter: job.adapter,
             switched: None,
-            phase: Phase::Start(job.work),
+            stage,
+            ids,
+            memory,
             events,
             last,
             stalled,
             stalled_since: None,
             received: job.received,
+            started: None,
             deadline: job.deadline,
             priority: job.priority,
-            cache_bytes,
+            tenant: job.tenant,
+            number: 0,
         }
     }
 
@@ -188,49 +200,92 @@ impl Sequence {
         &self.model
     }
 
+    /// Tokens that it was asked to go on from.
+    pub(super) fn prompt_tokens(&self) -> usize {
+        self.ids.len()
+    }
+
     pub(super) fn wants(&self) -> Wants {
-        match &self.phase {
-            Phase::Start(Work::Score(_)) | Phase::Over => Wants::Alone,
-            Phase::Start(Work::Generate(generate)) => Wants::Prompt(generate.prompt.len()),
-            Phase::Prefilling(prefilling) => {
-                Wants::Prompt(prefilling.generate.prompt.len() - prefilling.cache.len())
-            }
-            Phase::Decoding(_) => Wants::Token,
+        let left = self.ids.len() - self.memory.len();
+        match &self.stage {
+            Stage::Score(_) | Stage::Over => Wants::Alone,
+            Stage::Decode(_) if left == 1 => Wants::Token,
+            Stage::Prompt { .. } | Stage::Decode(_) => Wants::Prompt(left),
         }
+    }
+
+    /// Bytes of keys and values that it holds alone.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.memory.held_bytes()
+    }
+
+    /// The beginnings of its text that it could take over, one token less than all of it: some logits must be computed.
+    pub(super) fn beginnings(&self) -> &[Key] {
+        self.memory.keys(self.ids.len().saturating_sub(1) / KvCache::BLOCK)
+    }
+
+    /// Bytes that it needs for its text so far besides so many blocks that it takes over.
+    pub(super) fn needs(&self, shared: usize) -> u64 {
+        self.memory.bytes_for(self.ids.len()).saturating_sub(self.memory.bytes_of(shared))
+    }
+
+    /// It has a slot, these blocks, and room for the rest of its text.
+    pub(super) fn start(&mut self, shared: Vec<Arc<Kept>>, bytes: u64) {
+        self.memory.start(shared, bytes);
+    }
+
+    /// Whether it has room for its text, which it loses when it is preempted.
+    pub(super) fn has_begun(&self) -> bool {
+        self.memory.has_begun()
+    }
+
+    /// Bytes that it needs for so many tokens more besides what it has.
+    pub(super) fn lacks(&self, tokens: usize) -> u64 {
+        self.memory.lacks(tokens)
+    }
+
+    /// It has got room.
+    pub(super) fn grow(&mut self, bytes: u64) {
+        self.memory.grow(bytes);
+    }
+
+    /// Whether what it computes again would be the same. After a switch of versions it would not.
+    pub(super) fn can_be_preempted(&self) -> bool {
+        self.memory.has_begun() && self.memory.is_of_one_version()
+    }
+
+    /// Gives up its keys and values.
+    pub(super) fn forget(&mut self) -> Option<KvCache> {
+        self.memory.forget()
+    }
+
+    /// Offers the blocks that are full to those who begin alike.
+    pub(super) fn offer(&mut self, room: &mut Room) {
+        self.memory.offer(&self.ids, room);
     }
 
     /// Makes ready for a step; whether it is one that others can join.
     pub(super) fn begin(&mut self) -> Result<bool, Error> {
-        let switched = self.adapter.as_mut().and_then(Applied::switch);
-        self.switched = switched.or(self.switched);
-        match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Start(Work::Generate(generate)) => {
-                let cache = self.model.new_cache(generate.prompt.len() + generate.sampling.max_tokens)?;
-                let prefilling = Prefilling { generate, cache, started: Instant::now() };
-                self.phase = Phase::Prefilling(Box::new(prefilling));
-            }
-            phase => self.phase = phase,
+        if let Some(switched) = self.adapter.as_mut().and_then(Applied::switch) {
+            self.switched = Some(switched);
+            self.memory.mix_versions();
         }
-        Ok(!matches!(self.phase, Phase::Start(_)))
+        self.started.get_or_insert_with(Instant::now);
+        if matches!(self.stage, Stage::Score(_)) {
+            return Ok(false);
+        }
+        self.memory.open(&self.model)?;
+        Ok(true)
     }
 
-    /// The tokens of its step, `tokens` of them where the prompt is under way.
+    /// The next tokens of its text, so many of them.
     pub(super) fn next(&mut self, tokens: usize) -> Result<Continued<'_>, Error> {
         let adapter = self.adapter.as_ref().map(Applied::weights);
-        match &mut self.phase {
-            Phase::Prefilling(prefilling) => {
-                let Prefilling { generate, cache, .. } = &mut **prefilling;
-                let ids = &generate.prompt[cache.len()..];
-                Ok(Continued { ids: &ids[..tokens.clamp(1, ids.len())], cache, adapter })
-            }
-            Phase::Decoding(decoding) => {
-                let Decoding { cache, last, .. } = &mut **decoding;
-                Ok(Continued { ids: std::slice::from_ref(last), cache, adapter })
-            }
-            Phase::Start(_) | Phase::Over => {
-                Err(Error::Internal("a sequence was stepped before its start or after its end".into()))
-            }
-        }
+        let Some(cache) = self.memory.cache() else {
+            return Err(Error::Internal("a sequence was stepped before its start or after its end".into()));
+        };
+        let ids = &self.ids[cache.len()..];
+        Ok(Continued { ids: &ids[..tokens.clamp(1, ids.len())], cache, adapter })
     }
 
     /// Goes on from a step, whose logits are row `row` of [B, vocab]; `None` when that was the last.
@@ -249,7 +304,7 @@ impl Sequence {
 
     /// Computes the scores, which is all there is to do.
     pub(super) fn score(mut self, metrics: &Metrics) -> Option<Self> {
-        let Phase::Start(Work::Score(batch)) = std::mem::replace(&mut self.phase, Phase::Over) else {
+        let Stage::Score(batch) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return self.conclude(Err(Error::Internal("a sequence has nothing to score".into())), metrics);
         };
         let scored = catch_unwind(AssertUnwindSafe(|| self.scores(&batch, metrics)));
@@ -286,7 +341,8 @@ impl Sequence {
     fn finish(&mut self, event: Event, metrics: &Metrics) {
         metrics.ended(if matches!(event, Event::Failed(_)) { Outcome::Failed } else { Outcome::Finished });
         // The cache and the lease go before the client hears of the end, so that what it asks next finds them free.
-        self.phase = Phase::Over;
+        self.stage = Stage::Over;
+        drop(self.memory.forget());
         self.adapter = None;
         self.tell_last(event);
     }
@@ -304,17 +360,17 @@ impl Sequence {
         row: usize,
         metrics: &Metrics,
     ) -> Result<Progress, Error> {
-        let decoding = match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Prefilling(prefilling) => {
+        if self.wants() != Wants::Prompt(0) {
+            metrics.prompt_computed(tokens);
+            return Ok(Progress::Nothing);
+        }
+        let decoding = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Prompt { sampling, stop } => {
                 metrics.prompt_computed(tokens);
-                if prefilling.cache.len() < prefilling.generate.prompt.len() {
-                    self.phase = Phase::Prefilling(prefilling);
-                    return Ok(Progress::Nothing);
-                }
-                Box::new(self.prefilled(*prefilling, metrics))
+                Box::new(self.prefilled(sampling, stop, metrics))
             }
-            Phase::Decoding(decoding) => decoding,
-            Phase::Start(_) | Phase::Over => {
+            Stage::Decode(decoding) => decoding,
+            Stage::Score(_) | Stage::Over => {
                 return Err(Error::Internal("a sequence was stepped after its end".into()));
             }
         };
@@ -332,17 +388,17 @@ impl Sequence {
     }
 
     /// The prompt is computed; its last token's logits choose the first token.
-    fn prefilled(&self, prefilling: Prefilling, metrics: &Metrics) -> Decoding {
-        let Prefilling { generate: Generate { prompt, sampling, stop }, cache, started } = prefilling;
+    fn prefilled(&self, sampling: Sampling, stop: Vec<String>, metrics: &Metrics) -> Decoding {
         let prefilled_at = Instant::now();
+        let started = self.started.unwrap_or(prefilled_at);
         metrics.first_token(prefilled_at - self.received);
+        metrics.prompt_cached(self.memory.taken_over());
         Decoding {
-            cache,
-            sampler: Sampler::new(sampling, &prompt, self.model.vocab_size()),
+            sampler: Sampler::new(sampling, &self.ids, self.model.vocab_size()),
             text: TextStream::new(self.model.stream_decoder(), stop),
-            last: 0,
             generated: 0,
-            prompt_tokens: prompt.len(),
+            prompt_tokens: self.ids.len(),
+            cached_tokens: self.memory.taken_over(),
             queued: started - self.received,
             prefill: prefilled_at - started,
             prefilled_at,
@@ -362,10 +418,11 @@ impl Sequence {
         metrics.token_generated();
         let switched = self.switched.take().map(|to| Switched { to, at_token: decoding.generated });
         let (text, reason) = decoding.note(&token, &self.model);
+        self.ids.push(token.id);
         let delta = Delta { text, token, switched };
         match reason {
             None => {
-                self.phase = Phase::Decoding(decoding);
+                self.stage = Stage::Decode(decoding);
                 Ok(Progress::More(delta))
             }
             Some(reason) => Ok(Progress::Last(Some(delta), Event::Finished(decoding.finished(reason)))),
@@ -380,7 +437,6 @@ impl Sequence {
 impl Decoding {
     /// Counts a token; gives the text that is certain since, and why it was the last, if it was.
     fn note(&mut self, token: &Token, model: &Model) -> (String, Option<FinishReason>) {
-        self.last = token.id;
         self.generated += 1;
         let sampling = self.sampler.sampling();
         let eos = !sampling.ignore_eos && model.is_eos(token.id);
@@ -405,12 +461,21 @@ impl Decoding {
         Finished {
             reason,
             prompt_tokens: self.prompt_tokens,
+            cached_tokens: self.cached_tokens,
             completion_tokens: self.generated,
             queue_ms: milliseconds(self.queued),
             prefill_ms: milliseconds(self.prefill),
             decode_ms: milliseconds(self.prefilled_at.elapsed()),
         }
     }
+}
+
+/// What a sequence's keys and values follow from besides its tokens: another tenant's are not even compared with, lest the time an
+/// answer takes tells what others asked.
+fn root(job: &Job) -> Key {
+    let adapters = job.adapter.as_ref().map(Applied::identity).unwrap_or_default();
+    let model = job.model.digest().to_string();
+    Key::root([job.tenant.as_bytes(), model.as_bytes(), adapters.as_bytes()])
 }
 
 /// The server computes as it should: the weights of the model or the adapter are to blame.

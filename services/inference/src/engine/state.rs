@@ -1,10 +1,19 @@
 //! Where every sequence of the engine is, and who comes next; all decisions are made here, under one lock.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rootstock_model::KvCache;
 
 use super::{
-    BACKGROUND_QUEUED, BACKGROUND_RUNNING, BACKGROUND_TURN, LEAST_PROMPT, Limits, Priority, STEP_TOKENS,
+    BACKGROUND_CREDIT, BACKGROUND_QUEUED, BACKGROUND_RUNNING, BACKGROUND_SHARE, BACKGROUND_TOKENS,
+    LEAST_PROMPT, Limits, Priority, STEP_TOKENS,
     batch::Turn,
+    lane::{Lane, take_if},
+    room::{Kept, Room},
     sequence::{Over, Sequence, Wants},
 };
 use crate::{
@@ -12,52 +21,68 @@ use crate::{
     metrics::{Metrics, gauge_value},
 };
 
-/// The sequences of one priority.
-#[derive(Debug, Default)]
-struct Lane {
-    queued: VecDeque<Sequence>,
-    ready: VecDeque<Sequence>,
-    /// Slots taken: by the ready ones and those on a thread.
-    running: usize,
-    max_running: usize,
-}
-
 /// Everything but what is on a thread.
 #[derive(Debug)]
 pub(super) struct State {
     interactive: Lane,
     background: Lane,
     parked: VecDeque<Sequence>,
-    cache_used: u64,
-    cache_limit: u64,
-    /// Interactive steps since the last of an evaluation.
-    streak: usize,
+    room: Room,
+    /// Seconds that evaluations may compute beside interactive sequences.
+    credit: f64,
+    /// Number of the next sequence that is admitted.
+    next: u64,
+    /// Memory to be freed outside the lock.
+    garbage: Garbage,
+    preempted: u64,
     stopped: bool,
 }
 
-/// What a step gives back besides the sequence itself.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Holding {
-    priority: Priority,
-    cache_bytes: u64,
+/// What may take a while to drop.
+#[derive(Debug, Default)]
+pub(super) struct Garbage {
+    pub(super) ended: Vec<Sequence>,
+    caches: Vec<KvCache>,
+    blocks: Vec<Arc<Kept>>,
 }
 
-impl From<&Sequence> for Holding {
-    fn from(sequence: &Sequence) -> Self {
-        Self { priority: sequence.priority, cache_bytes: sequence.cache_bytes }
+impl Garbage {
+    pub(super) fn is_empty(&self) -> bool {
+        self.ended.is_empty() && self.caches.is_empty() && self.blocks.is_empty()
+    }
+}
+
+/// What a step gives back besides the sequence itself.
+#[derive(Clone, Debug)]
+pub(super) struct Holding {
+    priority: Priority,
+    tenant: Arc<str>,
+    held: u64,
+    prompt: usize,
+    generated: usize,
+}
+
+impl From<&Turn> for Holding {
+    fn from(turn: &Turn) -> Self {
+        let Turn { sequence, tokens } = turn;
+        let decodes = sequence.wants() == Wants::Token;
+        let (prompt, generated) = if decodes { (0, 1) } else { (*tokens, 0) };
+        let (priority, tenant) = (sequence.priority, Arc::clone(&sequence.tenant));
+        Self { priority, tenant, held: sequence.held_bytes(), prompt, generated }
     }
 }
 
 impl State {
     pub(super) fn new(limits: &Limits) -> Self {
-        let lane = |max_running| Lane { max_running, ..Lane::default() };
         Self {
-            interactive: lane(limits.max_running),
-            background: lane(BACKGROUND_RUNNING),
+            interactive: Lane::new(limits.max_running),
+            background: Lane::new(BACKGROUND_RUNNING),
             parked: VecDeque::new(),
-            cache_used: 0,
-            cache_limit: limits.cache_bytes,
-            streak: 0,
+            room: Room::new(limits.cache_bytes),
+            credit: 0.0,
+            next: 0,
+            garbage: Garbage::default(),
+            preempted: 0,
             stopped: false,
         }
     }
@@ -71,102 +96,137 @@ impl State {
     }
 
     /// Refuses one sequence too many.
-    pub(super) fn check_queue(&self, priority: Priority, limits: &Limits) -> Result<(), Error> {
-        let (lane, limit) = match priority {
-            Priority::Interactive => (&self.interactive, limits.max_queued),
-            Priority::Background => (&self.background, BACKGROUND_QUEUED),
-        };
-        if lane.queued.len() < limit {
-            return Ok(());
+    pub(super) fn check_queue(&self, sequence: &Sequence, limits: &Limits) -> Result<(), Error> {
+        let tokens = sequence.prompt_tokens();
+        match sequence.priority {
+            Priority::Interactive => self.interactive.check(&sequence.tenant, tokens, limits),
+            Priority::Background => {
+                let (max_queued, most) = (BACKGROUND_QUEUED, usize::MAX);
+                let own = Limits {
+                    max_queued,
+                    max_queued_per_tenant: most,
+                    max_queued_tokens: most,
+                    ..limits.clone()
+                };
+                self.background.check(&sequence.tenant, tokens, &own)
+            }
         }
-        Err(Error::Overloaded(format!("{limit} requests wait already, as many as may; retry later")))
     }
 
-    pub(super) fn enqueue(&mut self, sequence: Sequence) {
-        self.lane(sequence.priority).queued.push_back(sequence);
+    pub(super) fn enqueue(&mut self, mut sequence: Sequence) {
+        sequence.number = self.next;
+        self.next += 1;
+        self.lane(sequence.priority).enqueue(sequence);
     }
 
     /// Whether nothing is left to do, nor on a thread.
     pub(super) fn is_idle(&self) -> bool {
-        let idle = |lane: &Lane| lane.queued.is_empty() && lane.running == 0;
-        idle(&self.interactive) && idle(&self.background) && self.parked.is_empty()
+        self.interactive.is_idle() && self.background.is_idle() && self.parked.is_empty()
     }
 
-    /// Ends what waits and must not go on (into `ended`, to be dropped outside the lock) and moves on what can be moved.
-    pub(super) fn sweep(
-        &mut self,
-        now: Instant,
-        limits: &Limits,
-        metrics: &Metrics,
-        ended: &mut Vec<Sequence>,
-    ) {
-        self.end_waiting(now, limits, metrics, ended);
+    /// Ends what waits and must not go on, and moves on what can be moved.
+    pub(super) fn sweep(&mut self, now: Instant, limits: &Limits, metrics: &Metrics) {
+        self.end_waiting(now, limits, metrics);
         self.unpark(now);
         self.start_queued();
     }
 
+    /// What is to be dropped outside the lock.
+    pub(super) fn take_garbage(&mut self) -> Garbage {
+        std::mem::take(&mut self.garbage)
+    }
+
     /// When the next of those who wait expires.
     pub(super) fn next_expiry(&self, limits: &Limits) -> Option<Instant> {
-        let waiting = self.interactive.queued.iter().chain(&self.background.queued).chain(&self.parked);
+        let waiting = self.interactive.queued().chain(self.background.queued()).chain(&self.parked);
         waiting.filter_map(|sequence| sequence.expires(limits.stall_timeout)).min()
     }
 
     /// The next to step together: who is first in turn, and those of its lane and model who can join. First one token of each
-    /// that decodes, then prompts as far as [`STEP_TOKENS`] go, so that a long prompt holds nobody up.
+    /// that decodes, then prompts as far as a step's tokens go, so that a long prompt holds nobody up.
     pub(super) fn take_batch(&mut self) -> Vec<Turn> {
         let Some(first) = self.pop_ready() else { return Vec::new() };
         if first.wants() == Wants::Alone {
             return vec![Turn { sequence: first, tokens: 0 }];
         }
         let (priority, model) = (first.priority, Arc::clone(first.model()));
-        let ready = &mut self.lane(priority).ready;
-        ready.push_front(first);
-        let mut batch = Vec::new();
+        // Beside interactive sequences an evaluation's steps are short, since those wait for them.
+        let budget = match priority {
+            Priority::Background if self.interactive.running > 0 => BACKGROUND_TOKENS,
+            _ => STEP_TOKENS,
+        };
+        self.lane(priority).ready.push_front(first);
         let joins = |sequence: &Sequence| Arc::ptr_eq(sequence.model(), &model);
-        take_where(
-            ready,
-            |s| joins(s) && s.wants() == Wants::Token,
-            |sequence| {
-                batch.push(Turn { sequence, tokens: 1 });
-            },
-        );
-        let mut left = STEP_TOKENS.saturating_sub(batch.len()).max(LEAST_PROMPT);
+        let decodes = |sequence: &Sequence| joins(sequence) && sequence.wants() == Wants::Token;
+        let prompts = |sequence: &Sequence| joins(sequence) && matches!(sequence.wants(), Wants::Prompt(_));
+        let mut batch = Vec::new();
+        let most = self.lane(priority).ready.len().min(budget);
+        for _ in 0..most {
+            let Some(sequence) = self.take_ready(priority, decodes) else { break };
+            self.join(sequence, 1, &mut batch);
+        }
+        let least = LEAST_PROMPT.min(budget);
+        let mut left = budget.saturating_sub(batch.len()).max(least);
         while left > 0 {
-            let waits = |s: &Sequence| joins(s) && matches!(s.wants(), Wants::Prompt(_));
-            let Some(sequence) = ready.iter().position(waits).and_then(|place| ready.remove(place)) else {
-                break;
-            };
+            let Some(sequence) = self.take_ready(priority, prompts) else { break };
             let Wants::Prompt(prompt) = sequence.wants() else { break };
             let tokens = prompt.min(left);
             left -= tokens;
-            batch.push(Turn { sequence, tokens });
+            self.join(sequence, tokens, &mut batch);
         }
         batch
     }
 
-    /// Takes back a sequence after its step, or what it held if it has ended. Only its own steps fill its channel, so
-    /// one that is ready has room for the next.
-    pub(super) fn put_back(&mut self, sequence: Option<Sequence>, holding: Holding, now: Instant) {
-        let Some(mut sequence) = sequence else {
-            self.lane(holding.priority).running -= 1;
-            self.cache_used -= holding.cache_bytes;
-            return;
-        };
+    /// Takes back the sequences of a step, or what they held if they have ended, and counts what they took.
+    pub(super) fn settle(
+        &mut self,
+        stepped: Vec<Option<Sequence>>,
+        holdings: Vec<Holding>,
+        (now, took): (Instant, Duration),
+        limits: &Limits,
+    ) {
+        match holdings.first().map(|holding| holding.priority) {
+            Some(Priority::Background) => self.credit -= took.as_secs_f64(),
+            _ => {
+                let earned = self.credit + BACKGROUND_SHARE * took.as_secs_f64();
+                self.credit = earned.min(BACKGROUND_CREDIT.as_secs_f64());
+            }
+        }
+        for (sequence, holding) in stepped.into_iter().zip(holdings) {
+            let Holding { priority, tenant, held, prompt, generated } = holding;
+            self.lane(priority).charge(&tenant, prompt, generated, limits.weight(&tenant));
+            match sequence {
+                Some(sequence) => self.put_back(sequence, now, limits),
+                None => {
+                    self.lane(priority).running -= 1;
+                    self.lane(priority).ended(&tenant);
+                    self.room.give_back(held);
+                }
+            }
+        }
+    }
+
+    /// Only a sequence's own steps fill its channel, so one that is ready has room for the next.
+    fn put_back(&mut self, mut sequence: Sequence, now: Instant, limits: &Limits) {
+        if limits.prefix_cache {
+            sequence.offer(&mut self.room);
+        }
         if sequence.has_room(now) {
-            self.lane(holding.priority).ready.push_back(sequence);
+            self.lane(sequence.priority).ready.push_back(sequence);
         } else {
-            self.lane(holding.priority).running -= 1;
+            self.lane(sequence.priority).running -= 1;
             self.parked.push_back(sequence);
         }
     }
 
-    pub(super) fn report(&self, metrics: &Metrics) {
+    pub(super) fn report(&mut self, metrics: &Metrics) {
         let count =
             |of: fn(&Lane) -> usize| gauge_value((of(&self.interactive) + of(&self.background)) as u64);
-        metrics.queued.set(count(|lane| lane.queued.len()));
+        metrics.queued.set(count(Lane::waiting));
         metrics.running.set(count(|lane| lane.running));
         metrics.parked.set(gauge_value(self.parked.len() as u64));
-        metrics.cache_bytes.set(gauge_value(self.cache_used));
+        metrics.cache_bytes.set(gauge_value(self.room.used()));
+        metrics.preemptions.inc_by(std::mem::take(&mut self.preempted));
     }
 
     fn lane(&mut self, priority: Priority) -> &mut Lane {
@@ -177,33 +237,88 @@ impl State {
     }
 
     fn pop_ready(&mut self) -> Option<Sequence> {
-        if (self.streak < BACKGROUND_TURN || self.background.ready.is_empty())
+        if (self.credit <= 0.0 || self.background.ready.is_empty())
             && let Some(sequence) = self.interactive.ready.pop_front()
         {
-            self.streak += 1;
             return Some(sequence);
         }
-        self.streak = 0;
-        self.background.ready.pop_front()
+        self.background.ready.pop_front().or_else(|| self.interactive.ready.pop_front())
     }
 
-    fn end_waiting(&mut self, now: Instant, limits: &Limits, metrics: &Metrics, ended: &mut Vec<Sequence>) {
+    fn take_ready(&mut self, priority: Priority, wanted: impl Fn(&Sequence) -> bool) -> Option<Sequence> {
+        let ready = &mut self.lane(priority).ready;
+        let place = ready.iter().position(wanted)?;
+        ready.remove(place)
+    }
+
+    /// Adds a sequence to a step once there is room for its tokens; others, the last to come, give up theirs if need be, or it waits.
+    fn join(&mut self, mut sequence: Sequence, tokens: usize, batch: &mut Vec<Turn>) {
+        let bytes = sequence.lacks(tokens);
+        while !self.room.take(bytes, &mut self.garbage.blocks) {
+            if self.empty_parked() {
+                continue;
+            }
+            match self.victim(sequence.number) {
+                Some(victim) => self.preempt(victim),
+                None => return self.preempt(sequence),
+            }
+        }
+        sequence.grow(bytes);
+        batch.push(Turn { sequence, tokens });
+    }
+
+    /// Takes the keys and values of one whose client doesn't read; it stays where it is.
+    fn empty_parked(&mut self) -> bool {
+        let with_memory = self.parked.iter_mut().filter(|sequence| sequence.can_be_preempted());
+        let Some(sequence) = with_memory.max_by_key(|sequence| sequence.number) else { return false };
+        self.room.give_back(sequence.held_bytes());
+        self.garbage.caches.extend(sequence.forget());
+        self.preempted += 1;
+        true
+    }
+
+    /// Who gives up room for the sequence of this number: evaluations, then who came after it, the last one first.
+    fn victim(&mut self, number: u64) -> Option<Sequence> {
+        let take_last = |sequences: &mut VecDeque<Sequence>, from: u64| {
+            let can = |sequence: &Sequence| sequence.can_be_preempted() && sequence.number >= from;
+            let last = (0..sequences.len()).filter(|&place| can(&sequences[place]));
+            let last = last.max_by_key(|&place| sequences[place].number)?;
+            sequences.remove(last)
+        };
+        take_last(&mut self.background.ready, 0)
+            .or_else(|| take_last(&mut self.interactive.ready, number + 1))
+    }
+
+    /// Takes a sequence's keys and values away; it waits for its turn again, and computes them anew.
+    fn preempt(&mut self, mut sequence: Sequence) {
+        self.preempted += 1;
+        self.room.give_back(sequence.held_bytes());
+        self.garbage.caches.extend(sequence.forget());
+        let lane = self.lane(sequence.priority);
+        lane.running -= 1;
+        lane.requeue(sequence);
+    }
+
+    fn end_waiting(&mut self, now: Instant, limits: &Limits, metrics: &Metrics) {
         let stopped = self.stopped;
         let mut over = |sequence: &mut Sequence| {
             let over = sequence.over(now, limits.stall_timeout);
             let over = over.or(stopped.then_some(Over::Failed(Error::ShuttingDown)));
             over.map(|over| sequence.end(over, metrics)).is_some()
         };
+        let mut ended = Vec::new();
         for lane in [&mut self.interactive, &mut self.background] {
-            take_if(&mut lane.queued, &mut over, ended);
+            lane.end_waiting(&mut over, &mut self.garbage.ended);
             let before = ended.len();
-            take_if(&mut lane.ready, &mut over, ended);
+            take_if(&mut lane.ready, &mut over, &mut ended);
             lane.running -= ended.len() - before;
-            self.cache_used -= ended[before..].iter().map(|sequence| sequence.cache_bytes).sum::<u64>();
         }
-        let before = ended.len();
-        take_if(&mut self.parked, &mut over, ended);
-        self.cache_used -= ended[before..].iter().map(|sequence| sequence.cache_bytes).sum::<u64>();
+        take_if(&mut self.parked, &mut over, &mut ended);
+        for sequence in &ended {
+            self.room.give_back(sequence.held_bytes());
+            self.lane(sequence.priority).ended(&sequence.tenant);
+        }
+        self.garbage.ended.append(&mut ended);
     }
 
     /// Whose client reads again goes on, before anybody new starts.
@@ -214,58 +329,32 @@ impl State {
                 Priority::Interactive => &mut self.interactive,
                 Priority::Background => &mut self.background,
             };
-            if sequence.has_room(now) && lane.running < lane.max_running {
+            if !sequence.has_room(now) || lane.running >= lane.max_running {
+                self.parked.push_back(sequence);
+            } else if sequence.has_begun() {
                 lane.running += 1;
                 lane.ready.push_back(sequence);
             } else {
-                self.parked.push_back(sequence);
+                lane.requeue(sequence);
             }
         }
     }
 
-    /// First come, first served: who needs much room is not overtaken for ever by those who need little, nor by an
-    /// evaluation's.
+    /// The tenants take turns, and in each the first to come is served first: who needs much room is not overtaken for ever by those
+    /// who need little, nor by an evaluation's.
     fn start_queued(&mut self) {
-        for lane in [&mut self.interactive, &mut self.background] {
-            while lane.running < lane.max_running && !lane.queued.is_empty() {
-                let free = self.cache_limit - self.cache_used;
-                let Some(next) = lane.queued.pop_front_if(|next| next.cache_bytes <= free) else { return };
-                self.cache_used += next.cache_bytes;
-                lane.running += 1;
-                lane.ready.push_back(next);
+        let Self { interactive, background, room, garbage, .. } = self;
+        for lane in [interactive, background] {
+            while lane.running < lane.max_running {
+                let Some(next) = lane.next() else { break };
+                let shared = room.find(next.beginnings());
+                let bytes = next.needs(shared.len());
+                if !room.take(bytes, &mut garbage.blocks) {
+                    return;
+                }
+                next.start(shared, bytes);
+                lane.begin();
             }
-        }
-    }
-}
-
-/// Takes out those for which `take` holds, in order.
-fn take_where(
-    sequences: &mut VecDeque<Sequence>,
-    take: impl Fn(&Sequence) -> bool,
-    mut taken: impl FnMut(Sequence),
-) {
-    for _ in 0..sequences.len() {
-        let Some(sequence) = sequences.pop_front() else { return };
-        if take(&sequence) {
-            taken(sequence);
-        } else {
-            sequences.push_back(sequence);
-        }
-    }
-}
-
-/// Moves those for which `over` holds to the end of `ended`.
-fn take_if(
-    sequences: &mut VecDeque<Sequence>,
-    over: &mut impl FnMut(&mut Sequence) -> bool,
-    ended: &mut Vec<Sequence>,
-) {
-    for _ in 0..sequences.len() {
-        let Some(mut sequence) = sequences.pop_front() else { return };
-        if over(&mut sequence) {
-            ended.push(sequence);
-        } else {
-            sequences.push_back(sequence);
         }
     }
 }

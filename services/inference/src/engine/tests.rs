@@ -27,6 +27,10 @@ fn limits() -> Limits {
         threads: 1,
         max_running: 4,
         max_queued: 8,
+        max_queued_per_tenant: 8,
+        max_queued_tokens: 10_000,
+        tenant_weights: Arc::default(),
+        prefix_cache: true,
         cache_bytes: 1 << 30,
         output_buffer: 4,
         stall_timeout: PATIENCE,
@@ -43,7 +47,8 @@ impl Rig {
     fn job(&self, prompt: &[u32], sampling: Sampling) -> Job {
         let work = Work::Generate(Generate { prompt: prompt.to_vec(), sampling, stop: Vec::new() });
         let (model, received) = (Arc::clone(&self.model), Instant::now());
-        Job { model, adapter: None, work, priority: Priority::Interactive, received, deadline: None }
+        let (priority, tenant) = (Priority::Interactive, "t".into());
+        Job { model, adapter: None, work, priority, tenant, received, deadline: None }
     }
 
     fn submit(&self, prompt: &[u32], max_tokens: usize) -> Output {
@@ -52,7 +57,7 @@ impl Rig {
 
     /// A sequence that takes all the room there is for keys and values, and whose client never reads.
     fn hog(&self, limits: &Limits) -> Output {
-        let tokens = limits.cache_bytes / self.model.cache_bytes_per_token();
+        let tokens = limits.cache_bytes / self.model.cache_block_bytes() * 64;
         self.submit(&[1], tokens as usize - 1)
     }
 
@@ -66,9 +71,9 @@ fn greedy(max_tokens: usize) -> Sampling {
     Sampling { ignore_eos: true, ..Sampling::greedy(max_tokens) }
 }
 
-/// Room for so many tokens.
-fn cache_for(tokens: u64) -> u64 {
-    model(1).cache_bytes_per_token() * tokens
+/// Room for so many blocks of 64 tokens.
+fn cache_for(blocks: u64) -> u64 {
+    model(1).cache_block_bytes() * blocks
 }
 
 async fn read(mut output: Output) -> (Vec<u32>, String, Result<Finished, Failure>) {
@@ -120,10 +125,10 @@ fn admitted(rig: &Rig, prompts: &[usize]) -> (State, Vec<mpsc::Receiver<Event>>)
     for length in prompts {
         let (events, client) = mpsc::channel(8);
         let job = rig.job(&vec![1; *length], greedy(5));
-        state.enqueue(Sequence::new(job, events, Arc::default(), 0));
+        state.enqueue(Sequence::new(job, events, Arc::default()));
         clients.push(client);
     }
-    state.sweep(Instant::now(), &limits(), &Metrics::default(), &mut Vec::new());
+    state.sweep(Instant::now(), &limits(), &Metrics::default());
     (state, clients)
 }
 
@@ -131,10 +136,9 @@ fn admitted(rig: &Rig, prompts: &[usize]) -> (State, Vec<mpsc::Receiver<Event>>)
 fn step(state: &mut State) -> Vec<usize> {
     let batch = state.take_batch();
     let tokens = batch.iter().map(|turn| turn.tokens).collect();
-    let holdings: Vec<_> = batch.iter().map(|turn| state::Holding::from(&turn.sequence)).collect();
-    for (sequence, holding) in batch::step(batch, &Metrics::default()).into_iter().zip(holdings) {
-        state.put_back(sequence, holding, Instant::now());
-    }
+    let holdings: Vec<_> = batch.iter().map(state::Holding::from).collect();
+    let stepped = batch::step(batch, &Metrics::default());
+    state.settle(stepped, holdings, (Instant::now(), Duration::ZERO), &limits());
     tokens
 }
 
@@ -184,28 +188,122 @@ async fn a_client_that_reads_nothing_for_too_long_is_given_up() {
 
 #[tokio::test]
 async fn a_full_queue_refuses_at_once() {
-    let limits = Limits { cache_bytes: cache_for(40), max_queued: 2, ..limits() };
-    let rig = Rig::new(limits);
-    let hog = rig.hog(&limits);
-    eventually("the hog waits for its client", || {
-        rig.engine.shared.state.lock().next_expiry(&limits).is_some()
-    })
-    .await;
+    let rig = Rig::new(Limits { max_running: 1, max_queued: 2, output_buffer: 4000, ..limits() });
+    let long = rig.submit(&[1], 4000);
+    eventually("the long one has the only slot", || rig.engine.shared.metrics.running.get() == 1).await;
     let waiting = [rig.submit(&[1], 5), rig.submit(&[2], 5)];
     let began = Instant::now();
     let refused = Failure::from(rig.engine.submit(rig.job(&[3], greedy(5))).unwrap_err());
     assert_eq!(refused.reason, ErrorReason::Overloaded);
     assert!(began.elapsed() < Duration::from_secs(1));
-    // When the hog goes, those who waited are served.
-    drop(hog);
+    // When the long one goes, those who waited are served.
+    drop(long);
     for output in waiting {
         assert_eq!(read(output).await.0.len(), 5);
     }
 }
 
 #[tokio::test]
+async fn a_tenant_that_fills_its_queue_leaves_room_for_others_and_they_take_turns() {
+    let limits = Limits { max_running: 1, max_queued_per_tenant: 3, output_buffer: 4000, ..limits() };
+    let rig = Rig::new(limits);
+    let long = rig.submit(&[1], 4000);
+    eventually("the long one has the only slot", || rig.engine.shared.metrics.running.get() == 1).await;
+    let of = |tenant: &str, prompt: u32| Job { tenant: tenant.into(), ..rig.job(&[prompt], greedy(5)) };
+    let greedy_one: Vec<Output> = (0..3).map(|n| rig.engine.submit(of("a", n)).unwrap()).collect();
+    let refused = Failure::from(rig.engine.submit(of("a", 9)).unwrap_err());
+    assert!(refused.message.contains("tenant a"), "{refused}");
+    let other = rig.engine.submit(of("b", 7)).unwrap();
+    drop(long);
+    // Both begin at the same count; after its first request the greedy one has had its turn.
+    assert_eq!(read(other).await.0.len(), 5);
+    assert!(rig.engine.shared.metrics.queued.get() >= 1, "the greedy tenant's last request waits");
+    for output in greedy_one {
+        assert_eq!(read(output).await.0.len(), 5);
+    }
+    let long = Job { tenant: "c".into(), ..rig.job(&[1; 4000], greedy(5)) };
+    let lengthy: Vec<_> =
+        (0..4).map(|_| rig.engine.submit(Job { adapter: None, ..job_like(&long) })).collect();
+    assert!(lengthy.iter().any(Result::is_err), "10,000 tokens of prompts may wait");
+}
+
+fn job_like(job: &Job) -> Job {
+    let Work::Generate(work) = &job.work else { panic!("it generates") };
+    Job {
+        model: Arc::clone(&job.model),
+        adapter: None,
+        work: Work::Generate(work.clone()),
+        tenant: Arc::clone(&job.tenant),
+        ..*job
+    }
+}
+
+/// A prompt of so many tokens that no other number has.
+fn prompt(number: u32, tokens: u32) -> Vec<u32> {
+    (0..tokens).map(|i| (number * 37 + i * i * 11 + i) % 300).collect()
+}
+
+#[tokio::test]
+async fn a_beginning_is_computed_once_and_the_answers_stay_the_same() {
+    let rig = Rig::new(limits());
+    let (long, other_end) = (prompt(1, 200), [&prompt(1, 150)[..], &[5; 30]].concat());
+    let (first, _, finished) = read(rig.submit(&long, 70)).await;
+    assert_eq!(finished.unwrap().cached_tokens, 0);
+    let (again, _, finished) = read(rig.submit(&long, 70)).await;
+    assert_eq!((again, finished.unwrap().cached_tokens), (first.clone(), 192));
+    let (forked, _, finished) = read(rig.submit(&other_end, 20)).await;
+    assert_eq!(finished.unwrap().cached_tokens, 128);
+    // What was generated is a beginning too: a conversation goes on.
+    let talk = [&long[..], &first[..], &[7]].concat();
+    let (_, _, finished) = read(rig.submit(&talk, 5)).await;
+    assert_eq!(finished.unwrap().cached_tokens, 256);
+    let stranger = Job { tenant: "stranger".into(), ..rig.job(&long, greedy(70)) };
+    let (strangers, _, finished) = read(rig.engine.submit(stranger).unwrap()).await;
+    assert_eq!(
+        (strangers, finished.unwrap().cached_tokens),
+        (first, 0),
+        "nothing is kept for another tenant"
+    );
+    let without = Rig::new(Limits { prefix_cache: false, ..limits() });
+    for _ in 0..2 {
+        let (ids, _, finished) = read(without.submit(&other_end, 20)).await;
+        assert_eq!((ids, finished.unwrap().cached_tokens), (forked.clone(), 0));
+    }
+}
+
+#[tokio::test]
+async fn who_came_last_gives_up_its_room_and_says_the_same_in_the_end() {
+    let ample = Rig::new(limits());
+    // Each needs three blocks in the end, and five are all there are.
+    for prefix_cache in [true, false] {
+        let limits = Limits { cache_bytes: cache_for(5), prefix_cache, output_buffer: 200, ..limits() };
+        let rig = Rig::new(limits);
+        let outputs: Vec<Output> = (0..4).map(|n| rig.submit(&prompt(n, 60), 120)).collect();
+        for (n, output) in (0..4).zip(outputs) {
+            let (ids, _, finished) = read(output).await;
+            assert_eq!(finished.unwrap().completion_tokens, 120);
+            assert_eq!(ids, read(ample.submit(&prompt(n, 60), 120)).await.0, "sequence {n}");
+        }
+        assert!(rig.engine.shared.metrics.preemptions.get() > 0);
+        eventually("nothing runs", || rig.is_idle()).await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_does_not_read_gives_up_its_room_first() {
+    let limits = Limits { cache_bytes: cache_for(4), ..limits() };
+    let rig = Rig::new(limits.clone());
+    let unread = rig.hog(&limits);
+    eventually("it waits for its client", || rig.engine.shared.state.lock().next_expiry(&limits).is_some())
+        .await;
+    assert_eq!(read(rig.submit(&[1], 190)).await.0.len(), 190);
+    let (ids, ..) = read(unread).await;
+    assert_eq!(ids, read(Rig::new(limits).submit(&[1], 255)).await.0);
+}
+
+#[tokio::test]
 async fn hanging_up_ends_a_sequence_wherever_it_is() {
-    let limits = Limits { cache_bytes: cache_for(4000), ..limits() };
+    let limits = Limits { cache_bytes: cache_for(60), ..limits() };
     let rig = Rig::new(limits);
     // Computing.
     let mut running = rig.submit(&[1], 3000);
@@ -222,7 +320,7 @@ async fn hanging_up_ends_a_sequence_wherever_it_is() {
 
 #[tokio::test]
 async fn deadlines_hold_for_who_waits_and_for_who_computes() {
-    let limits = Limits { cache_bytes: cache_for(3000), output_buffer: 3000, ..limits() };
+    let limits = Limits { max_running: 1, output_buffer: 3000, ..limits() };
     let rig = Rig::new(limits);
     let soon = |job: Job| Job { deadline: Some(Instant::now() + Duration::from_millis(40)), ..job };
     let computing = rig.engine.submit(soon(rig.job(&[1], greedy(2999)))).unwrap();
@@ -248,7 +346,7 @@ async fn while_draining_the_running_finish_and_new_ones_are_sent_away() {
 
 #[tokio::test]
 async fn stopping_ends_everybody() {
-    let limits = Limits { cache_bytes: cache_for(50), ..limits() };
+    let limits = Limits { max_running: 1, output_buffer: 3000, ..limits() };
     let rig = Rig::new(limits);
     let (parked, queued) = (rig.hog(&limits), rig.submit(&[1], 10));
     rig.tasks.shutdown().request();
@@ -260,15 +358,15 @@ async fn stopping_ends_everybody() {
 
 #[tokio::test]
 async fn what_can_never_run_is_refused_with_both_lengths() {
-    let rig = Rig::new(Limits { cache_bytes: cache_for(100), ..limits() });
+    let rig = Rig::new(Limits { cache_bytes: cache_for(2), ..limits() });
     let refused = |tokens| Failure::from(rig.engine.submit(rig.job(&[1, 2, 3], greedy(tokens))).unwrap_err());
     let context = refused(4094);
     assert_eq!(context.reason, ErrorReason::ContextTooLong);
     assert!(context.message.contains("3 tokens") && context.message.contains("4094"), "{context}");
-    let cache = refused(98);
+    let cache = refused(126);
     assert_eq!(cache.reason, ErrorReason::ContextTooLong);
-    assert!(cache.message.contains("100 tokens"), "{cache}");
-    assert_eq!(read(rig.submit(&[1, 2, 3], 97)).await.0.len(), 97);
+    assert!(cache.message.contains("128 tokens"), "{cache}");
+    assert_eq!(read(rig.submit(&[1, 2, 3], 125)).await.0.len(), 125);
 }
 
 #[tokio::test]

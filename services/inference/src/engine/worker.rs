@@ -10,23 +10,24 @@ use super::{Shared, batch, state::Holding};
 pub(super) fn run(shared: &Shared) {
     let mut state = shared.state.lock();
     loop {
-        let now = Instant::now();
-        let mut ended = Vec::new();
-        state.sweep(now, &shared.limits, &shared.metrics, &mut ended);
-        if !ended.is_empty() {
-            // Caches and adapters may be large: freeing them must not hold up the others.
-            MutexGuard::unlocked(&mut state, || drop(ended));
-            continue;
-        }
+        state.sweep(Instant::now(), &shared.limits, &shared.metrics);
         let batch = state.take_batch();
+        let garbage = state.take_garbage();
+        if !garbage.is_empty() {
+            // Caches and adapters may be large: freeing them must not hold up the others.
+            let ended = !garbage.ended.is_empty();
+            MutexGuard::unlocked(&mut state, || drop(garbage));
+            if ended && batch.is_empty() {
+                continue;
+            }
+        }
         state.report(&shared.metrics);
         if !batch.is_empty() {
-            let holdings: Vec<Holding> = batch.iter().map(|turn| Holding::from(&turn.sequence)).collect();
+            let holdings: Vec<Holding> = batch.iter().map(Holding::from).collect();
+            let begun = Instant::now();
             let stepped = MutexGuard::unlocked(&mut state, || batch::step(batch, &shared.metrics));
             let now = Instant::now();
-            for (sequence, holding) in stepped.into_iter().zip(holdings) {
-                state.put_back(sequence, holding, now);
-            }
+            state.settle(stepped, holdings, (now, now - begun), &shared.limits);
             if shared.limits.threads > 1 {
                 shared.changed.notify_one();
             }

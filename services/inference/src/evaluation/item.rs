@@ -16,6 +16,9 @@ use crate::{
     sampling::Sampling,
 };
 
+/// Whose the rows are, beside requests' tenants; no id is written so.
+const EVALUATIONS: &str = "(evaluations)";
+
 /// What all rows of one target share.
 #[derive(Debug)]
 pub(super) struct Target {
@@ -62,6 +65,7 @@ impl Target {
             adapter: self.adapter.as_ref().map(|lease| Applied::One(lease.again())),
             work,
             priority: Priority::Background,
+            tenant: EVALUATIONS.into(),
             received: Instant::now(),
             deadline: None,
         })

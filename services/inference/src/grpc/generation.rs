@@ -8,9 +8,10 @@ use rootstock_runtime::{Deadline, status};
 use tonic::{Request, Response, Status};
 
 use crate::{
+    convert::tenant,
     engine::Event,
     error::Error,
-    generation::{Generation, Timing},
+    generation::{Caller, Generation},
 };
 
 /// The service that clients see.
@@ -29,9 +30,10 @@ impl GenerationService for Api {
     ) -> Result<Response<Self::GenerateStream>, Status> {
         let received = Instant::now();
         let deadline = Deadline::of(&request).map(|deadline| received + deadline.remaining());
+        let tenant = tenant(request.metadata()).map_err(status)?;
         let request = crate::generation::Request::try_from(request.into_inner()).map_err(status)?;
-        let timing = Timing { received, deadline };
-        let (started, events) = self.generation.generate(request, timing).await.map_err(status)?;
+        let caller = Caller { tenant, received, deadline };
+        let (started, events) = self.generation.generate(request, caller).await.map_err(status)?;
         let first = stream::once(future::ready(Ok(proto::GenerateResponse::from(started))));
         Ok(Response::new(first.chain(events.map(encode)).boxed()))
     }

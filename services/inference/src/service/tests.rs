@@ -7,7 +7,7 @@ use rootstock_runtime::ErrorReason;
 
 use super::*;
 use crate::{
-    generation::Timing,
+    generation::Caller,
     tests::{PATIENCE, request},
 };
 
@@ -30,8 +30,8 @@ async fn without_its_store_it_starts_and_says_that_it_cannot_serve_yet() {
     };
     let handle = build(Config::default(), deps).await.unwrap();
     assert_eq!(health.is_serving(GENERATION), Some(false));
-    let timing = Timing { received: Instant::now(), deadline: None };
-    let refused = handle.core.generation.generate(request("baseModels/a", "", 1), timing).await.unwrap_err();
+    let caller = Caller { tenant: "t".into(), received: Instant::now(), deadline: None };
+    let refused = handle.core.generation.generate(request("baseModels/a", "", 1), caller).await.unwrap_err();
     assert_eq!(refused.reason(), ErrorReason::DependencyUnavailable, "{refused}");
     assert!(dir.path().join(OWN_DIR).join(EVALUATIONS_FILE).is_file());
     shutdown.request();

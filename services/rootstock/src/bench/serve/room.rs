@@ -29,6 +29,10 @@ pub(super) fn make(
     let inference = &mut settings.inference;
     inference.max_running = inference.max_running.max(load.concurrency);
     inference.max_queued = inference.max_queued.max(load.concurrency);
+    inference.max_queued_per_tenant = inference.max_queued_per_tenant.max(load.concurrency);
+    inference.max_queued_tokens = inference.max_queued_tokens.max(load.concurrency * load.prompt);
+    // What is measured is computed.
+    inference.prefix_cache = false;
     inference.kv_cache_bytes = inference.kv_cache_bytes.max(key_value_bytes(load, model));
     inference.adapter_memory_bytes = inference.adapter_memory_bytes.max(ADAPTER_GROWTH * adapter_bytes);
     inference.max_adapter_bytes = inference.max_adapter_bytes.max(inference.adapter_memory_bytes);

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class GenerationServiceStub(object):
-    """Generates text. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
+    """Generates text. Metadata `rootstock-tenant` (an id) says whose a request is: tenants share what is computed by their weights, have
+    queues of their own, and nothing of one is kept for another; requests without it are one tenant's. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
     later one was published with the word that running requests switch to it, or end.
     """
 
@@ -44,7 +45,8 @@ class GenerationServiceStub(object):
 
 
 class GenerationServiceServicer(object):
-    """Generates text. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
+    """Generates text. Metadata `rootstock-tenant` (an id) says whose a request is: tenants share what is computed by their weights, have
+    queues of their own, and nothing of one is kept for another; requests without it are one tenant's. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
     later one was published with the word that running requests switch to it, or end.
     """
 
@@ -75,7 +77,8 @@ def add_GenerationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GenerationService(object):
-    """Generates text. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
+    """Generates text. Metadata `rootstock-tenant` (an id) says whose a request is: tenants share what is computed by their weights, have
+    queues of their own, and nothing of one is kept for another; requests without it are one tenant's. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
     later one was published with the word that running requests switch to it, or end.
     """
 

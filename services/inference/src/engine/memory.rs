@@ -1,0 +1,155 @@
+//! The keys and values of one sequence: blocks that it took over, blocks of its own, and the room that is reserved for them.
+
+use std::sync::Arc;
+
+use rootstock_model::KvCache;
+
+use super::room::{Kept, Key, Room};
+use crate::{error::Error, models::Model};
+
+#[derive(Debug)]
+pub(super) struct Memory {
+    block_bytes: u64,
+    /// Most tokens that it will ever hold.
+    capacity: usize,
+    cache: Option<KvCache>,
+    /// The first blocks, which are kept for others too.
+    shared: Vec<Arc<Kept>>,
+    /// Reserved for blocks of its own.
+    own: u64,
+    begun: bool,
+    /// Tokens that were taken over at the first start.
+    taken_over: Option<usize>,
+    /// Of the text's full blocks, as far as they were asked for.
+    keys: Vec<Key>,
+    root: Key,
+    /// Blocks that were taken over or offered.
+    offered: usize,
+    mixed: bool,
+}
+
+impl Memory {
+    pub(super) fn new(block_bytes: u64, capacity: usize, root: Key, ids: &[u32]) -> Self {
+        let mut memory = Self {
+            block_bytes,
+            capacity,
+            cache: None,
+            shared: Vec::new(),
+            own: 0,
+            begun: false,
+            taken_over: None,
+            keys: Vec::new(),
+            root,
+            offered: 0,
+            mixed: false,
+        };
+        memory.extend_keys(ids);
+        memory
+    }
+
+    /// Tokens whose keys and values are there.
+    pub(super) fn len(&self) -> usize {
+        match &self.cache {
+            Some(cache) => cache.len(),
+            None => self.shared.len() * KvCache::BLOCK,
+        }
+    }
+
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.own
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// The keys of up to `most` full blocks.
+    pub(super) fn keys(&self, most: usize) -> &[Key] {
+        &self.keys[..most.min(self.keys.len())]
+    }
+
+    pub(super) fn bytes_of(&self, blocks: usize) -> u64 {
+        self.block_bytes * blocks as u64
+    }
+
+    pub(super) fn bytes_for(&self, tokens: usize) -> u64 {
+        self.bytes_of(tokens.div_ceil(KvCache::BLOCK))
+    }
+
+    pub(super) fn start(&mut self, shared: Vec<Arc<Kept>>, bytes: u64) {
+        self.offered = shared.len();
+        self.taken_over.get_or_insert(shared.len() * KvCache::BLOCK);
+        (self.shared, self.own, self.begun) = (shared, bytes, true);
+    }
+
+    /// Tokens of the prompt that were not computed for it.
+    pub(super) fn taken_over(&self) -> usize {
+        self.taken_over.unwrap_or(0)
+    }
+
+    pub(super) fn lacks(&self, tokens: usize) -> u64 {
+        let has = self.own + self.bytes_of(self.shared.len());
+        self.bytes_for(self.len() + tokens).saturating_sub(has)
+    }
+
+    pub(super) fn grow(&mut self, bytes: u64) {
+        self.own += bytes;
+    }
+
+    /// From here on keys and values are of another version than those before.
+    pub(super) fn mix_versions(&mut self) {
+        self.mixed = self.len() > 0;
+    }
+
+    pub(super) fn is_of_one_version(&self) -> bool {
+        !self.mixed
+    }
+
+    /// Makes the cache, which begins with what was taken over.
+    pub(super) fn open(&mut self, model: &Model) -> Result<(), Error> {
+        if self.cache.is_none() {
+            let mut cache = model.new_cache(self.capacity)?;
+            self.shared.iter().try_for_each(|kept| cache.attach(&kept.block))?;
+            self.cache = Some(cache);
+        }
+        Ok(())
+    }
+
+    pub(super) fn cache(&mut self) -> Option<&mut KvCache> {
+        self.cache.as_mut()
+    }
+
+    pub(super) fn forget(&mut self) -> Option<KvCache> {
+        self.shared.clear();
+        (self.own, self.begun, self.offered) = (0, false, 0);
+        self.cache.take()
+    }
+
+    /// Offers the full blocks of its own. Which were computed with two versions nobody else has a use for.
+    pub(super) fn offer(&mut self, ids: &[u32], room: &mut Room) {
+        let full = self.len() / KvCache::BLOCK;
+        if self.mixed || full == self.offered {
+            return;
+        }
+        self.extend_keys(ids);
+        for index in self.offered..full {
+            let Some(block) = self.cache.as_ref().and_then(|cache| cache.block(index)) else { return };
+            // Blocks after one that is another's stay its own, so that what is shared is a beginning.
+            if self.shared.len() == index
+                && let Some(kept) = room.keep(self.keys[index], index, block, self.block_bytes)
+            {
+                self.shared.push(kept);
+                self.own -= self.block_bytes;
+            }
+        }
+        self.offered = full;
+    }
+
+    fn extend_keys(&mut self, ids: &[u32]) {
+        let known = self.keys.len();
+        for block in ids.chunks_exact(KvCache::BLOCK).skip(known) {
+            let before = self.keys.last().unwrap_or(&self.root);
+            self.keys.push(before.then(block));
+        }
+    }
+}
