@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt;
 use rootstock_kernels::Random;
-use rootstock_model::save_tensors;
+use rootstock_model::{LinearWeight, save_tensors};
 use rootstock_peft::{SavedModule, TargetModules, expected_shapes};
 use rootstock_runtime::ErrorReason;
 

@@ -19,6 +19,7 @@ use std::ops::Range;
 
 use candle_core::{DType, Result, bail};
 
+pub use int8::GROUP as INT8_GROUP;
 pub(crate) use kernel::{LeftPart, RightPart};
 pub(crate) use lows::{Low, Lows, Part};
 pub(crate) use panels::{Packed, Turned};

@@ -48,7 +48,7 @@ pub use cross_entropy::{
 pub use dispatch::{DISPATCH_VARIABLE, Dispatch, DispatchError, dispatch, requested_dispatch, with_dispatch};
 pub use dropout::{DropoutKey, DropoutMask};
 pub use embedding::{embedding, embedding_backward};
-pub use gemm::Format;
+pub use gemm::{Format, INT8_GROUP};
 pub use linear::{InputGradient, LinearInput, OutputGradient, linear, linear_weight_gradient};
 pub use lora_linear::{
     FactorRows, LoraMap, LoraPair, LoraRows, lora_backward, lora_linear, lora_linear_rows, lora_norms,

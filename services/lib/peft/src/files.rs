@@ -8,7 +8,7 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use rootstock_kernels::{Format, LinearWeight, WeightArena};
+use rootstock_kernels::{Format, INT8_GROUP, LinearWeight, WeightArena};
 use rootstock_model::Decoder;
 use safetensors::Dtype;
 
@@ -28,6 +28,8 @@ const PICKLE_FILE: &str = "adapter_model.bin";
 const COPY_TOLERANCE: f32 = 1.0 / 256.0;
 /// And absolutely: what f16 has no smaller numbers for.
 const COPY_FLOOR: f32 = 1e-7;
+/// The same for a base that is int8, as a share of the largest number of a group: half a step, and what bf16 rounds of that.
+const INT8_COPY_FLOOR: f32 = 0.51 / 127.0;
 
 impl LoraAdapter {
     /// Reads a PEFT directory into frozen weights of `dtype` (f32 or bf16), packed for serving on a CPU; they may be stored as f32,
@@ -175,14 +177,21 @@ fn original<'a>(name: &str, base: &'a Decoder) -> Option<&'a LinearWeight> {
 fn check_copy(name: &str, copy: &Tensor, weight: &LinearWeight) -> Result<(), PeftError> {
     for row in 0..copy.dim(0)? {
         let (found, expected) = (copy.get(row)?.to_vec1::<f32>()?, weight.row(row)?);
-        let near = |(a, b): (&f32, &f32)| (a - b).abs() <= COPY_TOLERANCE * b.abs() + COPY_FLOOR;
-        if !found.iter().zip(&expected).all(near) {
+        let mut groups = found.chunks(INT8_GROUP).zip(expected.chunks(INT8_GROUP));
+        if !groups.all(|(found, expected)| near(found, expected, weight.format())) {
             return Err(PeftError::Base(format!(
                 "tensor {name} differs from the base's own in row {row}; name its module in modules_to_save to replace it"
             )));
         }
     }
     Ok(())
+}
+
+/// Whether so many numbers of a copy are those of a weight in this format, up to rounding.
+fn near(found: &[f32], expected: &[f32], format: Format) -> bool {
+    let largest = expected.iter().fold(0_f32, |largest, number| largest.max(number.abs()));
+    let floor = if format == Format::Int8 { INT8_COPY_FLOOR * largest } else { 0.0 } + COPY_FLOOR;
+    found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= COPY_TOLERANCE * b.abs() + floor)
 }
 
 fn read_config(path: &Path) -> Result<Vec<u8>, PeftError> {

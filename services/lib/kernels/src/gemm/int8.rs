@@ -14,8 +14,8 @@ use half::bf16;
 use super::{LINES, Line, rows::Part, tiles::Source};
 use crate::simd::dispatch;
 
-/// Numbers with one scale.
-pub(super) const GROUP: usize = 64;
+/// Numbers that follow each other in a row of an int8 weight and share a scale, which is the largest of them over 127.
+pub const GROUP: usize = 64;
 /// Words of a group: its head, and its numbers by fours.
 pub(super) const GROUP_WORDS: usize = 1 + GROUP / 4;
 /// The bit of each byte that adds 128 to a number with sign and gives one without.

@@ -193,7 +193,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        WeightArena, lora_linear,
+        Format, WeightArena, lora_linear,
         testing::{assert_close, normal},
     };
 
@@ -309,7 +309,7 @@ mod tests {
         let maps = [&weight; 3].map(|weight| LoraMap { weight, groups: Vec::new(), factors: Vec::new() });
         let x = normal(1, (9, 40));
         let bases: Vec<_> = maps.iter().map(|map| check(&(&x).into(), map).unwrap()).collect();
-        assert!(Pairs::read(&maps, &bases).unwrap().0.is_empty());
+        assert!(Pair::all(&(&x).into(), &maps, &bases, &readings(&maps).unwrap()).unwrap().is_empty());
         let outputs = lora_linear_rows(&(&x).into(), &maps).unwrap();
         let alone = linear(&(&x).into(), &weight).unwrap();
         outputs.iter().for_each(|output| assert_close(output, &alone, 0.0));

@@ -1,6 +1,8 @@
 //! Directories that are read back as they were written, and those that are refused.
 
-use rootstock_model::{Adapter, Config, Projection};
+use std::collections::BTreeMap;
+
+use rootstock_model::{Adapter, Config, Projection, save_tensors};
 use safetensors::tensor::TensorView;
 
 use super::*;
@@ -241,6 +243,26 @@ fn a_copy_of_the_base_may_be_there_and_must_be_one() {
         let message = read(&config, &weights(&config, other), DType::F32).unwrap_err().to_string();
         assert!(message.contains(module) && message.contains("in row 1"), "{message}");
     }
+}
+
+#[test]
+fn a_base_of_int8_knows_a_copy_of_what_it_was_rounded_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("model.safetensors");
+    save_tensors(&file, &decoder().named_tensors().unwrap(), &BTreeMap::new()).unwrap();
+    let base = Decoder::load(base(), &[file], Format::Int8, &Device::Cpu).unwrap();
+    let config = LoraConfig { target_modules: ["embed_tokens"][..].into(), ..LoraConfig::default() };
+    let read = |change: fn(f32) -> f32| {
+        let weights = weights(&config, |name, numbers| {
+            if name.ends_with("base_layer.weight") {
+                numbers.iter_mut().for_each(|number| *number = change(*number));
+            }
+        });
+        LoraAdapter::from_bytes(config.to_json().as_bytes(), &weights, &base, DType::BF16, &Device::Cpu)
+    };
+    read(|number| half::bf16::from_f32(number).to_f32()).unwrap();
+    let message = read(|number| number * 1.02).unwrap_err().to_string();
+    assert!(message.contains("differs from the base's own in row 0"), "{message}");
 }
 
 #[test]

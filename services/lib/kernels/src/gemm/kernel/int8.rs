@@ -124,12 +124,11 @@ pub(super) mod vnni {
             };
             for w in head + 1..(head + GROUP_WORDS).min(steps) {
                 let line = line(w);
-                for r in 0..M {
+                for (r, sums) in sums.iter_mut().enumerate() {
                     // SAFETY: `multiply` has asserted that the tile holds M rows of each step.
-                    let a = unsafe { *left.words.get_unchecked(w * M + r) };
+                    let a = _mm512_set1_epi32(unsafe { *left.words.get_unchecked(w * M + r) }.cast_signed());
                     for j in 0..J {
-                        let a = _mm512_set1_epi32(a.cast_signed());
-                        sums[r][j] = _mm512_dpbusd_epi32(sums[r][j], line[j], a);
+                        sums[j] = _mm512_dpbusd_epi32(sums[j], line[j], a);
                     }
                 }
             }
