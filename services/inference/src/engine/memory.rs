@@ -136,7 +136,7 @@ impl Memory {
             let Some(block) = self.cache.as_ref().and_then(|cache| cache.block(index)) else { return };
             // Blocks after one that is another's stay its own, so that what is shared is a beginning.
             if self.shared.len() == index
-                && let Some(kept) = room.keep(self.keys[index], index, block, self.block_bytes)
+                && let Some(kept) = room.keep(&self.keys[..=index], block, self.block_bytes)
             {
                 self.shared.push(kept);
                 self.own -= self.block_bytes;

@@ -117,15 +117,17 @@ impl Room {
         self.held -= bytes;
     }
 
-    /// Keeps a block that a sequence holds, unless its like is kept already. It counts as kept from now on.
-    pub(super) fn keep(&mut self, key: Key, depth: usize, block: Block, bytes: u64) -> Option<Arc<Kept>> {
-        if self.blocks.contains_key(&key) {
+    /// Keeps the block of the last key, which a sequence holds, unless its like is kept already. It counts as kept from now on.
+    pub(super) fn keep(&mut self, keys: &[Key], block: Block, bytes: u64) -> Option<Arc<Kept>> {
+        let (key, before) = keys.split_last()?;
+        if self.blocks.contains_key(key) {
             return None;
         }
-        let kept = Arc::new(Kept { block, bytes, depth });
-        self.clock += 1;
-        self.order.insert((self.clock, Reverse(depth), key));
-        self.blocks.insert(key, (Arc::clone(&kept), self.clock));
+        // A beginning is used whenever what follows it is, so that it never goes first.
+        self.find(before);
+        let kept = Arc::new(Kept { block, bytes, depth: before.len() });
+        self.order.insert((self.clock, Reverse(kept.depth), *key));
+        self.blocks.insert(*key, (Arc::clone(&kept), self.clock));
         self.held -= bytes;
         self.kept += bytes;
         Some(kept)
@@ -167,9 +169,9 @@ mod tests {
     /// Room for three blocks, two of which are kept, one after the other.
     fn kept(block: &Block) -> (Room, Vec<Key>) {
         let (mut room, keys) = (Room::new(3 * BYTES), chain(&[1, 2]));
-        for (depth, key) in keys.iter().enumerate() {
+        for count in 1..=keys.len() {
             assert!(room.take(BYTES, &mut Vec::new()));
-            room.keep(*key, depth, block.clone(), BYTES).unwrap();
+            room.keep(&keys[..count], block.clone(), BYTES).unwrap();
         }
         (room, keys)
     }
@@ -183,7 +185,7 @@ mod tests {
         assert!(room.find(&chain(&[2])).is_empty());
         let other = Key::root([&b"tenan"[..], b"t"]).then(&[1]);
         assert!(room.find(&[other]).is_empty(), "another tenant's");
-        assert!(room.keep(keys[0], 0, block, BYTES).is_none(), "one of a kind is enough");
+        assert!(room.keep(&keys[..1], block, BYTES).is_none(), "one of a kind is enough");
     }
 
     #[test]

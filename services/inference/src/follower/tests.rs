@@ -6,7 +6,7 @@ use rootstock_runtime::ErrorReason;
 
 use super::*;
 use crate::{
-    adapters::Binding,
+    adapters::{Applied, Binding},
     config::Config,
     engine::{Event, Output, Switched},
     publish::Change,
@@ -52,13 +52,13 @@ impl Stage {
         let mut leases = Vec::new();
         for digest in self.versions {
             let binding = Binding { digest, generation: 0, alias: None, base: self.base };
-            leases.push(binder.adapters.lease(&binding, &model).await.unwrap());
+            leases.push(Applied::One(binder.adapters.lease(&binding, &model).await.unwrap()));
         }
         let mut next = model.tokenizer().unwrap().encode_ids("the quick brown", true).unwrap();
         let mut cache = model.new_cache(next.len() + TOKENS).unwrap();
         let mut ids = Vec::new();
         for token in 0..TOKENS {
-            let adapter = Some(&leases[usize::from(token >= first)].version.weights as &dyn Adapter);
+            let adapter = Some(leases[usize::from(token >= first)].weights());
             let mut turn = [Continued { ids: &next, cache: &mut cache, adapter }];
             let logits = model.decoder().forward_batch(&mut turn).unwrap();
             let logits = logits.flatten_all().unwrap().to_vec1::<f32>().unwrap();
