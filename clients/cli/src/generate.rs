@@ -8,7 +8,7 @@ use rootstock_artifacts::Kind;
 use rootstock_client::proto::inference::v1::generate_response::Message;
 use rootstock_client::proto::inference::v1::{
     AdapterSwitched, BoundAdapter, FinishReason, GenerateRequest, GeneratedToken, GenerationFinished,
-    GenerationStarted, SamplingParams,
+    GenerationStarted, LogitBias, SamplingParams,
 };
 use rootstock_text::PromptTemplate;
 use serde::Serialize;
@@ -62,6 +62,39 @@ pub struct GenerateArgs {
     /// Makes tokens that occurred less likely [default: 1]
     #[arg(long, value_name = "R", allow_negative_numbers = true)]
     repetition_penalty: Option<f64>,
+    /// Makes tokens that were generated less likely, once each [default: 0]
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 0.0,
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    presence_penalty: f64,
+    /// Makes tokens that were generated less likely, each time [default: 0]
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 0.0,
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    frequency_penalty: f64,
+    /// Adds B to the logit of token ID; may be repeated
+    #[arg(long, value_name = "ID=B", value_parser = logit_bias)]
+    logit_bias: Vec<LogitBias>,
+    /// Nothing ends the text before so many tokens
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    min_tokens: i32,
+    /// End with this token; may be repeated
+    #[arg(long, value_name = "ID")]
+    stop_token_id: Vec<u32>,
     /// Seed of the random choice [default: the server draws one]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -201,6 +234,11 @@ async fn request(
             top_p: args.top_p,
             min_p: args.min_p,
             repetition_penalty: args.repetition_penalty,
+            presence_penalty: args.presence_penalty,
+            frequency_penalty: args.frequency_penalty,
+            logit_bias: args.logit_bias,
+            min_tokens: args.min_tokens,
+            stop_token_ids: args.stop_token_id,
             seed: args.seed,
             stop: args.stop,
             logprobs: args.logprobs,
@@ -208,6 +246,14 @@ async fn request(
         }),
         routing_key: args.routing_key,
     })
+}
+
+/// `ID=B`.
+fn logit_bias(text: &str) -> Result<LogitBias, String> {
+    let parsed = text.split_once('=').and_then(|(id, bias)| {
+        Some(LogitBias { token_id: id.trim().parse().ok()?, bias: bias.trim().parse().ok()? })
+    });
+    parsed.ok_or_else(|| "must be a token id, = and a number, like 42=-100".to_owned())
 }
 
 impl From<GenerationStarted> for Started {

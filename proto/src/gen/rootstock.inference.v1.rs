@@ -2128,7 +2128,8 @@ pub struct SamplingParams {
     /// Seed of the random choice; unset lets the server draw one and say which.
     #[prost(uint64, optional, tag = "7")]
     pub seed: ::core::option::Option<u64>,
-    /// End before the first of these occurs in the text; at most 16, each up to 256 bytes.
+    /// End before the first of these occurs in the text; at most 16, each up to 256 bytes. Not looked for in what the first
+    /// `min_tokens` say.
     #[prost(string, repeated, tag = "8")]
     pub stop: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Return the log-probability of each token, and of this many of the most likely ones; unset returns none. At most 20.
@@ -2137,6 +2138,31 @@ pub struct SamplingParams {
     /// Go on past the end-of-sequence token.
     #[prost(bool, tag = "10")]
     pub ignore_eos: bool,
+    /// Taken off the logits of tokens that were generated, in \[-2, 2\].
+    #[prost(double, tag = "11")]
+    pub presence_penalty: f64,
+    /// Taken off the logits of tokens as often as they were generated, in \[-2, 2\].
+    #[prost(double, tag = "12")]
+    pub frequency_penalty: f64,
+    /// Added to the logits of tokens, before all penalties; at most 1024, each for another token.
+    #[prost(message, repeated, tag = "13")]
+    pub logit_bias: ::prost::alloc::vec::Vec<LogitBias>,
+    /// What ends a text, EOS and `stop_token_ids`, can't be chosen before so many tokens are; at most `max_tokens`.
+    #[prost(int32, tag = "14")]
+    pub min_tokens: i32,
+    /// End with the first of these, which is no part of the text; at most 64, each below the vocabulary size.
+    #[prost(uint32, repeated, tag = "15")]
+    pub stop_token_ids: ::prost::alloc::vec::Vec<u32>,
+}
+/// A number added to a token's logit.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct LogitBias {
+    /// The token's id, below the vocabulary size.
+    #[prost(uint32, tag = "1")]
+    pub token_id: u32,
+    /// The number, in \[-100, 100\].
+    #[prost(float, tag = "2")]
+    pub bias: f32,
 }
 /// One message of Generate's stream.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2290,7 +2316,7 @@ pub enum FinishReason {
     Unspecified = 0,
     /// The model ended its text.
     Eos = 1,
-    /// A stop string occurred.
+    /// A stop string or one of `stop_token_ids` occurred.
     Stop = 2,
     /// `max_tokens` were generated.
     Length = 3,

@@ -74,6 +74,7 @@ impl Generation {
     ) -> Result<(Started, Output), Error> {
         let Request { model, adapter, input, sampling, stop, routing_key } = request;
         let bound = self.binder.bind(model.as_ref(), &adapter, &routing_key).await?;
+        check_sampling(&sampling, &bound.model)?;
         let model = bound.model.clone();
         let prompt = match input {
             Input::Ids(ids) => check_ids(ids, &model)?,
@@ -118,14 +119,29 @@ impl Generation {
 }
 
 fn check_ids(ids: Vec<u32>, model: &Model) -> Result<Vec<u32>, Error> {
-    let vocab_size = model.vocab_size();
-    match ids.iter().position(|&id| id as usize >= vocab_size) {
-        None => Ok(ids),
-        Some(position) => Err(Error::invalid(
-            format!("prompt_ids.ids[{position}]"),
-            format!("{} is not below the model's vocabulary size {vocab_size}", ids[position]),
-        )),
+    for (position, &id) in ids.iter().enumerate() {
+        check_id(id, model, || format!("prompt_ids.ids[{position}]"))?;
     }
+    Ok(ids)
+}
+
+/// What only the model can tell: whether the tokens that are named exist.
+fn check_sampling(sampling: &Sampling, model: &Model) -> Result<(), Error> {
+    for (index, &id) in sampling.stop_token_ids.iter().enumerate() {
+        check_id(id, model, || format!("sampling.stop_token_ids[{index}]"))?;
+    }
+    for (index, &(id, _)) in sampling.logit_bias.iter().enumerate() {
+        check_id(id, model, || format!("sampling.logit_bias[{index}].token_id"))?;
+    }
+    Ok(())
+}
+
+fn check_id(id: u32, model: &Model, field: impl FnOnce() -> String) -> Result<(), Error> {
+    let vocab_size = model.vocab_size();
+    if (id as usize) < vocab_size {
+        return Ok(());
+    }
+    Err(Error::invalid(field(), format!("{id} is not below the model's vocabulary size {vocab_size}")))
 }
 
 fn encode(text: &str, model: &Model) -> Result<Vec<u32>, Error> {

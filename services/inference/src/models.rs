@@ -73,6 +73,11 @@ impl Model {
         self.tokenizer.as_ref().map_or_else(String::new, |tokenizer| format!("sha256:{}", tokenizer.digest()))
     }
 
+    /// Tokens that end a text.
+    pub(crate) fn eos(&self) -> &[u32] {
+        &self.eos
+    }
+
     pub(crate) fn is_eos(&self, id: u32) -> bool {
         self.eos.contains(&id)
     }

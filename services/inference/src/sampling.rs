@@ -1,8 +1,10 @@
-//! Chooses the next token from logits: Hugging Face's processors in their order, and a draw that can be replayed.
+//! Chooses the next token from logits: vLLM's and Hugging Face's processors in their order, and a draw that can be replayed.
 
-use std::cmp::Ordering;
+mod processors;
 
 use rootstock_kernels::Random;
+
+use processors::Processors;
 
 /// The stream of the counter-based generator that sampling draws from.
 const STREAM: u64 = 0x5341_4d50;
@@ -22,6 +24,16 @@ pub(crate) struct Sampling {
     pub(crate) min_p: f64,
     /// In (0, 100]; 1 changes nothing.
     pub(crate) repetition_penalty: f32,
+    /// In [-2, 2].
+    pub(crate) presence_penalty: f32,
+    /// In [-2, 2].
+    pub(crate) frequency_penalty: f32,
+    /// Added to logits, each id once.
+    pub(crate) logit_bias: Vec<(u32, f32)>,
+    /// Nothing ends the text before so many tokens are chosen; at most `max_tokens`.
+    pub(crate) min_tokens: usize,
+    /// These end the text.
+    pub(crate) stop_token_ids: Vec<u32>,
     /// Seed of the draws.
     pub(crate) seed: u64,
     /// Report log-probabilities, and of so many of the most likely tokens.
@@ -40,6 +52,11 @@ impl Sampling {
             top_p: 1.0,
             min_p: 0.0,
             repetition_penalty: 1.0,
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
+            logit_bias: Vec::new(),
+            min_tokens: 0,
+            stop_token_ids: Vec::new(),
             seed: 0,
             logprobs: None,
             ignore_eos: false,
@@ -52,24 +69,29 @@ impl Sampling {
 pub(crate) struct Token {
     /// Its id.
     pub(crate) id: u32,
-    /// Natural logarithm of its probability under the model, before penalty, temperature and filters.
+    /// Natural logarithm of its probability under the model, before biases, penalties, temperature and filters.
     pub(crate) logprob: Option<f64>,
     /// The most likely tokens with theirs, most likely first.
     pub(crate) top: Vec<(u32, f64)>,
 }
 
-/// The model's numbers can't be chosen from.
+/// There is nothing to choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the model's logits are not finite; its weights or the adapter's are damaged")]
-pub(crate) struct NotFinite;
+pub(crate) enum NoChoice {
+    /// The model's numbers can't be chosen from.
+    #[error("the model's logits are not finite; its weights or the adapter's are damaged")]
+    NotFinite,
+    /// Every token is masked.
+    #[error("every token that the model finds possible is ruled out; ask for less with min_tokens")]
+    AllMasked,
+}
 
 /// Chooses the tokens of one sequence. What it chooses depends on the logits, the parameters and the position alone.
 #[derive(Debug)]
 pub(crate) struct Sampler {
     sampling: Sampling,
     random: Random,
-    /// Which tokens occurred, for the repetition penalty; empty when there is none.
-    seen: Vec<bool>,
+    processors: Processors,
     /// Absolute position of the token to be chosen: the counter of the draw.
     position: u64,
 }
@@ -82,14 +104,11 @@ struct Candidate {
 }
 
 impl Sampler {
-    /// A sampler for a sequence that begins with `prompt`.
-    pub(crate) fn new(sampling: Sampling, prompt: &[u32], vocab_size: usize) -> Self {
+    /// A sampler for a sequence that begins with `prompt`; what is in `ends` ends it.
+    pub(crate) fn new(sampling: Sampling, prompt: &[u32], ends: &[u32]) -> Self {
         let random = Random::new(sampling.seed, STREAM);
-        let penalised = sampling.repetition_penalty.total_cmp(&1.0) != Ordering::Equal;
-        let seen = vec![false; if penalised { vocab_size } else { 0 }];
-        let mut sampler = Self { sampling, random, seen, position: prompt.len() as u64 };
-        prompt.iter().for_each(|&id| sampler.note(id));
-        sampler
+        let processors = Processors::new(&sampling, prompt, ends);
+        Self { sampling, random, processors, position: prompt.len() as u64 }
     }
 
     /// The parameters.
@@ -98,41 +117,21 @@ impl Sampler {
     }
 
     /// Chooses the next token from logits [vocab].
-    pub(crate) fn choose(&mut self, logits: &[f32]) -> Result<Token, NotFinite> {
-        let best = argmax(logits).ok_or(NotFinite)?;
-        if !best.1.is_finite() || !comparable(logits) {
-            return Err(NotFinite);
+    pub(crate) fn choose(&mut self, logits: &[f32]) -> Result<Token, NoChoice> {
+        check_finite(logits)?;
+        let processed = self.processors.apply(logits);
+        let best = argmax(&processed).ok_or(NoChoice::NotFinite)?;
+        if best.1 == f32::NEG_INFINITY {
+            return Err(NoChoice::AllMasked);
         }
-        let id = if self.seen.is_empty() {
-            self.pick(logits, best)
-        } else {
-            let mut penalised = logits.to_vec();
-            self.penalise(&mut penalised);
-            let best = argmax(&penalised).ok_or(NotFinite)?;
-            self.pick(&penalised, best)
-        }
-        .ok_or(NotFinite)?;
+        let id = self.pick(&processed, best).ok_or(NoChoice::NotFinite)?;
         let (logprob, top) = match self.sampling.logprobs {
             Some(count) => log_probabilities(logits, id, count),
             None => (None, Vec::new()),
         };
-        self.note(id);
+        self.processors.note(id);
         self.position += 1;
         Ok(Token { id, logprob, top })
-    }
-
-    fn note(&mut self, id: u32) {
-        if let Some(seen) = self.seen.get_mut(id as usize) {
-            *seen = true;
-        }
-    }
-
-    /// `RepetitionPenaltyLogitsProcessor`: each token seen once is enough, however often it came.
-    fn penalise(&self, logits: &mut [f32]) {
-        let penalty = self.sampling.repetition_penalty;
-        for (logit, _) in logits.iter_mut().zip(&self.seen).filter(|(_, seen)| **seen) {
-            *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
-        }
     }
 
     /// A token, given the likeliest one and its logit.
@@ -205,6 +204,13 @@ fn keep_min_p(candidates: &mut Vec<Candidate>, p: f64) {
     if p > 0.0 {
         candidates.retain(|candidate| candidate.score == 0.0 || candidate.score.exp() >= p);
     }
+}
+
+/// A token must be possible, and none may be infinitely likely or no number at all.
+fn check_finite(logits: &[f32]) -> Result<(), NoChoice> {
+    let best = argmax(logits).ok_or(NoChoice::NotFinite)?;
+    let finite = best.1.is_finite() && comparable(logits);
+    if finite { Ok(()) } else { Err(NoChoice::NotFinite) }
 }
 
 /// The largest logit and the lowest id that has it.

@@ -1,6 +1,7 @@
 //! GenerationService's messages.
 
 use std::{
+    collections::BTreeSet,
     hash::{BuildHasher, RandomState},
     sync::Arc,
 };
@@ -26,6 +27,12 @@ const DEFAULT_MAX_TOKENS: usize = 64;
 const MAX_PROMPT_BYTES: usize = 1 << 20;
 const MAX_TEMPERATURE: f64 = 100.0;
 const MAX_REPETITION_PENALTY: f64 = 100.0;
+/// Of presence and frequency penalty, either way.
+const MAX_PENALTY: f64 = 2.0;
+const MAX_BIASES: usize = 1024;
+/// Either way.
+const MAX_BIAS: f32 = 100.0;
+const MAX_STOP_TOKENS: usize = 64;
 const MAX_STOPS: usize = 16;
 const MAX_STOP_BYTES: usize = 256;
 const MAX_LOGPROBS: usize = 20;
@@ -129,16 +136,22 @@ impl TryFrom<proto::SamplingParams> for Sampling {
         // As a 32-bit float, because that is what it multiplies.
         let penalty_ok = penalty as f32 > 0.0 && penalty <= MAX_REPETITION_PENALTY;
         within("repetition_penalty", penalty, "in (0, 100]", penalty_ok)?;
+        let max_tokens = match natural("max_tokens", params.max_tokens)? {
+            0 => DEFAULT_MAX_TOKENS,
+            tokens => tokens,
+        };
         Ok(Self {
-            max_tokens: match natural("max_tokens", params.max_tokens)? {
-                0 => DEFAULT_MAX_TOKENS,
-                tokens => tokens,
-            },
+            max_tokens,
             temperature: params.temperature,
             top_k: natural("top_k", params.top_k)?,
             top_p,
             min_p: params.min_p,
             repetition_penalty: penalty as f32,
+            presence_penalty: additive_penalty("presence_penalty", params.presence_penalty)?,
+            frequency_penalty: additive_penalty("frequency_penalty", params.frequency_penalty)?,
+            logit_bias: logit_bias(&params.logit_bias)?,
+            min_tokens: min_tokens(params.min_tokens, max_tokens)?,
+            stop_token_ids: at_most("stop_token_ids", MAX_STOP_TOKENS, params.stop_token_ids)?,
             seed: params.seed.unwrap_or_else(draw_seed),
             logprobs: params.logprobs.map(logprobs).transpose()?,
             ignore_eos: params.ignore_eos,
@@ -160,6 +173,36 @@ fn natural(field: &str, value: i32) -> Result<usize, Error> {
     usize::try_from(value).map_err(negative)
 }
 
+fn additive_penalty(field: &str, value: f64) -> Result<f32, Error> {
+    within(field, value, "in [-2, 2]", (-MAX_PENALTY..=MAX_PENALTY).contains(&value))?;
+    Ok(value as f32)
+}
+
+fn logit_bias(biases: &[proto::LogitBias]) -> Result<Vec<(u32, f32)>, Error> {
+    let biases = at_most("logit_bias", MAX_BIASES, biases.to_vec())?;
+    let mut ids = BTreeSet::new();
+    for (index, proto::LogitBias { token_id, bias }) in biases.iter().enumerate() {
+        let holds = (-MAX_BIAS..=MAX_BIAS).contains(bias);
+        within(&format!("logit_bias[{index}].bias"), f64::from(*bias), "in [-100, 100]", holds)?;
+        if !ids.insert(token_id) {
+            let field = format!("sampling.logit_bias[{index}].token_id");
+            return Err(Error::invalid(field, format!("{token_id} has a bias already; give each token one")));
+        }
+    }
+    Ok(biases.into_iter().map(|bias| (bias.token_id, bias.bias)).collect())
+}
+
+fn min_tokens(value: i32, max_tokens: usize) -> Result<usize, Error> {
+    let tokens = natural("min_tokens", value)?;
+    let message = || format!("is {value}; must not be above max_tokens, {max_tokens}");
+    if tokens <= max_tokens { Ok(tokens) } else { Err(Error::invalid("sampling.min_tokens", message())) }
+}
+
+fn at_most<T>(field: &str, limit: usize, items: Vec<T>) -> Result<Vec<T>, Error> {
+    let message = || format!("has {} entries, more than the {limit} allowed", items.len());
+    if items.len() <= limit { Ok(items) } else { Err(Error::invalid(format!("sampling.{field}"), message())) }
+}
+
 fn logprobs(value: i32) -> Result<usize, Error> {
     match usize::try_from(value) {
         Ok(value) if value <= MAX_LOGPROBS => Ok(value),
@@ -168,17 +211,14 @@ fn logprobs(value: i32) -> Result<usize, Error> {
 }
 
 fn stops(stops: &[String]) -> Result<Vec<String>, Error> {
-    if stops.len() > MAX_STOPS {
-        let message = format!("has {} strings, more than the {MAX_STOPS} allowed", stops.len());
-        return Err(Error::invalid("sampling.stop", message));
-    }
+    let stops = at_most("stop", MAX_STOPS, stops.to_vec())?;
     for (index, stop) in stops.iter().enumerate() {
         if stop.is_empty() || stop.len() > MAX_STOP_BYTES {
             let message = format!("has {} bytes; must have 1 to {MAX_STOP_BYTES}", stop.len());
             return Err(Error::invalid(format!("sampling.stop[{index}]"), message));
         }
     }
-    Ok(stops.to_vec())
+    Ok(stops)
 }
 
 /// A seed that nobody can foresee: the hasher's keys are the operating system's random numbers.

@@ -38,6 +38,15 @@ fn the_defaults_are_greedy_with_64_tokens() {
     assert_eq!(Request::try_from(given).unwrap().sampling.seed, 0);
 }
 
+fn bias(token_id: u32, bias: f32) -> proto::LogitBias {
+    proto::LogitBias { token_id, bias }
+}
+
+fn biases(biases: &[(u32, f32)]) -> proto::SamplingParams {
+    let logit_bias = biases.iter().map(|&(id, by)| bias(id, by)).collect();
+    proto::SamplingParams { logit_bias, ..Default::default() }
+}
+
 #[test]
 fn each_number_out_of_its_range_is_named() {
     let default = proto::SamplingParams::default;
@@ -59,6 +68,19 @@ fn each_number_out_of_its_range_is_named() {
         ("repetition_penalty", proto::SamplingParams { repetition_penalty: Some(f64::NAN), ..default() }),
         ("logprobs", proto::SamplingParams { logprobs: Some(-1), ..default() }),
         ("logprobs", proto::SamplingParams { logprobs: Some(21), ..default() }),
+        ("presence_penalty", proto::SamplingParams { presence_penalty: -2.1, ..default() }),
+        ("presence_penalty", proto::SamplingParams { presence_penalty: f64::NAN, ..default() }),
+        ("frequency_penalty", proto::SamplingParams { frequency_penalty: 2.1, ..default() }),
+        ("frequency_penalty", proto::SamplingParams { frequency_penalty: f64::NEG_INFINITY, ..default() }),
+        ("logit_bias", proto::SamplingParams { logit_bias: vec![bias(1, 0.0); 1025], ..default() }),
+        ("logit_bias[1].bias", biases(&[(1, 100.0), (2, 100.1)])),
+        ("logit_bias[0].bias", biases(&[(1, f32::NAN)])),
+        ("logit_bias[0].bias", biases(&[(1, f32::NEG_INFINITY)])),
+        ("logit_bias[2].token_id", biases(&[(1, 0.0), (2, 0.0), (1, 0.0)])),
+        ("min_tokens", proto::SamplingParams { min_tokens: -1, ..default() }),
+        ("min_tokens", proto::SamplingParams { min_tokens: 65, ..default() }),
+        ("min_tokens", proto::SamplingParams { min_tokens: i32::MAX, max_tokens: 9, ..default() }),
+        ("stop_token_ids", proto::SamplingParams { stop_token_ids: vec![1; 65], ..default() }),
         ("stop", proto::SamplingParams { stop: vec!["x".into(); 17], ..default() }),
         ("stop[1]", proto::SamplingParams { stop: vec!["x".into(), String::new()], ..default() }),
         ("stop[0]", proto::SamplingParams { stop: vec!["x".repeat(257)], ..default() }),

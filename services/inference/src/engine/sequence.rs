@@ -25,7 +25,8 @@ use crate::{
     follower::Bound,
     metrics::{Metrics, Outcome},
     models::Model,
-    sampling::{Sampler, Sampling, Token},
+    sampling::{NoChoice, Sampler, Sampling, Token},
+    stop::Filtered,
 };
 
 /// Why a sequence that waits shall not go on.
@@ -381,7 +382,7 @@ impl Sequence {
     fn scores(&self, batch: &Batch, metrics: &Metrics) -> Result<Progress, Error> {
         let loss = rootstock_model::evaluate(self.model.decoder(), self.adapter(), batch)?;
         if !loss.sum.is_finite() {
-            return Err(not_finite(crate::sampling::NotFinite));
+            return Err(no_choice(NoChoice::NotFinite));
         }
         metrics.prompt_computed(batch.input_ids.len());
         Ok(Progress::Last(None, Event::Scored(loss)))
@@ -389,12 +390,13 @@ impl Sequence {
 
     /// The prompt is computed; its last token's logits choose the first token.
     fn prefilled(&self, sampling: Sampling, stop: Vec<String>, metrics: &Metrics) -> Decoding {
+        let ends = ends(&sampling, &self.model);
         let prefilled_at = Instant::now();
         let started = self.started.unwrap_or(prefilled_at);
         metrics.first_token(prefilled_at - self.received);
         metrics.prompt_cached(self.memory.taken_over());
         Decoding {
-            sampler: Sampler::new(sampling, &self.ids, self.model.vocab_size()),
+            sampler: Sampler::new(sampling, &self.ids, &ends),
             text: TextStream::new(self.model.stream_decoder(), stop),
             generated: 0,
             prompt_tokens: self.ids.len(),
@@ -414,7 +416,7 @@ impl Sequence {
     ) -> Result<Progress, Error> {
         let logits =
             logits.to_vec1::<f32>().map_err(|error| Error::internal("logits can't be read", error))?;
-        let token = decoding.sampler.choose(&logits).map_err(not_finite)?;
+        let token = decoding.sampler.choose(&logits).map_err(no_choice)?;
         metrics.token_generated();
         let switched = self.switched.take().map(|to| Switched { to, at_token: decoding.generated });
         let (text, reason) = decoding.note(&token, &self.model);
@@ -440,15 +442,18 @@ impl Decoding {
         self.generated += 1;
         let sampling = self.sampler.sampling();
         let eos = !sampling.ignore_eos && model.is_eos(token.id);
+        let stop_token = sampling.stop_token_ids.contains(&token.id);
         let length = self.generated >= sampling.max_tokens;
-        // The end-of-sequence token is no part of the text, even where the tokenizer has characters for it.
-        let mut filtered = if eos { crate::stop::Filtered::default() } else { self.text.push(token.id) };
-        if (eos || length) && !filtered.stopped {
+        let stops = self.generated > sampling.min_tokens;
+        // A token that ends the text is no part of it, even where the tokenizer has characters for it.
+        let mut filtered =
+            if eos || stop_token { Filtered::default() } else { self.text.push(token.id, stops) };
+        if (eos || stop_token || length) && !filtered.stopped {
             let rest = self.text.finish();
             filtered.text.push_str(&rest.text);
             filtered.stopped = rest.stopped;
         }
-        let reason = match (filtered.stopped, eos, length) {
+        let reason = match (filtered.stopped || stop_token, eos, length) {
             (true, _, _) => Some(FinishReason::Stop),
             (false, true, _) => Some(FinishReason::Eos),
             (false, false, true) => Some(FinishReason::Length),
@@ -478,9 +483,20 @@ fn root(job: &Job) -> Key {
     Key::root([job.tenant.as_bytes(), model.as_bytes(), adapters.as_bytes()])
 }
 
-/// The server computes as it should: the weights of the model or the adapter are to blame.
-fn not_finite(error: crate::sampling::NotFinite) -> Error {
-    Error::InvalidFile(format!("{error}; the weights of the model or the adapter are not usable"))
+/// The tokens that end a text.
+fn ends(sampling: &Sampling, model: &Model) -> Vec<u32> {
+    let eos = if sampling.ignore_eos { &[] } else { model.eos() };
+    [eos, &sampling.stop_token_ids].concat()
+}
+
+/// The server computes as it should: the weights of the model or the adapter are to blame, or what the request rules out.
+fn no_choice(error: NoChoice) -> Error {
+    match error {
+        NoChoice::NotFinite => {
+            Error::InvalidFile(format!("{error}; the weights of the model or the adapter are not usable"))
+        }
+        NoChoice::AllMasked => Error::invalid("sampling", error.to_string()),
+    }
 }
 
 fn milliseconds(duration: Duration) -> f64 {

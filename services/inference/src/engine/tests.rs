@@ -444,6 +444,40 @@ async fn text_ends_before_a_stop_string_and_the_tokens_tell_what_was_chosen() {
 }
 
 #[tokio::test]
+async fn stop_strings_are_not_looked_for_in_what_the_first_tokens_say() {
+    let rig = Rig::new(limits());
+    let sampling = Sampling { temperature: 1.5, seed: 3, ..greedy(60) };
+    let run = |sampling: Sampling, stop: &str| {
+        let work = Generate { prompt: vec![70, 71], sampling, stop: vec![stop.to_owned()] };
+        read(rig.engine.submit(Job { work: Work::Generate(work), ..rig.job(&[], greedy(1)) }).unwrap())
+    };
+    let (ids, text, _) = run(sampling.clone(), "never").await;
+    let first: String = text.chars().take(1).collect();
+    assert_eq!(run(sampling.clone(), &first).await.1, "");
+    let (later, later_text, _) = run(Sampling { min_tokens: 30, ..sampling }, &first).await;
+    assert!(later.len() > 30 && later_text.starts_with(&first), "{later_text:?}");
+    assert_eq!(later[..], ids[..later.len()]);
+}
+
+#[tokio::test]
+async fn a_stop_token_ends_the_text_and_is_no_part_of_it() {
+    let rig = Rig::new(limits());
+    let sampling = Sampling { temperature: 1.5, seed: 3, ..greedy(60) };
+    let run = |sampling| read(rig.engine.submit(rig.job(&[70, 71], sampling)).unwrap());
+    let (ids, ..) = run(sampling.clone()).await;
+    let stop = ids[10];
+    let place = ids.iter().position(|id| *id == stop).unwrap();
+    let stopping = Sampling { stop_token_ids: vec![299, stop], ..sampling };
+    let (stopped, text, finished) = run(stopping.clone()).await;
+    assert_eq!(stopped, ids[..=place]);
+    assert_eq!(text, tokenizer().decode(&ids[..place], true));
+    assert_eq!(finished.unwrap().reason, FinishReason::Stop);
+    // Masked, it does not occur in time.
+    let (longer, ..) = run(Sampling { min_tokens: place + 5, ..stopping }).await;
+    assert!(longer.len() > place + 5 && !longer[..place + 5].contains(&stop), "{longer:?}");
+}
+
+#[tokio::test]
 async fn the_end_of_sequence_token_ends_the_text_unless_it_shall_not() {
     let rig = Rig::new(limits());
     // Some seed draws the token 0 soon.

@@ -16,10 +16,10 @@ impl TextStream {
         Self { decoder, stop: StopFilter::new(stops) }
     }
 
-    /// Takes the next id.
-    pub(super) fn push(&mut self, id: u32) -> Filtered {
-        let text = self.decoder.as_mut().and_then(|decoder| decoder.push(id));
-        self.stop.push(&text.unwrap_or_default())
+    /// Takes the next id. `stops` says whether stop strings count yet; once they do they count from there on.
+    pub(super) fn push(&mut self, id: u32, stops: bool) -> Filtered {
+        let text = self.decoder.as_mut().and_then(|decoder| decoder.push(id)).unwrap_or_default();
+        if stops { self.stop.push(&text) } else { Filtered { text, stopped: false } }
     }
 
     /// Ends the text: what was held back comes out.

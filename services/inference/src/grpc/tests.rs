@@ -108,6 +108,22 @@ async fn refusals_carry_their_reason_and_their_field() {
     assert_refused(&outside, Code::InvalidArgument, "INVALID_FIELD");
     let details = outside.get_error_details();
     assert_eq!(details.bad_request().unwrap().field_violations[0].field, "prompt_ids.ids[1]");
+    for (field, change) in [
+        (
+            "sampling.stop_token_ids[1]",
+            proto::SamplingParams { stop_token_ids: vec![299, 300], ..Default::default() },
+        ),
+        (
+            "sampling.logit_bias[0].token_id",
+            proto::SamplingParams {
+                logit_bias: vec![proto::LogitBias { token_id: u32::MAX, bias: 1.0 }],
+                ..Default::default()
+            },
+        ),
+    ] {
+        let unknown = refused(proto::GenerateRequest { sampling: Some(change), ..generate("") }).await;
+        assert_eq!(unknown.get_error_details().bad_request().unwrap().field_violations[0].field, field);
+    }
     let mut long = generate("");
     long.sampling.as_mut().unwrap().max_tokens = 5000;
     assert_refused(&refused(long).await, Code::InvalidArgument, "CONTEXT_TOO_LONG");

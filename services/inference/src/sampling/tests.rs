@@ -12,15 +12,15 @@ fn sampling() -> Sampling {
 }
 
 fn choose(sampling: Sampling, prompt: &[u32], logits: &[f32]) -> Token {
-    Sampler::new(sampling, prompt, logits.len()).choose(logits).unwrap()
+    Sampler::new(sampling, prompt, &[]).choose(logits).unwrap()
 }
 
 /// Everything that is ever drawn, over many positions.
 fn drawn(sampling: &Sampling, prompt: &[u32], logits: &[f32]) -> BTreeSet<u32> {
-    let mut sampler = Sampler::new(sampling.clone(), &[], logits.len());
+    let mut sampler = Sampler::new(sampling.clone(), &[], &[]);
     (0..2000)
         .map(|_| {
-            sampler.seen = Sampler::new(sampling.clone(), prompt, logits.len()).seen;
+            sampler.processors = Processors::new(sampling, prompt, &[]);
             sampler.choose(logits).unwrap().id
         })
         .collect()
@@ -49,9 +49,53 @@ fn the_penalty_divides_positive_and_multiplies_negative_logits_of_what_was_seen_
     // -1 * 2 = -2 < -1.5: a penalty makes negative logits more negative.
     assert_eq!(choose(penalised.clone(), &[0], &[-1.0, -1.5]).id, 1);
     // What was generated counts as seen, too.
-    let mut sampler = Sampler::new(penalised, &[], 2);
+    let mut sampler = Sampler::new(penalised, &[], &[]);
     let chosen: Vec<u32> = (0..3).map(|_| sampler.choose(&[3.0, 2.0]).unwrap().id).collect();
     assert_eq!(chosen, [0, 1, 0]);
+}
+
+#[test]
+fn presence_counts_once_and_frequency_each_time_that_a_token_was_generated() {
+    let run = |presence_penalty, frequency_penalty, tokens: usize| -> Vec<u32> {
+        let sampling = Sampling { presence_penalty, frequency_penalty, ..Sampling::greedy(1) };
+        // The prompt does not count.
+        let mut sampler = Sampler::new(sampling, &[0, 0, 0, 0], &[]);
+        (0..tokens).map(|_| sampler.choose(&[3.0, 2.4, 0.0]).unwrap().id).collect()
+    };
+    // 3, 2.4 -> 2, 2.4 -> 2, 1.4, and so it stays.
+    assert_eq!(run(1.0, 0.0, 5), [0, 1, 0, 0, 0]);
+    // 3, 2.4 -> 2, 2.4 -> 2, 1.4 -> 1, 1.4 -> 1, 0.4.
+    assert_eq!(run(0.0, 1.0, 5), [0, 1, 0, 1, 0]);
+    // Together: 3, 2.4 -> 1.2, 2.4 -> 1.2, 0.6 -> 0.3, 0.6 -> 0.3, -0.3 -> -0.6, -0.3, 0.
+    assert_eq!(run(0.9, 0.9, 6), [0, 1, 0, 1, 0, 2]);
+    // Below zero they make what was said likelier.
+    assert_eq!(run(-2.0, -2.0, 3), [0, 0, 0]);
+}
+
+#[test]
+fn biases_are_added_before_penalties() {
+    let biased = Sampling {
+        logit_bias: vec![(0, -100.0), (2, 2.0)],
+        repetition_penalty: 2.0,
+        logprobs: Some(0),
+        ..Sampling::greedy(1)
+    };
+    // 1.0 against 0.5 + 2: with the penalty on token 2, (0.5 + 2) / 2 = 1.25 rather than 0.5 / 2 + 2.
+    assert_eq!(choose(biased.clone(), &[], &[9.0, 1.0, 0.5]).id, 2);
+    assert_eq!(choose(biased.clone(), &[2], &[9.0, 1.3, 0.5]).id, 1);
+    // The log-probability is the model's own.
+    let chosen = choose(biased, &[], &logits_of(&[0.7, 0.1, 0.2]));
+    assert_eq!(chosen.id, 2);
+    assert!((chosen.logprob.unwrap() - 0.2_f64.ln()).abs() < 1e-6);
+}
+
+#[test]
+fn what_ends_a_text_is_masked_until_enough_is_chosen_and_nothing_left_is_said() {
+    let sampling = Sampling { min_tokens: 2, logit_bias: vec![(0, 100.0)], ..Sampling::greedy(8) };
+    let mut sampler = Sampler::new(sampling.clone(), &[], &[0]);
+    let chosen: Vec<u32> = (0..3).map(|_| sampler.choose(&[5.0, 1.0]).unwrap().id).collect();
+    assert_eq!(chosen, [1, 1, 0]);
+    assert_eq!(Sampler::new(sampling, &[], &[0, 1]).choose(&[5.0, 1.0]), Err(NoChoice::AllMasked));
 }
 
 #[test]
@@ -103,7 +147,7 @@ fn filters_come_after_the_temperature_and_top_p_after_top_k() {
 #[test]
 fn draws_follow_the_probabilities() {
     let probabilities = [0.1, 0.6, 0.3];
-    let mut sampler = Sampler::new(sampling(), &[], 3);
+    let mut sampler = Sampler::new(sampling(), &[], &[]);
     let mut counts = [0_u32; 3];
     for _ in 0..30_000 {
         counts[sampler.choose(&logits_of(&probabilities)).unwrap().id as usize] += 1;
@@ -117,7 +161,7 @@ fn draws_follow_the_probabilities() {
 fn a_draw_depends_on_seed_and_position_alone() {
     let logits: Vec<f32> = (0..50).map(|i| (i % 7) as f32 * 0.3).collect();
     let run = |seed, prompt: &[u32]| -> Vec<u32> {
-        let mut sampler = Sampler::new(Sampling { seed, ..sampling() }, prompt, 50);
+        let mut sampler = Sampler::new(Sampling { seed, ..sampling() }, prompt, &[]);
         (0..20).map(|_| sampler.choose(&logits).unwrap().id).collect()
     };
     assert_eq!(run(1, &[4, 5]), run(1, &[6, 7]));
@@ -146,8 +190,8 @@ fn log_probabilities_are_those_of_the_model_before_any_change() {
 #[test]
 fn numbers_that_are_none_end_the_sequence() {
     for logits in [&[0.0, f32::NAN][..], &[f32::INFINITY, 0.0], &[f32::NEG_INFINITY; 2], &[]] {
-        let mut sampler = Sampler::new(sampling(), &[], 2);
-        assert_eq!(sampler.choose(logits), Err(NotFinite), "{logits:?}");
+        let mut sampler = Sampler::new(sampling(), &[], &[]);
+        assert_eq!(sampler.choose(logits), Err(NoChoice::NotFinite), "{logits:?}");
     }
     // What the model rules out may be minus infinity.
     assert_eq!(drawn(&sampling(), &[], &[0.0, f32::NEG_INFINITY]), BTreeSet::from([0]));
@@ -168,7 +212,7 @@ proptest! {
             temperature, top_k, top_p, min_p, repetition_penalty: penalty, seed, logprobs: Some(3),
             ..Sampling::greedy(1)
         };
-        let mut sampler = Sampler::new(parameters, &[0], logits.len());
+        let mut sampler = Sampler::new(parameters, &[0], &[]);
         // A tiny penalty may carry a logit beyond what f32 holds; that is refused, never guessed.
         if let Ok(token) = sampler.choose(&logits) {
             prop_assert!((token.id as usize) < logits.len());
