@@ -139,7 +139,7 @@ dispatch! {
                     soften::<FMA>(row, seen, heads.scale(), &mut running.maxima[at], &mut running.sums[at], values);
                 }
                 let values = &mut running.values[g * groups.rows * dim..][..groups.rows * dim];
-                task.weigh(block, &groups, count, &scores, &mut pairs.weights, values);
+                task.weigh(block, (groups.rows, count), &scores, &mut pairs.weights, values);
             }
         }
     }
@@ -223,13 +223,12 @@ impl Task<'_> {
     fn weigh(
         &self,
         block: &KeyBlock<'_>,
-        groups: &Groups,
-        count: usize,
+        (rows, count): (usize, usize),
         exponentials: &[f32],
         pairs: &mut Vec<u32>,
         sums: &mut [f32],
     ) {
-        let (Heads { dim, .. }, rows, width) = (self.heads, groups.rows, self.heads.key_width());
+        let (Heads { dim, .. }, width) = (self.heads, self.heads.key_width());
         match block {
             KeyBlock::Numbers { values, .. } => {
                 let left = Left { data: exponentials, row: KEY_BLOCK, column: 1 };
