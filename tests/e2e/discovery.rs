@@ -56,7 +56,7 @@ async fn reflection_lists_every_service_and_health_says_that_each_serves() {
     assert!(health.check(HealthCheckRequest { service: "nothing".into() }).await.is_err());
 }
 
-async fn get(endpoint: &str, path: &str) -> String {
+pub(crate) async fn get(endpoint: &str, path: &str) -> String {
     let mut stream = tokio::net::TcpStream::connect(endpoint.trim_start_matches("http://")).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails where it stands")]
 
+mod answers;
 mod bench;
 mod cancel;
 mod command_line;
