@@ -1,7 +1,8 @@
 //! What the inference service counts.
 
-use std::time::Duration;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -10,6 +11,14 @@ use prometheus_client::{
 /// Upper bounds in seconds of the time to the first token: a cached tiny model to a long prompt behind a full queue.
 const FIRST_TOKEN_BUCKETS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// Upper bounds in seconds of the time of a step, and per token.
+const STEP_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0];
+/// Upper bounds of the sequences that share a step.
+const SHARING_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 32.0, 64.0, 128.0, 256.0];
+/// Pairs of tenant and adapter that have series of their own; those that come later share one.
+const MAX_SERIES: usize = 512;
+const OTHERS: &str = "(others)";
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +50,38 @@ struct LoadLabel {
     outcome: &'static str,
 }
 
+/// Whose requests a series counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WhoLabel {
+    tenant: Arc<str>,
+    adapter: String,
+}
+
+type TimesOf = Family<WhoLabel, Histogram, fn() -> Histogram>;
+
+/// Where the times of one tenant's requests to one adapter are counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Times {
+    queue: Histogram,
+    first_token: Histogram,
+    token: Histogram,
+}
+
+impl Times {
+    /// A request has its first token, so long after its receipt and after its first computation began.
+    pub(crate) fn first_token(&self, queued: Duration, after: Duration) {
+        self.queue.observe(queued.as_secs_f64());
+        self.first_token.observe(after.as_secs_f64());
+    }
+
+    /// A request's later tokens took so long together.
+    pub(crate) fn tokens(&self, count: usize, took: Duration) {
+        if count > 0 {
+            self.token.observe(took.as_secs_f64() / count as f64);
+        }
+    }
+}
+
 /// The metrics of the inference service; clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
@@ -57,7 +98,20 @@ pub(crate) struct Metrics {
     tokens: Family<KindLabel, Counter>,
     loads: Family<LoadLabel, Counter>,
     evictions: Family<WhatLabel, Counter>,
-    first_token: Histogram,
+    who: Arc<Mutex<HashSet<WhoLabel>>>,
+    queue: TimesOf,
+    first_token: TimesOf,
+    token: TimesOf,
+    step_seconds: Histogram,
+    step_sequences: Histogram,
+}
+
+fn waits() -> Histogram {
+    Histogram::new(FIRST_TOKEN_BUCKETS)
+}
+
+fn steps() -> Histogram {
+    Histogram::new(STEP_BUCKETS)
 }
 
 impl Default for Metrics {
@@ -76,7 +130,12 @@ impl Default for Metrics {
             tokens: Family::default(),
             loads: Family::default(),
             evictions: Family::default(),
-            first_token: Histogram::new(FIRST_TOKEN_BUCKETS),
+            who: Arc::default(),
+            queue: Family::new_with_constructor(waits),
+            first_token: Family::new_with_constructor(waits),
+            token: Family::new_with_constructor(steps),
+            step_seconds: steps(),
+            step_sequences: Histogram::new(SHARING_BUCKETS),
         }
     }
 }
@@ -122,6 +181,26 @@ impl Metrics {
             "Time from a request's receipt to its first token",
             self.first_token.clone(),
         );
+        registry.register(
+            "rootstock_inference_queue_seconds",
+            "Time from a request's receipt to its first computation",
+            self.queue.clone(),
+        );
+        registry.register(
+            "rootstock_inference_token_seconds",
+            "Time per token after a request's first",
+            self.token.clone(),
+        );
+        registry.register(
+            "rootstock_inference_step_seconds",
+            "Time of a step of all sequences in it",
+            self.step_seconds.clone(),
+        );
+        registry.register(
+            "rootstock_inference_step_sequences",
+            "Sequences that share a step",
+            self.step_sequences.clone(),
+        );
     }
 
     pub(crate) fn ended(&self, outcome: Outcome) {
@@ -147,8 +226,25 @@ impl Metrics {
         self.tokens.get_or_create(&KindLabel { kind: "generated" }).inc();
     }
 
-    pub(crate) fn first_token(&self, after: Duration) {
-        self.first_token.observe(after.as_secs_f64());
+    /// The series of a tenant's requests to an adapter.
+    pub(crate) fn of(&self, tenant: &Arc<str>, adapter: String) -> Times {
+        let mut who = WhoLabel { tenant: Arc::clone(tenant), adapter };
+        {
+            let mut known = self.who.lock();
+            if known.len() < MAX_SERIES {
+                known.insert(who.clone());
+            } else if !known.contains(&who) {
+                who = WhoLabel { tenant: OTHERS.into(), adapter: OTHERS.to_owned() };
+            }
+        }
+        let of = |family: &TimesOf| family.get_or_create(&who).clone();
+        Times { queue: of(&self.queue), first_token: of(&self.first_token), token: of(&self.token) }
+    }
+
+    /// A step is done.
+    pub(crate) fn stepped(&self, sequences: usize, took: Duration) {
+        self.step_sequences.observe(sequences as f64);
+        self.step_seconds.observe(took.as_secs_f64());
     }
 
     pub(crate) fn evicted(&self, what: &'static str) {
@@ -164,4 +260,23 @@ impl Metrics {
 /// A number of bytes or things as a gauge takes it.
 pub(crate) fn gauge_value(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_are_bounded_and_those_who_come_later_share_one() {
+        let metrics = Metrics::default();
+        for number in 0..MAX_SERIES + 10 {
+            metrics.of(&"t".into(), format!("adapters/{number}")).first_token(Duration::ZERO, Duration::ZERO);
+        }
+        let of = |tenant: &str, adapter: String| {
+            let who = WhoLabel { tenant: tenant.into(), adapter };
+            metrics.first_token.get(&who).is_some()
+        };
+        assert!(of("t", "adapters/0".into()) && of(OTHERS, OTHERS.into()));
+        assert!(!of("t", format!("adapters/{MAX_SERIES}")));
+    }
 }

@@ -239,7 +239,10 @@ impl<V: Weigh + Send + Sync + 'static> Residents<V> {
             shared.changes.send_modify(|changes| *changes += 1);
             let _ = done.send(loaded);
         };
-        self.shared.tasks.spawn("inference-load", work.instrument(tracing::Span::current()));
+        self.shared.tasks.spawn(
+            "inference-load",
+            work.instrument(tracing::info_span!("load", what = self.shared.kind.what)),
+        );
     }
 
     /// Takes out the one that is least worth keeping, of those not in use.

@@ -55,6 +55,14 @@ impl Applied {
         }
     }
 
+    /// What it is called in metrics: its name, or the digest of one without.
+    pub(crate) fn label(&self) -> String {
+        match self {
+            Self::One(lease) => lease.label(),
+            Self::Sum { .. } => "(sum)".to_owned(),
+        }
+    }
+
     /// What the numbers that it computes follow from.
     pub(crate) fn identity(&self) -> String {
         match self {

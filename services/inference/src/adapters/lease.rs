@@ -39,6 +39,10 @@ impl AdapterLease {
         }
     }
 
+    pub(super) fn label(&self) -> String {
+        self.counted.as_ref().map_or_else(|| self.digest().to_string(), |counted| counted.alias.to_string())
+    }
+
     /// Why the request must end because of a publish, if it must.
     pub(crate) fn replaced(&self) -> Option<Error> {
         self.follower.as_ref()?.replaced()

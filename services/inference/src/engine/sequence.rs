@@ -23,7 +23,7 @@ use crate::{
     adapters::Applied,
     error::Error,
     follower::Bound,
-    metrics::{Metrics, Outcome},
+    metrics::{Metrics, Outcome, Times},
     models::Model,
     sampling::{NoChoice, Sampler, Sampling, Token},
     stop::Filtered,
@@ -63,6 +63,25 @@ pub(super) struct Sequence {
     pub(super) tenant: Arc<str>,
     /// In the order of admission.
     pub(super) number: u64,
+    /// The request's span, and the one of what it waits for or has computed.
+    spans: Spans,
+}
+
+/// Where a sequence shows in its request's trace: one span after the other for its queue, its prompt and its tokens.
+#[derive(Debug)]
+struct Spans {
+    request: tracing::Span,
+    phase: tracing::Span,
+}
+
+impl Spans {
+    fn begin() -> Self {
+        Self { request: tracing::Span::current(), phase: tracing::info_span!("queue") }
+    }
+
+    fn end(&mut self) {
+        (self.request, self.phase) = (tracing::Span::none(), tracing::Span::none());
+    }
 }
 
 #[derive(Debug)]
@@ -85,6 +104,7 @@ struct Decoding {
     generated: usize,
     prompt_tokens: usize,
     cached_tokens: usize,
+    times: Times,
     queued: Duration,
     prefill: Duration,
     prefilled_at: Instant,
@@ -139,6 +159,7 @@ impl Sequence {
             priority: job.priority,
             tenant: job.tenant,
             number: 0,
+            spans: Spans::begin(),
         }
     }
 
@@ -271,7 +292,11 @@ impl Sequence {
             self.switched = Some(switched);
             self.memory.mix_versions();
         }
-        self.started.get_or_insert_with(Instant::now);
+        if self.started.is_none() {
+            self.started = Some(Instant::now());
+            let tokens = self.ids.len() - self.memory.len();
+            self.spans.phase = tracing::info_span!(parent: &self.spans.request, "prefill", tokens);
+        }
         if matches!(self.stage, Stage::Score(_)) {
             return Ok(false);
         }
@@ -343,6 +368,7 @@ impl Sequence {
         metrics.ended(if matches!(event, Event::Failed(_)) { Outcome::Failed } else { Outcome::Finished });
         // The cache and the lease go before the client hears of the end, so that what it asks next finds them free.
         self.stage = Stage::Over;
+        self.spans.end();
         drop(self.memory.forget());
         self.adapter = None;
         self.tell_last(event);
@@ -368,6 +394,7 @@ impl Sequence {
         let decoding = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Prompt { sampling, stop } => {
                 metrics.prompt_computed(tokens);
+                self.spans.phase = tracing::info_span!(parent: &self.spans.request, "decode");
                 Box::new(self.prefilled(sampling, stop, metrics))
             }
             Stage::Decode(decoding) => decoding,
@@ -393,7 +420,9 @@ impl Sequence {
         let ends = ends(&sampling, &self.model);
         let prefilled_at = Instant::now();
         let started = self.started.unwrap_or(prefilled_at);
-        metrics.first_token(prefilled_at - self.received);
+        let adapter = self.adapter.as_ref().map(Applied::label).unwrap_or_default();
+        let times = metrics.of(&self.tenant, adapter);
+        times.first_token(started - self.received, prefilled_at - self.received);
         metrics.prompt_cached(self.memory.taken_over());
         Decoding {
             sampler: Sampler::new(sampling, &self.ids, &ends),
@@ -401,6 +430,7 @@ impl Sequence {
             generated: 0,
             prompt_tokens: self.ids.len(),
             cached_tokens: self.memory.taken_over(),
+            times,
             queued: started - self.received,
             prefill: prefilled_at - started,
             prefilled_at,
@@ -463,6 +493,8 @@ impl Decoding {
     }
 
     fn finished(&self, reason: FinishReason) -> Finished {
+        let took = self.prefilled_at.elapsed();
+        self.times.tokens(self.generated - 1, took);
         Finished {
             reason,
             prompt_tokens: self.prompt_tokens,
@@ -470,7 +502,7 @@ impl Decoding {
             completion_tokens: self.generated,
             queue_ms: milliseconds(self.queued),
             prefill_ms: milliseconds(self.prefill),
-            decode_ms: milliseconds(self.prefilled_at.elapsed()),
+            decode_ms: milliseconds(took),
         }
     }
 }

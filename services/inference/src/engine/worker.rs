@@ -27,6 +27,7 @@ pub(super) fn run(shared: &Shared) {
             let begun = Instant::now();
             let stepped = MutexGuard::unlocked(&mut state, || batch::step(batch, &shared.metrics));
             let now = Instant::now();
+            shared.metrics.stepped(holdings.len(), now - begun);
             state.settle(stepped, holdings, (now, now - begun), &shared.limits);
             if shared.limits.threads > 1 {
                 shared.changed.notify_one();
