@@ -176,6 +176,10 @@ impl Metrics {
             "Moves of adapter aliases seen",
             self.adapter_swaps.clone(),
         );
+        self.register_times(registry);
+    }
+
+    fn register_times(&self, registry: &rootstock_runtime::Metrics) {
         registry.register(
             "rootstock_inference_first_token_seconds",
             "Time from a request's receipt to its first token",
