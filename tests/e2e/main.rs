@@ -16,6 +16,7 @@ mod network;
 mod refusals;
 mod refusals_cli;
 mod registry;
+mod replay;
 mod store;
 mod swap;
 mod trace;

@@ -55,6 +55,8 @@ pub(crate) struct Started {
     pub(crate) tokenizer: String,
     pub(crate) seed: u64,
     pub(crate) prompt_tokens: usize,
+    /// What the base model's weights are in memory.
+    pub(crate) weights: &'static str,
 }
 
 /// What the handlers call.
@@ -93,6 +95,7 @@ impl Generation {
             tokenizer: bound.model.tokenizer_digest(),
             seed: sampling.seed,
             prompt_tokens: prompt.len(),
+            weights: bound.model.decoder().format().name(),
         };
         let work = Generate { prompt, sampling, stop };
         let output = self.engine.submit(Job {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use rootstock_artifacts::{Id, Kind};
+use rootstock_kernels::dispatch;
 use rootstock_proto::inference::v1::{
     self as proto, generate_request::Input as InputMessage, generate_response::Message,
 };
@@ -242,6 +243,9 @@ impl From<Started> for proto::GenerateResponse {
             tokenizer_digest: started.tokenizer,
             seed: started.seed,
             prompt_tokens: count(started.prompt_tokens),
+            dispatch: dispatch().name().to_owned(),
+            weight_format: started.weights.to_owned(),
+            engine_version: env!("CARGO_PKG_VERSION").to_owned(),
         }))
     }
 }

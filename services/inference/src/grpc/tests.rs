@@ -9,7 +9,10 @@ use rootstock_proto::inference::v1::{
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
-use crate::{config::Config, tests::World};
+use crate::{
+    config::{Config, WeightDtype},
+    tests::World,
+};
 
 fn generate(adapter: &str) -> proto::GenerateRequest {
     proto::GenerateRequest {
@@ -54,6 +57,10 @@ async fn an_answer_is_one_started_the_deltas_and_one_finished() {
     );
     assert_eq!((started.seed, started.prompt_tokens, started.adapter_generation), (9, 2, 0));
     assert!(started.tokenizer_digest.starts_with("sha256:") && !started.request_id.is_empty());
+    assert_eq!(
+        (started.dispatch.as_str(), started.weight_format.as_str(), started.engine_version.as_str()),
+        (rootstock_kernels::dispatch().name(), "f32", env!("CARGO_PKG_VERSION"))
+    );
     assert_eq!(deltas.len(), 4);
     for delta in deltas {
         let Message::Delta(delta) = delta else { panic!("{delta:?}") };
@@ -68,6 +75,14 @@ async fn an_answer_is_one_started_the_deltas_and_one_finished() {
     assert_eq!(finished.finish_reason(), proto::FinishReason::Length);
     assert_eq!((finished.prompt_tokens, finished.completion_tokens), (2, 4));
     assert!(finished.prefill_ms > 0.0 && finished.queue_ms >= 0.0);
+}
+
+#[tokio::test]
+async fn an_answer_says_what_the_weights_are_in_memory_and_not_in_their_file() {
+    let world = World::start(Config { weight_dtype: WeightDtype::Int8, ..Config::default() }).await;
+    world.store.put_model("base", 1);
+    let answer = world.ask(crate::tests::request("baseModels/base", "", 1)).await.unwrap();
+    assert_eq!(answer.started.weights, "int8");
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ class GenerateResponse(_message.Message):
     def __init__(self, started: _Optional[_Union[GenerationStarted, _Mapping]] = ..., delta: _Optional[_Union[GenerationDelta, _Mapping]] = ..., finished: _Optional[_Union[GenerationFinished, _Mapping]] = ...) -> None: ...
 
 class GenerationStarted(_message.Message):
-    __slots__ = ("request_id", "base_digest", "adapter_digest", "adapter_generation", "tokenizer_digest", "seed", "prompt_tokens", "adapters", "canary")
+    __slots__ = ("request_id", "base_digest", "adapter_digest", "adapter_generation", "tokenizer_digest", "seed", "prompt_tokens", "adapters", "canary", "dispatch", "weight_format", "engine_version")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     BASE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +113,9 @@ class GenerationStarted(_message.Message):
     PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     ADAPTERS_FIELD_NUMBER: _ClassVar[int]
     CANARY_FIELD_NUMBER: _ClassVar[int]
+    DISPATCH_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_VERSION_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     base_digest: str
     adapter_digest: str
@@ -122,7 +125,10 @@ class GenerationStarted(_message.Message):
     prompt_tokens: int
     adapters: _containers.RepeatedCompositeFieldContainer[BoundAdapter]
     canary: bool
-    def __init__(self, request_id: _Optional[str] = ..., base_digest: _Optional[str] = ..., adapter_digest: _Optional[str] = ..., adapter_generation: _Optional[int] = ..., tokenizer_digest: _Optional[str] = ..., seed: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., adapters: _Optional[_Iterable[_Union[BoundAdapter, _Mapping]]] = ..., canary: bool = ...) -> None: ...
+    dispatch: str
+    weight_format: str
+    engine_version: str
+    def __init__(self, request_id: _Optional[str] = ..., base_digest: _Optional[str] = ..., adapter_digest: _Optional[str] = ..., adapter_generation: _Optional[int] = ..., tokenizer_digest: _Optional[str] = ..., seed: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., adapters: _Optional[_Iterable[_Union[BoundAdapter, _Mapping]]] = ..., canary: bool = ..., dispatch: _Optional[str] = ..., weight_format: _Optional[str] = ..., engine_version: _Optional[str] = ...) -> None: ...
 
 class BoundAdapter(_message.Message):
     __slots__ = ("digest", "generation", "weight")
