@@ -1,6 +1,6 @@
 //! The client of GenerationService.
 use rootstock_proto::inference::v1::generation_service_client::GenerationServiceClient;
-use rootstock_proto::inference::v1::{GenerateRequest, GenerateResponse};
+use rootstock_proto::inference::v1::{GenerateRequest, GenerateResponse, ScoreRequest, ScoreResponse};
 
 use crate::clients::MAX_MESSAGE_BYTES;
 use crate::{ClientError, EventStream, Transport, stream};
@@ -36,5 +36,13 @@ impl GenerationClient {
     ) -> Result<EventStream<GenerateResponse>, ClientError> {
         let streaming = self.raw().generate(request).await?;
         Ok(stream::plain(streaming.into_inner()))
+    }
+
+    /// Tells how likely continuations of a prompt are. Dropping the future stops the work. Never tried again.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate).
+    pub async fn score(&self, request: ScoreRequest) -> Result<ScoreResponse, ClientError> {
+        Ok(self.raw().score(request).await?.into_inner())
     }
 }

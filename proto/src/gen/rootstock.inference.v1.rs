@@ -2050,6 +2050,84 @@ pub mod evaluation_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// Request of Score.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreRequest {
+    /// The base model, as in GenerateRequest.
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// The adapter, as in GenerateRequest.
+    #[prost(string, tag = "2")]
+    pub adapter: ::prost::alloc::string::String,
+    /// What may follow; 1 to 64, each by itself.
+    #[prost(message, repeated, tag = "5")]
+    pub continuations: ::prost::alloc::vec::Vec<Continuation>,
+    /// Several adapters at once, as in GenerateRequest.
+    #[prost(message, repeated, tag = "6")]
+    pub adapters: ::prost::alloc::vec::Vec<WeightedAdapter>,
+    /// Decides who gets an adapter's canary, as in GenerateRequest.
+    #[prost(string, tag = "7")]
+    pub routing_key: ::prost::alloc::string::String,
+    /// What all continuations follow.
+    #[prost(oneof = "score_request::Input", tags = "3, 4")]
+    pub input: ::core::option::Option<score_request::Input>,
+}
+/// Nested message and enum types in `ScoreRequest`.
+pub mod score_request {
+    /// What all continuations follow.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Input {
+        /// Text; at most 1 MiB.
+        #[prost(string, tag = "3")]
+        Prompt(::prost::alloc::string::String),
+        /// Token ids, taken as they are.
+        #[prost(message, tag = "4")]
+        PromptIds(super::TokenIds),
+    }
+}
+/// What may follow a prompt; 1 to 4096 tokens.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Continuation {
+    /// Its tokens.
+    #[prost(oneof = "continuation::Input", tags = "1, 2")]
+    pub input: ::core::option::Option<continuation::Input>,
+}
+/// Nested message and enum types in `Continuation`.
+pub mod continuation {
+    /// Its tokens.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Input {
+        /// Text, turned into tokens by itself, with nothing added before or after; at most 1 MiB.
+        #[prost(string, tag = "1")]
+        Text(::prost::alloc::string::String),
+        /// Token ids, taken as they are.
+        #[prost(message, tag = "2")]
+        Ids(super::TokenIds),
+    }
+}
+/// Response of Score. Never above 4 MiB: 64 continuations of 4096 tokens, 13 bytes each, are 3.3 MiB.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreResponse {
+    /// What the request was bound to; the seed is 0.
+    #[prost(message, optional, tag = "1")]
+    pub started: ::core::option::Option<GenerationStarted>,
+    /// The scores, in the order of the request.
+    #[prost(message, repeated, tag = "2")]
+    pub continuations: ::prost::alloc::vec::Vec<ScoredContinuation>,
+}
+/// How likely a continuation is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoredContinuation {
+    /// Its tokens.
+    #[prost(uint32, repeated, tag = "1")]
+    pub ids: ::prost::alloc::vec::Vec<u32>,
+    /// Natural logarithm of each token's probability after all before it: the number that Generate's `logprobs` tell.
+    #[prost(double, repeated, tag = "2")]
+    pub logprobs: ::prost::alloc::vec::Vec<f64>,
+    /// Their sum.
+    #[prost(double, tag = "3")]
+    pub total_logprob: f64,
+}
 /// Request of Generate.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GenerateRequest {
@@ -2482,6 +2560,31 @@ pub mod generation_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Tells how likely continuations of a prompt are. All are computed with the versions that the request was bound to. Cancelling
+        /// the call stops the work within a step. Errors: as Generate.
+        pub async fn score(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ScoreRequest>,
+        ) -> std::result::Result<tonic::Response<super::ScoreResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.GenerationService/Score",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("rootstock.inference.v1.GenerationService", "Score"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2511,6 +2614,12 @@ pub mod generation_service_server {
             &self,
             request: tonic::Request<super::GenerateRequest>,
         ) -> std::result::Result<tonic::Response<Self::GenerateStream>, tonic::Status>;
+        /// Tells how likely continuations of a prompt are. All are computed with the versions that the request was bound to. Cancelling
+        /// the call stops the work within a step. Errors: as Generate.
+        async fn score(
+            &self,
+            request: tonic::Request<super::ScoreRequest>,
+        ) -> std::result::Result<tonic::Response<super::ScoreResponse>, tonic::Status>;
     }
     /// Generates text. Metadata `rootstock-tenant` (an id) says whose a request is: tenants share what is computed by their weights, have
     /// queues of their own, and nothing of one is kept for another; requests without it are one tenant's. The adapter is bound at admission: what a request generates comes from that generation alone, unless a
@@ -2633,6 +2742,50 @@ pub mod generation_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.inference.v1.GenerationService/Score" => {
+                    #[allow(non_camel_case_types)]
+                    struct ScoreSvc<T: GenerationService>(pub Arc<T>);
+                    impl<
+                        T: GenerationService,
+                    > tonic::server::UnaryService<super::ScoreRequest> for ScoreSvc<T> {
+                        type Response = super::ScoreResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ScoreRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as GenerationService>::score(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ScoreSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

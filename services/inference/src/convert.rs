@@ -4,6 +4,7 @@ mod adapter;
 mod evaluation;
 mod gate;
 mod generation;
+mod score;
 
 pub(crate) use adapter::{ListAdapters, Retire, Rollback, adapter_name, running};
 #[cfg(test)]

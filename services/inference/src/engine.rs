@@ -33,6 +33,7 @@ mod lane;
 mod memory;
 mod output;
 mod room;
+mod scoring;
 mod sequence;
 mod state;
 mod text;
@@ -44,7 +45,7 @@ use parking_lot::{Condvar, Mutex};
 use rootstock_runtime::{Shutdown, Tasks};
 use tokio::sync::{mpsc, watch};
 
-pub(crate) use job::{Delta, Event, FinishReason, Finished, Generate, Job, Priority, Switched, Work};
+pub(crate) use job::{Delta, Event, FinishReason, Finished, Generate, Job, Priority, Score, Switched, Work};
 pub(crate) use output::Output;
 use sequence::Sequence;
 use state::State;

@@ -4,6 +4,8 @@ use rootstock_model::{ConfigError, ModelError};
 use rootstock_peft::PeftError;
 use rootstock_runtime::{ErrorReason, Failure, Panicked};
 
+use crate::sampling::NoChoice;
+
 /// A failure of the inference service. It is cheap to copy, because one failed load may fail many waiting requests.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -43,14 +45,12 @@ pub enum Error {
     #[error("{0}")]
     InvalidRow(String),
     /// Prompt and answer don't fit.
-    #[error(
-        "the prompt's {prompt} tokens and max_tokens {max_tokens} don't fit {what} of {limit} tokens; shorten one"
-    )]
+    #[error("the prompt's {prompt} tokens and {more} more don't fit {what} of {limit} tokens; shorten one")]
     ContextTooLong {
         /// Tokens in the prompt.
         prompt: usize,
-        /// Tokens asked for.
-        max_tokens: usize,
+        /// Tokens asked for after it, or given.
+        more: usize,
         /// What they don't fit.
         what: &'static str,
         /// Its size in tokens.
@@ -197,6 +197,18 @@ impl From<PeftError> for Error {
             | PeftError::Dtype { .. } => Self::TensorMismatch(message),
             PeftError::Base(_) => Self::BaseMismatch(message),
             PeftError::Io { .. } | PeftError::Tensor(_) | PeftError::Model(_) => Self::Internal(message),
+        }
+    }
+}
+
+/// The server computes as it should: the weights of the model or the adapter are to blame, or what the request rules out.
+impl From<NoChoice> for Error {
+    fn from(error: NoChoice) -> Self {
+        match error {
+            NoChoice::NotFinite => {
+                Self::InvalidFile(format!("{error}; the weights of the model or the adapter are not usable"))
+            }
+            NoChoice::AllMasked => Self::invalid("sampling", error.to_string()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Generation: binds a request, turns its prompt into tokens, and queues it.
 
+mod score;
+
 use std::{sync::Arc, time::Instant};
 
 use rootstock_artifacts::{ArtifactName, Digest};
@@ -8,12 +10,14 @@ use uuid::Uuid;
 
 use crate::{
     adapters::{AdapterLease, Applied, Part},
-    bind::{Binder, Wanted},
+    bind::{Binder, Bound, Wanted},
     engine::{Engine, Generate, Job, Output, Priority, Work},
     error::Error,
     models::Model,
     sampling::Sampling,
 };
+
+pub(crate) use score::{ScoreRequest, Scored, Scores};
 
 /// A prompt as it comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,25 +82,9 @@ impl Generation {
         let bound = self.binder.bind(model.as_ref(), &adapter, &routing_key).await?;
         check_sampling(&sampling, &bound.model)?;
         let model = bound.model.clone();
-        let prompt = match input {
-            Input::Ids(ids) => check_ids(ids, &model)?,
-            Input::Text(text) => {
-                self.tasks.spawn_blocking("inference-encode", move || encode(&text, &model)).await??
-            }
-        };
-        let one = bound.adapter.as_ref().and_then(Applied::one).map(AdapterLease::bound);
-        let started = Started {
-            request_id: Uuid::now_v7().to_string(),
-            base: *bound.model.digest(),
-            adapter: one.map(|bound| bound.digest),
-            adapter_generation: one.map_or(0, |bound| bound.generation),
-            canary: one.is_some_and(|bound| bound.canary),
-            adapters: bound.adapter.as_ref().map(Applied::parts).unwrap_or_default(),
-            tokenizer: bound.model.tokenizer_digest(),
-            seed: sampling.seed,
-            prompt_tokens: prompt.len(),
-            weights: bound.model.decoder().format().name(),
-        };
+        let encoded = self.tasks.spawn_blocking("inference-encode", move || prompt(input, &model));
+        let prompt = encoded.await??;
+        let started = Started::new(&bound, sampling.seed, prompt.len());
         let work = Generate { prompt, sampling, stop };
         let output = self.engine.submit(Job {
             model: bound.model,
@@ -107,23 +95,53 @@ impl Generation {
             received: caller.received,
             deadline: caller.deadline,
         })?;
-        tracing::info!(
-            request_id = started.request_id,
-            base = %started.base,
-            adapter = started.adapter.map(tracing::field::display),
-            generation = started.adapter_generation,
-            canary = started.canary,
-            summed = started.adapters.len(),
-            prompt_tokens = started.prompt_tokens,
-            "request admitted"
-        );
+        started.log();
         Ok((started, output))
     }
 }
 
-fn check_ids(ids: Vec<u32>, model: &Model) -> Result<Vec<u32>, Error> {
+impl Started {
+    fn new(bound: &Bound, seed: u64, prompt_tokens: usize) -> Self {
+        let one = bound.adapter.as_ref().and_then(Applied::one).map(AdapterLease::bound);
+        Self {
+            request_id: Uuid::now_v7().to_string(),
+            base: *bound.model.digest(),
+            adapter: one.map(|bound| bound.digest),
+            adapter_generation: one.map_or(0, |bound| bound.generation),
+            canary: one.is_some_and(|bound| bound.canary),
+            adapters: bound.adapter.as_ref().map(Applied::parts).unwrap_or_default(),
+            tokenizer: bound.model.tokenizer_digest(),
+            seed,
+            prompt_tokens,
+            weights: bound.model.decoder().format().name(),
+        }
+    }
+
+    fn log(&self) {
+        tracing::info!(
+            request_id = self.request_id,
+            base = %self.base,
+            adapter = self.adapter.map(tracing::field::display),
+            generation = self.adapter_generation,
+            canary = self.canary,
+            summed = self.adapters.len(),
+            prompt_tokens = self.prompt_tokens,
+            "request admitted"
+        );
+    }
+}
+
+/// A prompt's tokens.
+fn prompt(input: Input, model: &Model) -> Result<Vec<u32>, Error> {
+    match input {
+        Input::Ids(ids) => check_ids(ids, model, "prompt_ids"),
+        Input::Text(text) => encode(&text, model),
+    }
+}
+
+fn check_ids(ids: Vec<u32>, model: &Model, field: &str) -> Result<Vec<u32>, Error> {
     for (position, &id) in ids.iter().enumerate() {
-        check_id(id, model, || format!("prompt_ids.ids[{position}]"))?;
+        check_id(id, model, || format!("{field}.ids[{position}]"))?;
     }
     Ok(ids)
 }

@@ -86,6 +86,13 @@ pub(crate) enum NoChoice {
     AllMasked,
 }
 
+/// A token that is given, with its log-probability under logits [vocab] and the `count` most likely tokens, as for one that is chosen.
+pub(crate) fn measure(logits: &[f32], id: u32, count: usize) -> Result<Token, NoChoice> {
+    check_finite(logits)?;
+    let (logprob, top) = log_probabilities(logits, id, count);
+    Ok(Token { id, logprob, top })
+}
+
 /// Chooses the tokens of one sequence. What it chooses depends on the logits, the parameters and the position alone.
 #[derive(Debug)]
 pub(crate) struct Sampler {

@@ -1,5 +1,7 @@
 //! What a request is computed with beside the base: one adapter, or a weighted sum of several, with leases on all of them.
 
+use std::sync::Arc;
+
 use rootstock_artifacts::Digest;
 use rootstock_model::Adapter;
 use rootstock_peft::WeightedSum;
@@ -11,7 +13,7 @@ use crate::{error::Error, follower::Bound};
 #[derive(Debug)]
 pub(crate) enum Applied {
     One(AdapterLease),
-    Sum { parts: Vec<(AdapterLease, f64)>, sum: WeightedSum },
+    Sum { parts: Vec<(AdapterLease, f64)>, sum: Arc<WeightedSum> },
 }
 
 /// One adapter of a weighted sum, as the client is told.
@@ -36,14 +38,25 @@ impl Applied {
             }
         }
         let weights: Vec<_> = parts.iter().map(|(lease, weight)| (&lease.version.weights, *weight)).collect();
-        let sum = WeightedSum::new(&weights)?;
+        let sum = Arc::new(WeightedSum::new(&weights)?);
         Ok(Self::Sum { parts, sum })
+    }
+
+    /// The same for another sequence.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::One(lease) => Self::One(lease.again()),
+            Self::Sum { parts, sum } => Self::Sum {
+                parts: parts.iter().map(|(lease, weight)| (lease.again(), *weight)).collect(),
+                sum: Arc::clone(sum),
+            },
+        }
     }
 
     pub(crate) fn weights(&self) -> &dyn Adapter {
         match self {
             Self::One(lease) => &lease.version.weights,
-            Self::Sum { sum, .. } => sum,
+            Self::Sum { sum, .. } => &**sum,
         }
     }
 

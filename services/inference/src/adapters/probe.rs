@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use parking_lot::Mutex;
 use rootstock_artifacts::Digest;
-use rootstock_model::{Adapter, Continued};
+use rootstock_model::{Adapter, Continued, Wanted};
 
 use crate::{error::Error, models::Model};
 
@@ -49,6 +49,7 @@ fn is_finite(weights: &dyn Adapter, model: &Model) -> Result<bool, Error> {
         ids: &ids,
         cache: &mut cache,
         adapter: Some(weights),
+        wants: Wanted::Last,
     }])?;
     let read = logits.flatten_all().and_then(|logits| logits.to_vec1::<f32>());
     let logits = read.map_err(|error| Error::internal("logits can't be read", error))?;

@@ -51,16 +51,9 @@ impl TryFrom<proto::GenerateRequest> for Request {
 
     fn try_from(request: proto::GenerateRequest) -> Result<Self, Error> {
         let input = match request.input {
-            Some(InputMessage::Prompt(text)) if text.len() > MAX_PROMPT_BYTES => {
-                let message = format!("has {} bytes, more than the {MAX_PROMPT_BYTES} allowed", text.len());
-                return Err(Error::invalid("prompt", message));
-            }
-            Some(InputMessage::Prompt(text)) => Input::Text(text),
-            Some(InputMessage::PromptIds(ids)) if ids.ids.is_empty() => {
-                return Err(Error::invalid("prompt_ids.ids", "is empty; send at least one token"));
-            }
-            Some(InputMessage::PromptIds(ids)) => Input::Ids(ids.ids),
-            None => return Err(Error::invalid("prompt", "is missing; set prompt or prompt_ids")),
+            Some(InputMessage::Prompt(text)) => text_input("prompt", text)?,
+            Some(InputMessage::PromptIds(ids)) => ids_input("prompt_ids", ids)?,
+            None => return Err(no_prompt()),
         };
         let params = request.sampling.unwrap_or_default();
         Ok(Self {
@@ -74,6 +67,25 @@ impl TryFrom<proto::GenerateRequest> for Request {
     }
 }
 
+pub(super) fn text_input(field: &str, text: String) -> Result<Input, Error> {
+    if text.len() > MAX_PROMPT_BYTES {
+        let message = format!("has {} bytes, more than the {MAX_PROMPT_BYTES} allowed", text.len());
+        return Err(Error::invalid(field, message));
+    }
+    Ok(Input::Text(text))
+}
+
+pub(super) fn ids_input(field: &str, ids: proto::TokenIds) -> Result<Input, Error> {
+    if ids.ids.is_empty() {
+        return Err(Error::invalid(format!("{field}.ids"), "is empty; send at least one token"));
+    }
+    Ok(Input::Ids(ids.ids))
+}
+
+pub(super) fn no_prompt() -> Error {
+    Error::invalid("prompt", "is missing; set prompt or prompt_ids")
+}
+
 /// Whose a request is, by its metadata.
 pub(crate) fn tenant(metadata: &MetadataMap) -> Result<Arc<str>, Error> {
     let Some(value) = metadata.get(TENANT) else { return Ok(NO_TENANT.into()) };
@@ -84,7 +96,7 @@ pub(crate) fn tenant(metadata: &MetadataMap) -> Result<Arc<str>, Error> {
 }
 
 /// The key that was given, or one that nobody else has.
-fn routing_key(key: String) -> Result<String, Error> {
+pub(super) fn routing_key(key: String) -> Result<String, Error> {
     match key.len() {
         0 => Ok(Uuid::now_v7().to_string()),
         1..=MAX_ROUTING_KEY_BYTES => Ok(key),
@@ -95,7 +107,7 @@ fn routing_key(key: String) -> Result<String, Error> {
     }
 }
 
-fn wanted(adapter: &str, adapters: &[proto::WeightedAdapter]) -> Result<Wanted, Error> {
+pub(super) fn wanted(adapter: &str, adapters: &[proto::WeightedAdapter]) -> Result<Wanted, Error> {
     if adapters.is_empty() {
         let adapter = optional_reference("adapter", Kind::Adapter, adapter)?;
         return Ok(adapter.map_or(Wanted::Base, Wanted::Adapter));
@@ -233,7 +245,13 @@ fn response(message: Message) -> proto::GenerateResponse {
 
 impl From<Started> for proto::GenerateResponse {
     fn from(started: Started) -> Self {
-        response(Message::Started(proto::GenerationStarted {
+        response(Message::Started(started.into()))
+    }
+}
+
+impl From<Started> for proto::GenerationStarted {
+    fn from(started: Started) -> Self {
+        Self {
             request_id: started.request_id,
             base_digest: started.base.to_string(),
             adapter_digest: started.adapter.map(|digest| digest.to_string()).unwrap_or_default(),
@@ -246,7 +264,7 @@ impl From<Started> for proto::GenerateResponse {
             dispatch: dispatch().name().to_owned(),
             weight_format: started.weights.to_owned(),
             engine_version: env!("CARGO_PKG_VERSION").to_owned(),
-        }))
+        }
     }
 }
 

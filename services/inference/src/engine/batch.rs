@@ -20,24 +20,18 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Goes on from the step, whose logits are row `row` of [B, vocab].
-    fn took(self, logits: &Tensor, row: usize, metrics: &Metrics) -> Option<Sequence> {
-        self.sequence.took(self.tokens, logits, row, metrics)
+    /// Goes on from the step, which has given it these logits [vocab].
+    fn took(self, logits: Option<Tensor>, metrics: &Metrics) -> Option<Sequence> {
+        self.sequence.took(self.tokens, logits, metrics)
     }
 }
 
-/// A turn whose logits are there, and what becomes of its sequence.
+/// A turn that is computed, and what becomes of its sequence.
 struct Choice {
     place: usize,
-    row: usize,
+    logits: Option<Tensor>,
     turn: Option<Turn>,
     after: Option<Sequence>,
-}
-
-impl From<(usize, (usize, Turn))> for Choice {
-    fn from((row, (place, turn)): (usize, (usize, Turn))) -> Self {
-        Self { place, row, turn: Some(turn), after: None }
-    }
 }
 
 /// Computes a step of sequences of one model; those that have ended come back as `None`. Blocks for as long as a forward takes.
@@ -47,9 +41,7 @@ pub(super) fn step(turns: Vec<Turn>, metrics: &Metrics) -> Vec<Option<Sequence>>
     for (place, mut turn) in turns.into_iter().enumerate() {
         stepped.push(None);
         match turn.sequence.begin() {
-            Ok(true) => together.push((place, turn)),
-            // Scores are computed without a cache, and alone.
-            Ok(false) => stepped[place] = turn.sequence.score(metrics),
+            Ok(()) => together.push((place, turn)),
             Err(error) => turn.sequence.fail(error, metrics),
         }
     }
@@ -66,9 +58,10 @@ pub(super) fn step(turns: Vec<Turn>, metrics: &Metrics) -> Vec<Option<Sequence>>
         }
     };
     // Choosing among tens of thousands of tokens takes long enough to be shared out.
-    let mut choices: Vec<Choice> = together.into_iter().enumerate().map(Choice::from).collect();
+    let choice = |((place, turn), logits)| Choice { place, logits, turn: Some(turn), after: None };
+    let mut choices: Vec<Choice> = together.into_iter().zip(logits).map(choice).collect();
     share_out(&mut choices, |choice| {
-        choice.after = choice.turn.take().and_then(|turn| turn.took(&logits, choice.row, metrics));
+        choice.after = choice.turn.take().and_then(|turn| turn.took(choice.logits.take(), metrics));
     });
     for Choice { place, after, .. } in choices {
         stepped[place] = after;
@@ -76,13 +69,18 @@ pub(super) fn step(turns: Vec<Turn>, metrics: &Metrics) -> Vec<Option<Sequence>>
     stepped
 }
 
-/// Logits [B, vocab] after the last token of each turn.
-fn forward(together: &mut [(usize, Turn)]) -> Result<Tensor, Error> {
+/// Logits [vocab] after the last token of each turn, where a token is to be chosen.
+fn forward(together: &mut [(usize, Turn)]) -> Result<Vec<Option<Tensor>>, Error> {
     let Some((_, first)) = together.first() else { return Err(Error::Internal("a step of nobody".into())) };
     let model = Arc::clone(first.sequence.model());
+    let chooses: Vec<bool> = together.iter().map(|(_, turn)| turn.sequence.chooses(turn.tokens)).collect();
     let mut sequences: Vec<Continued<'_>> = Vec::with_capacity(together.len());
     for (_, turn) in together.iter_mut() {
         sequences.push(turn.sequence.next(turn.tokens)?);
     }
-    Ok(model.decoder().forward_batch(&mut sequences)?)
+    let logits = model.decoder().forward_batch(&mut sequences)?; // [n, V]
+    let mut rows = 0..;
+    let mut next = || rows.next().map(|row| logits.get(row)).transpose();
+    let logits = chooses.into_iter().map(|chooses| if chooses { next() } else { Ok(None) });
+    logits.collect::<Result<_, _>>().map_err(|error| Error::internal("logits can't be read", error))
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use rootstock_model::{Batch, KvCache, LossSum};
+use rootstock_model::KvCache;
 
 use crate::{
     adapters::Applied,
@@ -40,8 +40,8 @@ pub(crate) struct Job {
 pub(crate) enum Work {
     /// Go on from a prompt.
     Generate(Generate),
-    /// Sum the losses of given tokens, in one step.
-    Score(Batch),
+    /// Tell how likely given tokens are.
+    Score(Score),
 }
 
 /// A prompt and how to go on from it.
@@ -54,6 +54,15 @@ pub(crate) struct Generate {
     pub(crate) stop: Vec<String>,
 }
 
+/// A text, and from where on its tokens are scored.
+#[derive(Clone, Debug)]
+pub(crate) struct Score {
+    /// All below the vocabulary size.
+    pub(crate) ids: Vec<u32>,
+    /// The first that is scored: at least one is before it, and it is there itself.
+    pub(crate) from: usize,
+}
+
 /// What a sequence tells its client.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -61,8 +70,8 @@ pub(crate) enum Event {
     Delta(Delta),
     /// The last: the text has ended.
     Finished(Finished),
-    /// The last: the scores.
-    Scored(LossSum),
+    /// The last: the log-probabilities of the tokens that were to be scored.
+    Scored(Vec<f64>),
     /// The last: it can't go on.
     Failed(Error),
 }
@@ -108,10 +117,12 @@ pub(crate) struct Finished {
 impl Job {
     /// Checks that the sequence can ever run.
     pub(super) fn check(&self, cache_bytes: u64) -> Result<(), Error> {
-        let Work::Generate(generate) = &self.work else { return Ok(()) };
-        let (prompt, max_tokens) = (generate.prompt.len(), generate.sampling.max_tokens);
-        let too_long = |what, limit| Error::ContextTooLong { prompt, max_tokens, what, limit };
-        let tokens = prompt.saturating_add(max_tokens);
+        let (prompt, more) = match &self.work {
+            Work::Generate(generate) => (generate.prompt.len(), generate.sampling.max_tokens),
+            Work::Score(score) => (score.from, score.ids.len() - score.from),
+        };
+        let too_long = |what, limit| Error::ContextTooLong { prompt, more, what, limit };
+        let tokens = prompt.saturating_add(more);
         if tokens > self.model.context() {
             return Err(too_long("the model's context", self.model.context()));
         }

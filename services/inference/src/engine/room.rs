@@ -137,7 +137,7 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use candle_core::{DType, Device};
-    use rootstock_model::{Continued, Format, KvCache};
+    use rootstock_model::{Continued, Format, KvCache, Wanted};
 
     use super::*;
     use crate::tests::{model, tiny_config};
@@ -151,6 +151,7 @@ mod tests {
             ids: &ids,
             cache: &mut cache,
             adapter: None,
+            wants: Wanted::Last,
         }]);
         assert_eq!(logits.unwrap().dtype(), DType::F32);
         cache.block(0).unwrap()

@@ -10,13 +10,14 @@ use std::{
 };
 
 use candle_core::Tensor;
-use rootstock_model::{Adapter, Batch, Continued, KvCache};
+use rootstock_model::{Continued, KvCache, Wanted};
 use tokio::sync::mpsc;
 
 use super::{
-    Delta, Event, FinishReason, Finished, Generate, Job, Priority, Switched, Work,
+    Delta, Event, FinishReason, Finished, Generate, Job, Priority, Score, Switched, Work,
     memory::Memory,
     room::{Kept, Key, Room},
+    scoring::Scoring,
     text::TextStream,
 };
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     follower::Bound,
     metrics::{Metrics, Outcome, Times},
     models::Model,
-    sampling::{NoChoice, Sampler, Sampling, Token},
+    sampling::{Sampler, Sampling, Token},
     stop::Filtered,
 };
 
@@ -46,7 +47,7 @@ pub(super) struct Sequence {
     /// The version that a publish has moved it to, until its client is told.
     switched: Option<Bound>,
     stage: Stage,
-    /// The prompt, and what was generated since.
+    /// The prompt, and what was generated since; or a text of which a part is scored.
     ids: Vec<u32>,
     memory: Memory,
     events: mpsc::Sender<Event>,
@@ -86,7 +87,7 @@ impl Spans {
 
 #[derive(Debug)]
 enum Stage {
-    Score(Batch),
+    Score(Box<Scoring>),
     /// No token is chosen yet.
     Prompt {
         sampling: Sampling,
@@ -113,9 +114,7 @@ struct Decoding {
 /// What a sequence computes in its next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wants {
-    /// Scores: nobody can join.
-    Alone,
-    /// So much of its prompt is left.
+    /// So much of its prompt, or of what is scored, is left.
     Prompt(usize),
     /// One token.
     Token,
@@ -139,7 +138,10 @@ impl Sequence {
                 let tokens = prompt.len() + sampling.max_tokens;
                 (prompt, Stage::Prompt { sampling, stop }, tokens)
             }
-            Work::Score(batch) => (Vec::new(), Stage::Score(batch), 0),
+            Work::Score(Score { ids, from }) => {
+                let (targets, tokens) = (ids[from..].to_vec(), ids.len());
+                (ids, Stage::Score(Box::new(Scoring::new(targets))), tokens)
+            }
         };
         let memory = Memory::new(job.model.cache_block_bytes(), tokens, root, &ids);
         Self {
@@ -228,11 +230,20 @@ impl Sequence {
     }
 
     pub(super) fn wants(&self) -> Wants {
-        let left = self.ids.len() - self.memory.len();
+        let left = self.ends_at() - self.memory.len();
+        if left == 1 && matches!(self.stage, Stage::Decode(_)) { Wants::Token } else { Wants::Prompt(left) }
+    }
+
+    /// Tokens that are computed in the end: nothing follows the last of those that are scored.
+    fn ends_at(&self) -> usize {
+        self.ids.len() - usize::from(matches!(self.stage, Stage::Score(_)))
+    }
+
+    /// The first token whose logits must still be computed.
+    fn first_wanted(&self) -> usize {
         match &self.stage {
-            Stage::Score(_) | Stage::Over => Wants::Alone,
-            Stage::Decode(_) if left == 1 => Wants::Token,
-            Stage::Prompt { .. } | Stage::Decode(_) => Wants::Prompt(left),
+            Stage::Score(scoring) => self.ends_at() - scoring.left(),
+            _ => self.ends_at().saturating_sub(1),
         }
     }
 
@@ -241,9 +252,9 @@ impl Sequence {
         self.memory.held_bytes()
     }
 
-    /// The beginnings of its text that it could take over, one token less than all of it: some logits must be computed.
+    /// The beginnings of its text that it could take over: nothing of which the logits must be computed.
     pub(super) fn beginnings(&self) -> &[Key] {
-        self.memory.keys(self.ids.len().saturating_sub(1) / KvCache::BLOCK)
+        self.memory.keys(self.first_wanted() / KvCache::BLOCK)
     }
 
     /// Bytes that it needs for its text so far besides so many blocks that it takes over.
@@ -286,9 +297,11 @@ impl Sequence {
         self.memory.offer(&self.ids, room);
     }
 
-    /// Makes ready for a step; whether it is one that others can join.
-    pub(super) fn begin(&mut self) -> Result<bool, Error> {
-        if let Some(switched) = self.adapter.as_mut().and_then(Applied::switch) {
+    /// Makes ready for a step. Scores are all of the version they were asked of.
+    pub(super) fn begin(&mut self) -> Result<(), Error> {
+        if !matches!(self.stage, Stage::Score(_))
+            && let Some(switched) = self.adapter.as_mut().and_then(Applied::switch)
+        {
             self.switched = Some(switched);
             self.memory.mix_versions();
         }
@@ -297,45 +310,50 @@ impl Sequence {
             let tokens = self.ids.len() - self.memory.len();
             self.spans.phase = tracing::info_span!(parent: &self.spans.request, "prefill", tokens);
         }
-        if matches!(self.stage, Stage::Score(_)) {
-            return Ok(false);
-        }
-        self.memory.open(&self.model)?;
-        Ok(true)
+        self.memory.open(&self.model)
+    }
+
+    /// Whether a step of so many tokens ends with logits that a token is chosen by.
+    pub(super) fn chooses(&self, tokens: usize) -> bool {
+        !matches!(self.stage, Stage::Score(_)) && self.memory.len() + tokens == self.ids.len()
     }
 
     /// The next tokens of its text, so many of them.
     pub(super) fn next(&mut self, tokens: usize) -> Result<Continued<'_>, Error> {
+        let (first_wanted, end) = (self.first_wanted(), self.ends_at());
+        let chooses = self.chooses(tokens);
         let adapter = self.adapter.as_ref().map(Applied::weights);
         let Some(cache) = self.memory.cache() else {
             return Err(Error::Internal("a sequence was stepped before its start or after its end".into()));
         };
-        let ids = &self.ids[cache.len()..];
-        Ok(Continued { ids: &ids[..tokens.clamp(1, ids.len())], cache, adapter })
+        let start = cache.len();
+        let ids = &self.ids[start..end.min(start + tokens)];
+        let wants = match &mut self.stage {
+            Stage::Score(scoring) => Wanted::Each(first_wanted.saturating_sub(start), scoring.as_mut()),
+            _ if chooses => Wanted::Last,
+            _ => Wanted::Nothing,
+        };
+        Ok(Continued { ids, cache, adapter, wants })
     }
 
-    /// Goes on from a step, whose logits are row `row` of [B, vocab]; `None` when that was the last.
-    pub(super) fn took(
-        mut self,
-        tokens: usize,
-        logits: &Tensor,
-        row: usize,
-        metrics: &Metrics,
-    ) -> Option<Self> {
-        let went_on = catch_unwind(AssertUnwindSafe(|| self.go_on(tokens, logits, row, metrics)));
+    /// Goes on from a step, which has given logits [vocab] if a token is to be chosen; `None` when that was the last.
+    pub(super) fn took(mut self, tokens: usize, logits: Option<Tensor>, metrics: &Metrics) -> Option<Self> {
+        let went_on = catch_unwind(AssertUnwindSafe(|| self.go_on(tokens, logits, metrics)));
         let went_on =
             went_on.unwrap_or_else(|_| Err(Error::Internal("the choice of a token panicked".into())));
         self.conclude(went_on, metrics)
     }
 
-    /// Computes the scores, which is all there is to do.
-    pub(super) fn score(mut self, metrics: &Metrics) -> Option<Self> {
-        let Stage::Score(batch) = std::mem::replace(&mut self.stage, Stage::Over) else {
-            return self.conclude(Err(Error::Internal("a sequence has nothing to score".into())), metrics);
-        };
-        let scored = catch_unwind(AssertUnwindSafe(|| self.scores(&batch, metrics)));
-        let scored = scored.unwrap_or_else(|_| Err(Error::Internal("a step of the model panicked".into())));
-        self.conclude(scored, metrics)
+    /// Whether all its scores are there, and only its client has to hear of them.
+    pub(super) fn is_scored(&self) -> bool {
+        matches!(&self.stage, Stage::Score(scoring) if scoring.left() == 0)
+    }
+
+    /// Tells its client the scores.
+    pub(super) fn finish_scored(mut self, metrics: &Metrics) {
+        if let Stage::Score(scoring) = std::mem::replace(&mut self.stage, Stage::Over) {
+            self.finish(Event::Scored(scoring.into_scores()), metrics);
+        }
     }
 
     /// Ends it with an error.
@@ -380,20 +398,16 @@ impl Sequence {
         }
     }
 
-    fn go_on(
-        &mut self,
-        tokens: usize,
-        logits: &Tensor,
-        row: usize,
-        metrics: &Metrics,
-    ) -> Result<Progress, Error> {
-        if self.wants() != Wants::Prompt(0) {
+    fn go_on(&mut self, tokens: usize, logits: Option<Tensor>, metrics: &Metrics) -> Result<Progress, Error> {
+        if !matches!(self.stage, Stage::Decode(_)) || logits.is_none() {
             metrics.prompt_computed(tokens);
-            return Ok(Progress::Nothing);
         }
+        if let Stage::Score(scoring) = &mut self.stage {
+            return scoring.check().map(|()| Progress::Nothing);
+        }
+        let Some(logits) = logits else { return Ok(Progress::Nothing) };
         let decoding = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Prompt { sampling, stop } => {
-                metrics.prompt_computed(tokens);
                 self.spans.phase = tracing::info_span!(parent: &self.spans.request, "decode");
                 Box::new(self.prefilled(sampling, stop, metrics))
             }
@@ -402,17 +416,7 @@ impl Sequence {
                 return Err(Error::Internal("a sequence was stepped after its end".into()));
             }
         };
-        let row = logits.get(row).map_err(|error| Error::internal("logits can't be read", error))?;
-        self.take(decoding, &row, metrics)
-    }
-
-    fn scores(&self, batch: &Batch, metrics: &Metrics) -> Result<Progress, Error> {
-        let loss = rootstock_model::evaluate(self.model.decoder(), self.adapter(), batch)?;
-        if !loss.sum.is_finite() {
-            return Err(no_choice(NoChoice::NotFinite));
-        }
-        metrics.prompt_computed(batch.input_ids.len());
-        Ok(Progress::Last(None, Event::Scored(loss)))
+        self.take(decoding, &logits, metrics)
     }
 
     /// The prompt is computed; its last token's logits choose the first token.
@@ -446,7 +450,7 @@ impl Sequence {
     ) -> Result<Progress, Error> {
         let logits =
             logits.to_vec1::<f32>().map_err(|error| Error::internal("logits can't be read", error))?;
-        let token = decoding.sampler.choose(&logits).map_err(no_choice)?;
+        let token = decoding.sampler.choose(&logits)?;
         metrics.token_generated();
         let switched = self.switched.take().map(|to| Switched { to, at_token: decoding.generated });
         let (text, reason) = decoding.note(&token, &self.model);
@@ -459,10 +463,6 @@ impl Sequence {
             }
             Some(reason) => Ok(Progress::Last(Some(delta), Event::Finished(decoding.finished(reason)))),
         }
-    }
-
-    fn adapter(&self) -> Option<&dyn Adapter> {
-        self.adapter.as_ref().map(Applied::weights)
     }
 }
 
@@ -519,16 +519,6 @@ fn root(job: &Job) -> Key {
 fn ends(sampling: &Sampling, model: &Model) -> Vec<u32> {
     let eos = if sampling.ignore_eos { &[] } else { model.eos() };
     [eos, &sampling.stop_token_ids].concat()
-}
-
-/// The server computes as it should: the weights of the model or the adapter are to blame, or what the request rules out.
-fn no_choice(error: NoChoice) -> Error {
-    match error {
-        NoChoice::NotFinite => {
-            Error::InvalidFile(format!("{error}; the weights of the model or the adapter are not usable"))
-        }
-        NoChoice::AllMasked => Error::invalid("sampling", error.to_string()),
-    }
 }
 
 fn milliseconds(duration: Duration) -> f64 {

@@ -41,14 +41,25 @@ pub(super) struct State {
 /// What may take a while to drop.
 #[derive(Debug, Default)]
 pub(super) struct Garbage {
-    pub(super) ended: Vec<Sequence>,
+    ended: Vec<Sequence>,
+    /// Their clients are told once what they held is free.
+    scored: Vec<Sequence>,
     caches: Vec<KvCache>,
     blocks: Vec<Arc<Kept>>,
 }
 
 impl Garbage {
     pub(super) fn is_empty(&self) -> bool {
-        self.ended.is_empty() && self.caches.is_empty() && self.blocks.is_empty()
+        !self.has_ended() && self.caches.is_empty() && self.blocks.is_empty()
+    }
+
+    /// Whether sequences are among it.
+    pub(super) fn has_ended(&self) -> bool {
+        !self.ended.is_empty() || !self.scored.is_empty()
+    }
+
+    pub(super) fn dispose(self, metrics: &Metrics) {
+        self.scored.into_iter().for_each(|sequence| sequence.finish_scored(metrics));
     }
 }
 
@@ -146,9 +157,6 @@ impl State {
     /// that decodes, then prompts as far as a step's tokens go, so that a long prompt holds nobody up.
     pub(super) fn take_batch(&mut self) -> Vec<Turn> {
         let Some(first) = self.pop_ready() else { return Vec::new() };
-        if first.wants() == Wants::Alone {
-            return vec![Turn { sequence: first, tokens: 0 }];
-        }
         let (priority, model) = (first.priority, Arc::clone(first.model()));
         // Beside interactive sequences an evaluation's steps are short, since those wait for them.
         let budget = match priority {
@@ -196,7 +204,19 @@ impl State {
             let Holding { priority, tenant, held, prompt, generated } = holding;
             self.lane(priority).charge(&tenant, prompt, generated, limits.weight(&tenant));
             match sequence {
-                Some(sequence) => self.put_back(sequence, now, limits),
+                Some(mut sequence) => {
+                    if limits.prefix_cache {
+                        sequence.offer(&mut self.room);
+                    }
+                    if sequence.is_scored() {
+                        self.lane(priority).running -= 1;
+                        self.lane(priority).ended(&tenant);
+                        self.room.give_back(sequence.held_bytes());
+                        self.garbage.scored.push(sequence);
+                    } else {
+                        self.put_back(sequence, now);
+                    }
+                }
                 None => {
                     self.lane(priority).running -= 1;
                     self.lane(priority).ended(&tenant);
@@ -207,10 +227,7 @@ impl State {
     }
 
     /// Only a sequence's own steps fill its channel, so one that is ready has room for the next.
-    fn put_back(&mut self, mut sequence: Sequence, now: Instant, limits: &Limits) {
-        if limits.prefix_cache {
-            sequence.offer(&mut self.room);
-        }
+    fn put_back(&mut self, mut sequence: Sequence, now: Instant) {
         if sequence.has_room(now) {
             self.lane(sequence.priority).ready.push_back(sequence);
         } else {

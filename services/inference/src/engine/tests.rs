@@ -139,6 +139,7 @@ fn step(state: &mut State) -> Vec<usize> {
     let holdings: Vec<_> = batch.iter().map(state::Holding::from).collect();
     let stepped = batch::step(batch, &Metrics::default());
     state.settle(stepped, holdings, (Instant::now(), Duration::ZERO), &limits());
+    state.take_garbage().dispose(&Metrics::default());
     tokens
 }
 
@@ -508,3 +509,5 @@ async fn several_threads_give_the_same_tokens() {
         assert_eq!(read(output).await.0, read(one.submit(&[prompt], 30)).await.0);
     }
 }
+
+mod scores;

@@ -15,8 +15,8 @@ pub(super) fn run(shared: &Shared) {
         let garbage = state.take_garbage();
         if !garbage.is_empty() {
             // Caches and adapters may be large: freeing them must not hold up the others.
-            let ended = !garbage.ended.is_empty();
-            MutexGuard::unlocked(&mut state, || drop(garbage));
+            let ended = garbage.has_ended();
+            MutexGuard::unlocked(&mut state, || garbage.dispose(&shared.metrics));
             if ended && batch.is_empty() {
                 continue;
             }

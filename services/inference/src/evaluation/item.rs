@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Instant};
 
 use futures::StreamExt;
-use rootstock_model::{Batch, LossSum};
+use rootstock_model::LossSum;
 use rootstock_runtime::Tasks;
 use rootstock_text::{PromptTemplate, Supervised, TextTokenizer, encode_row};
 
 use super::{rows::Question, score::Item};
 use crate::{
     adapters::{AdapterLease, Applied},
-    engine::{Engine, Event, Generate, Job, Output, Priority, Work},
+    engine::{Engine, Event, Generate, Job, Output, Priority, Score, Work},
     error::Error,
     models::Model,
     sampling::Sampling,
@@ -34,7 +34,7 @@ pub(super) struct Target {
 /// A row as token ids.
 struct Encoded {
     prompt: Vec<u32>,
-    scored: Batch,
+    scored: Score,
 }
 
 impl Target {
@@ -84,12 +84,7 @@ fn encode(
     match outcome {
         Supervised::Kept { example, .. } => Ok(Encoded {
             prompt: example.input_ids[..example.prompt_len].to_vec(),
-            scored: Batch {
-                rows: 1,
-                seq_len: example.input_ids.len(),
-                input_ids: example.input_ids,
-                labels: example.labels,
-            },
+            scored: Score { ids: example.input_ids, from: example.prompt_len },
         }),
         Supervised::Dropped { tokens } => Err(format!(
             "prompt and answer have {tokens} tokens, and the prompt alone doesn't fit the model's context of {context}"
@@ -104,7 +99,10 @@ async fn collect(mut output: Output) -> Result<(String, LossSum), Error> {
         match event {
             Event::Delta(delta) => text.push_str(&delta.text),
             Event::Finished(_) => return Ok((text, LossSum::default())),
-            Event::Scored(loss) => return Ok((text, loss)),
+            Event::Scored(scores) => {
+                let loss = LossSum { sum: -scores.iter().sum::<f64>(), tokens: scores.len() as u64 };
+                return Ok((text, loss));
+            }
             Event::Failed(error) => return Err(error),
         }
     }

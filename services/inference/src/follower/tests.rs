@@ -1,7 +1,7 @@
 //! Running requests at a publish: they finish, go on with the new version at a token, or end; as the publisher says.
 
 use futures::StreamExt;
-use rootstock_model::Continued;
+use rootstock_model::{Continued, Wanted};
 use rootstock_runtime::ErrorReason;
 
 use super::*;
@@ -59,7 +59,7 @@ impl Stage {
         let mut ids = Vec::new();
         for token in 0..TOKENS {
             let adapter = Some(leases[usize::from(token >= first)].weights());
-            let mut turn = [Continued { ids: &next, cache: &mut cache, adapter }];
+            let mut turn = [Continued { ids: &next, cache: &mut cache, adapter, wants: Wanted::Last }];
             let logits = model.decoder().forward_batch(&mut turn).unwrap();
             let logits = logits.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             let best =

@@ -11,7 +11,7 @@ use crate::{
     convert::tenant,
     engine::Event,
     error::Error,
-    generation::{Caller, Generation},
+    generation::{Caller, Generation, ScoreRequest},
 };
 
 /// The service that clients see.
@@ -28,15 +28,29 @@ impl GenerationService for Api {
         &self,
         request: Request<proto::GenerateRequest>,
     ) -> Result<Response<Self::GenerateStream>, Status> {
-        let received = Instant::now();
-        let deadline = Deadline::of(&request).map(|deadline| received + deadline.remaining());
-        let tenant = tenant(request.metadata()).map_err(status)?;
+        let caller = caller(&request)?;
         let request = crate::generation::Request::try_from(request.into_inner()).map_err(status)?;
-        let caller = Caller { tenant, received, deadline };
         let (started, events) = self.generation.generate(request, caller).await.map_err(status)?;
         let first = stream::once(future::ready(Ok(proto::GenerateResponse::from(started))));
         Ok(Response::new(first.chain(events.map(encode)).boxed()))
     }
+
+    async fn score(
+        &self,
+        request: Request<proto::ScoreRequest>,
+    ) -> Result<Response<proto::ScoreResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = ScoreRequest::try_from(request.into_inner()).map_err(status)?;
+        let scored = self.generation.score(request, caller).await.map_err(status)?;
+        Ok(Response::new(scored.into()))
+    }
+}
+
+fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    let received = Instant::now();
+    let deadline = Deadline::of(request).map(|deadline| received + deadline.remaining());
+    let tenant = tenant(request.metadata()).map_err(status)?;
+    Ok(Caller { tenant, received, deadline })
 }
 
 fn encode(event: Event) -> Result<proto::GenerateResponse, Status> {

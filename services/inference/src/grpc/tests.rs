@@ -1,16 +1,21 @@
 //! The handlers: what a client sees of an answer, of a page and of a refusal.
 
+use std::time::Instant;
+
 use futures::{StreamExt, TryStreamExt};
 use rootstock_artifacts::{Digest, Kind};
 use rootstock_proto::inference::v1::{
-    self as proto, adapter_service_server::AdapterService, evaluation_service_server::EvaluationService,
-    generate_request::Input, generate_response::Message, generation_service_server::GenerationService,
+    self as proto, adapter_service_server::AdapterService, continuation::Input as Continued,
+    evaluation_service_server::EvaluationService, generate_request::Input, generate_response::Message,
+    generation_service_server::GenerationService, score_request::Input as Prompt,
 };
+use rootstock_runtime::ErrorReason;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 use crate::{
     config::{Config, WeightDtype},
+    generation::Caller,
     tests::World,
 };
 
@@ -83,6 +88,86 @@ async fn an_answer_says_what_the_weights_are_in_memory_and_not_in_their_file() {
     world.store.put_model("base", 1);
     let answer = world.ask(crate::tests::request("baseModels/base", "", 1)).await.unwrap();
     assert_eq!(answer.started.weights, "int8");
+}
+
+#[tokio::test]
+async fn a_score_is_what_generating_says_of_the_same_tokens() {
+    let world = World::start(Config::default()).await;
+    let base = world.store.put_model("base", 1);
+    let digest = world.store.put_adapter(base, 1);
+    world.store.point("adapters/a", digest);
+    let api = super::generation::Api { generation: world.core.generation.clone() };
+    let ids = |ids: &[u32]| proto::TokenIds { ids: ids.to_vec() };
+    let part = proto::WeightedAdapter { name: "adapters/a".into(), weight: Some(0.5) };
+    for (adapter, adapters) in [("", vec![]), ("adapters/a", vec![]), ("", vec![part])] {
+        let generate = proto::GenerateRequest { adapters: adapters.clone(), ..generate(adapter) };
+        let stream = api.generate(Request::new(generate)).await.unwrap().into_inner();
+        let messages: Vec<_> = stream.try_collect().await.unwrap();
+        let tokens: Vec<_> = messages
+            .into_iter()
+            .filter_map(|response| match response.message {
+                Some(Message::Delta(delta)) => Some(delta.tokens),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        let generated: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+        let continuation = |input| proto::Continuation { input: Some(input) };
+        let mut continuations = vec![continuation(Continued::Ids(ids(&generated))); 6];
+        continuations.push(continuation(Continued::Text(" fox".into())));
+        let input = Some(Prompt::PromptIds(ids(&[5, 6])));
+        let (model, adapter) = ("baseModels/base".to_owned(), adapter.to_owned());
+        let request =
+            proto::ScoreRequest { model, adapter, adapters, input, continuations, ..Default::default() };
+        let response = api.score(Request::new(request)).await.unwrap().into_inner();
+        let started = response.started.unwrap();
+        assert_eq!((started.base_digest, started.prompt_tokens), (base.to_string(), 2));
+        let [same @ .., other] = &response.continuations[..] else { panic!("seven were asked for") };
+        assert_eq!(same.len(), 6);
+        for scored in same {
+            assert_eq!(scored.ids, generated);
+            assert!(scored.logprobs.iter().copied().map(Some).eq(tokens.iter().map(|token| token.logprob)));
+            assert_eq!(scored.total_logprob, scored.logprobs.iter().sum::<f64>());
+        }
+        assert_eq!(other.ids.len(), other.logprobs.len());
+    }
+}
+
+#[tokio::test]
+async fn a_score_that_is_asked_for_wrongly_is_refused_by_its_field() {
+    let world = World::start(Config::default()).await;
+    world.store.put_model("base", 1);
+    let api = super::generation::Api { generation: world.core.generation.clone() };
+    let ids = |ids: &[u32]| Continued::Ids(proto::TokenIds { ids: ids.to_vec() });
+    let request = |continuations: Vec<Option<Continued>>| proto::ScoreRequest {
+        model: "baseModels/base".into(),
+        input: Some(Prompt::Prompt("hello".into())),
+        continuations: continuations.into_iter().map(|input| proto::Continuation { input }).collect(),
+        ..Default::default()
+    };
+    let good = || Some(ids(&[1]));
+    for (field, request) in [
+        ("continuations", request(vec![])),
+        ("continuations", request(vec![good(); 65])),
+        ("continuations[1]", request(vec![good(), None])),
+        ("continuations[0].ids.ids", request(vec![Some(ids(&[]))])),
+        ("continuations[0].ids.ids[1]", request(vec![Some(ids(&[1, 300]))])),
+        ("continuations[0]", request(vec![Some(ids(&[1; 4097]))])),
+        ("continuations[0]", request(vec![Some(Continued::Text(String::new()))])),
+        ("prompt", proto::ScoreRequest { input: None, ..request(vec![good()]) }),
+        ("adapter", proto::ScoreRequest { adapter: "x/y".into(), ..request(vec![good()]) }),
+    ] {
+        let refused = api.score(Request::new(request)).await.unwrap_err();
+        assert_refused(&refused, Code::InvalidArgument, "INVALID_FIELD");
+        let details = refused.get_error_details();
+        assert_eq!(details.bad_request().unwrap().field_violations[0].field, field);
+    }
+    let long = api.score(Request::new(request(vec![Some(ids(&[1; 4096]))]))).await.unwrap_err();
+    assert_refused(&long, Code::InvalidArgument, "CONTEXT_TOO_LONG");
+    let received = Instant::now();
+    let late = Caller { tenant: "t".into(), received, deadline: Some(received) };
+    let late = api.generation.score(request(vec![good()]).try_into().unwrap(), late).await.unwrap_err();
+    assert_eq!(late.reason(), ErrorReason::DeadlineExceeded);
 }
 
 #[tokio::test]

@@ -10,13 +10,14 @@ use rootstock_kernels::{
 use crate::{
     Adapter, Config, EMBEDDING, FINAL_NORM, HEAD, KvCache, ModelError, Projection,
     config::{input_norm_name, post_attention_norm_name},
-    layer::{Context, Continued, Layer, Pass},
+    layer::{Context, Continued, Layer, Pass, Wanted},
     recompute::Recompute,
     weight::{Loaded, Matrix, Named, Vector, Weight},
 };
 
 mod ends;
 mod load;
+mod wanted;
 
 pub(crate) use ends::Owner;
 
@@ -185,49 +186,35 @@ impl Decoder {
         cache: &mut KvCache,
         adapter: Option<&dyn Adapter>,
     ) -> Result<Tensor, ModelError> {
-        Ok(self.forward_batch(&mut [Continued { ids, cache, adapter }])?.squeeze(0)?)
+        Ok(self.forward_batch(&mut [Continued { ids, cache, adapter, wants: Wanted::Last }])?.squeeze(0)?)
     }
 
-    /// Logits [B, V] f32 of the position after the last token of each of B sequences, computed together: one reading of the weights
-    /// serves them all. Each row has the bits it has alone.
+    /// Logits [n, V] f32 of the position after the last token of each of the n sequences that want them so, computed together with
+    /// all the others: one reading of the weights serves them all. Each row has the bits it has alone. Who wants more than the last
+    /// is shown them in blocks, so that never more than a few rows of V numbers are in memory beside these.
     ///
     /// # Errors
     /// When a sequence brings no ids, one is not below the vocabulary size, or a cache is too small; all caches keep their tokens
     /// then.
     pub fn forward_batch(&self, sequences: &mut [Continued<'_>]) -> Result<Tensor, ModelError> {
-        let (mut ids, mut positions, mut last) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ids, mut positions) = (Vec::new(), Vec::new());
         for sequence in sequences.iter_mut() {
             self.check_ids(sequence.ids)?;
             sequence.cache.prepare(sequence.ids.len())?;
             let start = sequence.cache.len();
             positions.extend((start..start + sequence.ids.len()).map(|position| position as u32));
             ids.extend_from_slice(sequence.ids);
-            last.push(ids.len() as u32 - 1);
         }
         let pass = self.pass(&positions, None);
-        let logits = self.continue_all(&ids, last, &pass, sequences)?;
+        let owners: Vec<Owner<'_>> = sequences.iter().map(Owner::of).collect();
+        let mut x = self.embed(&ids, &owners)?; // [T, H]
+        for layer in &self.layers {
+            (x, _) = layer.forward(&x, &pass, &mut Context::Cached(sequences))?;
+        }
+        self.show_each(&x, sequences)?;
+        let logits = self.last_logits(&x, sequences)?; // [n, V]
         sequences.iter_mut().for_each(|sequence| sequence.cache.advance(sequence.ids.len()));
         Ok(logits)
-    }
-
-    /// Logits [B, V] after the tokens numbered `last` of all sequences' `ids`, end to end.
-    fn continue_all<'s>(
-        &self,
-        ids: &[u32],
-        last: Vec<u32>,
-        pass: &Pass<'_>,
-        sequences: &mut [Continued<'s>],
-    ) -> Result<Tensor, ModelError> {
-        let of = |s: &Continued<'s>| Owner { rows: s.ids.len(), adapter: s.adapter };
-        let mut owners: Vec<Owner<'s>> = sequences.iter().map(of).collect();
-        let mut x = self.embed(ids, &owners)?; // [n, H]
-        for layer in &self.layers {
-            (x, _) = layer.forward(&x, pass, &mut Context::Cached(sequences))?;
-        }
-        let last = if last.len() == ids.len() { x } else { x.index_select(&self.index(last)?, 0)? }; // [B, H]
-        let normed = rms_norm(&last, self.norm.numbers(), self.config.rms_norm_eps)?;
-        owners.iter_mut().for_each(|owner| owner.rows = 1);
-        self.logits(&normed, &owners) // [B, V]
     }
 
     fn index(&self, rows: Vec<u32>) -> Result<Tensor, ModelError> {

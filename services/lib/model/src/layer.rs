@@ -43,6 +43,24 @@ pub struct Continued<'a> {
     pub cache: &'a mut KvCache,
     /// Added to the model for these tokens alone.
     pub adapter: Option<&'a dyn Adapter>,
+    /// Which logits are computed.
+    pub wants: Wanted<'a>,
+}
+
+/// Whose logits are wanted of a sequence's tokens; the output projection computes no others.
+pub enum Wanted<'a> {
+    /// Nobody's: more of its tokens follow.
+    Nothing,
+    /// The last one's.
+    Last,
+    /// Those of all from this one on, counted from 0 in `ids`; they are shown, and not kept.
+    Each(usize, &'a mut dyn ReadLogits),
+}
+
+/// Looks at the logits of many tokens, a few at a time.
+pub trait ReadLogits {
+    /// Logits [n, V] f32 after the next n of the tokens that were asked for.
+    fn read(&mut self, logits: &Tensor);
 }
 
 /// The weights of a layer.

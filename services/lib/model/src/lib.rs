@@ -25,7 +25,7 @@ pub use config::{
 pub use decoder::Decoder;
 pub use error::ModelError;
 pub use gradients::Gradients;
-pub use layer::Continued;
+pub use layer::{Continued, ReadLogits, Wanted};
 pub use projection::Projection;
 pub use recompute::{Recompute, activation_bytes};
 pub use rootstock_kernels::{DropoutKey, Format, LinearWeight, LoraPair, LossSum};

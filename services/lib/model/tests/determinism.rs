@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use rootstock_kernels::{Dispatch, Random, with_dispatch, with_threads};
 use rootstock_model::{
     Adapter, Config, Continued, Decoder, EmbeddingChange, EmbeddingPair, Format, HeadChange, KvCache,
-    LinearWeight, LoraPair, Projection, Update, save_tensors,
+    LinearWeight, LoraPair, Projection, ReadLogits, Update, Wanted, save_tensors,
 };
 
 /// One more than there are kinds of adapters: two neighbours have the same one.
@@ -125,6 +125,16 @@ fn bits(logits: &Tensor) -> Vec<u32> {
     logits.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
 }
 
+/// The bits of the rows that a sequence was shown.
+#[derive(Default)]
+struct Shown(Vec<Vec<u32>>);
+
+impl ReadLogits for Shown {
+    fn read(&mut self, logits: &Tensor) {
+        self.0.extend((0..logits.dim(0).unwrap()).map(|row| bits(&logits.get(row).unwrap())));
+    }
+}
+
 /// What is computed: tokens, and which adapter they are computed with.
 struct World {
     decoder: Decoder,
@@ -174,17 +184,18 @@ impl World {
         (0..SEQUENCES).map(|s| if f32 { whole(s) } else { one_by_one(s) }).collect()
     }
 
-    /// Random batches: each takes some sequences on by a chunk or by a token.
+    /// Random batches: each takes some sequences on by a chunk or by a token, and asks for the logits of the last, of some, or of none.
     fn in_batches(&self, expected: &[Vec<Vec<u32>>], seed: u64, told: &str) {
         let random = Random::new(seed, 1);
         let mut caches: Vec<KvCache> = (0..SEQUENCES).map(|_| self.cache()).collect();
         for batch in 0..BATCHES {
             let draw = |s: usize, what: u64, below: u64| {
-                random.below((batch * SEQUENCES + s) as u64 * 4 + what, below) as usize
+                random.below((batch * SEQUENCES + s) as u64 * 6 + what, below) as usize
             };
+            let mut shown: Vec<Shown> = (0..SEQUENCES).map(|_| Shown::default()).collect();
             let mut sequences = Vec::new();
-            let mut taken = Vec::new();
-            for (s, cache) in caches.iter_mut().enumerate() {
+            let (mut last, mut each) = (Vec::new(), Vec::new());
+            for ((s, cache), shown) in caches.iter_mut().enumerate().zip(&mut shown) {
                 if cache.len() == self.ids[s].len() {
                     cache.truncate(draw(s, 0, 30));
                 }
@@ -194,16 +205,31 @@ impl World {
                 let most = if draw(s, 2, 2) == 0 { 1 } else { 70 };
                 let n = (1 + draw(s, 3, most)).min(self.ids[s].len() - cache.len());
                 let ids = &self.ids[s][cache.len()..cache.len() + n];
-                taken.push((s, cache.len() + n - 1));
-                sequences.push(Continued { ids, cache, adapter: self.adapter(s) });
+                let wants = match draw(s, 4, 4) {
+                    0 => Wanted::Nothing,
+                    1 => {
+                        let from = draw(s, 5, n as u64);
+                        each.push((s, cache.len() + from..cache.len() + n));
+                        Wanted::Each(from, shown)
+                    }
+                    _ => {
+                        last.push((s, cache.len() + n - 1));
+                        Wanted::Last
+                    }
+                };
+                sequences.push(Continued { ids, cache, adapter: self.adapter(s), wants });
             }
             if sequences.is_empty() {
                 continue;
             }
             let logits = self.decoder.forward_batch(&mut sequences).unwrap();
-            for (row, (s, position)) in taken.into_iter().enumerate() {
+            assert_eq!(logits.dim(0).unwrap(), last.len());
+            for (row, (s, position)) in last.into_iter().enumerate() {
                 let found = bits(&logits.get(row).unwrap());
                 assert!(found == expected[s][position], "{told}: sequence {s} at {position}, batch {batch}");
+            }
+            for (s, positions) in each {
+                assert!(shown[s].0 == expected[s][positions], "{told}: sequence {s} is shown, batch {batch}");
             }
         }
     }

@@ -10,6 +10,7 @@ use super::Decoder;
 use crate::{
     Adapter, ModelError,
     adapter::{EmbeddingChange, HeadChange},
+    layer::Continued,
 };
 
 /// Tokens whose logits are in memory at a time where the loss isn't made together with them.
@@ -23,6 +24,11 @@ pub(crate) struct Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
+    /// All of a sequence's rows.
+    pub(super) fn of(sequence: &Continued<'a>) -> Self {
+        Self { rows: sequence.ids.len(), adapter: sequence.adapter }
+    }
+
     fn embedding(&self) -> EmbeddingChange<'a> {
         self.adapter.map(|adapter| adapter.embedding()).unwrap_or_default()
     }

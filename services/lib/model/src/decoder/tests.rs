@@ -58,7 +58,7 @@ fn a_step_of_base_rows_asks_for_no_grouped_product() {
     let (decoder, pairs) = (fresh(tiny()), Pairs::new(&tiny(), 3, 0.0));
     let mut caches = [cache(), cache(), cache()];
     let grouped = |adapters: [Option<&dyn Adapter>; 3], caches: &mut [KvCache; 3]| -> usize {
-        let with = |(cache, adapter)| Continued { ids: &IDS[..2], cache, adapter };
+        let with = |(cache, adapter)| Continued { ids: &IDS[..2], cache, adapter, wants: Wanted::Last };
         let sequences: Vec<_> = caches.iter_mut().zip(adapters).map(with).collect();
         let of = |layer: &Layer| {
             let weights = layer.packed().unwrap();
@@ -80,7 +80,7 @@ fn rows_keep_their_bits_beside_others_with_ends_of_their_own() {
         let (decoder, ends) = (fresh(config.clone()), Ends::new(&config));
         let adapters = [None, Some(&ends as &dyn Adapter), None, Some(&ends)];
         let mut caches = [cache(), cache(), cache(), cache()];
-        let with = |(cache, adapter)| Continued { ids: &IDS, cache, adapter };
+        let with = |(cache, adapter)| Continued { ids: &IDS, cache, adapter, wants: Wanted::Last };
         let mut sequences: Vec<_> = caches.iter_mut().zip(adapters).map(with).collect();
         let together = decoder.forward_batch(&mut sequences).unwrap();
         for (row, adapter) in adapters.into_iter().enumerate() {

@@ -10,7 +10,9 @@ use futures::{Stream, StreamExt, stream};
 use rootstock_proto::inference::v1::generate_response::Message;
 use rootstock_proto::inference::v1::generation_service_client::GenerationServiceClient;
 use rootstock_proto::inference::v1::generation_service_server::{GenerationService, GenerationServiceServer};
-use rootstock_proto::inference::v1::{GenerateRequest, GenerateResponse, GenerationStarted};
+use rootstock_proto::inference::v1::{
+    GenerateRequest, GenerateResponse, GenerationStarted, ScoreRequest, ScoreResponse,
+};
 use rootstock_runtime::{
     Deadline, ErrorReason, Failure, Health, Metrics, Server, ServerConfig, ServerError, Shutdown, status,
     trace,
@@ -95,6 +97,10 @@ impl GenerationService for Scripted {
             _ => return Err(status(Failure::new(ErrorReason::NotFound, "no such script"))),
         };
         Ok(Response::new(messages))
+    }
+
+    async fn score(&self, _: Request<ScoreRequest>) -> Result<Response<ScoreResponse>, Status> {
+        Err(status(Failure::new(ErrorReason::NotFound, "no such script")))
     }
 }
 

@@ -18,6 +18,50 @@ FINISH_REASON_EOS: FinishReason
 FINISH_REASON_STOP: FinishReason
 FINISH_REASON_LENGTH: FinishReason
 
+class ScoreRequest(_message.Message):
+    __slots__ = ("model", "adapter", "prompt", "prompt_ids", "continuations", "adapters", "routing_key")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_IDS_FIELD_NUMBER: _ClassVar[int]
+    CONTINUATIONS_FIELD_NUMBER: _ClassVar[int]
+    ADAPTERS_FIELD_NUMBER: _ClassVar[int]
+    ROUTING_KEY_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    adapter: str
+    prompt: str
+    prompt_ids: TokenIds
+    continuations: _containers.RepeatedCompositeFieldContainer[Continuation]
+    adapters: _containers.RepeatedCompositeFieldContainer[WeightedAdapter]
+    routing_key: str
+    def __init__(self, model: _Optional[str] = ..., adapter: _Optional[str] = ..., prompt: _Optional[str] = ..., prompt_ids: _Optional[_Union[TokenIds, _Mapping]] = ..., continuations: _Optional[_Iterable[_Union[Continuation, _Mapping]]] = ..., adapters: _Optional[_Iterable[_Union[WeightedAdapter, _Mapping]]] = ..., routing_key: _Optional[str] = ...) -> None: ...
+
+class Continuation(_message.Message):
+    __slots__ = ("text", "ids")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    ids: TokenIds
+    def __init__(self, text: _Optional[str] = ..., ids: _Optional[_Union[TokenIds, _Mapping]] = ...) -> None: ...
+
+class ScoreResponse(_message.Message):
+    __slots__ = ("started", "continuations")
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    CONTINUATIONS_FIELD_NUMBER: _ClassVar[int]
+    started: GenerationStarted
+    continuations: _containers.RepeatedCompositeFieldContainer[ScoredContinuation]
+    def __init__(self, started: _Optional[_Union[GenerationStarted, _Mapping]] = ..., continuations: _Optional[_Iterable[_Union[ScoredContinuation, _Mapping]]] = ...) -> None: ...
+
+class ScoredContinuation(_message.Message):
+    __slots__ = ("ids", "logprobs", "total_logprob")
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_LOGPROB_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[int]
+    logprobs: _containers.RepeatedScalarFieldContainer[float]
+    total_logprob: float
+    def __init__(self, ids: _Optional[_Iterable[int]] = ..., logprobs: _Optional[_Iterable[float]] = ..., total_logprob: _Optional[float] = ...) -> None: ...
+
 class GenerateRequest(_message.Message):
     __slots__ = ("model", "adapter", "prompt", "prompt_ids", "sampling", "routing_key", "adapters")
     MODEL_FIELD_NUMBER: _ClassVar[int]

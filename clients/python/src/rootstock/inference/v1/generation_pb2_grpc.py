@@ -42,6 +42,11 @@ class GenerationServiceStub(object):
                 request_serializer=rootstock_dot_inference_dot_v1_dot_generation__pb2.GenerateRequest.SerializeToString,
                 response_deserializer=rootstock_dot_inference_dot_v1_dot_generation__pb2.GenerateResponse.FromString,
                 _registered_method=True)
+        self.Score = channel.unary_unary(
+                '/rootstock.inference.v1.GenerationService/Score',
+                request_serializer=rootstock_dot_inference_dot_v1_dot_generation__pb2.ScoreRequest.SerializeToString,
+                response_deserializer=rootstock_dot_inference_dot_v1_dot_generation__pb2.ScoreResponse.FromString,
+                _registered_method=True)
 
 
 class GenerationServiceServicer(object):
@@ -60,6 +65,14 @@ class GenerationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Score(self, request, context):
+        """Tells how likely continuations of a prompt are. All are computed with the versions that the request was bound to. Cancelling
+        the call stops the work within a step. Errors: as Generate.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GenerationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -67,6 +80,11 @@ def add_GenerationServiceServicer_to_server(servicer, server):
                     servicer.Generate,
                     request_deserializer=rootstock_dot_inference_dot_v1_dot_generation__pb2.GenerateRequest.FromString,
                     response_serializer=rootstock_dot_inference_dot_v1_dot_generation__pb2.GenerateResponse.SerializeToString,
+            ),
+            'Score': grpc.unary_unary_rpc_method_handler(
+                    servicer.Score,
+                    request_deserializer=rootstock_dot_inference_dot_v1_dot_generation__pb2.ScoreRequest.FromString,
+                    response_serializer=rootstock_dot_inference_dot_v1_dot_generation__pb2.ScoreResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -99,6 +117,33 @@ class GenerationService(object):
             '/rootstock.inference.v1.GenerationService/Generate',
             rootstock_dot_inference_dot_v1_dot_generation__pb2.GenerateRequest.SerializeToString,
             rootstock_dot_inference_dot_v1_dot_generation__pb2.GenerateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Score(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.inference.v1.GenerationService/Score',
+            rootstock_dot_inference_dot_v1_dot_generation__pb2.ScoreRequest.SerializeToString,
+            rootstock_dot_inference_dot_v1_dot_generation__pb2.ScoreResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,121 @@
+//! Scores: the log-probabilities that decoding gives, however the text was computed.
+
+use super::*;
+
+impl Rig {
+    fn score(&self, ids: &[u32], from: usize) -> Job {
+        let work = Work::Score(Score { ids: ids.to_vec(), from });
+        Job { work, ..self.job(&[], greedy(1)) }
+    }
+
+    /// A text that the model goes on with from a prompt, and how likely each of its tokens was.
+    async fn decoded(&self, prompt: &[u32], tokens: usize, seed: u64) -> (Vec<u32>, Vec<u64>) {
+        let sampling = Sampling { temperature: 1.0, seed, logprobs: Some(0), ..greedy(tokens) };
+        let mut output = self.engine.submit(self.job(prompt, sampling)).unwrap();
+        let (mut ids, mut bits) = (prompt.to_vec(), Vec::new());
+        while let Some(event) = output.next().await {
+            if let Event::Delta(delta) = event {
+                ids.push(delta.token.id);
+                bits.push(delta.token.logprob.unwrap().to_bits());
+            }
+        }
+        (ids, bits)
+    }
+}
+
+async fn scores(output: Output) -> Vec<u64> {
+    match output.collect::<Vec<_>>().await.as_slice() {
+        [Event::Scored(scores)] => scores.iter().map(|score| score.to_bits()).collect(),
+        events => panic!("{events:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_score_has_the_bits_that_decoding_gives_alone_and_among_others() {
+    let rig = Rig::new(limits());
+    let mut texts = Vec::new();
+    for (seed, length) in [1, 63, 64, 65, 300].into_iter().enumerate() {
+        let prompt = prompt(seed as u32, length);
+        let (ids, bits) = rig.decoded(&prompt, 90, seed as u64).await;
+        texts.push((ids, prompt.len(), bits));
+    }
+    let alone = Rig::new(Limits { prefix_cache: false, ..limits() });
+    for (ids, from, bits) in &texts {
+        assert_eq!(&scores(alone.engine.submit(alone.score(ids, *from)).unwrap()).await, bits);
+    }
+    // Beginnings are taken over, and others decode beside them.
+    let beside = [rig.submit(&[1], 100), rig.submit(&[2], 100)];
+    let submit = |(ids, from, _): &(Vec<u32>, usize, _)| rig.engine.submit(rig.score(ids, *from)).unwrap();
+    let together = futures::future::join_all(texts.iter().map(submit).map(scores)).await;
+    assert!(together.iter().eq(texts.iter().map(|(_, _, bits)| bits)));
+    for output in beside {
+        assert_eq!(read(output).await.0.len(), 100);
+    }
+}
+
+#[tokio::test]
+async fn a_scored_text_is_computed_in_chunks_and_only_its_last_token_is_not() {
+    let rig = Rig::new(limits());
+    let (mut state, (events, mut client)) = (State::new(&limits()), mpsc::channel(8));
+    let job = rig.score(&prompt(1, STEP_TOKENS as u32 + 20), 100);
+    state.enqueue(Sequence::new(job, events, Arc::default()));
+    state.sweep(Instant::now(), &limits(), &Metrics::default());
+    assert_eq!(step(&mut state), [STEP_TOKENS]);
+    assert_eq!(step(&mut state), [19]);
+    assert!(state.is_idle());
+    let Some(Event::Scored(scores)) = client.recv().await else { panic!("the text is scored") };
+    assert_eq!(scores.len(), STEP_TOKENS + 20 - 100);
+}
+
+#[tokio::test]
+async fn a_text_that_is_scored_again_takes_over_what_comes_before_its_scores() {
+    let rig = Rig::new(limits());
+    let (mut state, text) = (State::new(&limits()), prompt(1, 200));
+    let mut steps = |from| {
+        let (events, client) = mpsc::channel(8);
+        state.enqueue(Sequence::new(rig.score(&text, from), events, Arc::default()));
+        state.sweep(Instant::now(), &limits(), &Metrics::default());
+        (step(&mut state), client)
+    };
+    assert_eq!(steps(150).0, [199]);
+    assert_eq!(steps(129).0, [199 - 128]);
+    // The scores of token 128 are in the logits after token 127.
+    assert_eq!(steps(128).0, [199 - 64]);
+}
+
+#[tokio::test]
+async fn who_came_last_gives_up_its_room_and_is_scored_the_same() {
+    let ample = Rig::new(limits());
+    for prefix_cache in [true, false] {
+        let limits = Limits { cache_bytes: cache_for(8), prefix_cache, output_buffer: 200, ..limits() };
+        let rig = Rig::new(limits);
+        let decoding: Vec<Output> = (0..2).map(|n| rig.submit(&prompt(n, 10), 240)).collect();
+        let scoring: Vec<Output> =
+            (5..8).map(|n| rig.engine.submit(rig.score(&prompt(n, 250), 20)).unwrap()).collect();
+        for (n, output) in (5..8).zip(scoring) {
+            let expected = ample.engine.submit(ample.score(&prompt(n, 250), 20)).unwrap();
+            assert_eq!(scores(output).await, scores(expected).await, "sequence {n}");
+        }
+        for output in decoding {
+            assert_eq!(read(output).await.0.len(), 240);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_never_fits_is_not_scored() {
+    let rig = Rig::new(Limits { cache_bytes: cache_for(2), ..limits() });
+    let refused = |tokens| Failure::from(rig.engine.submit(rig.score(&vec![1; tokens], 100)).unwrap_err());
+    assert_eq!(refused(5000).reason, ErrorReason::ContextTooLong);
+    let cache = refused(129);
+    assert!(cache.message.contains("100 tokens and 29 more"), "{cache}");
+    assert_eq!(scores(rig.engine.submit(rig.score(&vec![1; 128], 100)).unwrap()).await.len(), 28);
+}
+
+#[tokio::test]
+async fn a_text_that_nobody_waits_for_is_scored_no_further() {
+    let rig = Rig::new(limits());
+    drop(rig.engine.submit(rig.score(&vec![1; 4000], 1)).unwrap());
+    eventually("it has ended", || rig.is_idle()).await;
+    assert_eq!(scores(rig.engine.submit(rig.score(&[1, 2, 3], 1)).unwrap()).await.len(), 2);
+}
