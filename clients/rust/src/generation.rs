@@ -41,7 +41,7 @@ impl GenerationClient {
     /// Tells how likely continuations of a prompt are. Dropping the future stops the work. Never tried again.
     ///
     /// # Errors
-    /// As [`generate`](Self::generate).
+    /// As [`generate`](Self::generate), all at once.
     pub async fn score(&self, request: ScoreRequest) -> Result<ScoreResponse, ClientError> {
         Ok(self.raw().score(request).await?.into_inner())
     }

@@ -2560,8 +2560,8 @@ pub mod generation_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Tells how likely continuations of a prompt are. All are computed with the versions that the request was bound to. Cancelling
-        /// the call stops the work within a step. Errors: as Generate.
+        /// Tells how likely continuations of a prompt are. All are computed with the versions that the request was bound to, whatever is
+        /// published meanwhile. Cancelling the call stops the work within a step. Errors: as Generate, but for ADAPTER_REPLACED.
         pub async fn score(
             &mut self,
             request: impl tonic::IntoRequest<super::ScoreRequest>,
@@ -2614,8 +2614,8 @@ pub mod generation_service_server {
             &self,
             request: tonic::Request<super::GenerateRequest>,
         ) -> std::result::Result<tonic::Response<Self::GenerateStream>, tonic::Status>;
-        /// Tells how likely continuations of a prompt are. All are computed with the versions that the request was bound to. Cancelling
-        /// the call stops the work within a step. Errors: as Generate.
+        /// Tells how likely continuations of a prompt are. All are computed with the versions that the request was bound to, whatever is
+        /// published meanwhile. Cancelling the call stops the work within a step. Errors: as Generate, but for ADAPTER_REPLACED.
         async fn score(
             &self,
             request: tonic::Request<super::ScoreRequest>,

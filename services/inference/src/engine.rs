@@ -24,6 +24,8 @@
 //! that before each step. A token depends on the sequence alone, because each row of a forward has the bits it has alone, whether the
 //! keys and values before it were computed for it, taken over, or computed a second time.
 //!
+//! A text whose tokens are scored goes the same way as a prompt, in chunks beside everybody, and ends when the last score is there.
+//!
 //! Evaluations have a queue and slots of their own. They compute when no interactive sequence is ready, and beside such for
 //! [`BACKGROUND_SHARE`] of the time in short steps, so that they get on under load and hardly anybody waits for them.
 

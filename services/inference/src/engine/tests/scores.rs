@@ -85,21 +85,23 @@ async fn a_text_that_is_scored_again_takes_over_what_comes_before_its_scores() {
 
 #[tokio::test]
 async fn who_came_last_gives_up_its_room_and_is_scored_the_same() {
-    let ample = Rig::new(limits());
-    for prefix_cache in [true, false] {
-        let limits = Limits { cache_bytes: cache_for(8), prefix_cache, output_buffer: 200, ..limits() };
-        let rig = Rig::new(limits);
-        let decoding: Vec<Output> = (0..2).map(|n| rig.submit(&prompt(n, 10), 240)).collect();
-        let scoring: Vec<Output> =
-            (5..8).map(|n| rig.engine.submit(rig.score(&prompt(n, 250), 20)).unwrap()).collect();
-        for (n, output) in (5..8).zip(scoring) {
-            let expected = ample.engine.submit(ample.score(&prompt(n, 250), 20)).unwrap();
-            assert_eq!(scores(output).await, scores(expected).await, "sequence {n}");
-        }
-        for output in decoding {
-            assert_eq!(read(output).await.0.len(), 240);
-        }
+    let (rig, text) = (Rig::new(limits()), prompt(5, 500));
+    let expected = scores(rig.engine.submit(rig.score(&text, 20)).unwrap()).await;
+    // Room for the scored text and for one block of who decodes, who soon needs another.
+    let (limits, metrics) = (Limits { cache_bytes: cache_for(9), ..limits() }, Metrics::default());
+    let mut state = State::new(&limits);
+    let (decoding, _decoded) = mpsc::channel(20);
+    state.enqueue(Sequence::new(rig.job(&prompt(1, 63), greedy(10)), decoding, Arc::default()));
+    let (scoring, mut scored) = mpsc::channel(8);
+    state.enqueue(Sequence::new(rig.score(&text, 20), scoring, Arc::default()));
+    for _ in 0..30 {
+        state.sweep(Instant::now(), &limits, &metrics);
+        step(&mut state);
     }
+    state.report(&metrics);
+    assert!(metrics.preemptions.get() > 0);
+    let Ok(Event::Scored(found)) = scored.try_recv() else { panic!("the text is scored") };
+    assert!(found.iter().map(|score| score.to_bits()).eq(expected));
 }
 
 #[tokio::test]

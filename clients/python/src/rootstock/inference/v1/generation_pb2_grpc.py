@@ -66,8 +66,8 @@ class GenerationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Score(self, request, context):
-        """Tells how likely continuations of a prompt are. All are computed with the versions that the request was bound to. Cancelling
-        the call stops the work within a step. Errors: as Generate.
+        """Tells how likely continuations of a prompt are. All are computed with the versions that the request was bound to, whatever is
+        published meanwhile. Cancelling the call stops the work within a step. Errors: as Generate, but for ADAPTER_REPLACED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
