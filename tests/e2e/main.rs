@@ -15,6 +15,7 @@ mod network;
 mod refusals;
 mod refusals_cli;
 mod registry;
+mod replay;
 mod store;
 mod swap;
 mod trace;

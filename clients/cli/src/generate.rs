@@ -1,22 +1,23 @@
 //! `rootstock generate`: text as it is made, and nothing but the text on standard output.
 mod adapters;
+mod answer;
+mod asked;
 mod prompt;
+mod replay;
+
+use std::path::PathBuf;
 
 use clap::Args;
 use futures::StreamExt;
 use rootstock_artifacts::Kind;
 use rootstock_client::proto::inference::v1::generate_response::Message;
-use rootstock_client::proto::inference::v1::{
-    AdapterSwitched, BoundAdapter, FinishReason, GenerateRequest, GeneratedToken, GenerationFinished,
-    GenerationStarted, LogitBias, SamplingParams,
-};
+use rootstock_client::proto::inference::v1::{GenerateRequest, LogitBias, SamplingParams};
 use rootstock_text::PromptTemplate;
-use serde::Serialize;
 
 use self::adapters::Adapters;
+use self::answer::{Generation, Switch, Token};
 use self::prompt::Ask;
 use crate::adapters::unpublished;
-use crate::figures::rounded;
 use crate::{CliError, Context, limits, names};
 
 /// Arguments of `generate`.
@@ -33,7 +34,14 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "K", default_value = "", hide_default_value = true)]
     routing_key: String,
     /// What to go on from, or with --prompt-template what to ask; - reads standard input
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        required_unless_present = "replay",
+        default_value = "",
+        hide_default_value = true
+    )]
     prompt: String,
     /// Ask as in training: qa_zh, qa_en, alpaca, or chat for the model's own template [default: the prompt as it is]
     #[arg(long, value_name = "P", value_parser = prompt::template)]
@@ -107,85 +115,23 @@ pub struct GenerateArgs {
     /// Go on past the end-of-sequence token
     #[arg(long)]
     ignore_eos: bool,
-    /// Print one JSON object at the end, with ids, digests and timings
+    /// Print one JSON object at the end, with ids, digests and timings, and all that --replay needs
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Generation {
-    text: String,
-    tokens: Vec<Token>,
-    #[serde(flatten)]
-    started: Started,
-    #[serde(flatten)]
-    finished: Finished,
-    /// Where a publish moved it to another version of the adapter.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    switches: Vec<Switch>,
-}
-
-#[derive(Debug, Serialize)]
-struct Switch {
-    at_token: i32,
-    adapter_digest: String,
-    adapter_generation: i64,
-    canary: bool,
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Started {
-    request_id: String,
-    base_digest: String,
-    adapter_digest: String,
-    adapter_generation: i64,
-    canary: bool,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    adapters: Vec<Bound>,
-    tokenizer_digest: String,
-    seed: u64,
-    prompt_tokens: i32,
-}
-
-#[derive(Debug, Serialize)]
-struct Bound {
-    digest: String,
-    generation: i64,
-    weight: f64,
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Finished {
-    finish_reason: &'static str,
-    completion_tokens: i32,
-    #[serde(serialize_with = "rounded")]
-    queue_ms: f64,
-    #[serde(serialize_with = "rounded")]
-    prefill_ms: f64,
-    #[serde(serialize_with = "rounded")]
-    decode_ms: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct Token {
-    id: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    logprob: Option<f64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    top_logprobs: Vec<Likely>,
-}
-
-#[derive(Debug, Serialize)]
-struct Likely {
-    id: u32,
-    logprob: f64,
+    /// Ask again what --json printed into this file, of the same versions with the same seed, and compare the tokens
+    #[arg(long, value_name = "FILE", conflicts_with_all = replay::OTHERS)]
+    replay: Option<PathBuf>,
 }
 
 pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), CliError> {
+    if let Some(file) = args.replay {
+        return replay::run(file, context).await;
+    }
     let json = args.json;
     let adapters = Adapters::parse(&args.adapter)?;
     let names = adapters.names();
     let request = request(args, adapters, context).await?;
+    let mut asked = asked::written(&request);
     let mut stream = match context.clients().generation().generate(request).await {
         Ok(stream) => stream,
         Err(error) => return Err(unpublished::explain(context, error, &names).await),
@@ -207,6 +153,8 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
         }
     }
     if json {
+        asked["sampling"]["seed"] = generation.started.seed.into();
+        generation.request = asked;
         return context.json(&generation);
     }
     // A line of its own for whatever comes next; in a script the shell takes it away.
@@ -254,65 +202,4 @@ fn logit_bias(text: &str) -> Result<LogitBias, String> {
         Some(LogitBias { token_id: id.trim().parse().ok()?, bias: bias.trim().parse().ok()? })
     });
     parsed.ok_or_else(|| "must be a token id, = and a number, like 42=-100".to_owned())
-}
-
-impl From<GenerationStarted> for Started {
-    fn from(started: GenerationStarted) -> Self {
-        Self {
-            request_id: started.request_id,
-            base_digest: started.base_digest,
-            adapter_digest: started.adapter_digest,
-            adapter_generation: started.adapter_generation,
-            canary: started.canary,
-            adapters: started.adapters.into_iter().map(Bound::from).collect(),
-            tokenizer_digest: started.tokenizer_digest,
-            seed: started.seed,
-            prompt_tokens: started.prompt_tokens,
-        }
-    }
-}
-
-impl From<AdapterSwitched> for Switch {
-    fn from(switched: AdapterSwitched) -> Self {
-        Self {
-            at_token: switched.at_token,
-            adapter_digest: switched.adapter_digest,
-            adapter_generation: switched.adapter_generation,
-            canary: switched.canary,
-        }
-    }
-}
-
-impl From<BoundAdapter> for Bound {
-    fn from(adapter: BoundAdapter) -> Self {
-        Self { digest: adapter.digest, generation: adapter.generation, weight: adapter.weight }
-    }
-}
-
-impl From<GenerationFinished> for Finished {
-    fn from(finished: GenerationFinished) -> Self {
-        Self {
-            finish_reason: match finished.finish_reason() {
-                FinishReason::Unspecified => "unknown",
-                FinishReason::Eos => "eos",
-                FinishReason::Stop => "stop",
-                FinishReason::Length => "length",
-            },
-            completion_tokens: finished.completion_tokens,
-            queue_ms: finished.queue_ms,
-            prefill_ms: finished.prefill_ms,
-            decode_ms: finished.decode_ms,
-        }
-    }
-}
-
-impl From<GeneratedToken> for Token {
-    fn from(token: GeneratedToken) -> Self {
-        let likely = token.top_logprobs.into_iter();
-        Self {
-            id: token.id,
-            logprob: token.logprob,
-            top_logprobs: likely.map(|top| Likely { id: top.id, logprob: top.logprob }).collect(),
-        }
-    }
 }

@@ -1,0 +1,146 @@
+//! The answer of `rootstock generate` as `--json` prints it: the text, the tokens, and all that made them.
+use rootstock_client::proto::inference::v1::{
+    AdapterSwitched, BoundAdapter, FinishReason, GeneratedToken, GenerationFinished, GenerationStarted,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::figures::rounded;
+
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Generation {
+    pub(super) text: String,
+    pub(super) tokens: Vec<Token>,
+    #[serde(flatten)]
+    pub(super) started: Started,
+    #[serde(flatten)]
+    pub(super) finished: Finished,
+    /// Where a publish moved it to another version of the adapter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) switches: Vec<Switch>,
+    /// What was asked.
+    pub(super) request: Value,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Switch {
+    pub(super) at_token: i32,
+    pub(super) adapter_digest: String,
+    pub(super) adapter_generation: i64,
+    pub(super) canary: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Started {
+    pub(super) request_id: String,
+    pub(super) base_digest: String,
+    pub(super) adapter_digest: String,
+    pub(super) adapter_generation: i64,
+    pub(super) canary: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) adapters: Vec<Bound>,
+    pub(super) tokenizer_digest: String,
+    pub(super) seed: u64,
+    pub(super) prompt_tokens: i32,
+    pub(super) dispatch: String,
+    pub(super) weight_format: String,
+    pub(super) engine_version: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Bound {
+    pub(super) digest: String,
+    pub(super) generation: i64,
+    pub(super) weight: f64,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Finished {
+    pub(super) finish_reason: &'static str,
+    pub(super) completion_tokens: i32,
+    #[serde(serialize_with = "rounded")]
+    pub(super) queue_ms: f64,
+    #[serde(serialize_with = "rounded")]
+    pub(super) prefill_ms: f64,
+    #[serde(serialize_with = "rounded")]
+    pub(super) decode_ms: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Token {
+    pub(super) id: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) logprob: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) top_logprobs: Vec<Likely>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Likely {
+    pub(super) id: u32,
+    pub(super) logprob: f64,
+}
+
+impl From<GenerationStarted> for Started {
+    fn from(started: GenerationStarted) -> Self {
+        Self {
+            request_id: started.request_id,
+            base_digest: started.base_digest,
+            adapter_digest: started.adapter_digest,
+            adapter_generation: started.adapter_generation,
+            canary: started.canary,
+            adapters: started.adapters.into_iter().map(Bound::from).collect(),
+            tokenizer_digest: started.tokenizer_digest,
+            seed: started.seed,
+            prompt_tokens: started.prompt_tokens,
+            dispatch: started.dispatch,
+            weight_format: started.weight_format,
+            engine_version: started.engine_version,
+        }
+    }
+}
+
+impl From<AdapterSwitched> for Switch {
+    fn from(switched: AdapterSwitched) -> Self {
+        Self {
+            at_token: switched.at_token,
+            adapter_digest: switched.adapter_digest,
+            adapter_generation: switched.adapter_generation,
+            canary: switched.canary,
+        }
+    }
+}
+
+impl From<BoundAdapter> for Bound {
+    fn from(adapter: BoundAdapter) -> Self {
+        Self { digest: adapter.digest, generation: adapter.generation, weight: adapter.weight }
+    }
+}
+
+impl From<GenerationFinished> for Finished {
+    fn from(finished: GenerationFinished) -> Self {
+        Self {
+            finish_reason: match finished.finish_reason() {
+                FinishReason::Unspecified => "unknown",
+                FinishReason::Eos => "eos",
+                FinishReason::Stop => "stop",
+                FinishReason::Length => "length",
+            },
+            completion_tokens: finished.completion_tokens,
+            queue_ms: finished.queue_ms,
+            prefill_ms: finished.prefill_ms,
+            decode_ms: finished.decode_ms,
+        }
+    }
+}
+
+impl From<GeneratedToken> for Token {
+    fn from(token: GeneratedToken) -> Self {
+        let likely = token.top_logprobs.into_iter();
+        Self {
+            id: token.id,
+            logprob: token.logprob,
+            top_logprobs: likely.map(|top| Likely { id: top.id, logprob: top.logprob }).collect(),
+        }
+    }
+}

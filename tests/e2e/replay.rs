@@ -1,0 +1,92 @@
+//! An answer that was printed as JSON can be asked again, and what can't be the same is refused by its name.
+use rootstock_test_support::{Server, ServerOptions, fixtures, rootstock};
+use serde_json::Value;
+
+use crate::ROOTSTOCK;
+
+/// Writes a record where `--replay` finds it.
+fn file(record: &Value) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), record.to_string()).unwrap();
+    file
+}
+
+async fn replay(server: &Server, record: &Value) -> rootstock_test_support::cli::Outcome {
+    let file = file(record);
+    rootstock(ROOTSTOCK, server.endpoint(), &["generate", "--replay", file.path().to_str().unwrap()]).await
+}
+
+/// A server with the tiny model and two published adapters of it.
+async fn staged(options: ServerOptions) -> Server {
+    let server = options.start().await;
+    let clients = server.clients();
+    let base = fixtures::stage(&clients).await;
+    for (id, alpha) in [("a", 8), ("b", 16)] {
+        let dir = fixtures::scaled_adapter(alpha);
+        let version = fixtures::store_adapter(&clients, dir.path(), id, &base).await.unwrap();
+        clients.adapters().publish_adapter(format!("adapters/{id}"), &version.digest, None).await.unwrap();
+    }
+    server
+}
+
+/// A random answer that nobody gave a seed for.
+async fn answer(server: &Server, adapter: &str) -> Value {
+    let mut args = vec!["generate", "--prompt", "colour 1?", "--max-tokens", "12", "--ignore-eos", "--json"];
+    args.extend(["--temperature", "0.8", "--top-p", "0.95", "--model", "tiny"]);
+    if !adapter.is_empty() {
+        args.extend(["--adapter", adapter]);
+    }
+    rootstock(ROOTSTOCK, server.endpoint(), &args).await.json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_random_answer_is_given_again_though_its_adapter_has_moved() {
+    let server = staged(ServerOptions::new(ROOTSTOCK)).await;
+    let answers =
+        [answer(&server, "").await, answer(&server, "a").await, answer(&server, "a=0.5,b=-1").await];
+    let clients = server.clients();
+    let dir = fixtures::scaled_adapter(64);
+    let base = answers[0]["base_digest"].as_str().unwrap();
+    let newer = fixtures::store_adapter(&clients, dir.path(), "a", base).await.unwrap();
+    clients.adapters().publish_adapter("adapters/a", &newer.digest, None).await.unwrap();
+    for record in &answers {
+        assert_eq!(replay(&server, record).await.ok(), "the same 12 tokens\n", "{record}");
+    }
+    let mut other = answers[1].clone();
+    let was = other["tokens"][5]["id"].as_u64().unwrap();
+    other["tokens"][5]["id"] = (was ^ 1).into();
+    let message = replay(&server, &other).await.refused();
+    assert!(message.contains(&format!("token 5 (from 0) was {}, and is {was}", was ^ 1)), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_the_same_is_refused_by_its_name() {
+    let server = staged(ServerOptions::new(ROOTSTOCK)).await;
+    let record = answer(&server, "a").await;
+    let portable = staged(ServerOptions::new(ROOTSTOCK).env("ROOTSTOCK_DISPATCH", "portable")).await;
+    let message = replay(&portable, &record).await.refused();
+    assert!(message.contains("dispatch path") && message.contains("portable"), "{message}");
+    let int8 = staged(ServerOptions::new(ROOTSTOCK).env("ROOTSTOCK_INFERENCE_WEIGHT_DTYPE", "int8")).await;
+    let message = replay(&int8, &record).await.refused();
+    assert!(message.contains("format of the weights") && message.contains("int8"), "{message}");
+    let empty = Server::start(ROOTSTOCK).await;
+    let message = replay(&empty, &record).await.refused();
+    assert!(message.contains("NOT_FOUND"), "{message}");
+
+    let with = |field: &str, value: Value| {
+        let mut record = record.clone();
+        record[field] = value;
+        record
+    };
+    let older = replay(&server, &with("engine_version", "0.0.0".into())).await;
+    assert!(older.stderr.contains("the engine's version was 0.0.0"), "{}", older.stderr);
+    assert_eq!(older.ok(), "the same 12 tokens\n");
+    for (field, value, told) in [
+        ("tokenizer_digest", Value::from("sha256:0"), "the tokenizer was sha256:0"),
+        ("switches", serde_json::json!([{"at_token": 3}]), "moved to another version"),
+        ("base_digest", Value::Null, "base_digest: is missing"),
+    ] {
+        let message = replay(&server, &with(field, value)).await.refused();
+        assert!(message.contains(told), "{message}");
+    }
+}
