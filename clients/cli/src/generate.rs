@@ -46,6 +46,9 @@ pub struct GenerateArgs {
     /// Ask as in training: qa_zh, qa_en, alpaca, or chat for the model's own template [default: the prompt as it is]
     #[arg(long, value_name = "P", value_parser = prompt::template)]
     prompt_template: Option<PromptTemplate>,
+    /// Ask the prompt as one user message, in the words of the model's own chat template
+    #[arg(long, conflicts_with = "prompt_template")]
+    chat: bool,
     /// Most tokens to generate
     #[arg(long, value_name = "N", default_value_t = 64, allow_negative_numbers = true)]
     max_tokens: i32,
@@ -169,7 +172,13 @@ async fn request(
     let model = args.model.map(|name| names::artifact(Kind::BaseModel, &name)).transpose()?;
     let (model, first) = (model.unwrap_or_default(), adapters.names().into_iter().next().unwrap_or_default());
     let max_tokens = limits::max_tokens(args.max_tokens)?;
-    let ask = Ask { prompt: &args.prompt, template: args.prompt_template, model: &model, adapter: &first };
+    let ask = Ask {
+        prompt: &args.prompt,
+        chat: args.chat,
+        template: args.prompt_template,
+        model: &model,
+        adapter: &first,
+    };
     Ok(GenerateRequest {
         input: Some(prompt::input(context, &ask).await?),
         model,

@@ -2149,13 +2149,13 @@ pub struct GenerateRequest {
     #[prost(message, repeated, tag = "6")]
     pub adapters: ::prost::alloc::vec::Vec<WeightedAdapter>,
     /// The prompt.
-    #[prost(oneof = "generate_request::Input", tags = "3, 4")]
+    #[prost(oneof = "generate_request::Input", tags = "3, 4, 8")]
     pub input: ::core::option::Option<generate_request::Input>,
 }
 /// Nested message and enum types in `GenerateRequest`.
 pub mod generate_request {
     /// The prompt.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Input {
         /// Text; at most 1 MiB.
         #[prost(string, tag = "3")]
@@ -2163,6 +2163,9 @@ pub mod generate_request {
         /// Token ids, taken as they are.
         #[prost(message, tag = "4")]
         PromptIds(super::TokenIds),
+        /// A conversation, rendered with the chat template of the base model's own tokenizer up to where the answer begins.
+        #[prost(message, tag = "8")]
+        Messages(super::ChatMessages),
     }
 }
 /// One adapter of a weighted sum.
@@ -2181,6 +2184,23 @@ pub struct TokenIds {
     /// The ids.
     #[prost(uint32, repeated, tag = "1")]
     pub ids: ::prost::alloc::vec::Vec<u32>,
+}
+/// A conversation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ChatMessages {
+    /// Its messages in order: 1 to 256, together at most 1 MiB.
+    #[prost(message, repeated, tag = "1")]
+    pub messages: ::prost::alloc::vec::Vec<ChatMessage>,
+}
+/// One message of a conversation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChatMessage {
+    /// `system`, `user`, `assistant` or another role that the template knows.
+    #[prost(string, tag = "1")]
+    pub role: ::prost::alloc::string::String,
+    /// What is said.
+    #[prost(string, tag = "2")]
+    pub content: ::prost::alloc::string::String,
 }
 /// How to choose tokens. The defaults choose the most likely token each time (greedy).
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Instant};
 
 use rootstock_artifacts::{ArtifactName, Digest};
 use rootstock_runtime::Tasks;
+use rootstock_text::{ChatMessage, ChatTemplateError, TextTokenizer};
 use uuid::Uuid;
 
 use crate::{
@@ -24,6 +25,8 @@ pub(crate) use score::{ScoreRequest, Scored, Scores};
 pub(crate) enum Input {
     Text(String),
     Ids(Vec<u32>),
+    /// Rendered with the model's own chat template.
+    Chat(Vec<ChatMessage>),
 }
 
 /// A request whose every value is within the contract's range.
@@ -136,6 +139,7 @@ fn prompt(input: Input, model: &Model) -> Result<Vec<u32>, Error> {
     match input {
         Input::Ids(ids) => check_ids(ids, model, "prompt_ids"),
         Input::Text(text) => encode(&text, model),
+        Input::Chat(messages) => chat(&messages, model),
     }
 }
 
@@ -166,10 +170,9 @@ fn check_id(id: u32, model: &Model, field: impl FnOnce() -> String) -> Result<()
 }
 
 fn encode(text: &str, model: &Model) -> Result<Vec<u32>, Error> {
-    let without = || Error::invalid("prompt", "the base model has no tokenizer; send prompt_ids");
-    let tokenizer = model.tokenizer().ok_or_else(without)?;
-    let ids =
-        tokenizer.encode_ids(text, true).map_err(|error| Error::invalid("prompt", error.to_string()))?;
+    let ids = tokenizer(model, "prompt")?
+        .encode_ids(text, true)
+        .map_err(|error| Error::invalid("prompt", error.to_string()))?;
     if ids.is_empty() {
         return Err(Error::invalid(
             "prompt",
@@ -177,4 +180,24 @@ fn encode(text: &str, model: &Model) -> Result<Vec<u32>, Error> {
         ));
     }
     Ok(ids)
+}
+
+/// The conversation up to where the answer begins; the template writes the special tokens itself.
+fn chat(messages: &[ChatMessage], model: &Model) -> Result<Vec<u32>, Error> {
+    let refused = |message: String| Error::invalid("messages", message);
+    let tokenizer = tokenizer(model, "messages")?;
+    let text = tokenizer.render_chat(messages, true).map_err(|error| match error {
+        ChatTemplateError::Overloaded => Error::Overloaded(error.to_string()),
+        _ => refused(error.to_string()),
+    })?;
+    let ids = tokenizer.encode_ids(&text, false).map_err(|error| refused(error.to_string()))?;
+    if ids.is_empty() {
+        return Err(refused("the chat template makes an empty prompt of them".to_owned()));
+    }
+    Ok(ids)
+}
+
+fn tokenizer<'a>(model: &'a Model, field: &str) -> Result<&'a TextTokenizer, Error> {
+    let without = || Error::invalid(field, "the base model has no tokenizer; send prompt_ids");
+    model.tokenizer().ok_or_else(without)
 }

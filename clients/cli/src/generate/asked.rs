@@ -1,6 +1,8 @@
 //! What was asked, in JSON and back: written beside the answer, so that it can be asked again.
 use rootstock_client::proto::inference::v1::generate_request::Input;
-use rootstock_client::proto::inference::v1::{GenerateRequest, LogitBias, SamplingParams, TokenIds};
+use rootstock_client::proto::inference::v1::{
+    ChatMessage, ChatMessages, GenerateRequest, LogitBias, SamplingParams, TokenIds,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -17,6 +19,10 @@ pub(super) fn written(request: &GenerateRequest) -> Value {
     match &request.input {
         Some(Input::Prompt(text)) => asked["prompt"] = json!(text),
         Some(Input::PromptIds(ids)) => asked["prompt_ids"] = json!(ids.ids),
+        Some(Input::Messages(chat)) => {
+            let message = |said: &ChatMessage| json!({"role": said.role, "content": said.content});
+            asked["messages"] = chat.messages.iter().map(message).collect();
+        }
         None => {}
     }
     asked
@@ -47,10 +53,15 @@ fn sampling(params: &SamplingParams) -> Value {
 /// names may have moved since.
 pub(super) fn read(record: &Value) -> Result<GenerateRequest, CliError> {
     let request = &record["request"];
-    let input = match (request.get("prompt"), request.get("prompt_ids")) {
-        (Some(_), None) => Input::Prompt(field(record, "request.prompt")?),
-        (None, Some(_)) => Input::PromptIds(TokenIds { ids: field(record, "request.prompt_ids")? }),
-        _ => return Err(CliError::refused("request.prompt: must be there, or prompt_ids and not both")),
+    let input = match ["prompt", "prompt_ids", "messages"].map(|name| request.get(name).is_some()) {
+        [true, false, false] => Input::Prompt(field(record, "request.prompt")?),
+        [false, false, true] => Input::Messages(ChatMessages { messages: messages(record)? }),
+        [false, true, false] => Input::PromptIds(TokenIds { ids: field(record, "request.prompt_ids")? }),
+        _ => {
+            return Err(CliError::refused(
+                "request.prompt: must be there, or prompt_ids, or messages, and one alone",
+            ));
+        }
     };
     let sampling = Some(read_sampling(record)?);
     Ok(GenerateRequest { input: Some(input), sampling, ..GenerateRequest::default() })
@@ -77,6 +88,16 @@ fn read_sampling(record: &Value) -> Result<SamplingParams, CliError> {
         logprobs: field(record, &path("logprobs"))?,
         ignore_eos: field(record, &path("ignore_eos"))?,
     })
+}
+
+fn messages(record: &Value) -> Result<Vec<ChatMessage>, CliError> {
+    let path = "request.messages";
+    let count = field::<Vec<Value>>(record, path)?.len();
+    let message = |index| {
+        let part = |name: &str| format!("{path}.{index}.{name}");
+        Ok(ChatMessage { role: field(record, &part("role"))?, content: field(record, &part("content"))? })
+    };
+    (0..count).map(message).collect()
 }
 
 fn biases(record: &Value) -> Result<Vec<LogitBias>, CliError> {
@@ -134,6 +155,9 @@ mod tests {
         assert_eq!(read(&record()).unwrap(), request());
         let text = GenerateRequest { input: Some(Input::Prompt("问\n".into())), ..request() };
         assert_eq!(read(&json!({"request": written(&text)})).unwrap(), text);
+        let messages = vec![ChatMessage { role: "user".into(), content: "问".into() }];
+        let chat = GenerateRequest { input: Some(Input::Messages(ChatMessages { messages })), ..request() };
+        assert_eq!(read(&json!({"request": written(&chat)})).unwrap(), chat);
     }
 
     #[test]

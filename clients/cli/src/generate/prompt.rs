@@ -2,8 +2,8 @@
 use std::io;
 
 use rootstock_artifacts::Kind;
-use rootstock_client::proto::inference::v1::TokenIds;
 use rootstock_client::proto::inference::v1::generate_request::Input;
+use rootstock_client::proto::inference::v1::{self as inference, TokenIds};
 use rootstock_client::proto::tokenization::v1::ChatMessage;
 use rootstock_text::{BpeOptions, PromptTemplate, Row, TextTokenizer, train_byte_level_bpe};
 
@@ -12,12 +12,16 @@ use crate::{CliError, Context};
 
 /// What stands for standard input.
 const STDIN: &str = "-";
+/// The role of who asks.
+const USER: &str = "user";
 /// Size of the smallest tokenizer: the bytes and the end of a text.
 const SMALLEST_VOCABULARY: usize = 257;
 
 /// What to ask, and of whom.
 pub(super) struct Ask<'a> {
     pub(super) prompt: &'a str,
+    /// Whether the server renders it as a message.
+    pub(super) chat: bool,
     pub(super) template: Option<PromptTemplate>,
     /// Full names, or empty.
     pub(super) model: &'a str,
@@ -32,11 +36,15 @@ pub(super) fn template(name: &str) -> Result<PromptTemplate, String> {
 /// What to send.
 pub(super) async fn input(context: &Context, ask: &Ask<'_>) -> Result<Input, CliError> {
     let prompt = text(ask.prompt).await?;
+    if ask.chat {
+        let message = inference::ChatMessage { role: USER.to_owned(), content: prompt };
+        return Ok(Input::Messages(inference::ChatMessages { messages: vec![message] }));
+    }
     match ask.template {
         None => Ok(Input::Prompt(prompt)),
         Some(PromptTemplate::Chat) => {
             let tokenizer = model(context, ask).await?;
-            let messages = vec![ChatMessage { role: "user".to_owned(), content: prompt.trim().to_owned() }];
+            let messages = vec![ChatMessage { role: USER.to_owned(), content: prompt.trim().to_owned() }];
             let rendered = context.clients().tokenization().render_chat(tokenizer, messages, true).await?;
             // As ids, because a text would get special tokens a second time.
             Ok(Input::PromptIds(TokenIds { ids: rendered.ids }))

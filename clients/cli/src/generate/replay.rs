@@ -11,12 +11,13 @@ use crate::check::blocking;
 use crate::{CliError, Context};
 
 /// The arguments that the file stands for.
-pub(super) const OTHERS: [&str; 20] = [
+pub(super) const OTHERS: [&str; 21] = [
     "model",
     "adapter",
     "routing_key",
     "prompt",
     "prompt_template",
+    "chat",
     "max_tokens",
     "temperature",
     "top_k",

@@ -11,6 +11,7 @@ use rootstock_kernels::dispatch;
 use rootstock_proto::inference::v1::{
     self as proto, generate_request::Input as InputMessage, generate_response::Message,
 };
+use rootstock_text::ChatMessage;
 use tonic::metadata::MetadataMap;
 use uuid::Uuid;
 
@@ -26,6 +27,8 @@ use crate::{
 
 const DEFAULT_MAX_TOKENS: usize = 64;
 const MAX_PROMPT_BYTES: usize = 1 << 20;
+/// Messages of one conversation, whose bytes are bounded as a prompt's.
+const MAX_MESSAGES: usize = 256;
 const MAX_TEMPERATURE: f64 = 100.0;
 const MAX_REPETITION_PENALTY: f64 = 100.0;
 /// Of presence and frequency penalty, either way.
@@ -53,7 +56,8 @@ impl TryFrom<proto::GenerateRequest> for Request {
         let input = match request.input {
             Some(InputMessage::Prompt(text)) => text_input("prompt", text)?,
             Some(InputMessage::PromptIds(ids)) => ids_input("prompt_ids", ids)?,
-            None => return Err(no_prompt()),
+            Some(InputMessage::Messages(messages)) => Input::Chat(chat(messages.messages)?),
+            None => return Err(Error::invalid("prompt", "is missing; set prompt, prompt_ids or messages")),
         };
         let params = request.sampling.unwrap_or_default();
         Ok(Self {
@@ -82,8 +86,21 @@ pub(super) fn ids_input(field: &str, ids: proto::TokenIds) -> Result<Input, Erro
     Ok(Input::Ids(ids.ids))
 }
 
-pub(super) fn no_prompt() -> Error {
-    Error::invalid("prompt", "is missing; set prompt or prompt_ids")
+fn chat(messages: Vec<proto::ChatMessage>) -> Result<Vec<ChatMessage>, Error> {
+    let bytes: usize = messages.iter().map(|message| message.role.len() + message.content.len()).sum();
+    let refused = |message: String| Err(Error::invalid("messages", message));
+    match messages.len() {
+        0 => refused("is empty; send at least one message".to_owned()),
+        count if count > MAX_MESSAGES => {
+            refused(format!("has {count} entries, more than the {MAX_MESSAGES} allowed"))
+        }
+        _ if bytes > MAX_PROMPT_BYTES => {
+            refused(format!("has {bytes} bytes, more than the {MAX_PROMPT_BYTES} allowed"))
+        }
+        _ => {
+            Ok(messages.into_iter().map(|message| ChatMessage::new(message.role, message.content)).collect())
+        }
+    }
 }
 
 /// Whose a request is, by its metadata.

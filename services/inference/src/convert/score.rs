@@ -6,7 +6,7 @@ use rootstock_proto::inference::v1::{
 };
 
 use super::{
-    generation::{ids_input, no_prompt, routing_key, text_input, wanted},
+    generation::{ids_input, routing_key, text_input, wanted},
     optional_reference,
 };
 use crate::{
@@ -31,7 +31,7 @@ impl TryFrom<proto::ScoreRequest> for ScoreRequest {
             input: match request.input {
                 Some(Prompt::Prompt(text)) => text_input("prompt", text)?,
                 Some(Prompt::PromptIds(ids)) => ids_input("prompt_ids", ids)?,
-                None => return Err(no_prompt()),
+                None => return Err(Error::invalid("prompt", "is missing; set prompt or prompt_ids")),
             },
             continuations: (0..).zip(request.continuations).map(continuation).collect::<Result<_, _>>()?,
             routing_key: routing_key(request.routing_key)?,

@@ -104,6 +104,12 @@ fn a_prompt_must_be_there_and_names_must_be_of_their_collection() {
         with(|request| request.input = Some(Input::PromptIds(proto::TokenIds::default()))),
         "prompt_ids.ids"
     );
+    for (count, bytes) in [(0, 1), (257, 1), (2, 1 << 19)] {
+        let message = proto::ChatMessage { role: "user".into(), content: "x".repeat(bytes) };
+        let messages = proto::ChatMessages { messages: vec![message; count] };
+        let asked = proto::GenerateRequest { input: Some(Input::Messages(messages)), ..request.clone() };
+        assert_eq!(refused(Request::try_from(asked)), "messages");
+    }
     assert_eq!(with(|request| request.model = "adapters/a".into()), "model");
     assert_eq!(with(|request| request.adapter = "../etc/passwd".into()), "adapter");
     assert_eq!(with(|request| request.adapter = "adapters/A".into()), "adapter");

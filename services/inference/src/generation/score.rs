@@ -106,6 +106,7 @@ fn encode(index: usize, input: Input, model: &Model) -> Result<Vec<u32>, Error> 
             let encoded = tokenizer.encode_ids(&text, false);
             encoded.map_err(|error| Error::invalid(&field, error.to_string()))?
         }
+        Input::Chat(_) => return Err(Error::invalid(field, "must be text or ids, not a conversation")),
     };
     match ids.len() {
         1..=MAX_TOKENS => Ok(ids),

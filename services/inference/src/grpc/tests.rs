@@ -10,12 +10,15 @@ use rootstock_proto::inference::v1::{
     generation_service_server::GenerationService, score_request::Input as Prompt,
 };
 use rootstock_runtime::ErrorReason;
+use rootstock_text::ChatMessage;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 use crate::{
     config::{Config, WeightDtype},
+    error::Error,
     generation::Caller,
+    generation::Input::{Chat, Ids},
     tests::World,
 };
 
@@ -168,6 +171,42 @@ async fn a_score_that_is_asked_for_wrongly_is_refused_by_its_field() {
     let late = Caller { tenant: "t".into(), received, deadline: Some(received) };
     let late = api.generation.score(request(vec![good()]).try_into().unwrap(), late).await.unwrap_err();
     assert_eq!(late.reason(), ErrorReason::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn a_conversation_is_asked_in_the_words_of_the_models_own_template() {
+    const TEMPLATE: &str = "{% for m in messages %}{% if m.role == 'tool' %}{{ raise_exception('no tools') }}{% endif %}\
+        <{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
+    let world = World::start(Config::default()).await;
+    let mut files = crate::tests::model_files(1);
+    files.insert("chat_template.jinja".into(), TEMPLATE.into());
+    let chat = world.store.put(Kind::BaseModel, files.clone(), None, "");
+    world.store.point("baseModels/chat", chat);
+    world.store.put_model("base", 1);
+    files.retain(|name, _| !name.contains("token"));
+    let mute = world.store.put(Kind::BaseModel, files, None, "");
+    world.store.point("baseModels/mute", mute);
+    let ask = |model: &str, input| {
+        let request = crate::tests::request(model, "", 5);
+        world.ask(crate::generation::Request { input, ..request })
+    };
+    let said = |role: &str| Chat(vec![ChatMessage::new("system", "brown"), ChatMessage::new(role, "fox")]);
+    let answer = ask("baseModels/chat", said("user")).await.unwrap();
+    let prompt = crate::tests::tokenizer().encode_ids("<system>brown<user>fox<assistant>", false).unwrap();
+    assert_eq!(answer.started.prompt_tokens, prompt.len());
+    assert_eq!(answer.ids, ask("baseModels/base", Ids(prompt)).await.unwrap().ids);
+    for (model, role, told) in [
+        ("baseModels/chat", "tool", "no tools"),
+        ("baseModels/base", "user", "no chat template"),
+        ("baseModels/mute", "user", "no tokenizer"),
+    ] {
+        match ask(model, said(role)).await.unwrap_err() {
+            Error::Invalid { field, message } => {
+                assert!(field == "messages" && message.contains(told), "{field}: {message}");
+            }
+            other => panic!("{other}"),
+        }
+    }
 }
 
 #[tokio::test]
