@@ -30,6 +30,7 @@
 //! [`BACKGROUND_SHARE`] of the time in short steps, so that they get on under load and hardly anybody waits for them.
 
 mod batch;
+mod decoding;
 mod job;
 mod lane;
 mod memory;

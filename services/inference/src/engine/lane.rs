@@ -56,19 +56,22 @@ impl Lane {
         self.tenants.values().flat_map(|line| &line.waiting)
     }
 
-    /// Refuses one sequence too many.
-    pub(super) fn check(&self, tenant: &str, tokens: usize, limits: &Limits) -> Result<(), Error> {
-        let refuse = |what: String| Err(Error::Overloaded(format!("{what}; retry later")));
-        let (all, most) = (self.waiting(), limits.max_queued);
-        if all >= most {
-            return refuse(format!("{most} requests wait already, as many as may"));
+    /// Refuses one sequence more than may wait.
+    pub(super) fn check(&self, most: usize) -> Result<(), Error> {
+        if self.waiting() < most {
+            return Ok(());
         }
+        refuse(format!("{most} requests wait already, as many as may"))
+    }
+
+    /// Refuses what one tenant may not queue, or what all prompts together may not.
+    pub(super) fn check_shares(&self, tenant: &str, tokens: usize, limits: &Limits) -> Result<(), Error> {
         let of_tenant = self.tenants.get(tenant).map_or(0, |line| line.waiting.len());
         if of_tenant >= limits.max_queued_per_tenant {
             return refuse(format!("{of_tenant} requests of tenant {tenant} wait already, as many as may"));
         }
-        let waiting: usize = self.queued().map(Sequence::prompt_tokens).sum();
-        if all > 0 && waiting + tokens > limits.max_queued_tokens {
+        let waiting: usize = self.queued().map(Sequence::tokens).sum();
+        if waiting > 0 && waiting + tokens > limits.max_queued_tokens {
             return refuse(format!(
                 "prompts of {waiting} tokens wait already, and there is room for few more"
             ));
@@ -138,6 +141,10 @@ impl Lane {
         let waiting = self.tenants.values_mut().filter(|line| !line.waiting.is_empty());
         waiting.min_by(|a, b| a.counter.total_cmp(&b.counter))
     }
+}
+
+fn refuse(what: String) -> Result<(), Error> {
+    Err(Error::Overloaded(format!("{what}; retry later")))
 }
 
 /// Moves those for which `over` holds to the end of `ended`.

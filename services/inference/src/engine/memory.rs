@@ -96,9 +96,9 @@ impl Memory {
         self.own += bytes;
     }
 
-    /// From here on keys and values are of another version than those before.
+    /// From here on keys and values are of another version than the one that the keys of blocks name.
     pub(super) fn mix_versions(&mut self) {
-        self.mixed = self.len() > 0;
+        self.mixed = true;
     }
 
     pub(super) fn is_of_one_version(&self) -> bool {
@@ -150,6 +150,37 @@ impl Memory {
         for block in ids.chunks_exact(KvCache::BLOCK).skip(known) {
             let before = self.keys.last().unwrap_or(&self.root);
             self.keys.push(before.then(block));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rootstock_model::{Continued, Wanted};
+
+    use super::*;
+    use crate::tests::model;
+
+    #[test]
+    fn what_another_version_computes_is_offered_to_nobody_under_the_name_of_the_first() {
+        let (model, ids) = (model(1), [1; 70]);
+        for switches in [false, true] {
+            let mut room = Room::new(1 << 30);
+            let mut memory =
+                Memory::new(model.cache_block_bytes(), ids.len(), Key::root([&b"first"[..]]), &ids);
+            let bytes = memory.bytes_for(ids.len());
+            assert!(room.take(bytes, &mut Vec::new()));
+            memory.start(Vec::new(), bytes);
+            if switches {
+                memory.mix_versions();
+            }
+            memory.open(&model).unwrap();
+            let cache = memory.cache().unwrap();
+            let mut turn = [Continued { ids: &ids, cache, adapter: None, wants: Wanted::Last }];
+            model.decoder().forward_batch(&mut turn).unwrap();
+            memory.offer(&ids, &mut room);
+            assert_eq!(room.find(memory.keys(1)).len(), usize::from(!switches));
+            assert_eq!(memory.is_of_one_version(), !switches);
         }
     }
 }

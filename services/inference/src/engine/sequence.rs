@@ -14,7 +14,8 @@ use rootstock_model::{Continued, KvCache, Wanted};
 use tokio::sync::mpsc;
 
 use super::{
-    Delta, Event, FinishReason, Finished, Generate, Job, Priority, Score, Switched, Work,
+    Delta, Event, Generate, Job, Priority, Score, Switched, Work,
+    decoding::{Decoding, ends},
     memory::Memory,
     room::{Kept, Key, Room},
     scoring::Scoring,
@@ -24,10 +25,9 @@ use crate::{
     adapters::Applied,
     error::Error,
     follower::Bound,
-    metrics::{Metrics, Outcome, Times},
+    metrics::{Metrics, Outcome},
     models::Model,
-    sampling::{Sampler, Sampling, Token},
-    stop::Filtered,
+    sampling::{Sampler, Sampling},
 };
 
 /// Why a sequence that waits shall not go on.
@@ -95,20 +95,6 @@ enum Stage {
     },
     Decode(Box<Decoding>),
     Over,
-}
-
-/// A text under way.
-#[derive(Debug)]
-struct Decoding {
-    sampler: Sampler,
-    text: TextStream,
-    generated: usize,
-    prompt_tokens: usize,
-    cached_tokens: usize,
-    times: Times,
-    queued: Duration,
-    prefill: Duration,
-    prefilled_at: Instant,
 }
 
 /// What a sequence computes in its next step.
@@ -224,8 +210,8 @@ impl Sequence {
         &self.model
     }
 
-    /// Tokens that it was asked to go on from.
-    pub(super) fn prompt_tokens(&self) -> usize {
+    /// Tokens of its text so far: of its prompt, before it has begun.
+    pub(super) fn tokens(&self) -> usize {
         self.ids.len()
     }
 
@@ -297,9 +283,9 @@ impl Sequence {
         self.memory.offer(&self.ids, room);
     }
 
-    /// Makes ready for a step. Scores are all of the version they were asked of.
+    /// Makes ready for a step.
     pub(super) fn begin(&mut self) -> Result<(), Error> {
-        if !matches!(self.stage, Stage::Score(_))
+        if self.may_switch()
             && let Some(switched) = self.adapter.as_mut().and_then(Applied::switch)
         {
             self.switched = Some(switched);
@@ -311,6 +297,16 @@ impl Sequence {
             self.spans.phase = tracing::info_span!(parent: &self.spans.request, "prefill", tokens);
         }
         self.memory.open(&self.model)
+    }
+
+    /// Whether it may go on with another version. Scores are all of the version they were asked of, and what is computed again is of
+    /// the version that computed it first.
+    fn may_switch(&self) -> bool {
+        match self.stage {
+            Stage::Prompt { .. } => true,
+            Stage::Decode(_) => self.wants() == Wants::Token,
+            Stage::Score(_) | Stage::Over => false,
+        }
     }
 
     /// Whether a step of so many tokens ends with logits that a token is chosen by.
@@ -466,61 +462,10 @@ impl Sequence {
     }
 }
 
-impl Decoding {
-    /// Counts a token; gives the text that is certain since, and why it was the last, if it was.
-    fn note(&mut self, token: &Token, model: &Model) -> (String, Option<FinishReason>) {
-        self.generated += 1;
-        let sampling = self.sampler.sampling();
-        let eos = !sampling.ignore_eos && model.is_eos(token.id);
-        let stop_token = sampling.stop_token_ids.contains(&token.id);
-        let length = self.generated >= sampling.max_tokens;
-        let stops = self.generated > sampling.min_tokens;
-        // A token that ends the text is no part of it, even where the tokenizer has characters for it.
-        let mut filtered =
-            if eos || stop_token { Filtered::default() } else { self.text.push(token.id, stops) };
-        if (eos || stop_token || length) && !filtered.stopped {
-            let rest = self.text.finish();
-            filtered.text.push_str(&rest.text);
-            filtered.stopped = rest.stopped;
-        }
-        let reason = match (filtered.stopped || stop_token, eos, length) {
-            (true, _, _) => Some(FinishReason::Stop),
-            (false, true, _) => Some(FinishReason::Eos),
-            (false, false, true) => Some(FinishReason::Length),
-            (false, false, false) => None,
-        };
-        (filtered.text, reason)
-    }
-
-    fn finished(&self, reason: FinishReason) -> Finished {
-        let took = self.prefilled_at.elapsed();
-        self.times.tokens(self.generated - 1, took);
-        Finished {
-            reason,
-            prompt_tokens: self.prompt_tokens,
-            cached_tokens: self.cached_tokens,
-            completion_tokens: self.generated,
-            queue_ms: milliseconds(self.queued),
-            prefill_ms: milliseconds(self.prefill),
-            decode_ms: milliseconds(took),
-        }
-    }
-}
-
 /// What a sequence's keys and values follow from besides its tokens: another tenant's are not even compared with, lest the time an
 /// answer takes tells what others asked.
 fn root(job: &Job) -> Key {
     let adapters = job.adapter.as_ref().map(Applied::identity).unwrap_or_default();
     let model = job.model.digest().to_string();
     Key::root([job.tenant.as_bytes(), model.as_bytes(), adapters.as_bytes()])
-}
-
-/// The tokens that end a text.
-fn ends(sampling: &Sampling, model: &Model) -> Vec<u32> {
-    let eos = if sampling.ignore_eos { &[] } else { model.eos() };
-    [eos, &sampling.stop_token_ids].concat()
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
 }

@@ -108,19 +108,12 @@ impl State {
 
     /// Refuses one sequence too many.
     pub(super) fn check_queue(&self, sequence: &Sequence, limits: &Limits) -> Result<(), Error> {
-        let tokens = sequence.prompt_tokens();
         match sequence.priority {
-            Priority::Interactive => self.interactive.check(&sequence.tenant, tokens, limits),
-            Priority::Background => {
-                let (max_queued, most) = (BACKGROUND_QUEUED, usize::MAX);
-                let own = Limits {
-                    max_queued,
-                    max_queued_per_tenant: most,
-                    max_queued_tokens: most,
-                    ..limits.clone()
-                };
-                self.background.check(&sequence.tenant, tokens, &own)
+            Priority::Interactive => {
+                self.interactive.check(limits.max_queued)?;
+                self.interactive.check_shares(&sequence.tenant, sequence.tokens(), limits)
             }
+            Priority::Background => self.background.check(BACKGROUND_QUEUED),
         }
     }
 
@@ -275,7 +268,7 @@ impl State {
             if self.empty_parked() {
                 continue;
             }
-            match self.victim(sequence.number) {
+            match self.victim(&sequence) {
                 Some(victim) => self.preempt(victim),
                 None => return self.preempt(sequence),
             }
@@ -294,16 +287,21 @@ impl State {
         true
     }
 
-    /// Who gives up room for the sequence of this number: evaluations, then who came after it, the last one first.
-    fn victim(&mut self, number: u64) -> Option<Sequence> {
-        let take_last = |sequences: &mut VecDeque<Sequence>, from: u64| {
+    /// Who gives up room for a sequence: those of its lane that came after it, the last one first; for a request, evaluations before
+    /// them.
+    fn victim(&mut self, of: &Sequence) -> Option<Sequence> {
+        let take_last = |lane: &mut Lane, from: u64| {
             let can = |sequence: &Sequence| sequence.can_be_preempted() && sequence.number >= from;
-            let last = (0..sequences.len()).filter(|&place| can(&sequences[place]));
-            let last = last.max_by_key(|&place| sequences[place].number)?;
-            sequences.remove(last)
+            let last = (0..lane.ready.len()).filter(|&place| can(&lane.ready[place]));
+            let last = last.max_by_key(|&place| lane.ready[place].number)?;
+            lane.ready.remove(last)
         };
-        take_last(&mut self.background.ready, 0)
-            .or_else(|| take_last(&mut self.interactive.ready, number + 1))
+        match of.priority {
+            Priority::Interactive => {
+                take_last(&mut self.background, 0).or_else(|| take_last(&mut self.interactive, of.number + 1))
+            }
+            Priority::Background => take_last(&mut self.background, of.number + 1),
+        }
     }
 
     /// Takes a sequence's keys and values away; it waits for its turn again, and computes them anew.

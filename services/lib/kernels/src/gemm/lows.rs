@@ -3,7 +3,10 @@
 
 use std::{cell::RefCell, mem::MaybeUninit, ops::Range};
 
-use super::{COLUMNS, Format, Line, Panels, ROWS, Tiles, kernel, tiles::pack_tile};
+use super::{
+    COLUMNS, Format, Line, Panels, ROWS, Tiles, kernel,
+    tiles::{Words, pack_tile},
+};
 use crate::team;
 
 /// Multiplications below which other threads are not worth a word.
@@ -55,10 +58,10 @@ impl Lows {
         let tiles = tiles(parts);
         let count = tiles.last().map_or(0, |tile| tile.end);
         let mut words = Vec::with_capacity(count);
-        let target = Words(words.spare_capacity_mut()[..count].as_mut_ptr());
+        let target = Words::new(&mut words.spare_capacity_mut()[..count]);
         let make = |tile: &Tile| {
             // SAFETY: the tiles' words lie one after the other, and each tile is made once.
-            let to = unsafe { target.range(tile.start..tile.end) };
+            let to = unsafe { target.lines(tile.start, tile.end - tile.start) };
             multiply(&parts[tile.part], *tile, to);
         };
         let work: usize = parts.iter().map(|part| part.rows.len() * part.b.size().0 * part.b.size().1).sum();
@@ -129,20 +132,4 @@ fn multiply(part: &Part<'_>, tile: Tile, to: &mut [MaybeUninit<u32>]) {
     }
     pack_tile(to, &product, (tile.rows, columns), part.format, part.scale);
     SCRATCH.set((product, panel));
-}
-
-/// Words that several tasks set.
-struct Words(*mut MaybeUninit<u32>);
-
-// SAFETY: callers of `range` promise that no two threads hold the same ones.
-unsafe impl Sync for Words {}
-
-impl Words {
-    /// # Safety
-    /// The range lies inside what the pointer points to, and nobody else holds it.
-    #[allow(clippy::mut_from_ref, reason = "that ranges do not overlap is the caller's promise")]
-    unsafe fn range(&self, range: Range<usize>) -> &mut [MaybeUninit<u32>] {
-        // SAFETY: the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(range.start), range.len()) }
-    }
 }

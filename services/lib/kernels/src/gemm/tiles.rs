@@ -18,16 +18,20 @@ const COLUMN_PAIRS: usize = 8;
 const ROWS_BOTH: usize = 2 * ROWS;
 
 /// Words that several tasks set.
-struct Words(*mut MaybeUninit<u32>);
+pub(super) struct Words(*mut MaybeUninit<u32>);
 
 // SAFETY: callers of `lines` promise that no two threads hold the same ones.
 unsafe impl Sync for Words {}
 
 impl Words {
+    pub(super) fn new(words: &mut [MaybeUninit<u32>]) -> Self {
+        Self(words.as_mut_ptr())
+    }
+
     /// # Safety
     /// The lines lie inside what the pointer points to, and nobody else holds them.
     #[allow(clippy::mut_from_ref, reason = "that lines do not overlap is the caller's promise")]
-    unsafe fn lines(&self, first: usize, count: usize) -> &mut [MaybeUninit<u32>] {
+    pub(super) unsafe fn lines(&self, first: usize, count: usize) -> &mut [MaybeUninit<u32>] {
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(first), count) }
     }
@@ -94,7 +98,7 @@ impl Tiles {
         let (across, along) = (format.words(columns), format.words(rows));
         let (mut by_row, mut by_column) =
             (Vec::with_capacity(rows * across), Vec::with_capacity(columns * along));
-        let target = Words(by_column.spare_capacity_mut()[..columns * along].as_mut_ptr());
+        let target = Words::new(&mut by_column.spare_capacity_mut()[..columns * along]);
         let spare = &mut by_row.spare_capacity_mut()[..rows * across];
         team::chunks_mut(spare, (ROWS_BOTH * across).max(1), |index, part| {
             let start = index * ROWS_BOTH;
