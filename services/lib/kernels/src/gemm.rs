@@ -20,7 +20,7 @@ use std::ops::Range;
 use candle_core::{DType, Result, bail};
 
 pub use int8::GROUP as INT8_GROUP;
-pub(crate) use kernel::{LeftPart, RightPart};
+pub(crate) use kernel::{LeftPart, RightPart, prefetch};
 pub(crate) use lows::{Low, Lows, Part};
 pub(crate) use panels::{Packed, Turned};
 pub(crate) use rows::Rows;
@@ -103,6 +103,10 @@ impl Format {
 #[repr(C, align(64))]
 pub(crate) struct Line(pub(crate) [u32; 16]);
 
+impl Line {
+    pub(crate) const WORDS: usize = 16;
+}
+
 /// Lines of a panel per word.
 pub(crate) const LINES: usize = COLUMNS / 16;
 
@@ -138,7 +142,7 @@ pub(crate) trait Leftward: Sync {
 impl<'a> RightPart<'a> {
     /// A packed panel of so many lines for each word.
     fn of(lines: &'a [Line], lines_each: usize) -> Self {
-        Self { words: words_of_lines(lines), step: 16 * lines_each }
+        Self { words: words_of_lines(lines), step: 16 * lines_each, next: &[] }
     }
 }
 
