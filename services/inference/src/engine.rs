@@ -13,7 +13,7 @@
 //!   were computed for an earlier request of the same tenant and adapter are taken over ([`room`]);
 //! - *ready*: waits for the next step; all ready sequences of a model go into one step, so nobody waits for longer than a step
 //!   of each model;
-//! - *stepping*: on a compute thread: its prompt in chunks, within a budget of tokens per step, then one token per step. Room for the
+//! - *stepping*: on a compute thread: its prompt in chunks, small ones beside those who decode ([`share`]), then one token per step. Room for the
 //!   tokens to come is taken block by block; where there is none, who came last is *preempted*: it gives up its keys and values, waits
 //!   again, and computes them anew, the same bits;
 //! - *parked*: has given up its slot, but keeps its cache for as long as nobody needs the room, until its client reads or is given
@@ -38,6 +38,7 @@ mod output;
 mod room;
 mod scoring;
 mod sequence;
+mod share;
 mod state;
 mod text;
 mod worker;
@@ -61,8 +62,6 @@ use crate::{
 /// Tokens computed in one step: one of each sequence that decodes, the rest of prompts. Enough to multiply at full speed, few
 /// enough that who decodes hardly waits.
 const STEP_TOKENS: usize = 256;
-/// Tokens of prompts in a step, however many decode.
-const LEAST_PROMPT: usize = 64;
 /// Evaluation sequences computed at once: they share a step as well.
 const BACKGROUND_RUNNING: usize = 16;
 /// Evaluation sequences that may wait.

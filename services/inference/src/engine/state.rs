@@ -9,12 +9,13 @@ use std::{
 use rootstock_model::KvCache;
 
 use super::{
-    BACKGROUND_CREDIT, BACKGROUND_QUEUED, BACKGROUND_RUNNING, BACKGROUND_SHARE, BACKGROUND_TOKENS,
-    LEAST_PROMPT, Limits, Priority, STEP_TOKENS,
+    BACKGROUND_CREDIT, BACKGROUND_QUEUED, BACKGROUND_RUNNING, BACKGROUND_SHARE, BACKGROUND_TOKENS, Limits,
+    Priority, STEP_TOKENS,
     batch::Turn,
     lane::{Lane, take_if},
     room::{Kept, Room},
     sequence::{Over, Sequence, Wants},
+    share,
 };
 use crate::{
     error::Error,
@@ -166,8 +167,13 @@ impl State {
             let Some(sequence) = self.take_ready(priority, decodes) else { break };
             self.join(sequence, 1, &mut batch);
         }
-        let least = LEAST_PROMPT.min(budget);
-        let mut left = budget.saturating_sub(batch.len()).max(least);
+        let waiting = self.lane(priority).ready.iter().filter(|sequence| joins(sequence));
+        let waiting = waiting.filter_map(|sequence| match sequence.wants() {
+            Wants::Prompt(tokens) => Some(tokens),
+            Wants::Token => None,
+        });
+        let mut left =
+            share::prompt_tokens(batch.len(), waiting).min(budget.saturating_sub(batch.len()).max(1));
         while left > 0 {
             let Some(sequence) = self.take_ready(priority, prompts) else { break };
             let Wants::Prompt(prompt) = sequence.wants() else { break };
