@@ -18,6 +18,7 @@ mod evaluation;
 mod follower;
 mod generation;
 mod grpc;
+mod in_process;
 mod metrics;
 mod models;
 mod publish;
@@ -34,4 +35,5 @@ mod warm;
 
 pub use config::{Config, ConfigProblem, WeightDtype};
 pub use error::Error;
+pub use in_process::InProcess;
 pub use service::{Deps, Handle, build};

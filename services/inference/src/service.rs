@@ -21,6 +21,7 @@ use crate::{
     evaluation::{Book, Evaluations, Parts},
     generation::Generation,
     grpc,
+    in_process::InProcess,
     metrics::Metrics,
     models::Models,
     publish::Publisher,
@@ -134,6 +135,11 @@ impl Handle {
                     .max_decoding_message_size(MAX_MESSAGE_BYTES)
                     .max_encoding_message_size(MAX_MESSAGE_BYTES),
             )
+    }
+
+    /// The same generation without a network.
+    pub fn in_process(&self) -> InProcess {
+        InProcess { generation: self.core.generation.clone() }
     }
 
     /// Ends what is still running and closes the files. Call it after the server has drained.

@@ -43,7 +43,7 @@ const MAX_LOGPROBS: usize = 20;
 /// The metadata key that names a request's tenant.
 const TENANT: &str = "rootstock-tenant";
 /// Whose the requests are that name none; no id is written so.
-const NO_TENANT: &str = "(none)";
+pub(crate) const NO_TENANT: &str = "(none)";
 const MAX_ROUTING_KEY_BYTES: usize = 256;
 /// Adapters that one request sums up.
 const MAX_ADAPTERS: usize = 8;

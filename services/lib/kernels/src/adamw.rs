@@ -2,10 +2,12 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Shape, Tensor, Var, bail};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Shape, Tensor, Var, bail};
 
 use crate::{
-    cpu::{floats, slice, slice_mut, tensor},
+    Gradient,
+    cpu::{floats, slice_mut, tensor},
+    gradient::Numbers,
     simd::dispatch,
     team,
 };
@@ -67,7 +69,8 @@ impl AdamW {
         self.steps
     }
 
-    /// Updates every parameter that has a gradient, in place; `rates` gives each name its learning rate and decay.
+    /// Updates every parameter that has a gradient, in place; `rates` gives each name its learning rate and decay. Rows that a
+    /// gradient lacks are updated too, as with zeros: their moments fade, and move them on until they have.
     ///
     /// # Errors
     /// When a gradient has another shape than its parameter, or a parameter is not f32; parameters before it in the list are
@@ -75,13 +78,13 @@ impl AdamW {
     pub fn step(
         &mut self,
         parameters: &[(String, Var)],
-        gradients: &BTreeMap<String, Tensor>,
+        gradients: &BTreeMap<String, Gradient>,
         rates: impl Fn(&str) -> StepRates,
     ) -> Result<()> {
         self.steps += 1;
         for (name, parameter) in parameters {
             let Some(gradient) = gradients.get(name) else { continue };
-            if gradient.shape() != parameter.shape() {
+            if gradient.shape() != *parameter.shape() {
                 bail!("adamw: {name} is {:?}, its gradient {:?}", parameter.shape(), gradient.shape());
             }
             let moments =
@@ -144,17 +147,18 @@ impl Moments {
         Ok(Self { shape: first.shape().clone(), first: numbers(first)?, second: numbers(second)? })
     }
 
-    fn update(&mut self, parameter: &Var, gradient: &Tensor, constants: Constants) -> Result<()> {
+    fn update(&mut self, parameter: &Var, gradient: &Gradient, constants: Constants) -> Result<()> {
         if self.shape != *parameter.shape() {
             bail!("adamw: moments are {:?}, the parameter {:?}", self.shape, parameter.shape());
         }
+        let gradient = gradient.host()?;
+        let gradient = gradient.numbers()?;
         if parameter.device().is_cpu() {
-            let update = Update { constants, moments: RefCell::new(self) };
-            return parameter.inplace_op2(&gradient.contiguous()?, &update);
+            return parameter.inplace_op1(&Update { constants, gradient, moments: RefCell::new(self) });
         }
         // Elsewhere the moments still live in main memory; the parameter makes the round trip.
         let mut values = floats(&host(parameter)?)?.to_vec();
-        update_all(&mut values, &floats(&host(gradient)?)?, self, constants);
+        update_all(&mut values, &gradient, self, constants);
         parameter.set(&tensor(values, parameter.shape())?.to_device(parameter.device())?)
     }
 }
@@ -192,27 +196,29 @@ impl Constants {
 
 struct Update<'a> {
     constants: Constants,
+    gradient: Numbers<'a>,
     moments: RefCell<&'a mut Moments>,
 }
 
-impl InplaceOp2 for Update<'_> {
+impl InplaceOp1 for Update<'_> {
     fn name(&self) -> &'static str {
         "adamw"
     }
 
-    fn cpu_fwd(&self, dst: &mut CpuStorage, dst_l: &Layout, src: &CpuStorage, src_l: &Layout) -> Result<()> {
-        let (parameter, gradient) = (slice_mut(dst, dst_l)?, slice(src, src_l)?);
-        update_all(parameter, gradient, &mut self.moments.borrow_mut(), self.constants);
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let mut moments = self.moments.borrow_mut();
+        update_all(slice_mut(storage, layout)?, &self.gradient, &mut moments, self.constants);
         Ok(())
     }
 }
 
-fn update_all(parameter: &mut [f32], gradient: &[f32], moments: &mut Moments, constants: Constants) {
+fn update_all(parameter: &mut [f32], gradient: &Numbers<'_>, moments: &mut Moments, constants: Constants) {
     let moments = moments.first.chunks_mut(TASK).zip(moments.second.chunks_mut(TASK));
-    let mut parts: Vec<_> = parameter.chunks_mut(TASK).zip(gradient.chunks(TASK)).zip(moments).collect();
-    team::chunks_mut(&mut parts, 1, |_, part| {
-        let ((p, g), (m, v)) = &mut part[0];
-        update(p, g, m, v, constants);
+    let mut parts: Vec<_> = parameter.chunks_mut(TASK).zip(moments).collect();
+    team::chunks_mut(&mut parts, 1, |task, part| {
+        let (p, (m, v)) = &mut part[0];
+        let g = gradient.read(task * TASK..task * TASK + p.len());
+        update(p, &g, m, v, constants);
     });
 }
 
@@ -236,8 +242,9 @@ mod tests {
 
     const RATES: StepRates = StepRates { lr: 0.1, weight_decay: 0.01 };
 
-    fn gradients(step: u64) -> BTreeMap<String, Tensor> {
-        BTreeMap::from([("a".to_owned(), normal(10 + step, (3, 5))), ("b".to_owned(), normal(20 + step, 7))])
+    fn gradients(step: u64) -> BTreeMap<String, Gradient> {
+        let (a, b) = (normal(10 + step, (3, 5)), normal(20 + step, 7));
+        BTreeMap::from([("a".to_owned(), a.into()), ("b".to_owned(), b.into())])
     }
 
     fn parameters() -> Vec<(String, Var)> {
@@ -267,7 +274,7 @@ mod tests {
             optimizer.step(&parameters, &gradients(step), |_| RATES).unwrap();
         }
         for (i, found) in flat(&parameters[0].1).into_iter().enumerate() {
-            let history: Vec<f64> = (0..10).map(|s| f64::from(flat(&gradients(s)["a"])[i])).collect();
+            let history: Vec<f64> = (0..10).map(|s| f64::from(flat(gradients(s)["a"].values())[i])).collect();
             let expected = reference(f64::from(start[i]), &history, RATES);
             assert!((f64::from(found) - expected).abs() < 1e-6, "{found} instead of {expected}");
         }
@@ -331,7 +338,7 @@ mod tests {
         assert!(refuse(&mut optimizer, "a.weight").contains("a.weight"));
         assert!(refuse(&mut optimizer, "a.exp_avg").contains("one of two moments"));
         let mut wrong = gradients(0);
-        wrong.insert("a".to_owned(), moment.clone());
+        wrong.insert("a".to_owned(), moment.clone().into());
         let error = optimizer.step(&parameters(), &wrong, |_| RATES).unwrap_err().to_string();
         assert!(error.contains("adamw: a is"), "{error}");
     }

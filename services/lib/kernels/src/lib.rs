@@ -16,6 +16,7 @@ mod dispatch;
 mod dropout;
 mod embedding;
 mod gemm;
+mod gradient;
 mod linear;
 mod lora_linear;
 mod mapped;
@@ -49,6 +50,7 @@ pub use dispatch::{DISPATCH_VARIABLE, Dispatch, DispatchError, dispatch, request
 pub use dropout::{DropoutKey, DropoutMask};
 pub use embedding::{embedding, embedding_backward};
 pub use gemm::{Format, INT8_GROUP};
+pub use gradient::{Gradient, RowGradient};
 pub use linear::{InputGradient, LinearInput, OutputGradient, linear, linear_weight_gradient};
 pub use lora_linear::{
     FactorRows, LoraMap, LoraPair, LoraRows, lora_backward, lora_linear, lora_linear_rows, lora_norms,
