@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use rootstock_artifacts::{AliasName, Digest};
 use tokio::sync::watch;
 
-use super::Version;
+use super::{Version, tenants::Use};
 use crate::{
     error::Error,
     follower::{Bound, Follower},
@@ -22,6 +22,8 @@ pub(crate) struct AdapterLease {
     pub(super) generation: i64,
     pub(super) counted: Option<Counted>,
     pub(super) follower: Option<Arc<Follower>>,
+    /// Whose request it is, where tenants have caps.
+    pub(super) used: Option<Use>,
 }
 
 impl AdapterLease {
@@ -51,6 +53,7 @@ impl AdapterLease {
     /// Goes on with another version, if a publish said so and it is loaded; says with which.
     pub(crate) fn switch(&mut self) -> Option<Bound> {
         let (bound, version) = self.follower.as_ref()?.switch()?;
+        self.used = self.used.take().map(|used| used.of(*version.digest(), version.bytes()));
         self.version = version;
         self.generation = bound.generation;
         Some(bound)
@@ -59,7 +62,9 @@ impl AdapterLease {
     /// Another lease on the same generation, which hears of no move.
     pub(crate) fn again(&self) -> Self {
         let counted = self.counted.as_ref().map(Counted::again);
-        Self { version: Arc::clone(&self.version), generation: self.generation, counted, follower: None }
+        let used = self.used.as_ref().map(Use::again);
+        let (version, generation) = (Arc::clone(&self.version), self.generation);
+        Self { version, generation, counted, follower: None, used }
     }
 }
 
