@@ -1,10 +1,8 @@
 //! The keys and values of one sequence: blocks that it took over, blocks of its own, and the room that is reserved for them.
 
-use std::sync::Arc;
-
 use rootstock_model::KvCache;
 
-use super::room::{Kept, Key, Room};
+use super::room::{InUse, Key, Room};
 use crate::{error::Error, models::Model};
 
 #[derive(Debug)]
@@ -14,7 +12,7 @@ pub(super) struct Memory {
     capacity: usize,
     cache: Option<KvCache>,
     /// The first blocks, which are kept for others too.
-    shared: Vec<Arc<Kept>>,
+    shared: Vec<InUse>,
     /// Reserved for blocks of its own.
     own: u64,
     begun: bool,
@@ -76,7 +74,7 @@ impl Memory {
         self.bytes_of(tokens.div_ceil(KvCache::BLOCK))
     }
 
-    pub(super) fn start(&mut self, shared: Vec<Arc<Kept>>, bytes: u64) {
+    pub(super) fn start(&mut self, shared: Vec<InUse>, bytes: u64) {
         self.offered = shared.len();
         self.taken_over.get_or_insert(shared.len() * KvCache::BLOCK);
         (self.shared, self.own, self.begun) = (shared, bytes, true);
@@ -109,7 +107,7 @@ impl Memory {
     pub(super) fn open(&mut self, model: &Model) -> Result<(), Error> {
         if self.cache.is_none() {
             let mut cache = model.new_cache(self.capacity)?;
-            self.shared.iter().try_for_each(|kept| cache.attach(&kept.block))?;
+            self.shared.iter().try_for_each(|kept| cache.attach(kept.block()))?;
             self.cache = Some(cache);
         }
         Ok(())

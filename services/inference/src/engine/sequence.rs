@@ -17,7 +17,7 @@ use super::{
     Delta, Event, Generate, Job, Priority, Score, Switched, Work,
     decoding::{Decoding, ends},
     memory::Memory,
-    room::{Kept, Key, Room},
+    room::{InUse, Key, Room},
     scoring::Scoring,
     text::TextStream,
 };
@@ -25,7 +25,7 @@ use crate::{
     adapters::Applied,
     error::Error,
     follower::Bound,
-    metrics::{Metrics, Outcome},
+    metrics::{Counted, Metrics, Outcome},
     models::Model,
     sampling::{Sampler, Sampling},
 };
@@ -62,6 +62,8 @@ pub(super) struct Sequence {
     deadline: Option<Instant>,
     pub(super) priority: Priority,
     pub(super) tenant: Arc<str>,
+    /// Where requests are counted by adapter.
+    counted: Option<Counted>,
     /// In the order of admission.
     pub(super) number: u64,
     /// The request's span, and the one of what it waits for or has computed.
@@ -146,9 +148,15 @@ impl Sequence {
             deadline: job.deadline,
             priority: job.priority,
             tenant: job.tenant,
+            counted: None,
             number: 0,
             spans: Spans::begin(),
         }
+    }
+
+    /// Shows it among those that wait for its adapter, or are computed with it.
+    pub(super) fn count_in(&mut self, metrics: &Metrics) {
+        self.counted = self.adapter.as_ref().map(|adapter| metrics.loras.enter(adapter.label()));
     }
 
     /// Whether it has to end before its next step.
@@ -249,7 +257,8 @@ impl Sequence {
     }
 
     /// It has a slot, these blocks, and room for the rest of its text.
-    pub(super) fn start(&mut self, shared: Vec<Arc<Kept>>, bytes: u64) {
+    pub(super) fn start(&mut self, shared: Vec<InUse>, bytes: u64) {
+        self.counted.iter_mut().for_each(|counted| counted.set_runs(true));
         self.memory.start(shared, bytes);
     }
 
@@ -275,6 +284,7 @@ impl Sequence {
 
     /// Gives up its keys and values.
     pub(super) fn forget(&mut self) -> Option<KvCache> {
+        self.counted.iter_mut().for_each(|counted| counted.set_runs(false));
         self.memory.forget()
     }
 
@@ -383,6 +393,7 @@ impl Sequence {
         // The cache and the lease go before the client hears of the end, so that what it asks next finds them free.
         self.stage = Stage::Over;
         self.spans.end();
+        self.counted = None;
         drop(self.memory.forget());
         self.adapter = None;
         self.tell_last(event);

@@ -236,6 +236,7 @@ impl State {
         metrics.running.set(count(|lane| lane.running));
         metrics.parked.set(gauge_value(self.parked.len() as u64));
         metrics.cache_bytes.set(gauge_value(self.room.used()));
+        metrics.cache_in_use.set(self.room.share_in_use());
         metrics.preemptions.inc_by(std::mem::take(&mut self.preempted));
     }
 
