@@ -87,7 +87,14 @@ impl Adapters {
         let version = self.load(binding.digest, model).await?;
         let counted = binding.alias.clone().map(|alias| self.leases.count(alias));
         let generation = binding.generation;
-        Ok(AdapterLease { version, generation, counted, follower: None, used: None })
+        Ok(AdapterLease {
+            version,
+            generation,
+            counted,
+            follower: None,
+            earlier: Vec::new(),
+            used: Vec::new(),
+        })
     }
 
     /// The same for a tenant's request, within its caps, which may follow its alias.
@@ -109,12 +116,12 @@ impl Adapters {
         tenant: &Arc<str>,
         digest: Digest,
         model: &Arc<Model>,
-    ) -> Result<Option<Use>, Error> {
+    ) -> Result<Vec<Use>, Error> {
         if !self.tenants.are_capped() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let bytes = self.bytes_of(digest, model).await?;
-        self.tenants.take(tenant, digest, bytes).map(Some)
+        Ok(vec![self.tenants.take(tenant, digest, bytes)?])
     }
 
     /// What a version takes in memory, by its settings if it isn't there.

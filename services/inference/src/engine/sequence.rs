@@ -224,8 +224,13 @@ impl Sequence {
     }
 
     pub(super) fn wants(&self) -> Wants {
-        let left = self.ends_at() - self.memory.len();
-        if left == 1 && matches!(self.stage, Stage::Decode(_)) { Wants::Token } else { Wants::Prompt(left) }
+        let (computed, end) = (self.memory.len(), self.ends_at());
+        if end - computed == 1 && matches!(self.stage, Stage::Decode(_)) {
+            return Wants::Token;
+        }
+        // What two versions computed is computed again by the two of them, in a step for each.
+        let switches = self.adapter.as_ref().and_then(|adapter| adapter.switches_after(computed));
+        Wants::Prompt(switches.map_or(end, |token| end.min(token)) - computed)
     }
 
     /// Tokens that are computed in the end: nothing follows the last of those that are scored.
@@ -277,11 +282,6 @@ impl Sequence {
         self.memory.grow(bytes);
     }
 
-    /// Whether what it computes again would be the same. After a switch of versions it would not.
-    pub(super) fn can_be_preempted(&self) -> bool {
-        self.memory.has_begun() && self.memory.is_of_one_version()
-    }
-
     /// Gives up its keys and values.
     pub(super) fn forget(&mut self) -> Option<KvCache> {
         self.counted.iter_mut().for_each(|counted| counted.set_runs(false));
@@ -296,7 +296,8 @@ impl Sequence {
     /// Makes ready for a step.
     pub(super) fn begin(&mut self) -> Result<(), Error> {
         if self.may_switch()
-            && let Some(switched) = self.adapter.as_mut().and_then(Applied::switch)
+            && let Some(adapter) = &mut self.adapter
+            && let Some(switched) = adapter.switch(self.memory.len())
         {
             self.switched = Some(switched);
             self.memory.mix_versions();
@@ -328,7 +329,7 @@ impl Sequence {
     pub(super) fn next(&mut self, tokens: usize) -> Result<Continued<'_>, Error> {
         let (first_wanted, end) = (self.first_wanted(), self.ends_at());
         let chooses = self.chooses(tokens);
-        let adapter = self.adapter.as_ref().map(Applied::weights);
+        let adapter = self.adapter.as_ref().map(|adapter| adapter.weights_at(self.memory.len()));
         let Some(cache) = self.memory.cache() else {
             return Err(Error::Internal("a sequence was stepped before its start or after its end".into()));
         };
