@@ -48,12 +48,13 @@ pub(crate) struct Binder {
 
 impl Binder {
     /// Resolves all names, then loads what isn't in memory. Never answers for an adapter with the base. The key decides between an
-    /// alias's version and its canary; the parts of a sum are the versions, and follow no publish.
+    /// alias's version and its canary, the tenant's caps hold; the parts of a sum are the versions, and follow no publish.
     pub(crate) async fn bind(
         &self,
         model: Option<&ArtifactName>,
         wanted: &Wanted,
         key: &str,
+        tenant: &Arc<str>,
     ) -> Result<Bound, Error> {
         let routed = self.routed(wanted, key).await?;
         let digest = match (model, routed.first()) {
@@ -67,7 +68,7 @@ impl Binder {
         let model = self.models.get(digest).await?;
         let mut leases = Vec::with_capacity(routed.len());
         for (binding, follower) in routed {
-            leases.push(self.adapters.lease_for(&binding, follower, &model).await?);
+            leases.push(self.adapters.lease_for(&binding, follower, &model, tenant).await?);
         }
         let adapter = match wanted {
             Wanted::Base | Wanted::Adapter(_) => leases.pop().map(Applied::One),

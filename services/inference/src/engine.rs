@@ -133,6 +133,7 @@ impl Engine {
     /// Starts the threads. They end when shutdown was requested and all sequences have ended, or on [`Engine::stop`].
     pub(crate) fn start(limits: Limits, metrics: Metrics, tasks: &Tasks) -> Result<Self, Error> {
         let shutdown = tasks.shutdown().clone();
+        metrics.loras.set_most(limits.max_running);
         let shared = Arc::new(Shared {
             limits: limits.clone(),
             metrics,
@@ -183,7 +184,7 @@ impl Engine {
         // One place more than the client may leave unread: the last event's, so that the end never waits.
         let (events, received) = mpsc::channel(self.shared.limits.output_buffer + 1);
         let output = Output::new(received, Arc::clone(&self.shared));
-        let sequence = Sequence::new(job, events, output.stalled());
+        let mut sequence = Sequence::new(job, events, output.stalled());
         let mut state = self.shared.state.lock();
         if state.is_stopped() || self.shared.shutdown.is_requested() {
             drop(state);
@@ -194,6 +195,7 @@ impl Engine {
             drop(state);
             return Err(refused);
         }
+        sequence.count_in(&self.shared.metrics);
         state.enqueue(sequence);
         state.report(&self.shared.metrics);
         drop(state);

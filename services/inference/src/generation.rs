@@ -82,7 +82,7 @@ impl Generation {
         caller: Caller,
     ) -> Result<(Started, Output), Error> {
         let Request { model, adapter, input, sampling, stop, routing_key } = request;
-        let bound = self.binder.bind(model.as_ref(), &adapter, &routing_key).await?;
+        let bound = self.binder.bind(model.as_ref(), &adapter, &routing_key, &caller.tenant).await?;
         check_sampling(&sampling, &bound.model)?;
         let model = bound.model.clone();
         let encoded = self.tasks.spawn_blocking("inference-encode", move || prompt(input, &model));

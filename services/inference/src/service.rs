@@ -12,7 +12,7 @@ use rootstock_proto::inference::v1::{
 use rootstock_runtime::{Health, MAX_MESSAGE_BYTES, Metrics as Registry, Server, Shutdown, Tasks};
 
 use crate::{
-    adapters::{Adapters, Leases, Proved},
+    adapters::{Adapters, Caps, Leases, Proved, Tenants},
     aliases::Aliases,
     bind::Binder,
     config::{Config, ConfigProblem},
@@ -257,6 +257,7 @@ fn binder(
         count: metrics.adapters_resident.clone(),
         used: metrics.adapter_bytes.clone(),
     };
+    let adapters = Residents::new(adapters, tasks.clone(), metrics.clone());
     Ok(Binder {
         aliases: aliases.clone(),
         models: Models {
@@ -267,7 +268,8 @@ fn binder(
         },
         adapters: Adapters {
             store: Arc::clone(store),
-            residents: Residents::new(adapters, tasks.clone(), metrics.clone()),
+            tenants: Tenants::new(tenant_caps(config), adapters.clone()),
+            residents: adapters,
             tasks: tasks.clone(),
             leases: Leases::default(),
             proved: Proved::default(),
@@ -275,6 +277,11 @@ fn binder(
         },
         configured: configured(&config.models)?,
     })
+}
+
+fn tenant_caps(config: &Config) -> Caps {
+    let Config { max_adapters_per_tenant: adapters, max_adapter_bytes_per_tenant: bytes, .. } = *config;
+    Caps { adapters: (adapters > 0).then_some(adapters), bytes: (bytes > 0).then_some(bytes) }
 }
 
 fn configured(names: &[String]) -> Result<Vec<ArtifactName>, ConfigProblem> {

@@ -17,7 +17,7 @@ use super::{
     Delta, Event, Generate, Job, Priority, Score, Switched, Work,
     decoding::{Decoding, ends},
     memory::Memory,
-    room::{Kept, Key, Room},
+    room::{InUse, Key, Room},
     scoring::Scoring,
     text::TextStream,
 };
@@ -25,7 +25,7 @@ use crate::{
     adapters::Applied,
     error::Error,
     follower::Bound,
-    metrics::{Metrics, Outcome},
+    metrics::{Counted, Metrics, Outcome},
     models::Model,
     sampling::{Sampler, Sampling},
 };
@@ -62,6 +62,8 @@ pub(super) struct Sequence {
     deadline: Option<Instant>,
     pub(super) priority: Priority,
     pub(super) tenant: Arc<str>,
+    /// Where requests are counted by adapter.
+    counted: Option<Counted>,
     /// In the order of admission.
     pub(super) number: u64,
     /// The request's span, and the one of what it waits for or has computed.
@@ -146,9 +148,15 @@ impl Sequence {
             deadline: job.deadline,
             priority: job.priority,
             tenant: job.tenant,
+            counted: None,
             number: 0,
             spans: Spans::begin(),
         }
+    }
+
+    /// Shows it among those that wait for its adapter, or are computed with it.
+    pub(super) fn count_in(&mut self, metrics: &Metrics) {
+        self.counted = self.adapter.as_ref().map(|adapter| metrics.loras.enter(adapter.label()));
     }
 
     /// Whether it has to end before its next step.
@@ -216,8 +224,13 @@ impl Sequence {
     }
 
     pub(super) fn wants(&self) -> Wants {
-        let left = self.ends_at() - self.memory.len();
-        if left == 1 && matches!(self.stage, Stage::Decode(_)) { Wants::Token } else { Wants::Prompt(left) }
+        let (computed, end) = (self.memory.len(), self.ends_at());
+        if end - computed == 1 && matches!(self.stage, Stage::Decode(_)) {
+            return Wants::Token;
+        }
+        // What two versions computed is computed again by the two of them, in a step for each.
+        let switches = self.adapter.as_ref().and_then(|adapter| adapter.switches_after(computed));
+        Wants::Prompt(switches.map_or(end, |token| end.min(token)) - computed)
     }
 
     /// Tokens that are computed in the end: nothing follows the last of those that are scored.
@@ -249,7 +262,8 @@ impl Sequence {
     }
 
     /// It has a slot, these blocks, and room for the rest of its text.
-    pub(super) fn start(&mut self, shared: Vec<Arc<Kept>>, bytes: u64) {
+    pub(super) fn start(&mut self, shared: Vec<InUse>, bytes: u64) {
+        self.counted.iter_mut().for_each(|counted| counted.set_runs(true));
         self.memory.start(shared, bytes);
     }
 
@@ -268,13 +282,9 @@ impl Sequence {
         self.memory.grow(bytes);
     }
 
-    /// Whether what it computes again would be the same. After a switch of versions it would not.
-    pub(super) fn can_be_preempted(&self) -> bool {
-        self.memory.has_begun() && self.memory.is_of_one_version()
-    }
-
     /// Gives up its keys and values.
     pub(super) fn forget(&mut self) -> Option<KvCache> {
+        self.counted.iter_mut().for_each(|counted| counted.set_runs(false));
         self.memory.forget()
     }
 
@@ -286,7 +296,8 @@ impl Sequence {
     /// Makes ready for a step.
     pub(super) fn begin(&mut self) -> Result<(), Error> {
         if self.may_switch()
-            && let Some(switched) = self.adapter.as_mut().and_then(Applied::switch)
+            && let Some(adapter) = &mut self.adapter
+            && let Some(switched) = adapter.switch(self.memory.len())
         {
             self.switched = Some(switched);
             self.memory.mix_versions();
@@ -318,7 +329,7 @@ impl Sequence {
     pub(super) fn next(&mut self, tokens: usize) -> Result<Continued<'_>, Error> {
         let (first_wanted, end) = (self.first_wanted(), self.ends_at());
         let chooses = self.chooses(tokens);
-        let adapter = self.adapter.as_ref().map(Applied::weights);
+        let adapter = self.adapter.as_ref().map(|adapter| adapter.weights_at(self.memory.len()));
         let Some(cache) = self.memory.cache() else {
             return Err(Error::Internal("a sequence was stepped before its start or after its end".into()));
         };
@@ -383,6 +394,7 @@ impl Sequence {
         // The cache and the lease go before the client hears of the end, so that what it asks next finds them free.
         self.stage = Stage::Over;
         self.spans.end();
+        self.counted = None;
         drop(self.memory.forget());
         self.adapter = None;
         self.tell_last(event);

@@ -242,6 +242,7 @@ impl State {
         metrics.running.set(count(|lane| lane.running));
         metrics.parked.set(gauge_value(self.parked.len() as u64));
         metrics.cache_bytes.set(gauge_value(self.room.used()));
+        metrics.cache_in_use.set(self.room.share_in_use());
         metrics.preemptions.inc_by(std::mem::take(&mut self.preempted));
     }
 
@@ -285,7 +286,7 @@ impl State {
 
     /// Takes the keys and values of one whose client doesn't read; it stays where it is.
     fn empty_parked(&mut self) -> bool {
-        let with_memory = self.parked.iter_mut().filter(|sequence| sequence.can_be_preempted());
+        let with_memory = self.parked.iter_mut().filter(|sequence| sequence.has_begun());
         let Some(sequence) = with_memory.max_by_key(|sequence| sequence.number) else { return false };
         self.room.give_back(sequence.held_bytes());
         self.garbage.caches.extend(sequence.forget());
@@ -297,7 +298,7 @@ impl State {
     /// them.
     fn victim(&mut self, of: &Sequence) -> Option<Sequence> {
         let take_last = |lane: &mut Lane, from: u64| {
-            let can = |sequence: &Sequence| sequence.can_be_preempted() && sequence.number >= from;
+            let can = |sequence: &Sequence| sequence.has_begun() && sequence.number >= from;
             let last = (0..lane.ready.len()).filter(|&place| can(&lane.ready[place]));
             let last = last.max_by_key(|&place| lane.ready[place].number)?;
             lane.ready.remove(last)

@@ -549,3 +549,4 @@ async fn several_threads_give_the_same_tokens() {
 }
 
 mod scores;
+mod switches;

@@ -361,3 +361,5 @@ async fn an_evaluation_is_created_watched_to_its_end_and_listed() {
         "NOT_FOUND",
     );
 }
+
+mod extremes;
