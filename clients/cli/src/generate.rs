@@ -2,6 +2,7 @@
 mod adapters;
 mod answer;
 mod asked;
+mod constraint;
 mod prompt;
 mod replay;
 
@@ -16,6 +17,7 @@ use rootstock_text::PromptTemplate;
 
 use self::adapters::Adapters;
 use self::answer::{Generation, Switch, Token};
+use self::constraint::ConstraintArgs;
 use self::prompt::Ask;
 use crate::adapters::unpublished;
 use crate::{CliError, Context, limits, names};
@@ -118,6 +120,8 @@ pub struct GenerateArgs {
     /// Go on past the end-of-sequence token
     #[arg(long)]
     ignore_eos: bool,
+    #[command(flatten)]
+    constraint: ConstraintArgs,
     /// Print one JSON object at the end, with ids, digests and timings, and all that --replay needs
     #[arg(long)]
     json: bool,
@@ -200,6 +204,7 @@ async fn request(
             stop: args.stop,
             logprobs: args.logprobs,
             ignore_eos: args.ignore_eos,
+            constraint: args.constraint.read().await?,
         }),
         routing_key: args.routing_key,
     })

@@ -1,6 +1,7 @@
 //! From the contract's messages to the domain and back; what passes here is within its range.
 
 mod adapter;
+mod constraint;
 mod evaluation;
 mod gate;
 mod generation;

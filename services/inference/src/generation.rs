@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     adapters::{AdapterLease, Applied, Part},
     bind::{Binder, Bound, Wanted},
+    constraint::{Compiler, Constraint},
     engine::{Engine, Generate, Job, Output, Priority, Work},
     error::Error,
     models::Model,
@@ -37,6 +38,7 @@ pub(crate) struct Request {
     pub(crate) input: Input,
     pub(crate) sampling: Sampling,
     pub(crate) stop: Vec<String>,
+    pub(crate) constraint: Option<Constraint>,
     /// Decides between an adapter's version and its canary.
     pub(crate) routing_key: String,
 }
@@ -72,6 +74,7 @@ pub(crate) struct Generation {
     pub(crate) binder: Binder,
     pub(crate) engine: Engine,
     pub(crate) tasks: Tasks,
+    pub(crate) compiler: Compiler,
 }
 
 impl Generation {
@@ -81,14 +84,18 @@ impl Generation {
         request: Request,
         caller: Caller,
     ) -> Result<(Started, Output), Error> {
-        let Request { model, adapter, input, sampling, stop, routing_key } = request;
+        let Request { model, adapter, input, sampling, stop, constraint, routing_key } = request;
         let bound = self.binder.bind(model.as_ref(), &adapter, &routing_key, &caller.tenant).await?;
         check_sampling(&sampling, &bound.model)?;
+        let constraint = match constraint {
+            Some(constraint) => Some(self.compiler.compile(constraint, Arc::clone(&bound.model)).await?),
+            None => None,
+        };
         let model = bound.model.clone();
         let encoded = self.tasks.spawn_blocking("inference-encode", move || prompt(input, &model));
         let prompt = encoded.await??;
         let started = Started::new(&bound, sampling.seed, prompt.len());
-        let work = Generate { prompt, sampling, stop };
+        let work = Generate { prompt, sampling, stop, constraint };
         let output = self.engine.submit(Job {
             model: bound.model,
             adapter: bound.adapter,

@@ -11,6 +11,7 @@ mod adapters;
 mod aliases;
 mod bind;
 mod config;
+mod constraint;
 mod convert;
 mod engine;
 mod error;

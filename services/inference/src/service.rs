@@ -16,6 +16,7 @@ use crate::{
     aliases::Aliases,
     bind::Binder,
     config::{Config, ConfigProblem},
+    constraint::Compiler,
     engine::{Engine, Limits},
     error::Error,
     evaluation::{Book, Evaluations, Parts},
@@ -176,7 +177,9 @@ impl Core {
             residency,
             warm: warm.clone(),
         };
-        let generation = Generation { binder: binder.clone(), engine: engine.clone(), tasks: tasks.clone() };
+        let compiler = Compiler::new(tasks.clone());
+        let generation =
+            Generation { binder: binder.clone(), engine: engine.clone(), tasks: tasks.clone(), compiler };
         let parts = Parts {
             book: book.clone(),
             store,

@@ -403,6 +403,7 @@ pub(crate) fn request(model: &str, adapter: &str, max_tokens: usize) -> Request 
         input: Input::Text("the quick brown".into()),
         sampling: Sampling { ignore_eos: true, ..Sampling::greedy(max_tokens) },
         stop: Vec::new(),
+        constraint: None,
         routing_key: "somebody".into(),
     }
 }

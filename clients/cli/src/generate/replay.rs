@@ -11,7 +11,7 @@ use crate::check::blocking;
 use crate::{CliError, Context};
 
 /// The arguments that the file stands for.
-pub(super) const OTHERS: [&str; 21] = [
+pub(super) const OTHERS: [&str; 24] = [
     "model",
     "adapter",
     "routing_key",
@@ -32,6 +32,9 @@ pub(super) const OTHERS: [&str; 21] = [
     "seed",
     "stop",
     "ignore_eos",
+    "json_schema",
+    "regex",
+    "choice",
     "json",
 ];
 

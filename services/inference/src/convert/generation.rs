@@ -15,7 +15,7 @@ use rootstock_text::ChatMessage;
 use tonic::metadata::MetadataMap;
 use uuid::Uuid;
 
-use super::{count, optional_reference, reference};
+use super::{constraint::constraint, count, optional_reference, reference};
 use crate::{
     adapters::Part,
     bind::Wanted,
@@ -59,12 +59,18 @@ impl TryFrom<proto::GenerateRequest> for Request {
             Some(InputMessage::Messages(messages)) => Input::Chat(chat(messages.messages)?),
             None => return Err(Error::invalid("prompt", "is missing; set prompt, prompt_ids or messages")),
         };
-        let params = request.sampling.unwrap_or_default();
+        let mut params = request.sampling.unwrap_or_default();
+        let constraint = params.constraint.take().map(constraint).transpose()?;
+        if constraint.is_some() && params.ignore_eos {
+            let message = "a text that a constraint has completed ends; leave one of the two out";
+            return Err(Error::invalid("sampling.ignore_eos", message));
+        }
         Ok(Self {
             model: optional_reference("model", Kind::BaseModel, &request.model)?,
             adapter: wanted(&request.adapter, &request.adapters)?,
             input,
             stop: stops(&params.stop)?,
+            constraint,
             sampling: params.try_into()?,
             routing_key: routing_key(request.routing_key)?,
         })

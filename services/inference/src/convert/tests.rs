@@ -3,11 +3,14 @@
 use proptest::prelude::*;
 use rootstock_proto::{
     common::v1::RunningRequests,
-    inference::v1::{self as proto, generate_request::Input},
+    inference::v1::{self as proto, generate_request::Input, output_constraint::Kind},
 };
 
 use super::*;
-use crate::{bind::Wanted, evaluation::Spec, generation::Request, publish::Publish, sampling::Sampling};
+use crate::{
+    bind::Wanted, constraint::Constraint, evaluation::Spec, generation::Request, publish::Publish,
+    sampling::Sampling,
+};
 
 fn generate(params: proto::SamplingParams) -> proto::GenerateRequest {
     proto::GenerateRequest {
@@ -262,4 +265,35 @@ fn an_answer_longer_than_any_context_is_refused_at_creation_and_readable_where_i
     Spec::try_from(spec.clone()).unwrap();
     let create = proto::CreateEvaluationRequest { spec: Some(spec), ..Default::default() };
     assert_eq!(refused(Create::try_from(create)), "spec.max_tokens");
+}
+
+fn held_to(kind: Kind) -> proto::SamplingParams {
+    let constraint = Some(proto::OutputConstraint { kind: Some(kind) });
+    proto::SamplingParams { constraint, ..Default::default() }
+}
+
+fn choice(texts: &[&str]) -> proto::SamplingParams {
+    held_to(Kind::Choice(proto::Choices { texts: texts.iter().map(|text| (*text).to_owned()).collect() }))
+}
+
+#[test]
+fn what_a_text_is_held_to_is_bounded_and_named() {
+    let request = Request::try_from(generate(choice(&["yes", "no"]))).unwrap();
+    assert_eq!(request.constraint, Some(Constraint::Choice(vec!["yes".into(), "no".into()])));
+    let empty = proto::SamplingParams { constraint: Some(Default::default()), ..Default::default() };
+    let ignoring = proto::SamplingParams { ignore_eos: true, ..choice(&["yes"]) };
+    for (field, params) in [
+        ("constraint", empty),
+        ("constraint.json", held_to(Kind::Json(String::new()))),
+        ("constraint.json", held_to(Kind::Json(" ".repeat((32 << 10) + 1)))),
+        ("constraint.regex", held_to(Kind::Regex(String::new()))),
+        ("constraint.regex", held_to(Kind::Regex("a".repeat(2049)))),
+        ("constraint.choice.texts", choice(&[])),
+        ("constraint.choice.texts", choice(&["a"; 257])),
+        ("constraint.choice.texts[1]", choice(&["a", ""])),
+        ("constraint.choice.texts[0]", choice(&["a".repeat(257).as_str()])),
+        ("ignore_eos", ignoring),
+    ] {
+        assert_eq!(refused(Request::try_from(generate(params))), format!("sampling.{field}"));
+    }
 }

@@ -6,6 +6,7 @@ use rootstock_model::KvCache;
 
 use crate::{
     adapters::Applied,
+    constraint::Matcher,
     error::Error,
     follower::Bound,
     models::Model,
@@ -52,6 +53,8 @@ pub(crate) struct Generate {
     pub(crate) sampling: Sampling,
     /// None is empty.
     pub(crate) stop: Vec<String>,
+    /// What the text is held to.
+    pub(crate) constraint: Option<Matcher>,
 }
 
 /// A text, and from where on its tokens are scored.

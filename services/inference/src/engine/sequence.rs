@@ -11,6 +11,7 @@ use std::{
 
 use candle_core::Tensor;
 use rootstock_model::{Continued, KvCache, Wanted};
+use rootstock_text::StreamDecoder;
 use tokio::sync::mpsc;
 
 use super::{
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{
     adapters::Applied,
+    constraint::Matcher,
     error::Error,
     follower::Bound,
     metrics::{Counted, Metrics, Outcome},
@@ -94,6 +96,7 @@ enum Stage {
     Prompt {
         sampling: Sampling,
         stop: Vec<String>,
+        constraint: Option<Matcher>,
     },
     Decode(Box<Decoding>),
     Over,
@@ -122,9 +125,9 @@ impl Sequence {
         let last = events.clone().try_reserve_owned().ok();
         let root = root(&job);
         let (ids, stage, tokens) = match job.work {
-            Work::Generate(Generate { prompt, sampling, stop }) => {
+            Work::Generate(Generate { prompt, sampling, stop, constraint }) => {
                 let tokens = prompt.len() + sampling.max_tokens;
-                (prompt, Stage::Prompt { sampling, stop }, tokens)
+                (prompt, Stage::Prompt { sampling, stop, constraint }, tokens)
             }
             Work::Score(Score { ids, from }) => {
                 let (targets, tokens) = (ids[from..].to_vec(), ids.len());
@@ -415,9 +418,9 @@ impl Sequence {
         }
         let Some(logits) = logits else { return Ok(Progress::Nothing) };
         let decoding = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Prompt { sampling, stop } => {
+            Stage::Prompt { sampling, stop, constraint } => {
                 self.spans.phase = tracing::info_span!(parent: &self.spans.request, "decode");
-                Box::new(self.prefilled(sampling, stop, metrics))
+                Box::new(self.prefilled(sampling, stop, constraint, metrics))
             }
             Stage::Decode(decoding) => decoding,
             Stage::Score(_) | Stage::Over => {
@@ -428,7 +431,13 @@ impl Sequence {
     }
 
     /// The prompt is computed; its last token's logits choose the first token.
-    fn prefilled(&self, sampling: Sampling, stop: Vec<String>, metrics: &Metrics) -> Decoding {
+    fn prefilled(
+        &self,
+        sampling: Sampling,
+        stop: Vec<String>,
+        constraint: Option<Matcher>,
+        metrics: &Metrics,
+    ) -> Decoding {
         let ends = ends(&sampling, &self.model);
         let prefilled_at = Instant::now();
         let started = self.started.unwrap_or(prefilled_at);
@@ -436,9 +445,12 @@ impl Sequence {
         let times = metrics.of(&self.tenant, adapter);
         times.first_token(started - self.received, prefilled_at - self.received);
         metrics.prompt_cached(self.memory.taken_over());
+        let decoder = self.model.stream_decoder();
+        // A constraint is about every byte of the text.
+        let decoder = if constraint.is_some() { decoder.map(StreamDecoder::keep_start) } else { decoder };
         Decoding {
-            sampler: Sampler::new(sampling, &self.ids, &ends),
-            text: TextStream::new(self.model.stream_decoder(), stop),
+            sampler: Sampler::new(sampling, &self.ids, &ends).hold_to(constraint),
+            text: TextStream::new(decoder, stop),
             generated: 0,
             prompt_tokens: self.ids.len(),
             cached_tokens: self.memory.taken_over(),

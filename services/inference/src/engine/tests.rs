@@ -45,7 +45,12 @@ impl Rig {
     }
 
     fn job(&self, prompt: &[u32], sampling: Sampling) -> Job {
-        let work = Work::Generate(Generate { prompt: prompt.to_vec(), sampling, stop: Vec::new() });
+        let work = Work::Generate(Generate {
+            prompt: prompt.to_vec(),
+            sampling,
+            stop: Vec::new(),
+            constraint: None,
+        });
         let (model, received) = (Arc::clone(&self.model), Instant::now());
         let (priority, tenant) = (Priority::Interactive, "t".into());
         Job { model, adapter: None, work, priority, tenant, received, deadline: None }
@@ -473,7 +478,7 @@ async fn text_ends_before_a_stop_string_and_the_tokens_tell_what_was_chosen() {
     let from = text.char_indices().nth(text.chars().count() / 2).unwrap().0;
     let stop: String = text[from..].chars().take(2).collect();
     let expected = &text[..text.find(&stop).unwrap()];
-    let work = Generate { prompt: vec![70, 71], sampling, stop: vec![stop] };
+    let work = Generate { prompt: vec![70, 71], sampling, stop: vec![stop], constraint: None };
     let job = Job { work: Work::Generate(work), ..rig.job(&[], greedy(1)) };
     let (stopped_ids, stopped_text, finished) = read(rig.engine.submit(job).unwrap()).await;
     assert_eq!(stopped_text, expected);
@@ -487,7 +492,7 @@ async fn stop_strings_are_not_looked_for_in_what_the_first_tokens_say() {
     let rig = Rig::new(limits());
     let sampling = Sampling { temperature: 1.5, seed: 3, ..greedy(60) };
     let run = |sampling: Sampling, stop: &str| {
-        let work = Generate { prompt: vec![70, 71], sampling, stop: vec![stop.to_owned()] };
+        let work = Generate { prompt: vec![70, 71], sampling, stop: vec![stop.to_owned()], constraint: None };
         read(rig.engine.submit(Job { work: Work::Generate(work), ..rig.job(&[], greedy(1)) }).unwrap())
     };
     let (ids, text, _) = run(sampling.clone(), "never").await;
@@ -548,5 +553,6 @@ async fn several_threads_give_the_same_tokens() {
     }
 }
 
+mod constraints;
 mod scores;
 mod switches;
