@@ -46,6 +46,7 @@ fn sampling(params: &SamplingParams) -> Value {
         "stop": params.stop,
         "logprobs": params.logprobs,
         "ignore_eos": params.ignore_eos,
+        "n": params.n,
     })
 }
 
@@ -87,6 +88,8 @@ fn read_sampling(record: &Value) -> Result<SamplingParams, CliError> {
         stop: field(record, &path("stop"))?,
         logprobs: field(record, &path("logprobs"))?,
         ignore_eos: field(record, &path("ignore_eos"))?,
+        // Records from before there were several have none.
+        n: field::<Option<_>>(record, &path("n"))?.unwrap_or_default(),
     })
 }
 
@@ -140,6 +143,7 @@ mod tests {
             stop: vec!["\n\"".into()],
             logprobs: Some(2),
             ignore_eos: true,
+            n: 3,
         };
         let input = Some(Input::PromptIds(TokenIds { ids: vec![1, 2] }));
         GenerateRequest { input, sampling: Some(params), ..GenerateRequest::default() }

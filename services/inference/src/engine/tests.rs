@@ -547,4 +547,5 @@ async fn several_threads_give_the_same_tokens() {
     }
 }
 
+mod completions;
 mod scores;
