@@ -23,6 +23,14 @@ pub(crate) struct Bound {
     pub(crate) adapter: Option<Applied>,
 }
 
+impl Bound {
+    /// Whether the same tokens follow from it.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let identity = |bound: &Self| bound.adapter.as_ref().map(Applied::identity);
+        self.model.digest() == other.model.digest() && identity(self) == identity(other)
+    }
+}
+
 /// What a request names beside its model.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Wanted {

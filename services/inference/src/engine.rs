@@ -157,7 +157,13 @@ impl Engine {
 
     /// Queues a sequence, or refuses it at once.
     pub(crate) fn submit(&self, job: Job) -> Result<Output, Error> {
-        let result = self.admit(job);
+        let mut outputs = self.submit_all(vec![job])?;
+        outputs.pop().ok_or_else(|| Error::Internal("the engine dropped a sequence".into()))
+    }
+
+    /// Queues all sequences of one request, or refuses them all at once.
+    pub(crate) fn submit_all(&self, jobs: Vec<Job>) -> Result<Vec<Output>, Error> {
+        let result = self.admit(jobs);
         if result.is_ok() {
             self.shared.changed.notify_all();
         } else {
@@ -179,27 +185,34 @@ impl Engine {
         self.shared.changed.notify_all();
     }
 
-    fn admit(&self, job: Job) -> Result<Output, Error> {
-        job.check(self.shared.limits.cache_bytes)?;
-        // One place more than the client may leave unread: the last event's, so that the end never waits.
-        let (events, received) = mpsc::channel(self.shared.limits.output_buffer + 1);
-        let output = Output::new(received, Arc::clone(&self.shared));
-        let mut sequence = Sequence::new(job, events, output.stalled());
+    fn admit(&self, jobs: Vec<Job>) -> Result<Vec<Output>, Error> {
+        jobs.iter().try_for_each(|job| job.check(self.shared.limits.cache_bytes))?;
+        let (sequences, outputs): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| self.open(job)).unzip();
         let mut state = self.shared.state.lock();
         if state.is_stopped() || self.shared.shutdown.is_requested() {
             drop(state);
             return Err(Error::ShuttingDown);
         }
-        if let Err(refused) = state.check_queue(&sequence, &self.shared.limits) {
-            // Dropping the output takes the lock.
+        if let Err(refused) = state.check_queue(&sequences, &self.shared.limits) {
+            // Dropping the outputs takes the lock.
             drop(state);
             return Err(refused);
         }
-        sequence.count_in(&self.shared.metrics);
-        state.enqueue(sequence);
+        for mut sequence in sequences {
+            sequence.count_in(&self.shared.metrics);
+            state.enqueue(sequence);
+        }
         state.report(&self.shared.metrics);
         drop(state);
-        Ok(output)
+        Ok(outputs)
+    }
+
+    /// A sequence, and its client's end.
+    fn open(&self, job: Job) -> (Sequence, Output) {
+        // One place more than the client may leave unread: the last event's, so that the end never waits.
+        let (events, received) = mpsc::channel(self.shared.limits.output_buffer + 1);
+        let output = Output::new(received, Arc::clone(&self.shared));
+        (Sequence::new(job, events, output.stalled()), output)
     }
 }
 

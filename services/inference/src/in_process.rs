@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use futures::{Stream, StreamExt, future};
+use futures::{Stream, StreamExt, future, stream::select_all};
 use rootstock_artifacts::Digest;
 use rootstock_proto::inference::v1::GenerateRequest;
 
@@ -29,8 +29,8 @@ impl InProcess {
         request: GenerateRequest,
     ) -> Result<(Option<Digest>, impl Stream<Item = Result<u32, Error>> + use<>), Error> {
         let caller = Caller { tenant: NO_TENANT.into(), received: Instant::now(), deadline: None };
-        let (started, events) = self.generation.generate(request.try_into()?, caller).await?;
-        Ok((started.adapter, events.filter_map(|event| future::ready(token(event)))))
+        let (started, completions) = self.generation.generate(request.try_into()?, caller).await?;
+        Ok((started.adapter, select_all(completions).filter_map(|event| future::ready(token(event)))))
     }
 }
 

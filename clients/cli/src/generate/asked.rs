@@ -48,6 +48,7 @@ fn sampling(params: &SamplingParams) -> Value {
         "logprobs": params.logprobs,
         "ignore_eos": params.ignore_eos,
         "constraint": constraint::written(params.constraint.as_ref()),
+        "n": params.n,
     })
 }
 
@@ -90,6 +91,8 @@ fn read_sampling(record: &Value) -> Result<SamplingParams, CliError> {
         logprobs: field(record, &path("logprobs"))?,
         ignore_eos: field(record, &path("ignore_eos"))?,
         constraint: constraint::read(record, &path("constraint"))?,
+        // Records from before there were several have none.
+        n: field::<Option<_>>(record, &path("n"))?.unwrap_or_default(),
     })
 }
 
@@ -147,6 +150,7 @@ mod tests {
             logprobs: Some(2),
             ignore_eos: true,
             constraint: None,
+            n: 3,
         };
         let input = Some(Input::PromptIds(TokenIds { ids: vec![1, 2] }));
         GenerateRequest { input, sampling: Some(params), ..GenerateRequest::default() }

@@ -40,6 +40,7 @@ const MAX_STOP_TOKENS: usize = 64;
 const MAX_STOPS: usize = 16;
 const MAX_STOP_BYTES: usize = 256;
 const MAX_LOGPROBS: usize = 20;
+const MAX_COMPLETIONS: usize = 16;
 /// The metadata key that names a request's tenant.
 const TENANT: &str = "rootstock-tenant";
 /// Whose the requests are that name none; no id is written so.
@@ -71,6 +72,7 @@ impl TryFrom<proto::GenerateRequest> for Request {
             input,
             stop: stops(&params.stop)?,
             constraint,
+            completions: completions(params.n, params.temperature)?,
             sampling: params.try_into()?,
             routing_key: routing_key(request.routing_key)?,
         })
@@ -246,6 +248,19 @@ fn logprobs(value: i32) -> Result<usize, Error> {
     }
 }
 
+/// Greedy completions would all be the same.
+fn completions(n: i32, temperature: f64) -> Result<usize, Error> {
+    let refused = |message: String| Err(Error::invalid("sampling.n", message));
+    match natural("n", n)? {
+        0 | 1 => Ok(1),
+        2..=MAX_COMPLETIONS if temperature == 0.0 => {
+            refused(format!("is {n}; must be 1 at temperature 0, where all completions would be the same"))
+        }
+        n @ 2..=MAX_COMPLETIONS => Ok(n),
+        n => refused(format!("is {n}; must be in [0, {MAX_COMPLETIONS}]")),
+    }
+}
+
 fn stops(stops: &[String]) -> Result<Vec<String>, Error> {
     let stops = at_most("stop", MAX_STOPS, stops.to_vec())?;
     for (index, stop) in stops.iter().enumerate() {
@@ -263,7 +278,7 @@ fn draw_seed() -> u64 {
 }
 
 fn response(message: Message) -> proto::GenerateResponse {
-    proto::GenerateResponse { message: Some(message) }
+    proto::GenerateResponse { message: Some(message), index: 0 }
 }
 
 impl From<Started> for proto::GenerateResponse {

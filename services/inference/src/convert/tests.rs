@@ -32,7 +32,7 @@ pub(super) fn refused<T: std::fmt::Debug>(parsed: Result<T, Error>) -> String {
 fn the_defaults_are_greedy_with_64_tokens() {
     let request = Request::try_from(generate(proto::SamplingParams::default())).unwrap();
     let expected = Sampling { seed: request.sampling.seed, ..Sampling::greedy(64) };
-    assert_eq!(request.sampling, expected);
+    assert_eq!((request.sampling.clone(), request.completions), (expected, 1));
     assert_eq!((request.model, request.adapter), (None, Wanted::Base));
     // A seed that nobody gave is another one each time.
     let again = Request::try_from(generate(proto::SamplingParams::default())).unwrap();
@@ -89,6 +89,10 @@ fn each_number_out_of_its_range_is_named() {
         ("min_tokens", proto::SamplingParams { min_tokens: 65, ..default() }),
         ("min_tokens", proto::SamplingParams { min_tokens: i32::MAX, max_tokens: 9, ..default() }),
         ("stop_token_ids", proto::SamplingParams { stop_token_ids: vec![1; 65], ..default() }),
+        ("n", proto::SamplingParams { n: -1, temperature: 1.0, ..default() }),
+        ("n", proto::SamplingParams { n: 17, temperature: 1.0, ..default() }),
+        ("n", proto::SamplingParams { n: i32::MAX, temperature: 1.0, ..default() }),
+        ("n", proto::SamplingParams { n: 2, ..default() }),
         ("stop", proto::SamplingParams { stop: vec!["x".into(); 17], ..default() }),
         ("stop[1]", proto::SamplingParams { stop: vec!["x".into(), String::new()], ..default() }),
         ("stop[0]", proto::SamplingParams { stop: vec!["x".repeat(257)], ..default() }),

@@ -57,6 +57,14 @@ pub(crate) struct Generate {
     pub(crate) constraint: Option<Matcher>,
 }
 
+impl Generate {
+    /// One of several completions of the prompt, with a seed of its own: as in vLLM, the first one's and its index.
+    pub(crate) fn completion(&self, index: u64) -> Self {
+        let seed = self.sampling.seed.wrapping_add(index);
+        Self { sampling: Sampling { seed, ..self.sampling.clone() }, ..self.clone() }
+    }
+}
+
 /// A text, and from where on its tokens are scored.
 #[derive(Clone, Debug)]
 pub(crate) struct Score {

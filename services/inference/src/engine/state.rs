@@ -107,14 +107,15 @@ impl State {
         self.stopped
     }
 
-    /// Refuses one sequence too many.
-    pub(super) fn check_queue(&self, sequence: &Sequence, limits: &Limits) -> Result<(), Error> {
-        match sequence.priority {
+    /// Refuses one sequence too many; those of one request, which are alike, come in together or not at all.
+    pub(super) fn check_queue(&self, sequences: &[Sequence], limits: &Limits) -> Result<(), Error> {
+        let (Some(first), more) = (sequences.first(), sequences.len()) else { return Ok(()) };
+        match first.priority {
             Priority::Interactive => {
-                self.interactive.check(limits.max_queued)?;
-                self.interactive.check_shares(&sequence.tenant, sequence.tokens(), limits)
+                self.interactive.check(more, limits.max_queued)?;
+                self.interactive.check_shares(&first.tenant, (more, first.tokens()), limits)
             }
-            Priority::Background => self.background.check(BACKGROUND_QUEUED),
+            Priority::Background => self.background.check(more, BACKGROUND_QUEUED),
         }
     }
 

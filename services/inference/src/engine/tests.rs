@@ -553,6 +553,7 @@ async fn several_threads_give_the_same_tokens() {
     }
 }
 
+mod completions;
 mod constraints;
 mod scores;
 mod switches;

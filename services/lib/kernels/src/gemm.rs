@@ -103,10 +103,6 @@ impl Format {
 #[repr(C, align(64))]
 pub(crate) struct Line(pub(crate) [u32; 16]);
 
-impl Line {
-    pub(crate) const WORDS: usize = 16;
-}
-
 /// Lines of a panel per word.
 pub(crate) const LINES: usize = COLUMNS / 16;
 

@@ -33,7 +33,9 @@ impl Stage {
     async fn begin(&self, tenant: &str, number: usize) -> Result<Output, Error> {
         let caller = Caller { tenant: tenant.into(), received: Instant::now(), deadline: None };
         let name = format!("adapters/a/versions/{}", self.versions[number]);
-        Ok(self.world.core.generation.generate(request("", &name, 20), caller).await?.1)
+        let (_, mut completions) =
+            self.world.core.generation.generate(request("", &name, 20), caller).await?;
+        Ok(completions.remove(0))
     }
 
     async fn ask(&self, tenant: &str, number: usize) {

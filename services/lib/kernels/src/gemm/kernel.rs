@@ -292,11 +292,8 @@ mod avx512 {
                     let mut line = segment.map_or(left.words.as_ptr(), |words| words.as_ptr());
                     for _ in done..end {
                         if AHEAD {
-                            // SAFETY: a prefetch reads nothing, wherever it points.
-                            unsafe {
-                                _mm_prefetch::<_MM_HINT_T1>(line.cast());
-                                _mm_prefetch::<_MM_HINT_T1>(line.wrapping_add(16).cast());
-                            }
+                            _mm_prefetch::<_MM_HINT_T1>(line.cast());
+                            _mm_prefetch::<_MM_HINT_T1>(line.wrapping_add(16).cast());
                             line = line.wrapping_add(NEXT);
                         }
                         // SAFETY: `multiply` has asserted that the parts hold M rows and `count` columns of each step; masked
