@@ -313,11 +313,11 @@ impl Sequence {
         self.memory.open(&self.model)
     }
 
-    /// Whether it may go on with another version. Scores are all of the version they were asked of, and what is computed again is of
-    /// the version that computed it first.
+    /// Whether it may go on with another version. A prompt is all of one version, as scores are, and what is computed again is of the
+    /// version that computed it first.
     fn may_switch(&self) -> bool {
         match self.stage {
-            Stage::Prompt { .. } => true,
+            Stage::Prompt { .. } => self.memory.len() == 0,
             Stage::Decode(_) => self.wants() == Wants::Token,
             Stage::Score(_) | Stage::Over => false,
         }

@@ -82,7 +82,7 @@ impl Gradient {
     ///
     /// # Errors
     /// When the shapes differ.
-    pub fn add(self, other: Self) -> Result<Self> {
+    pub fn plus(self, other: Self) -> Result<Self> {
         if self.shape() != other.shape() {
             bail!("gradient: {:?} and {:?} differ", self.shape(), other.shape());
         }

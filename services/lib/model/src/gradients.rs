@@ -40,7 +40,7 @@ impl Gradients {
 
 fn add(sums: &mut BTreeMap<String, Gradient>, name: String, gradient: Gradient) -> Result<(), ModelError> {
     let sum = match sums.remove(&name) {
-        Some(sum) => sum.add(gradient)?,
+        Some(sum) => sum.plus(gradient)?,
         None => gradient,
     };
     sums.insert(name, sum);

@@ -41,7 +41,7 @@ fn steps_with_accumulated_and_clipped_rows_have_the_bits_of_those_with_a_tensor(
         let mut optimizer = AdamW::new(AdamWOptions::default());
         let norms: Vec<u64> = (0..4)
             .map(|step| {
-                let sum = gradient(2 * step).add(gradient(2 * step + 1)).unwrap();
+                let sum = gradient(2 * step).plus(gradient(2 * step + 1)).unwrap();
                 let mut gradients = BTreeMap::from([("table".to_owned(), sum)]);
                 let norm = clip_by_global_norm(&mut gradients, 1.0).unwrap();
                 optimizer.step(&parameters, &gradients, |_| RATES).unwrap();
@@ -59,11 +59,11 @@ fn steps_with_accumulated_and_clipped_rows_have_the_bits_of_those_with_a_tensor(
 
 #[test]
 fn rows_stay_rows_and_become_part_of_a_tensor() {
-    let expected = bits(&dense(1).add(dense(2)).unwrap().dense().unwrap());
-    let sum = rows(1).add(rows(2)).unwrap();
+    let expected = bits(&dense(1).plus(dense(2)).unwrap().dense().unwrap());
+    let sum = rows(1).plus(rows(2)).unwrap();
     assert!(matches!(&sum, Gradient::Rows(rows) if rows.ids.is_sorted_by(|a, b| a < b)));
     assert!(sum.values().elem_count() < TABLE.0 * TABLE.1);
-    for sum in [sum, rows(1).add(dense(2)).unwrap(), dense(1).add(rows(2)).unwrap()] {
+    for sum in [sum, rows(1).plus(dense(2)).unwrap(), dense(1).plus(rows(2)).unwrap()] {
         assert!(bits(&sum.dense().unwrap()) == expected);
     }
 }
@@ -72,10 +72,10 @@ fn rows_stay_rows_and_become_part_of_a_tensor() {
 fn zeros_change_no_sum_and_another_shape_is_refused() {
     let zeros = || Gradient::zeros(&variable(1, TABLE)).unwrap();
     assert_eq!((zeros().shape(), zeros().values().elem_count()), (TABLE.into(), 0));
-    for sum in [zeros().add(rows(1)), rows(1).add(zeros()), zeros().add(dense(1))] {
+    for sum in [zeros().plus(rows(1)), rows(1).plus(zeros()), zeros().plus(dense(1))] {
         assert!(bits(&sum.unwrap().dense().unwrap()) == bits(&dense(1).dense().unwrap()));
     }
     assert_eq!(flat(Gradient::zeros(&variable(1, 3)).unwrap().values()), [0.0; 3]);
-    let error = rows(1).add(normal(1, (3, 97)).into()).unwrap_err().to_string();
+    let error = rows(1).plus(normal(1, (3, 97)).into()).unwrap_err().to_string();
     assert!(error.contains("[700, 97]") && error.contains("[3, 97]"), "{error}");
 }
