@@ -61,6 +61,8 @@ pub(super) async fn measure(bench: &Bench, plan: Plan) -> Result<Measured, Bench
     let request = request(bench).await?;
     bench.output.line(&format!("evaluating beside {} streams for {:?}", bench.load.concurrency, plan.lasts));
     let (streams, rows) = beside::measure(bench, plan.lasts, evaluate(bench, &request, plan)).await?;
+    let rows = finished(rows, plan.lasts)?;
+    bench.output.line(&format!("{rows} rows were evaluated beside the streams"));
     bench.output.line("asking alone what was answered");
     let samples = &streams.ran.samples;
     let mismatches = truth::mismatches(bench, samples).await?;
@@ -96,6 +98,17 @@ async fn evaluate(bench: &Bench, request: &CreateEvaluationRequest, plan: Plan) 
         rows += evaluate_once(bench, request.clone(), until).await?;
     }
     Ok(rows)
+}
+
+/// Beside an evaluation that finished nothing, nothing was measured.
+fn finished(rows: usize, lasts: Duration) -> Result<usize, BenchError> {
+    if rows > 0 {
+        return Ok(rows);
+    }
+    let message = format!(
+        "no row was evaluated within {lasts:?}; let --evaluate last longer, or take a shorter --generate"
+    );
+    Err(BenchError::Refused(message))
 }
 
 async fn evaluate_once(
@@ -152,6 +165,16 @@ mod tests {
         let report = Report::new(&streams, 7);
         assert_eq!((report.beside_over_alone, report.alone_itl_ms_p99), (Some(1.25), Some(9.0)));
         assert_eq!((report.evaluated_rows, report.errors), (7, 1));
+    }
+
+    #[test]
+    fn an_evaluation_that_finished_no_row_is_no_measurement() {
+        let refused = finished(0, Duration::from_secs(2)).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "no row was evaluated within 2s; let --evaluate last longer, or take a shorter --generate"
+        );
+        assert_eq!(finished(7, Duration::from_secs(2)).unwrap(), 7);
     }
 
     #[test]
