@@ -2,6 +2,8 @@
 
 mod arguments;
 mod numbers;
+mod optim;
+mod scheduler;
 mod spec;
 
 use prost_types::Timestamp;

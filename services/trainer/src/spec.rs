@@ -1,6 +1,7 @@
 //! What a job shall do, checked: the types that the rest of the crate works with, which can't hold a refused value.
 
 use rootstock_artifacts::{AliasName, ArtifactName};
+use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
 use rootstock_text::PromptTemplate;
 
@@ -96,12 +97,55 @@ pub(crate) struct Lora {
     pub(crate) use_rslora: bool,
 }
 
-/// How the learning rate goes on after warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the learning rate goes on after warm-up; rates are shares of the peak.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Scheduler {
     Linear,
-    Cosine,
+    Cosine {
+        num_cycles: f64,
+        min_rate: f64,
+    },
+    CosineWithRestarts {
+        num_cycles: f64,
+    },
+    Polynomial {
+        power: f64,
+        end_rate: f64,
+    },
     Constant,
+    /// Without a timescale it is that of the warm-up.
+    InverseSqrt {
+        timescale: Option<u64>,
+    },
+    WarmupStableDecay(Phases),
+}
+
+/// The three parts of warm-up, stable, decay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Phases {
+    pub(crate) warmup: Curve,
+    /// `None` is all that warm-up and decay leave.
+    pub(crate) stable_steps: Option<u64>,
+    pub(crate) decay: Curve,
+    pub(crate) decay_steps: u64,
+    pub(crate) min_rate: f64,
+}
+
+/// How a rate goes from one to another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Curve {
+    Linear,
+    Cosine { num_cycles: f64 },
+    OneMinusRoot,
+}
+
+/// What makes steps of gradients.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Optim {
+    AdamW(AdamWOptions),
+    Adafactor,
+    Sgd(SgdOptions),
+    Lion(LionOptions),
 }
 
 /// Number format of frozen weights.
@@ -145,9 +189,14 @@ pub(crate) struct Arguments {
     pub(crate) warmup: Warmup,
     pub(crate) scheduler: Scheduler,
     pub(crate) weight_decay: f64,
-    pub(crate) beta1: f64,
-    pub(crate) beta2: f64,
-    pub(crate) epsilon: f64,
+    pub(crate) optim: Optim,
+    /// Factor of the learning rate from each layer to the one below; 1 makes none.
+    pub(crate) layerwise_lr_decay: f64,
+    /// How many times the rate of A the matrices B of an adapter have.
+    pub(crate) loraplus_lr_ratio: f64,
+    pub(crate) label_smoothing: f64,
+    /// 0 makes no noise.
+    pub(crate) neftune_noise_alpha: f64,
     /// `None` leaves gradients as they are.
     pub(crate) max_grad_norm: Option<f64>,
     pub(crate) seed: u64,

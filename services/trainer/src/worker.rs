@@ -6,6 +6,7 @@ mod args;
 mod data;
 mod encode;
 mod fault;
+mod groups;
 mod heart;
 mod inputs;
 mod learner;

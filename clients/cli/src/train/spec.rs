@@ -3,7 +3,7 @@ use rootstock_artifacts::Kind;
 use rootstock_client::proto::training::v1 as proto;
 use rootstock_model::Projection;
 
-use super::file::{self, Dtype, Method, Names, Objective, Scheduler, TrainFile};
+use super::file::{self, Dtype, Method, Names, Objective, Optimizer, Scheduler, SchedulerKwargs, TrainFile};
 use crate::names;
 
 /// PEFT's name for all seven projections.
@@ -63,6 +63,7 @@ fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Res
         ("lora_dropout", file.lora_dropout.is_some(), method == Method::Lora, "method: lora"),
         ("target_modules", file.target_modules.is_some(), method == Method::Lora, "method: lora"),
         ("use_rslora", file.use_rslora.is_some(), method == Method::Lora, "method: lora"),
+        ("loraplus_lr_ratio", file.loraplus_lr_ratio.is_some(), method == Method::Lora, "method: lora"),
     ];
     match belongs.into_iter().find(|(_, set, fits, _)| *set && !fits) {
         Some((key, _, _, where_)) => Err(format!("{key} is only for {where_}; take it out")),
@@ -162,6 +163,26 @@ fn arguments(file: &TrainFile) -> proto::TrainingArguments {
         weight_dtype: weight_dtype(file.weight_dtype).into(),
         gradient_checkpointing: file.gradient_checkpointing.unwrap_or_default(),
         activation_memory_bytes: file.activation_memory_bytes.unwrap_or_default(),
+        optim: optimizer(file.optim).into(),
+        optim_args: file
+            .optim_args
+            .as_ref()
+            .map(|args| proto::OptimArgs { momentum: args.momentum, nesterov: args.nesterov }),
+        lr_scheduler_kwargs: file.lr_scheduler_kwargs.as_ref().map(scheduler_kwargs),
+        layerwise_lr_decay: file.layerwise_lr_decay.unwrap_or_default(),
+        loraplus_lr_ratio: file.loraplus_lr_ratio.unwrap_or_default(),
+        label_smoothing_factor: file.label_smoothing_factor.unwrap_or_default(),
+        neftune_noise_alpha: file.neftune_noise_alpha.unwrap_or_default(),
+    }
+}
+
+fn optimizer(optimizer: Option<Optimizer>) -> proto::Optimizer {
+    match optimizer {
+        None => proto::Optimizer::Unspecified,
+        Some(Optimizer::Adamw) => proto::Optimizer::Adamw,
+        Some(Optimizer::Adafactor) => proto::Optimizer::Adafactor,
+        Some(Optimizer::Sgd) => proto::Optimizer::Sgd,
+        Some(Optimizer::Lion) => proto::Optimizer::Lion,
     }
 }
 
@@ -170,7 +191,29 @@ fn scheduler(scheduler: Option<Scheduler>) -> proto::LrSchedulerType {
         None => proto::LrSchedulerType::Unspecified,
         Some(Scheduler::Linear) => proto::LrSchedulerType::Linear,
         Some(Scheduler::Cosine) => proto::LrSchedulerType::Cosine,
+        Some(Scheduler::CosineWithRestarts) => proto::LrSchedulerType::CosineWithRestarts,
+        Some(Scheduler::Polynomial) => proto::LrSchedulerType::Polynomial,
         Some(Scheduler::Constant) => proto::LrSchedulerType::Constant,
+        Some(Scheduler::ConstantWithWarmup) => proto::LrSchedulerType::ConstantWithWarmup,
+        Some(Scheduler::InverseSqrt) => proto::LrSchedulerType::InverseSqrt,
+        Some(Scheduler::CosineWithMinLr) => proto::LrSchedulerType::CosineWithMinLr,
+        Some(Scheduler::WarmupStableDecay) => proto::LrSchedulerType::WarmupStableDecay,
+    }
+}
+
+fn scheduler_kwargs(kwargs: &SchedulerKwargs) -> proto::LrSchedulerKwargs {
+    proto::LrSchedulerKwargs {
+        num_cycles: kwargs.num_cycles,
+        min_lr: kwargs.min_lr,
+        min_lr_rate: kwargs.min_lr_rate,
+        power: kwargs.power,
+        lr_end: kwargs.lr_end,
+        timescale: kwargs.timescale,
+        num_decay_steps: kwargs.num_decay_steps,
+        num_stable_steps: kwargs.num_stable_steps,
+        warmup_type: kwargs.warmup_type.clone(),
+        decay_type: kwargs.decay_type.clone(),
+        min_lr_ratio: kwargs.min_lr_ratio,
     }
 }
 
@@ -206,6 +249,33 @@ mod tests {
         assert_eq!((arguments.learning_rate, arguments.max_steps, arguments.seed), (1e-3, 20, Some(7)));
         assert_eq!(arguments.lr_scheduler_type(), proto::LrSchedulerType::Cosine);
         assert_eq!(arguments.max_grad_norm, None, "what is not set is left to the server");
+    }
+
+    #[test]
+    fn an_optimizer_has_the_name_it_has_in_transformers() {
+        let sgd = format!("{LORA}optim: sgd\noptim_args: {{momentum: 0.9, nesterov: true}}\n");
+        let arguments = parse(sgd.as_bytes()).unwrap().arguments.unwrap();
+        assert_eq!(arguments.optim(), proto::Optimizer::Sgd);
+        assert_eq!(arguments.optim_args, Some(proto::OptimArgs { momentum: 0.9, nesterov: true }));
+        let optim = |name: &str| {
+            parse(format!("{LORA}optim: {name}\n").as_bytes()).unwrap().arguments.unwrap().optim()
+        };
+        assert_eq!(optim("adamw_torch"), proto::Optimizer::Adamw);
+        assert_eq!(optim("lion_32bit"), proto::Optimizer::Lion);
+        let typo = refusal(&sgd.replace("momentum", "momentun"));
+        assert_eq!(typo, "unknown key optim_args.momentun; did you mean momentum?");
+    }
+
+    #[test]
+    fn a_schedule_brings_its_own_settings() {
+        let text = LORA.replace("lr_scheduler_type: cosine", "lr_scheduler_type: cosine_with_min_lr");
+        let text = format!("{text}lr_scheduler_kwargs:\n  min_lr: 1e-5\n  num_cycles: 1.5\n");
+        let arguments = parse(text.as_bytes()).unwrap().arguments.unwrap();
+        assert_eq!(arguments.lr_scheduler_type(), proto::LrSchedulerType::CosineWithMinLr);
+        let kwargs = arguments.lr_scheduler_kwargs.unwrap();
+        assert_eq!((kwargs.min_lr, kwargs.min_lr_rate, kwargs.num_cycles), (Some(1e-5), None, 1.5));
+        let typo = refusal(&text.replace("min_lr:", "minlr:"));
+        assert_eq!(typo, "unknown key lr_scheduler_kwargs.minlr; did you mean min_lr?");
     }
 
     #[test]

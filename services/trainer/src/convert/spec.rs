@@ -63,7 +63,7 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
         Ok(Self {
             output: output(from, &method)?,
             dataset: reference(SPEC, "dataset", &[Kind::Dataset], &from.dataset)?,
-            arguments: arguments(given, &validation)?,
+            arguments: arguments(given, &validation, &method)?,
             validation,
             start,
             default_length: leaves_length_open(from),

@@ -2,12 +2,13 @@
 
 use proto::{training_spec, training_spec::Start as ProtoStart};
 
+use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
 
 use super::*;
 use crate::spec::{
-    Arguments, EarlyStopping, Length, Lora, Method, Objective, Scheduler, Start, Validation, Warmup,
-    WeightDtype,
+    Arguments, Curve, EarlyStopping, Length, Lora, Method, Objective, Optim, Phases, Scheduler, Start,
+    Validation, Warmup, WeightDtype,
 };
 
 /// A LoRA fine-tuning on questions, with all defaults.
@@ -88,7 +89,8 @@ fn what_is_not_set_has_the_default_of_the_contract() {
     let a = spec.arguments;
     assert_eq!((a.learning_rate, a.length, a.batch_size, a.accumulation), (5e-5, Length::Epochs(3.0), 8, 1));
     assert_eq!((a.warmup, a.scheduler, a.weight_decay), (Warmup::Ratio(0.0), Scheduler::Linear, 0.0));
-    assert_eq!((a.beta1, a.beta2, a.epsilon, a.max_grad_norm), (0.9, 0.999, 1e-8, Some(1.0)));
+    assert_eq!(a.optim, Optim::AdamW(AdamWOptions { beta1: 0.9, beta2: 0.999, eps: 1e-8 }));
+    assert_eq!((a.max_grad_norm, a.layerwise_lr_decay, a.loraplus_lr_ratio), (Some(1.0), 1.0, 1.0));
     assert_eq!((a.seed, a.logging_steps, a.eval_steps, a.save_steps), (42, 10, None, None));
     assert_eq!((a.save_total_limit, a.early_stopping), (2, None));
     assert!(matches!(Spec::try_from(&causal()).unwrap().objective, Objective::Causal { block_size: 128 }));
@@ -104,7 +106,8 @@ fn zero_that_means_something_is_told_from_what_is_not_set() {
         a.seed = Some(0);
     });
     let arguments = Spec::try_from(&spec).unwrap().arguments;
-    assert_eq!((arguments.max_grad_norm, arguments.beta1, arguments.seed), (None, 0.0, 0));
+    assert_eq!((arguments.max_grad_norm, arguments.seed), (None, 0));
+    assert!(matches!(arguments.optim, Optim::AdamW(AdamWOptions { beta1: 0.0, .. })));
 }
 
 #[test]
@@ -118,7 +121,7 @@ fn layers_run_again_as_asked() {
 #[test]
 fn numbers_out_of_range_are_refused_by_name() {
     let nan = f64::NAN;
-    let cases: [(&str, proto::TrainingSpec); 24] = [
+    let cases: [(&str, proto::TrainingSpec); 26] = [
         ("learning_rate", with(|a| a.learning_rate = -1.0)),
         ("learning_rate", with(|a| a.learning_rate = nan)),
         ("num_train_epochs", with(|a| a.num_train_epochs = -0.5)),
@@ -141,6 +144,8 @@ fn numbers_out_of_range_are_refused_by_name() {
         ("save_total_limit", with(|a| a.save_total_limit = -1)),
         ("early_stopping_threshold", with(|a| a.early_stopping_threshold = nan)),
         ("weight_dtype", with(|a| a.weight_dtype = 9)),
+        ("label_smoothing_factor", with(|a| a.label_smoothing_factor = 1.0)),
+        ("neftune_noise_alpha", with(|a| a.neftune_noise_alpha = -5.0)),
         ("activation_memory_bytes", with(|a| a.activation_memory_bytes = -1)),
         (
             "activation_memory_bytes",
@@ -149,6 +154,115 @@ fn numbers_out_of_range_are_refused_by_name() {
     ];
     for (field, spec) in cases {
         assert_eq!(refused(&spec).0, format!("spec.arguments.{field}"));
+    }
+}
+
+#[test]
+fn a_schedule_is_taken_with_its_own_settings() {
+    let found = |kind: proto::LrSchedulerType, kwargs: proto::LrSchedulerKwargs| {
+        let spec = with(|a| {
+            (a.learning_rate, a.lr_scheduler_type) = (1e-3, kind.into());
+            a.lr_scheduler_kwargs = Some(kwargs);
+        });
+        Spec::try_from(&spec).unwrap().arguments.scheduler
+    };
+    let unset = proto::LrSchedulerKwargs::default;
+    let cosine = |num_cycles, min_rate| Scheduler::Cosine { num_cycles, min_rate };
+    assert_eq!(found(proto::LrSchedulerType::Cosine, unset()), cosine(0.5, 0.0));
+    let min_lr = proto::LrSchedulerKwargs { min_lr: Some(2.5e-4), num_cycles: 1.5, ..unset() };
+    assert_eq!(found(proto::LrSchedulerType::CosineWithMinLr, min_lr), cosine(1.5, 0.25));
+    let restarts = Scheduler::CosineWithRestarts { num_cycles: 1.0 };
+    assert_eq!(found(proto::LrSchedulerType::CosineWithRestarts, unset()), restarts);
+    assert_eq!(found(proto::LrSchedulerType::ConstantWithWarmup, unset()), Scheduler::Constant);
+    let inverse = Scheduler::InverseSqrt { timescale: None };
+    assert_eq!(found(proto::LrSchedulerType::InverseSqrt, unset()), inverse);
+    let square = proto::LrSchedulerKwargs { power: 2.0, lr_end: Some(1e-4), ..unset() };
+    let Scheduler::Polynomial { power, end_rate } = found(proto::LrSchedulerType::Polynomial, square) else {
+        panic!("not polynomial")
+    };
+    assert_eq!((power, end_rate), (2.0, 0.1));
+    let kwargs = proto::LrSchedulerKwargs { num_decay_steps: 7, decay_type: "1-sqrt".into(), ..unset() };
+    let phases = Phases {
+        warmup: Curve::Linear,
+        stable_steps: None,
+        decay: Curve::OneMinusRoot,
+        decay_steps: 7,
+        min_rate: 0.0,
+    };
+    let stable = found(proto::LrSchedulerType::WarmupStableDecay, kwargs);
+    assert_eq!(stable, Scheduler::WarmupStableDecay(phases));
+}
+
+#[test]
+fn settings_of_another_schedule_and_missing_ones_are_refused_by_name() {
+    use proto::LrSchedulerType as Type;
+    let unset = proto::LrSchedulerKwargs::default;
+    let cases = [
+        ("num_cycles", Type::Linear, proto::LrSchedulerKwargs { num_cycles: 2.0, ..unset() }),
+        ("num_cycles", Type::Cosine, proto::LrSchedulerKwargs { num_cycles: -2.0, ..unset() }),
+        ("min_lr", Type::CosineWithMinLr, unset()),
+        ("min_lr", Type::CosineWithMinLr, proto::LrSchedulerKwargs { min_lr: Some(1.0), ..unset() }),
+        ("min_lr", Type::Cosine, proto::LrSchedulerKwargs { min_lr: Some(0.0), ..unset() }),
+        (
+            "min_lr_rate",
+            Type::CosineWithMinLr,
+            proto::LrSchedulerKwargs { min_lr: Some(0.0), min_lr_rate: Some(0.0), ..unset() },
+        ),
+        ("lr_end", Type::Polynomial, proto::LrSchedulerKwargs { lr_end: Some(1.0), ..unset() }),
+        ("timescale", Type::InverseSqrt, proto::LrSchedulerKwargs { timescale: -1, ..unset() }),
+        ("num_decay_steps", Type::WarmupStableDecay, unset()),
+        (
+            "decay_type",
+            Type::WarmupStableDecay,
+            proto::LrSchedulerKwargs { num_decay_steps: 1, decay_type: "steep".into(), ..unset() },
+        ),
+    ];
+    for (field, kind, kwargs) in cases {
+        let spec = with(|a| (a.lr_scheduler_type, a.lr_scheduler_kwargs) = (kind.into(), Some(kwargs)));
+        assert_eq!(refused(&spec).0, format!("spec.arguments.lr_scheduler_kwargs.{field}"));
+    }
+}
+
+#[test]
+fn an_optimizer_is_taken_with_its_own_constants() {
+    let optim = |optimizer: proto::Optimizer, change: fn(&mut proto::TrainingArguments)| {
+        let spec = with(|a| {
+            a.optim = optimizer.into();
+            change(a);
+        });
+        Spec::try_from(&spec).map(|spec| spec.arguments.optim)
+    };
+    let found = |optimizer, change| optim(optimizer, change).unwrap();
+    let momentum = proto::OptimArgs { momentum: 0.9, nesterov: true };
+    assert_eq!(found(proto::Optimizer::Adafactor, |_| {}), Optim::Adafactor);
+    assert_eq!(found(proto::Optimizer::Sgd, |_| {}), Optim::Sgd(SgdOptions::default()));
+    let sgd = with(|a| (a.optim, a.optim_args) = (proto::Optimizer::Sgd.into(), Some(momentum)));
+    let options = SgdOptions { momentum: 0.9, nesterov: true };
+    assert_eq!(Spec::try_from(&sgd).unwrap().arguments.optim, Optim::Sgd(options));
+    let lion = found(proto::Optimizer::Lion, |a| a.adam_beta2 = Some(0.99));
+    assert_eq!(lion, Optim::Lion(LionOptions { beta1: 0.9, beta2: 0.99 }));
+}
+
+#[test]
+fn what_another_optimizer_has_is_refused_by_name() {
+    let args = |momentum, nesterov| Some(proto::OptimArgs { momentum, nesterov });
+    let of = |optim: proto::Optimizer| with(|a| a.optim = optim.into());
+    let changed = |mut spec: proto::TrainingSpec, change: &dyn Fn(&mut proto::TrainingArguments)| {
+        change(spec.arguments.get_or_insert_default());
+        refused(&spec)
+    };
+    let cases: [(&str, proto::TrainingSpec, &dyn Fn(&mut proto::TrainingArguments)); 8] = [
+        ("optim", supervised(), &|a| a.optim = 99),
+        ("adam_beta1", of(proto::Optimizer::Sgd), &|a| a.adam_beta1 = Some(0.9)),
+        ("adam_epsilon", of(proto::Optimizer::Lion), &|a| a.adam_epsilon = Some(1e-8)),
+        ("optim_args.momentum", supervised(), &|a| a.optim_args = args(0.9, false)),
+        ("optim_args.momentum", of(proto::Optimizer::Sgd), &|a| a.optim_args = args(1.0, false)),
+        ("optim_args.nesterov", of(proto::Optimizer::Sgd), &|a| a.optim_args = args(0.0, true)),
+        ("layerwise_lr_decay", supervised(), &|a| a.layerwise_lr_decay = 1.5),
+        ("loraplus_lr_ratio", causal(), &|a| a.loraplus_lr_ratio = 16.0),
+    ];
+    for (field, spec, change) in cases {
+        assert_eq!(changed(spec, change).0, format!("spec.arguments.{field}"));
     }
 }
 

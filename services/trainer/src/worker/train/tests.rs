@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use rootstock_kernels::{LionOptions, SgdOptions};
 use rootstock_proto::training::v1::training_event::Event;
 use tempfile::TempDir;
 
@@ -160,6 +161,56 @@ fn a_run_that_was_cut_comes_to_the_same_bits() {
     let arguments = Arguments { save_steps: Some(3), ..short() };
     assert_resumes(full, &arguments, 0, 7);
     assert_resumes(|| lora(0.2), &arguments, 0, 5);
+    let noisy = Arguments { neftune_noise_alpha: 5.0, label_smoothing: 0.1, ..arguments };
+    assert_resumes(full, &noisy, 0, 7);
+}
+
+#[test]
+fn small_batches_accumulated_train_as_one_large_batch_does() {
+    let train = |batch_size, accumulation| {
+        let arguments = Arguments { batch_size, accumulation, label_smoothing: 0.1, ..short() };
+        let mut prepared = prepared(full(), arguments, 0);
+        // Rows of different lengths, so that a mean of means is another one than the mean over tokens.
+        let Rows::Causal(blocks) = &mut prepared.train else { panic!("of another kind") };
+        blocks.iter_mut().enumerate().for_each(|(row, block)| block.truncate(3 + row));
+        Arc::make_mut(&mut prepared.spec).arguments.optim = Optim::Sgd(SgdOptions::default());
+        let finished = run(prepared, &Script::default()).unwrap();
+        bits(&finished.learner).into_iter().map(f32::from_bits).collect::<Vec<_>>()
+    };
+    let whole = train(4, 1);
+    assert_ne!(whole, bits(&full()).into_iter().map(f32::from_bits).collect::<Vec<_>>());
+    for (batch_size, accumulation) in [(2, 2), (1, 4)] {
+        let parts = train(batch_size, accumulation);
+        let furthest = whole.iter().zip(&parts).fold(0_f32, |most, (a, b)| most.max((a - b).abs()));
+        assert!(furthest < 1e-6, "{accumulation} x {batch_size}: {furthest}");
+    }
+}
+
+#[test]
+fn every_optimizer_comes_to_the_same_bits_after_a_cut_and_lowers_the_loss() {
+    let momentum = SgdOptions { momentum: 0.9, nesterov: true };
+    let optimizers = [
+        (Optim::Adafactor, 1e-2),
+        (Optim::Sgd(SgdOptions::default()), 0.3),
+        (Optim::Sgd(momentum), 0.1),
+        (Optim::Lion(LionOptions::default()), 2e-3),
+    ];
+    for (optim, learning_rate) in optimizers {
+        let arguments = Arguments {
+            optim,
+            learning_rate,
+            layerwise_lr_decay: 0.9,
+            loraplus_lr_ratio: 4.0,
+            save_steps: Some(3),
+            ..short()
+        };
+        assert_resumes(full, &arguments, 0, 7);
+        assert_resumes(|| lora(0.2), &arguments, 0, 5);
+        let script = Script::default();
+        run(prepared(full(), arguments, 0), &script).unwrap();
+        let losses = script.losses();
+        assert!(losses[3] < 0.95 * losses[0], "{optim:?}: {losses:?}");
+    }
 }
 
 #[test]

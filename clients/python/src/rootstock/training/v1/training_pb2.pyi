@@ -25,6 +25,20 @@ class LrSchedulerType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LR_SCHEDULER_TYPE_LINEAR: _ClassVar[LrSchedulerType]
     LR_SCHEDULER_TYPE_COSINE: _ClassVar[LrSchedulerType]
     LR_SCHEDULER_TYPE_CONSTANT: _ClassVar[LrSchedulerType]
+    LR_SCHEDULER_TYPE_COSINE_WITH_RESTARTS: _ClassVar[LrSchedulerType]
+    LR_SCHEDULER_TYPE_POLYNOMIAL: _ClassVar[LrSchedulerType]
+    LR_SCHEDULER_TYPE_CONSTANT_WITH_WARMUP: _ClassVar[LrSchedulerType]
+    LR_SCHEDULER_TYPE_INVERSE_SQRT: _ClassVar[LrSchedulerType]
+    LR_SCHEDULER_TYPE_COSINE_WITH_MIN_LR: _ClassVar[LrSchedulerType]
+    LR_SCHEDULER_TYPE_WARMUP_STABLE_DECAY: _ClassVar[LrSchedulerType]
+
+class Optimizer(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OPTIMIZER_UNSPECIFIED: _ClassVar[Optimizer]
+    OPTIMIZER_ADAMW: _ClassVar[Optimizer]
+    OPTIMIZER_ADAFACTOR: _ClassVar[Optimizer]
+    OPTIMIZER_SGD: _ClassVar[Optimizer]
+    OPTIMIZER_LION: _ClassVar[Optimizer]
 
 class WeightDtype(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -41,6 +55,17 @@ LR_SCHEDULER_TYPE_UNSPECIFIED: LrSchedulerType
 LR_SCHEDULER_TYPE_LINEAR: LrSchedulerType
 LR_SCHEDULER_TYPE_COSINE: LrSchedulerType
 LR_SCHEDULER_TYPE_CONSTANT: LrSchedulerType
+LR_SCHEDULER_TYPE_COSINE_WITH_RESTARTS: LrSchedulerType
+LR_SCHEDULER_TYPE_POLYNOMIAL: LrSchedulerType
+LR_SCHEDULER_TYPE_CONSTANT_WITH_WARMUP: LrSchedulerType
+LR_SCHEDULER_TYPE_INVERSE_SQRT: LrSchedulerType
+LR_SCHEDULER_TYPE_COSINE_WITH_MIN_LR: LrSchedulerType
+LR_SCHEDULER_TYPE_WARMUP_STABLE_DECAY: LrSchedulerType
+OPTIMIZER_UNSPECIFIED: Optimizer
+OPTIMIZER_ADAMW: Optimizer
+OPTIMIZER_ADAFACTOR: Optimizer
+OPTIMIZER_SGD: Optimizer
+OPTIMIZER_LION: Optimizer
 WEIGHT_DTYPE_UNSPECIFIED: WeightDtype
 WEIGHT_DTYPE_F32: WeightDtype
 WEIGHT_DTYPE_BF16: WeightDtype
@@ -153,8 +178,42 @@ class LoraMethod(_message.Message):
     use_rslora: bool
     def __init__(self, r: _Optional[int] = ..., lora_alpha: _Optional[float] = ..., lora_dropout: _Optional[float] = ..., target_modules: _Optional[_Iterable[str]] = ..., use_rslora: bool = ...) -> None: ...
 
+class LrSchedulerKwargs(_message.Message):
+    __slots__ = ("num_cycles", "min_lr", "min_lr_rate", "power", "lr_end", "timescale", "num_decay_steps", "num_stable_steps", "warmup_type", "decay_type", "min_lr_ratio")
+    NUM_CYCLES_FIELD_NUMBER: _ClassVar[int]
+    MIN_LR_FIELD_NUMBER: _ClassVar[int]
+    MIN_LR_RATE_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    LR_END_FIELD_NUMBER: _ClassVar[int]
+    TIMESCALE_FIELD_NUMBER: _ClassVar[int]
+    NUM_DECAY_STEPS_FIELD_NUMBER: _ClassVar[int]
+    NUM_STABLE_STEPS_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DECAY_TYPE_FIELD_NUMBER: _ClassVar[int]
+    MIN_LR_RATIO_FIELD_NUMBER: _ClassVar[int]
+    num_cycles: float
+    min_lr: float
+    min_lr_rate: float
+    power: float
+    lr_end: float
+    timescale: int
+    num_decay_steps: int
+    num_stable_steps: int
+    warmup_type: str
+    decay_type: str
+    min_lr_ratio: float
+    def __init__(self, num_cycles: _Optional[float] = ..., min_lr: _Optional[float] = ..., min_lr_rate: _Optional[float] = ..., power: _Optional[float] = ..., lr_end: _Optional[float] = ..., timescale: _Optional[int] = ..., num_decay_steps: _Optional[int] = ..., num_stable_steps: _Optional[int] = ..., warmup_type: _Optional[str] = ..., decay_type: _Optional[str] = ..., min_lr_ratio: _Optional[float] = ...) -> None: ...
+
+class OptimArgs(_message.Message):
+    __slots__ = ("momentum", "nesterov")
+    MOMENTUM_FIELD_NUMBER: _ClassVar[int]
+    NESTEROV_FIELD_NUMBER: _ClassVar[int]
+    momentum: float
+    nesterov: bool
+    def __init__(self, momentum: _Optional[float] = ..., nesterov: bool = ...) -> None: ...
+
 class TrainingArguments(_message.Message):
-    __slots__ = ("learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "warmup_steps", "warmup_ratio", "lr_scheduler_type", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "seed", "logging_steps", "eval_steps", "save_steps", "save_total_limit", "early_stopping_patience", "early_stopping_threshold", "weight_dtype", "gradient_checkpointing", "activation_memory_bytes")
+    __slots__ = ("learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "warmup_steps", "warmup_ratio", "lr_scheduler_type", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "seed", "logging_steps", "eval_steps", "save_steps", "save_total_limit", "early_stopping_patience", "early_stopping_threshold", "weight_dtype", "gradient_checkpointing", "activation_memory_bytes", "optim", "optim_args", "layerwise_lr_decay", "loraplus_lr_ratio", "lr_scheduler_kwargs", "label_smoothing_factor", "neftune_noise_alpha")
     LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
     NUM_TRAIN_EPOCHS_FIELD_NUMBER: _ClassVar[int]
     MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
@@ -178,6 +237,13 @@ class TrainingArguments(_message.Message):
     WEIGHT_DTYPE_FIELD_NUMBER: _ClassVar[int]
     GRADIENT_CHECKPOINTING_FIELD_NUMBER: _ClassVar[int]
     ACTIVATION_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    OPTIM_FIELD_NUMBER: _ClassVar[int]
+    OPTIM_ARGS_FIELD_NUMBER: _ClassVar[int]
+    LAYERWISE_LR_DECAY_FIELD_NUMBER: _ClassVar[int]
+    LORAPLUS_LR_RATIO_FIELD_NUMBER: _ClassVar[int]
+    LR_SCHEDULER_KWARGS_FIELD_NUMBER: _ClassVar[int]
+    LABEL_SMOOTHING_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    NEFTUNE_NOISE_ALPHA_FIELD_NUMBER: _ClassVar[int]
     learning_rate: float
     num_train_epochs: float
     max_steps: int
@@ -201,7 +267,14 @@ class TrainingArguments(_message.Message):
     weight_dtype: WeightDtype
     gradient_checkpointing: bool
     activation_memory_bytes: int
-    def __init__(self, learning_rate: _Optional[float] = ..., num_train_epochs: _Optional[float] = ..., max_steps: _Optional[int] = ..., per_device_train_batch_size: _Optional[int] = ..., gradient_accumulation_steps: _Optional[int] = ..., warmup_steps: _Optional[int] = ..., warmup_ratio: _Optional[float] = ..., lr_scheduler_type: _Optional[_Union[LrSchedulerType, str]] = ..., weight_decay: _Optional[float] = ..., adam_beta1: _Optional[float] = ..., adam_beta2: _Optional[float] = ..., adam_epsilon: _Optional[float] = ..., max_grad_norm: _Optional[float] = ..., seed: _Optional[int] = ..., logging_steps: _Optional[int] = ..., eval_steps: _Optional[int] = ..., save_steps: _Optional[int] = ..., save_total_limit: _Optional[int] = ..., early_stopping_patience: _Optional[int] = ..., early_stopping_threshold: _Optional[float] = ..., weight_dtype: _Optional[_Union[WeightDtype, str]] = ..., gradient_checkpointing: bool = ..., activation_memory_bytes: _Optional[int] = ...) -> None: ...
+    optim: Optimizer
+    optim_args: OptimArgs
+    layerwise_lr_decay: float
+    loraplus_lr_ratio: float
+    lr_scheduler_kwargs: LrSchedulerKwargs
+    label_smoothing_factor: float
+    neftune_noise_alpha: float
+    def __init__(self, learning_rate: _Optional[float] = ..., num_train_epochs: _Optional[float] = ..., max_steps: _Optional[int] = ..., per_device_train_batch_size: _Optional[int] = ..., gradient_accumulation_steps: _Optional[int] = ..., warmup_steps: _Optional[int] = ..., warmup_ratio: _Optional[float] = ..., lr_scheduler_type: _Optional[_Union[LrSchedulerType, str]] = ..., weight_decay: _Optional[float] = ..., adam_beta1: _Optional[float] = ..., adam_beta2: _Optional[float] = ..., adam_epsilon: _Optional[float] = ..., max_grad_norm: _Optional[float] = ..., seed: _Optional[int] = ..., logging_steps: _Optional[int] = ..., eval_steps: _Optional[int] = ..., save_steps: _Optional[int] = ..., save_total_limit: _Optional[int] = ..., early_stopping_patience: _Optional[int] = ..., early_stopping_threshold: _Optional[float] = ..., weight_dtype: _Optional[_Union[WeightDtype, str]] = ..., gradient_checkpointing: bool = ..., activation_memory_bytes: _Optional[int] = ..., optim: _Optional[_Union[Optimizer, str]] = ..., optim_args: _Optional[_Union[OptimArgs, _Mapping]] = ..., layerwise_lr_decay: _Optional[float] = ..., loraplus_lr_ratio: _Optional[float] = ..., lr_scheduler_kwargs: _Optional[_Union[LrSchedulerKwargs, _Mapping]] = ..., label_smoothing_factor: _Optional[float] = ..., neftune_noise_alpha: _Optional[float] = ...) -> None: ...
 
 class TrainingProgress(_message.Message):
     __slots__ = ("step", "total_steps", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second", "eta_seconds")
