@@ -40,7 +40,7 @@ pub struct TrainingSpec {
     /// moved when the job succeeds; an adapter is published by AdapterService.
     #[prost(string, tag = "1")]
     pub output: ::prost::alloc::string::String,
-    /// The data set: alias or digest. Rows for `supervised`, text for `causal`.
+    /// The data set: alias or digest. Rows for `supervised`, text for `causal` and `infilling`.
     #[prost(string, tag = "2")]
     pub dataset: ::prost::alloc::string::String,
     /// A data set to validate on; instead of `validation_split`.
@@ -56,7 +56,7 @@ pub struct TrainingSpec {
     #[prost(oneof = "training_spec::Start", tags = "5, 6")]
     pub start: ::core::option::Option<training_spec::Start>,
     /// What is learned.
-    #[prost(oneof = "training_spec::Objective", tags = "7, 8")]
+    #[prost(oneof = "training_spec::Objective", tags = "7, 8, 12")]
     pub objective: ::core::option::Option<training_spec::Objective>,
     /// Which weights are trained.
     #[prost(oneof = "training_spec::Method", tags = "9, 10")]
@@ -83,6 +83,9 @@ pub mod training_spec {
         /// The answer to an instruction.
         #[prost(message, tag = "8")]
         Supervised(super::SupervisedObjective),
+        /// Spans that were cut out of text.
+        #[prost(message, tag = "12")]
+        Infilling(super::InfillingObjective),
     }
     /// Which weights are trained.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
@@ -136,10 +139,66 @@ pub struct CausalObjective {
     #[prost(int32, tag = "1")]
     pub block_size: i32,
 }
-/// Rows of instruction, input and output, with the loss on the output alone.
+/// Prediction of what was cut out of text (T5, UL2), laid out for a decoder: first the text with a sentinel for each span, then the
+/// first sentinel again, which asks for the spans, and each span after its sentinel, with the loss on these alone. The tokenizer must
+/// have the sentinels `<extra_id_0>`, `<extra_id_1>` and so on, as many as a row may have spans (a row has no more), and an EOS, which
+/// ends each row. No row holds text of two documents; those with sentinels or prefix tokens of their own are left out and counted.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct InfillingObjective {
+    /// Longest row in tokens, with what is put in; documents are cut into texts that fit. At least 8; 0 means 128, or the model's
+    /// context where that is shorter.
+    #[prost(int32, tag = "1")]
+    pub max_length: i32,
+    /// What is cut out, drawn anew each time a row is seen; at most 16. Empty means spans with their defaults.
+    #[prost(message, repeated, tag = "2")]
+    pub denoisers: ::prost::alloc::vec::Vec<Denoiser>,
+}
+/// One way to cut something out. UL2's mixture is R, spans of mean length 3 at a rate of 0.15; X, spans of mean length 32 at 0.5;
+/// and S, a continuation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Denoiser {
+    /// How often it is drawn, in proportion to the others; 0 means 1.
+    #[prost(double, tag = "3")]
+    pub weight: f64,
+    /// A token that begins its rows and says which denoiser is meant, such as `\[R\]`; the tokenizer must have it. Empty is none.
+    #[prost(string, tag = "4")]
+    pub prefix_token: ::prost::alloc::string::String,
+    /// What is cut out.
+    #[prost(oneof = "denoiser::Corruption", tags = "1, 2")]
+    pub corruption: ::core::option::Option<denoiser::Corruption>,
+}
+/// Nested message and enum types in `Denoiser`.
+pub mod denoiser {
+    /// What is cut out.
+    #[derive(Clone, Copy, PartialEq, ::prost::Oneof)]
+    pub enum Corruption {
+        /// Spans all over the text.
+        #[prost(message, tag = "1")]
+        Spans(super::SpanCorruption),
+        /// All from some token on: the text is continued.
+        #[prost(message, tag = "2")]
+        Continuation(super::ContinuationCorruption),
+    }
+}
+/// Spans all over a text, never its first token; lengths and places are drawn as T5 draws them.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct SpanCorruption {
+    /// Share of the tokens that are cut out, between 0 and 1; 0 means 0.15.
+    #[prost(double, tag = "1")]
+    pub corruption_rate: f64,
+    /// Mean length of a span in tokens, at least 1; 0 means 3.
+    #[prost(double, tag = "2")]
+    pub mean_span_length: f64,
+}
+/// The rest of a text from a token on that is drawn evenly.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ContinuationCorruption {}
+/// Rows of instruction, input and output, or of messages, with the loss on the output alone.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SupervisedObjective {
-    /// `qa_zh`, `qa_en`, `alpaca`, or `chat` for the tokenizer's chat template.
+    /// `qa_zh`, `qa_en`, `alpaca`, or `chat` for the tokenizer's chat template. Rows that are conversations (`messages` of `role` and
+    /// `content`, or ShareGPT's `conversations` of `from` and `value`) become one row for each answer, with what was said before it,
+    /// for which only `chat` has a place.
     #[prost(string, tag = "1")]
     pub prompt_template: ::prost::alloc::string::String,
     /// Longest row in tokens; longer ones are left out and counted. 0 means 512, or the model's context where that is

@@ -3,10 +3,12 @@
 use rootstock_artifacts::{AliasName, ArtifactName};
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
-use rootstock_text::PromptTemplate;
+use rootstock_text::{Corruption, PromptTemplate};
 
 /// Shortest block or row that has a next token.
 pub(crate) const MIN_ROW_TOKENS: usize = 2;
+/// Shortest row for infilling: a token that stays, one that is cut out, and all that is put in.
+pub(crate) const MIN_INFILLING_TOKENS: usize = 8;
 
 /// A checked training specification.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,16 +60,26 @@ pub(crate) struct NewModel {
 pub(crate) enum Objective {
     Causal { block_size: usize },
     Supervised { prompt_template: PromptTemplate, max_length: usize, instruction_token_dropout: f64 },
+    Infilling { max_length: usize, denoisers: Vec<Denoiser> },
+}
+
+/// One way to cut something out of a text, whose prefix is still to be looked up.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Denoiser {
+    pub(crate) corruption: Corruption,
+    pub(crate) weight: f64,
+    pub(crate) prefix_token: Option<String>,
 }
 
 impl Objective {
     /// Makes blocks or rows as short as a context, as long as there is a next token to learn.
     pub(crate) fn shorten(&mut self, positions: usize) {
-        let longest = match self {
-            Self::Causal { block_size } => block_size,
-            Self::Supervised { max_length, .. } => max_length,
+        let (longest, least) = match self {
+            Self::Causal { block_size } => (block_size, MIN_ROW_TOKENS),
+            Self::Supervised { max_length, .. } => (max_length, MIN_ROW_TOKENS),
+            Self::Infilling { max_length, .. } => (max_length, MIN_INFILLING_TOKENS),
         };
-        *longest = positions.max(MIN_ROW_TOKENS).min(*longest);
+        *longest = positions.max(least).min(*longest);
     }
 
     /// The longest row in tokens, and the field that says so.
@@ -75,6 +87,7 @@ impl Objective {
         match self {
             Self::Causal { block_size } => (*block_size, "spec.causal.block_size"),
             Self::Supervised { max_length, .. } => (*max_length, "spec.supervised.max_length"),
+            Self::Infilling { max_length, .. } => (*max_length, "spec.infilling.max_length"),
         }
     }
 }

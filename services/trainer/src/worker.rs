@@ -8,6 +8,7 @@ mod encode;
 mod fault;
 mod groups;
 mod heart;
+mod infilling;
 mod inputs;
 mod learner;
 mod link;

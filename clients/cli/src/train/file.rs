@@ -12,6 +12,7 @@ use crate::nearest;
 pub(super) enum Objective {
     Causal,
     Supervised,
+    Infilling,
 }
 
 /// Which weights are trained.
@@ -82,6 +83,7 @@ pub(super) struct TrainFile {
     pub(super) prompt_template: Option<String>,
     pub(super) max_length: Option<i32>,
     pub(super) instruction_token_dropout: Option<f64>,
+    pub(super) denoisers: Option<Vec<Denoiser>>,
     pub(super) method: Option<Method>,
     pub(super) r: Option<i32>,
     pub(super) lora_alpha: Option<f64>,
@@ -118,6 +120,17 @@ pub(super) struct TrainFile {
     pub(super) loraplus_lr_ratio: Option<f64>,
     pub(super) label_smoothing_factor: Option<f64>,
     pub(super) neftune_noise_alpha: Option<f64>,
+}
+
+/// One way to cut something out of a text.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Denoiser {
+    pub(super) corruption_rate: f64,
+    pub(super) mean_span_length: f64,
+    pub(super) continuation: bool,
+    pub(super) weight: f64,
+    pub(super) prefix_token: String,
 }
 
 /// What only some schedules have.
@@ -169,6 +182,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<TrainFile, String> {
     check_keys::<TrainFile>(&value, "")?;
     check_nested::<NewModel>(&value, "new_model")?;
     check_nested::<OptimArgs>(&value, "optim_args")?;
+    let denoisers = value.get("denoisers").and_then(Value::as_sequence);
+    for (i, denoiser) in denoisers.into_iter().flatten().enumerate() {
+        check_keys::<Denoiser>(denoiser, &format!("denoisers[{i}]."))?;
+    }
     check_nested::<SchedulerKwargs>(&value, "lr_scheduler_kwargs")?;
     // From the text and not from the value, so that an error tells the line.
     serde_yaml_ng::from_str(text).map_err(|error| error.to_string())

@@ -40,14 +40,20 @@ pub(super) const KEYS: &[Key] = &[
     key("new_model.rope_theta", "number", "10000", "base of the rotary frequencies"),
     key("new_model.tie_word_embeddings", "boolean", "false", "input and output embeddings are one matrix"),
     key("new_model.initializer_range", "number", "0.02", "standard deviation of the random weights"),
-    key("dataset", "name", "required", "rows for supervised, text for causal"),
+    key("dataset", "name", "required", "rows for supervised, text for causal and infilling"),
     key("validation_dataset", "name", "-", "a data set to validate on; instead of validation_split"),
     key("validation_split", "number", "0", "share of the data held out for validation, 0 to 0.5"),
-    key("objective", "choice", "required", "causal (the next token of text) or supervised (the answer to an instruction)"),
+    key("objective", "choice", "required", "causal (the next token of text), supervised (the answer to an instruction) or infilling (spans cut out of text)"),
     key("block_size", "integer", "128", "causal: tokens per block of text"),
     key("prompt_template", "choice", "required", "supervised: how a row becomes a prompt: qa_zh, qa_en, alpaca or chat"),
-    key("max_length", "integer", "512", "supervised: longest row in tokens; longer ones are left out"),
+    key("max_length", "integer", "512", "supervised: longest row in tokens, longer ones are left out; infilling: 128, documents are cut"),
     key("instruction_token_dropout", "number", "0", "supervised: share of instruction tokens left out, 0 to 0.9"),
+    key("denoisers", "list", "spans", "infilling: what is cut out of text; each has the keys below"),
+    key("denoisers.corruption_rate", "number", "0.15", "infilling: share of the tokens that are cut out"),
+    key("denoisers.mean_span_length", "number", "3", "infilling: mean length of a span in tokens"),
+    key("denoisers.continuation", "boolean", "false", "infilling: cuts out all from some token on instead of spans"),
+    key("denoisers.weight", "number", "1", "infilling: how often it is drawn, in proportion to the others"),
+    key("denoisers.prefix_token", "token", "-", "infilling: a token of the tokenizer that begins its rows"),
     key("method", "choice", "required", "lora (low-rank adapters beside frozen weights) or full (all weights)"),
     key("r", "integer", "8", "lora: rank"),
     key("lora_alpha", "number", "8", "lora: the scale is lora_alpha / r"),
@@ -101,7 +107,7 @@ pub(super) const KEYS: &[Key] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::{NewModel, OptimArgs, SchedulerKwargs, TrainFile, known_keys};
+    use super::super::file::{Denoiser, NewModel, OptimArgs, SchedulerKwargs, TrainFile, known_keys};
     use super::*;
 
     #[test]
@@ -109,6 +115,7 @@ mod tests {
         let nested = [
             ("new_model", known_keys::<NewModel>()),
             ("optim_args", known_keys::<OptimArgs>()),
+            ("denoisers", known_keys::<Denoiser>()),
             ("lr_scheduler_kwargs", known_keys::<SchedulerKwargs>()),
         ];
         let within = |(key, keys): (&'static str, Vec<String>)| {

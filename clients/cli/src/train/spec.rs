@@ -3,7 +3,9 @@ use rootstock_artifacts::Kind;
 use rootstock_client::proto::training::v1 as proto;
 use rootstock_model::Projection;
 
-use super::file::{self, Dtype, Method, Names, Objective, Optimizer, Scheduler, SchedulerKwargs, TrainFile};
+use super::file::{
+    self, Denoiser, Dtype, Method, Names, Objective, Optimizer, Scheduler, SchedulerKwargs, TrainFile,
+};
 use crate::names;
 
 /// PEFT's name for all seven projections.
@@ -15,7 +17,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<proto::TrainingSpec, String> {
 }
 
 fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
-    let objective = file.objective.ok_or("objective is missing; write causal or supervised")?;
+    let objective = file.objective.ok_or("objective is missing; write causal, supervised or infilling")?;
     let method = file.method.ok_or("method is missing; write lora or full")?;
     refuse_foreign(&file, objective, method)?;
     let output = file.output.as_deref().ok_or("output is missing; write what to call the result")?;
@@ -49,9 +51,10 @@ fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Res
         (
             "max_length",
             file.max_length.is_some(),
-            objective == Objective::Supervised,
-            "objective: supervised",
+            objective != Objective::Causal,
+            "objective: supervised or infilling",
         ),
+        ("denoisers", file.denoisers.is_some(), objective == Objective::Infilling, "objective: infilling"),
         (
             "instruction_token_dropout",
             file.instruction_token_dropout.is_some(),
@@ -110,7 +113,29 @@ fn objective_of(file: &TrainFile, objective: Objective) -> Result<proto::trainin
             max_length: file.max_length.unwrap_or_default(),
             instruction_token_dropout: file.instruction_token_dropout.unwrap_or_default(),
         }),
+        Objective::Infilling => Of::Infilling(proto::InfillingObjective {
+            max_length: file.max_length.unwrap_or_default(),
+            denoisers: denoisers(file.denoisers.as_deref().unwrap_or_default())?,
+        }),
     })
+}
+
+fn denoisers(denoisers: &[Denoiser]) -> Result<Vec<proto::Denoiser>, String> {
+    use proto::denoiser::Corruption;
+    let denoiser = |(i, from): (usize, &Denoiser)| {
+        let (corruption_rate, mean_span_length) = (from.corruption_rate, from.mean_span_length);
+        if from.continuation && (corruption_rate != 0.0 || mean_span_length != 0.0) {
+            return Err(format!("denoisers[{i}].continuation cuts out no spans; take it or their keys out"));
+        }
+        let corruption = if from.continuation {
+            Corruption::Continuation(proto::ContinuationCorruption {})
+        } else {
+            Corruption::Spans(proto::SpanCorruption { corruption_rate, mean_span_length })
+        };
+        let (weight, prefix_token) = (from.weight, from.prefix_token.clone());
+        Ok(proto::Denoiser { corruption: Some(corruption), weight, prefix_token })
+    };
+    denoisers.iter().enumerate().map(denoiser).collect()
 }
 
 fn method_of(file: &TrainFile, method: Method) -> proto::training_spec::Method {
@@ -276,6 +301,28 @@ mod tests {
         assert_eq!((kwargs.min_lr, kwargs.min_lr_rate, kwargs.num_cycles), (Some(1e-5), None, 1.5));
         let typo = refusal(&text.replace("min_lr:", "minlr:"));
         assert_eq!(typo, "unknown key lr_scheduler_kwargs.minlr; did you mean min_lr?");
+    }
+
+    #[test]
+    fn a_mixture_of_denoisers_is_a_list() {
+        use proto::{denoiser::Corruption, training_spec::Objective};
+        let text = "output: tiny\nbase_model: tiny\ndataset: d\nobjective: infilling\nmax_length: 64\nmethod: full\n\
+                    denoisers:\n- {prefix_token: '[R]'}\n- {corruption_rate: 0.5, mean_span_length: 32, weight: 0.5}\n\
+                    - {continuation: true, prefix_token: '[S]'}\n";
+        let Some(Objective::Infilling(infilling)) = parse(text.as_bytes()).unwrap().objective else {
+            panic!("not infilling")
+        };
+        assert_eq!((infilling.max_length, infilling.denoisers.len()), (64, 3));
+        assert_eq!(
+            infilling.denoisers[0].corruption,
+            Some(Corruption::Spans(proto::SpanCorruption::default()))
+        );
+        assert!(matches!(infilling.denoisers[2].corruption, Some(Corruption::Continuation(_))));
+        let typo = refusal(&text.replace("corruption_rate", "coruption_rate"));
+        assert_eq!(typo, "unknown key denoisers[1].coruption_rate; did you mean corruption_rate?");
+        let both = refusal(&text.replace("continuation: true", "continuation: true, corruption_rate: 0.1"));
+        assert!(both.starts_with("denoisers[2].continuation"), "{both}");
+        assert!(refusal(&format!("{LORA}denoisers: []\n")).starts_with("denoisers is only for"));
     }
 
     #[test]

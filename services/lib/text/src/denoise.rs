@@ -109,6 +109,12 @@ impl Denoising {
         self.denoisers.iter().any(|denoiser| denoiser.prefix == Some(id))
     }
 
+    /// The ids that are put in: sentinels, prefixes, EOS.
+    pub fn written(&self) -> impl Iterator<Item = u32> {
+        let prefixes = self.denoisers.iter().filter_map(|denoiser| denoiser.prefix);
+        self.sentinels.iter().copied().chain(prefixes).chain([self.eos])
+    }
+
     /// The most ids that any denoiser makes of a text of `tokens` ids.
     pub fn longest(&self, tokens: usize) -> usize {
         let added = |denoiser: &Denoiser| {

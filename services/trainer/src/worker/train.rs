@@ -128,7 +128,7 @@ impl<O: Outside> Training<O> {
             Objective::Supervised { instruction_token_dropout, .. } => {
                 Augment::new(instruction_token_dropout, arguments.seed)
             }
-            Objective::Causal { .. } => None,
+            Objective::Causal { .. } | Objective::Infilling { .. } => None,
         };
         let plan = Plan::new(train.len(), arguments);
         let mut training = Self {

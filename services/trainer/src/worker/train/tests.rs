@@ -8,6 +8,7 @@ use std::{
 
 use rootstock_kernels::{LionOptions, SgdOptions};
 use rootstock_proto::training::v1::training_event::Event;
+use rootstock_text::{Corruption, Denoiser, Denoising};
 use tempfile::TempDir;
 
 use super::*;
@@ -15,6 +16,7 @@ use crate::{
     convert::tests::{arguments, causal, supervised},
     spec::{EarlyStopping, Length, Validation},
     worker::{
+        infilling::Infilling,
         learner::tests::{full, lora},
         snapshot::TrainerState,
         stop::Ended,
@@ -163,6 +165,40 @@ fn a_run_that_was_cut_comes_to_the_same_bits() {
     assert_resumes(|| lora(0.2), &arguments, 0, 5);
     let noisy = Arguments { neftune_noise_alpha: 5.0, label_smoothing: 0.1, ..arguments };
     assert_resumes(full, &noisy, 0, 7);
+}
+
+/// Texts that are denoised by a mixture, as rows of a job.
+fn denoised(count: usize) -> Rows {
+    let spans = Corruption::Spans { rate: 0.3, mean_length: 2.0 };
+    let denoisers = [(spans, None), (Corruption::Continuation, Some(60))]
+        .map(|(corruption, prefix)| Denoiser { corruption, prefix, weight: 1.0 });
+    let denoising = Denoising::new(denoisers.to_vec(), vec![61, 62], 63).unwrap();
+    let document = |row: usize| (0..12).map(|i| ((i * (row % 3 + 2) + row) % 60) as u32).collect::<Vec<_>>();
+    let (infilling, dropped) = Infilling::new((0..count).map(document), denoising, (24, 5)).unwrap();
+    assert_eq!((infilling.texts.len(), dropped), (count, 0));
+    Rows::Infilling(infilling)
+}
+
+#[test]
+fn infilling_draws_other_spans_in_each_pass_and_is_resumed_bit_for_bit() {
+    let rows = denoised(3);
+    let seen = |epoch| rows.augmented(0, epoch, None).input_ids;
+    assert_eq!(seen(4), seen(4));
+    assert!((1..20).any(|epoch| seen(epoch) != seen(0)));
+    assert_eq!(rows.example(1), rows.select(&[0, 1]).example(1));
+    let arguments = Arguments { save_steps: Some(3), length: Length::Steps(12), ..short() };
+    let run_from = |cut: Option<usize>, resume: Option<Saved>| {
+        let script = Script { checks_left: Rc::new(Cell::new(cut)), ..Script::default() };
+        let mut prepared = prepared(full(), arguments.clone(), 0);
+        (prepared.train, prepared.resume) = (denoised(10), resume);
+        (run(prepared, &script), script)
+    };
+    let (whole, script) = run_from(None, None);
+    let losses = script.losses();
+    assert!(losses[3] < 0.9 * losses[0], "{losses:?}");
+    let (_, before) = run_from(Some(7), None);
+    let (resumed, _) = run_from(None, Some(read_back(&before)));
+    assert_eq!(bits(&resumed.unwrap().learner), bits(&whole.unwrap().learner));
 }
 
 #[test]

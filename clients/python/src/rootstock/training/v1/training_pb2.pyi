@@ -95,7 +95,7 @@ class TrainingJob(_message.Message):
     def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "causal", "supervised", "full", "lora", "arguments")
+    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "causal", "supervised", "infilling", "full", "lora", "arguments")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +104,7 @@ class TrainingSpec(_message.Message):
     NEW_MODEL_FIELD_NUMBER: _ClassVar[int]
     CAUSAL_FIELD_NUMBER: _ClassVar[int]
     SUPERVISED_FIELD_NUMBER: _ClassVar[int]
+    INFILLING_FIELD_NUMBER: _ClassVar[int]
     FULL_FIELD_NUMBER: _ClassVar[int]
     LORA_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -115,10 +116,11 @@ class TrainingSpec(_message.Message):
     new_model: NewModel
     causal: CausalObjective
     supervised: SupervisedObjective
+    infilling: InfillingObjective
     full: FullMethod
     lora: LoraMethod
     arguments: TrainingArguments
-    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
 
 class NewModel(_message.Message):
     __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rope_theta", "tie_word_embeddings", "initializer_range")
@@ -149,6 +151,38 @@ class CausalObjective(_message.Message):
     BLOCK_SIZE_FIELD_NUMBER: _ClassVar[int]
     block_size: int
     def __init__(self, block_size: _Optional[int] = ...) -> None: ...
+
+class InfillingObjective(_message.Message):
+    __slots__ = ("max_length", "denoisers")
+    MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    DENOISERS_FIELD_NUMBER: _ClassVar[int]
+    max_length: int
+    denoisers: _containers.RepeatedCompositeFieldContainer[Denoiser]
+    def __init__(self, max_length: _Optional[int] = ..., denoisers: _Optional[_Iterable[_Union[Denoiser, _Mapping]]] = ...) -> None: ...
+
+class Denoiser(_message.Message):
+    __slots__ = ("spans", "continuation", "weight", "prefix_token")
+    SPANS_FIELD_NUMBER: _ClassVar[int]
+    CONTINUATION_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    spans: SpanCorruption
+    continuation: ContinuationCorruption
+    weight: float
+    prefix_token: str
+    def __init__(self, spans: _Optional[_Union[SpanCorruption, _Mapping]] = ..., continuation: _Optional[_Union[ContinuationCorruption, _Mapping]] = ..., weight: _Optional[float] = ..., prefix_token: _Optional[str] = ...) -> None: ...
+
+class SpanCorruption(_message.Message):
+    __slots__ = ("corruption_rate", "mean_span_length")
+    CORRUPTION_RATE_FIELD_NUMBER: _ClassVar[int]
+    MEAN_SPAN_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    corruption_rate: float
+    mean_span_length: float
+    def __init__(self, corruption_rate: _Optional[float] = ..., mean_span_length: _Optional[float] = ...) -> None: ...
+
+class ContinuationCorruption(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class SupervisedObjective(_message.Message):
     __slots__ = ("prompt_template", "max_length", "instruction_token_dropout")
