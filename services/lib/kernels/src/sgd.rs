@@ -29,7 +29,7 @@ impl Rule for SgdOptions {
         let (lr, decay, momentum) = (at.rates.lr as f32, at.rates.weight_decay as f32, self.momentum as f32);
         if self.momentum > 0.0 {
             in_tasks(parameter, gradient, kept, |p, g, [b]| {
-                with_momentum(p, g, b, lr, decay, momentum, self.nesterov)
+                with_momentum(p, g, b, lr, decay, momentum, self.nesterov);
             });
         } else {
             in_tasks(parameter, gradient, kept, |p, g, []| plain(p, g, lr, decay));

@@ -118,11 +118,9 @@ fn parse<Raw: DeserializeOwned, T>(
         rows.extend(found);
         Ok(())
     };
-    if text.trim_start().starts_with('[') {
-        parse_array(text, push)?
-    } else {
-        parse_lines(text, push)?
-    }
+    let is_array = text.trim_start().starts_with('[');
+    let parsed = if is_array { parse_array(text, push) } else { parse_lines(text, push) };
+    parsed?;
     if rows.is_empty() { Err(RowError::Empty) } else { Ok(rows) }
 }
 
