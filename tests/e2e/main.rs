@@ -13,6 +13,7 @@ mod evaluation;
 mod golden;
 mod main_job;
 mod network;
+mod objectives;
 mod refusals;
 mod refusals_cli;
 mod registry;

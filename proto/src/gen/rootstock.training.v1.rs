@@ -494,7 +494,7 @@ pub struct TrainingDataReady {
     /// Tokens in them that carry loss.
     #[prost(int64, tag = "4")]
     pub loss_tokens: i64,
-    /// Rows left out because they are too long.
+    /// Rows left out because they are too long; for infilling, texts left out because they hold sentinels or prefix tokens.
     #[prost(int64, tag = "5")]
     pub dropped_rows: i64,
     /// Parameters that are trained.
