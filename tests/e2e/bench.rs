@@ -40,6 +40,18 @@ async fn three_clients_with_two_adapters_get_the_tokens_that_each_gets_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn requests_without_grpc_get_the_tokens_that_they_get_over_it() {
+    let (model, adapters) = (golden("tied"), golden("."));
+    let args = ["serve", "--model", path(&model), "--adapters", path(&adapters), "--concurrency", "3"];
+    let load = ["--prompt", "24", "--generate", "8", "--repeat", "3"];
+    for (flags, transport) in [(&["--in-process"][..], "in_process"), (&[], "grpc")] {
+        let report = measured(&[&args[..], &load, flags].concat()).await;
+        assert_eq!((&report["transport"], &report["mismatches"]), (&transport.into(), &0.into()), "{report}");
+        assert_positive(&report, &["output_tokens_per_second", "ttft_ms_p50", "itl_ms_p50"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn more_requests_than_clients_are_asked_one_after_the_other() {
     let model = golden("untied");
     let args = ["serve", "--model", path(&model), "--concurrency", "3", "--requests", "7"];

@@ -76,6 +76,24 @@ async fn a_detached_job_is_watched_and_deleted_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_is_verified_and_deleted_once_its_name_is_retired() {
+    let server = Server::start(ROOTSTOCK).await;
+    fixtures::stage(&server.clients()).await;
+    let run = async |args: &[&str]| rootstock(ROOTSTOCK, server.endpoint(), args).await;
+    let data = run(&["data", "list", "--json"]).await.json();
+    let (name, digest) = (data[0]["name"].as_str().unwrap(), data[0]["digest"].as_str().unwrap());
+    assert!(run(&["artifacts", "verify", digest]).await.ok().contains("is intact"));
+    let refused = run(&["artifacts", "delete", digest]).await.refused();
+    assert!(refused.contains("IN_USE") && refused.contains("aliases retire"), "{refused}");
+    let retired = run(&["aliases", "retire", name]).await;
+    assert!(retired.stderr.contains(digest), "{}", retired.stderr);
+    assert!(retired.ok().contains("retired as generation 2"));
+    assert!(run(&["artifacts", "delete", digest]).await.ok().contains("freed"));
+    assert!(run(&["artifacts", "verify", digest]).await.refused().contains("NOT_FOUND"));
+    assert!(run(&["aliases", "retire", name]).await.refused().contains("NOT_FOUND"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_configuration_is_layered_and_a_typo_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "[trainer]\nworkers = 2\nmax_queued = 5\n").unwrap();

@@ -60,6 +60,25 @@ async fn a_random_answer_is_given_again_though_its_adapter_has_moved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn several_completions_are_what_their_seeds_give_and_are_given_again() {
+    let server = staged(ServerOptions::new(ROOTSTOCK)).await;
+    let ask = async |n: &str, seed: &str| {
+        let args = ["generate", "--prompt", "colour 1?", "--max-tokens", "12", "--ignore-eos", "--json"];
+        let more = ["--temperature", "0.8", "--model", "tiny", "--adapter", "a", "--n", n, "--seed", seed];
+        rootstock(ROOTSTOCK, server.endpoint(), &[&args[..], &more].concat()).await.json()
+    };
+    let mut record = ask("3", "7").await;
+    assert_eq!(record["tokens"], ask("1", "7").await["tokens"]);
+    assert_eq!(record["others"][0]["tokens"], ask("1", "8").await["tokens"]);
+    assert_eq!(record["others"][1]["tokens"], ask("1", "9").await["tokens"]);
+    assert_eq!(replay(&server, &record).await.ok(), "the same 36 tokens\n", "{record}");
+    let was = record["others"][1]["tokens"][5]["id"].as_u64().unwrap();
+    record["others"][1]["tokens"][5]["id"] = (was ^ 1).into();
+    let message = replay(&server, &record).await.refused();
+    assert!(message.contains("completion 2: token 5 (from 0)"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_the_same_is_refused_by_its_name() {
     let server = staged(ServerOptions::new(ROOTSTOCK)).await;
     let record = answer(&server, "a").await;

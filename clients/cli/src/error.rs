@@ -121,6 +121,9 @@ fn for_reason(reason: Reason, error: &ClientError) -> Option<String> {
         Reason::BaseMismatch => "name the base model that the adapter was trained on with --base or --model",
         Reason::TokenizerMismatch => "use the tokenizer that the model or adapter was made with",
         Reason::NoPreviousVersion => "`rootstock adapters versions NAME` shows what can be published",
+        Reason::InUse => {
+            "retire the name with `rootstock aliases retire`, or delete what is based on it first"
+        }
         Reason::StoreFull => "free space where the server keeps its data, then try again; nothing was stored",
         Reason::Overloaded | Reason::ShuttingDown | Reason::DependencyUnavailable => {
             let seconds = error.retry_after.map_or(1, |after| after.as_secs().max(1));

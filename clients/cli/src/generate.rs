@@ -2,6 +2,7 @@
 mod adapters;
 mod answer;
 mod asked;
+mod constraint;
 mod prompt;
 mod replay;
 
@@ -15,7 +16,8 @@ use rootstock_client::proto::inference::v1::{GenerateRequest, LogitBias, Samplin
 use rootstock_text::PromptTemplate;
 
 use self::adapters::Adapters;
-use self::answer::{Generation, Switch, Token};
+use self::answer::{Completion, Generation};
+use self::constraint::ConstraintArgs;
 use self::prompt::Ask;
 use crate::adapters::unpublished;
 use crate::{CliError, Context, limits, names};
@@ -109,6 +111,15 @@ pub struct GenerateArgs {
     /// Seed of the random choice [default: the server draws one]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
+    /// Completions of the prompt; the texts come at the end, one below the other with a blank line between [default: 1]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    n: i32,
     /// End before this text; may be repeated
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     stop: Vec<String>,
@@ -118,6 +129,8 @@ pub struct GenerateArgs {
     /// Go on past the end-of-sequence token
     #[arg(long)]
     ignore_eos: bool,
+    #[command(flatten)]
+    constraint: ConstraintArgs,
     /// Print one JSON object at the end, with ids, digests and timings, and all that --replay needs
     #[arg(long)]
     json: bool,
@@ -130,7 +143,7 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
     if let Some(file) = args.replay {
         return replay::run(file, context).await;
     }
-    let json = args.json;
+    let (json, several) = (args.json, args.n > 1);
     let adapters = Adapters::parse(&args.adapter)?;
     let names = adapters.names();
     let request = request(args, adapters, context).await?;
@@ -141,17 +154,18 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
     };
     let mut generation = Generation::default();
     while let Some(response) = stream.next().await {
-        match response?.message {
+        let response = response?;
+        let index = response.index;
+        match response.message {
             Some(Message::Started(started)) => generation.started = started.into(),
             Some(Message::Delta(delta)) => {
-                generation.text.push_str(&delta.text);
-                generation.tokens.extend(delta.tokens.into_iter().map(Token::from));
-                generation.switches.extend(delta.switched.map(Switch::from));
-                if !json {
+                // Texts of several would mix.
+                if !json && !several {
                     context.write(&delta.text)?;
                 }
+                generation.completion(index).add(delta);
             }
-            Some(Message::Finished(finished)) => generation.finished = finished.into(),
+            Some(Message::Finished(finished)) => generation.completion(index).finished = finished.into(),
             None => {}
         }
     }
@@ -160,8 +174,12 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
         generation.request = asked;
         return context.json(&generation);
     }
+    if several {
+        let texts: Vec<&str> = generation.completions().map(Completion::text).collect();
+        return context.line(texts.join("\n\n"));
+    }
     // A line of its own for whatever comes next; in a script the shell takes it away.
-    if generation.text.ends_with('\n') { Ok(()) } else { context.line("") }
+    if generation.first.text().ends_with('\n') { Ok(()) } else { context.line("") }
 }
 
 async fn request(
@@ -200,6 +218,8 @@ async fn request(
             stop: args.stop,
             logprobs: args.logprobs,
             ignore_eos: args.ignore_eos,
+            constraint: args.constraint.read().await?,
+            n: args.n,
         }),
         routing_key: args.routing_key,
     })

@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 mod adapters;
+mod aliases;
+mod artifacts;
 mod check;
 mod context;
 mod data;
@@ -44,6 +46,12 @@ pub enum Command {
     /// Import, publish, roll back, list and export adapters
     #[command(subcommand)]
     Adapters(adapters::Command),
+    /// Delete and verify artifacts of any kind
+    #[command(subcommand)]
+    Artifacts(artifacts::Command),
+    /// Retire names of any kind
+    #[command(subcommand)]
+    Aliases(aliases::Command),
     /// Import and list data sets
     #[command(subcommand)]
     Data(data::Command),
@@ -76,6 +84,8 @@ pub async fn run(command: Command, context: &Context) -> Result<(), CliError> {
     match command {
         Command::Models(command) => models::run(command, context).await,
         Command::Adapters(command) => adapters::run(command, context).await,
+        Command::Artifacts(command) => artifacts::run(command, context).await,
+        Command::Aliases(command) => aliases::run(command, context).await,
         Command::Data(command) => data::run(command, context).await,
         Command::Tokenizer(command) => tokenizer::run(command, context).await,
         Command::Tokenize(args) => tokenize::run(args, context).await,

@@ -20,6 +20,12 @@ pub(crate) fn alias(kind: Kind, text: &str) -> Result<String, CliError> {
     Ok(full)
 }
 
+/// An alias of any kind, which only its full name tells.
+pub(crate) fn full_alias(text: &str) -> Result<String, CliError> {
+    let parsed: Result<AliasName, _> = text.parse();
+    parsed.map(|name| name.to_string()).map_err(|error| CliError::refused(format!("name {text}: {error}")))
+}
+
 /// The full name of an artifact: an alias, `N/versions/DIGEST`, or a digest.
 pub(crate) fn artifact(kind: Kind, text: &str) -> Result<String, CliError> {
     if text.starts_with("sha256:") {
@@ -92,6 +98,8 @@ mod tests {
         for name in ["", "A", "../x", "datasets/x", "models/x", "a/b/c"] {
             assert!(alias(Kind::Adapter, name).is_err(), "{name}");
         }
+        assert_eq!(full_alias("datasets/x").unwrap(), "datasets/x");
+        assert!(full_alias("x").unwrap_err().to_string().starts_with("name x: "));
         assert!(artifact(Kind::Adapter, "sha256:12").unwrap_err().to_string().contains("no digest"));
     }
 }

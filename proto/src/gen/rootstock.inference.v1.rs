@@ -2251,6 +2251,51 @@ pub struct SamplingParams {
     /// End with the first of these, which is no part of the text; at most 64, each below the vocabulary size.
     #[prost(uint32, repeated, tag = "15")]
     pub stop_token_ids: ::prost::alloc::vec::Vec<u32>,
+    /// Completions of the prompt, each by itself, told apart by GenerateResponse.index; 0 means 1, at most 16. Completion i is what a
+    /// request of its own gives with the seed `seed` + i (modulo 2^64). All are admitted or none, and one that fails ends the call. More
+    /// than 1 needs a temperature above 0: greedy ones would all be the same.
+    #[prost(int32, tag = "16")]
+    pub n: i32,
+    /// What the whole text must be. Unset lets it be anything.
+    #[prost(message, optional, tag = "20")]
+    pub constraint: ::core::option::Option<OutputConstraint>,
+}
+/// What the whole text must be. Before each token all that can't lead there are ruled out, after biases, penalties and `min_tokens`;
+/// log-probabilities are the model's own nevertheless. A text that is complete and can't go on ends with FINISH_REASON_EOS,
+/// whatever `min_tokens` says; one that can go on ends where the model ends it. `max_tokens`, `stop` and `stop_token_ids` end it where
+/// it is, complete or not. Special tokens are never chosen. Not beside `ignore_eos`. What can't be compiled within bounds of work and
+/// time is refused with INVALID_FIELD, and so is, on its way, a text whose next token takes too much work to find.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OutputConstraint {
+    /// What it is.
+    #[prost(oneof = "output_constraint::Kind", tags = "1, 2, 3")]
+    pub kind: ::core::option::Option<output_constraint::Kind>,
+}
+/// Nested message and enum types in `OutputConstraint`.
+pub mod output_constraint {
+    /// What it is.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        /// JSON that this JSON Schema (draft 2020-12) allows; the schema has at most 32 KiB, all its regular expressions together at most
+        /// 2048 bytes. Properties come in the order of the schema, and up to 64 white-space characters between two parts. References are
+        /// local ones (`#/...`). What can't be held to is refused by name, as `not`, `if`, `oneOf` that isn't disjoint, or `multipleOf`.
+        #[prost(string, tag = "1")]
+        Json(::prost::alloc::string::String),
+        /// Text that this regular expression matches from its first to its last character; at most 2048 bytes, in the syntax of Rust's
+        /// regex crate, without look-around and word boundaries.
+        #[prost(string, tag = "2")]
+        Regex(::prost::alloc::string::String),
+        /// One of these texts.
+        #[prost(message, tag = "3")]
+        Choice(super::Choices),
+    }
+}
+/// Texts to choose from.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Choices {
+    /// The texts: 1 to 256, each of 1 to 256 bytes.
+    #[prost(string, repeated, tag = "1")]
+    pub texts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A number added to a token's logit.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -2265,6 +2310,9 @@ pub struct LogitBias {
 /// One message of Generate's stream.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GenerateResponse {
+    /// Which completion a delta or finished is of, from 0; `started` is of all.
+    #[prost(int32, tag = "4")]
+    pub index: i32,
     /// Which it is.
     #[prost(oneof = "generate_response::Message", tags = "1, 2, 3")]
     pub message: ::core::option::Option<generate_response::Message>,
@@ -2280,7 +2328,7 @@ pub mod generate_response {
         /// New text.
         #[prost(message, tag = "2")]
         Delta(super::GenerationDelta),
-        /// The last: why it ended, and what it took.
+        /// The last of a completion: why it ended, and what it took.
         #[prost(message, tag = "3")]
         Finished(super::GenerationFinished),
     }
@@ -2303,7 +2351,7 @@ pub struct GenerationStarted {
     /// Digest of tokenizer, chat template and special tokens together.
     #[prost(string, tag = "5")]
     pub tokenizer_digest: ::prost::alloc::string::String,
-    /// The seed in use.
+    /// The seed in use, of the first completion.
     #[prost(uint64, tag = "6")]
     pub seed: u64,
     /// Tokens in the prompt.
@@ -2547,8 +2595,8 @@ pub mod generation_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Streams the generated text: one `started`, any number of `delta`, one `finished`. Cancelling the call stops the
-        /// work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
+        /// Streams the generated text: one `started`, any number of `delta`, one `finished`; with `sampling.n`, deltas and one `finished` for
+        /// each completion, in whatever order they come. Cancelling the call stops the work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
         /// BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), ADAPTER_REPLACED,
         /// OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
         pub async fn generate(
@@ -2626,8 +2674,8 @@ pub mod generation_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// Streams the generated text: one `started`, any number of `delta`, one `finished`. Cancelling the call stops the
-        /// work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
+        /// Streams the generated text: one `started`, any number of `delta`, one `finished`; with `sampling.n`, deltas and one `finished` for
+        /// each completion, in whatever order they come. Cancelling the call stops the work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
         /// BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), ADAPTER_REPLACED,
         /// OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
         async fn generate(

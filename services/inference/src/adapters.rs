@@ -2,6 +2,7 @@
 
 mod lease;
 mod probe;
+mod tenants;
 
 use std::{fs::File, io::BufReader, sync::Arc};
 
@@ -14,6 +15,8 @@ use rootstock_peft::{
     CONFIG_FILE, LoraAdapter, LoraConfig, WEIGHTS_FILE, check_tensors, read_header, resident_bytes,
 };
 use rootstock_runtime::Tasks;
+use tenants::Use;
+pub(crate) use tenants::{Caps, Tenants};
 
 use crate::{
     error::Error,
@@ -72,6 +75,7 @@ pub(crate) struct Adapters {
     pub(crate) tasks: Tasks,
     pub(crate) leases: Leases,
     pub(crate) proved: Proved,
+    pub(crate) tenants: Tenants,
     /// The largest adapter that is loaded.
     pub(crate) max_bytes: u64,
 }
@@ -79,20 +83,56 @@ pub(crate) struct Adapters {
 impl Adapters {
     /// A lease on what was bound, loaded for `model` if need be.
     pub(crate) async fn lease(&self, binding: &Binding, model: &Arc<Model>) -> Result<AdapterLease, Error> {
-        self.lease_for(binding, None, model).await
+        check_base(&binding.digest, &binding.base, model.digest())?;
+        let version = self.load(binding.digest, model).await?;
+        let counted = binding.alias.clone().map(|alias| self.leases.count(alias));
+        let generation = binding.generation;
+        Ok(AdapterLease {
+            version,
+            generation,
+            counted,
+            follower: None,
+            earlier: Vec::new(),
+            used: Vec::new(),
+        })
     }
 
-    /// The same for a request that follows its alias.
+    /// The same for a tenant's request, within its caps, which may follow its alias.
     pub(crate) async fn lease_for(
         &self,
         binding: &Binding,
         follower: Option<Arc<Follower>>,
         model: &Arc<Model>,
+        tenant: &Arc<str>,
     ) -> Result<AdapterLease, Error> {
         check_base(&binding.digest, &binding.base, model.digest())?;
-        let version = self.load(binding.digest, model).await?;
-        let counted = binding.alias.clone().map(|alias| self.leases.count(alias));
-        Ok(AdapterLease { version, generation: binding.generation, counted, follower })
+        // Before the load, so that a tenant above its caps takes no room from others.
+        let used = self.take_for(tenant, binding.digest, model).await?;
+        Ok(AdapterLease { follower, used, ..self.lease(binding, model).await? })
+    }
+
+    async fn take_for(
+        &self,
+        tenant: &Arc<str>,
+        digest: Digest,
+        model: &Arc<Model>,
+    ) -> Result<Vec<Use>, Error> {
+        if !self.tenants.are_capped() {
+            return Ok(Vec::new());
+        }
+        let bytes = self.bytes_of(digest, model).await?;
+        Ok(vec![self.tenants.take(tenant, digest, bytes)?])
+    }
+
+    /// What a version takes in memory, by its settings if it isn't there.
+    async fn bytes_of(&self, digest: Digest, model: &Arc<Model>) -> Result<u64, Error> {
+        if let Some(version) = self.resident(&digest) {
+            return Ok(version.bytes());
+        }
+        let (fetched, model) = (self.store.fetch(&digest).await?, Arc::clone(model));
+        check_artifact(&fetched.artifact, &model)?;
+        let read = move || foretell(&settings(&fetched)?, &model);
+        self.tasks.spawn_blocking("inference-read-adapter", read).await?
     }
 
     fn reserve(&self, bytes: u64) -> Result<Reservation, Error> {
@@ -177,11 +217,25 @@ fn hexadecimal(digest: &str) -> &str {
     digest.strip_prefix("sha256:").unwrap_or(digest)
 }
 
+fn settings(fetched: &Fetched) -> Result<LoraConfig, Error> {
+    Ok(LoraConfig::from_json(&fetched.read(CONFIG_FILE)?)?)
+}
+
+/// Bytes that an adapter of these settings takes in memory.
+fn foretell(settings: &LoraConfig, model: &Model) -> Result<u64, Error> {
+    Ok(resident_bytes(settings, model.decoder().config(), adapter_format(model))? as u64)
+}
+
+/// That of the base, unless that is int8: an adapter is multiplied with the same inputs.
+fn adapter_format(model: &Model) -> Format {
+    model.decoder().format().of_adapters()
+}
+
 /// Reads the weights, every tensor accounted for and finite, after reserving the room that follows from the configuration, and
 /// computes the probe; blocks.
 fn load(fetched: Fetched, model: &Model, adapters: &Adapters) -> Result<Version, Error> {
     let (config, weights) = (fetched.path(CONFIG_FILE)?, fetched.path(WEIGHTS_FILE)?);
-    let settings = LoraConfig::from_json(&fetched.read(CONFIG_FILE)?)?;
+    let settings = settings(&fetched)?;
     let open = || {
         let file = File::open(weights)?;
         let bytes = file.metadata()?.len();
@@ -189,11 +243,10 @@ fn load(fetched: Fetched, model: &Model, adapters: &Adapters) -> Result<Version,
     };
     let (file, file_bytes) = open().map_err(|error| Error::internal(WEIGHTS_FILE, error))?;
     let headers = read_header(&mut BufReader::new(file), file_bytes)?;
-    // In the format of the base, unless that is int8: an adapter is multiplied with the same inputs.
-    let (base, format) = (model.decoder(), model.decoder().format().of_adapters());
+    let base = model.decoder();
     check_tensors(&settings, base.config(), &headers)?;
-    let reservation = adapters.reserve(resident_bytes(&settings, base.config(), format)? as u64)?;
-    let dtype = if format == Format::Bf16 { DType::BF16 } else { DType::F32 };
+    let reservation = adapters.reserve(foretell(&settings, model)?)?;
+    let dtype = if adapter_format(model) == Format::Bf16 { DType::BF16 } else { DType::F32 };
     let weights = LoraAdapter::load_files(config, weights, base, dtype, &Device::Cpu)?;
     adapters.proved.prove(&fetched.artifact.digest, &weights, model)?;
     let bytes = weights.bytes() as u64;

@@ -23,6 +23,14 @@ pub(crate) struct Bound {
     pub(crate) adapter: Option<Applied>,
 }
 
+impl Bound {
+    /// Whether the same tokens follow from it.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let identity = |bound: &Self| bound.adapter.as_ref().map(Applied::identity);
+        self.model.digest() == other.model.digest() && identity(self) == identity(other)
+    }
+}
+
 /// What a request names beside its model.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Wanted {
@@ -48,12 +56,13 @@ pub(crate) struct Binder {
 
 impl Binder {
     /// Resolves all names, then loads what isn't in memory. Never answers for an adapter with the base. The key decides between an
-    /// alias's version and its canary; the parts of a sum are the versions, and follow no publish.
+    /// alias's version and its canary, the tenant's caps hold; the parts of a sum are the versions, and follow no publish.
     pub(crate) async fn bind(
         &self,
         model: Option<&ArtifactName>,
         wanted: &Wanted,
         key: &str,
+        tenant: &Arc<str>,
     ) -> Result<Bound, Error> {
         let routed = self.routed(wanted, key).await?;
         let digest = match (model, routed.first()) {
@@ -67,7 +76,7 @@ impl Binder {
         let model = self.models.get(digest).await?;
         let mut leases = Vec::with_capacity(routed.len());
         for (binding, follower) in routed {
-            leases.push(self.adapters.lease_for(&binding, follower, &model).await?);
+            leases.push(self.adapters.lease_for(&binding, follower, &model, tenant).await?);
         }
         let adapter = match wanted {
             Wanted::Base | Wanted::Adapter(_) => leases.pop().map(Applied::One),

@@ -63,6 +63,11 @@ pub struct Config {
     /// Bytes of one adapter's weights in memory; a larger one isn't loaded.
     #[serde(with = "units::bytes")]
     pub max_adapter_bytes: u64,
+    /// Different adapters that requests of one tenant may keep in memory at once; 0 is as many as there is room for.
+    pub max_adapters_per_tenant: usize,
+    /// Bytes of their weights; 0 is as many as there is room for.
+    #[serde(with = "units::bytes")]
+    pub max_adapter_bytes_per_tenant: u64,
     /// Bytes of artifacts in the local cache on disk.
     #[serde(with = "units::bytes")]
     pub cache_bytes: u64,
@@ -91,6 +96,8 @@ impl Default for Config {
             kv_cache_bytes: 1 << 30,
             adapter_memory_bytes: 1 << 30,
             max_adapter_bytes: 1 << 30,
+            max_adapters_per_tenant: 0,
+            max_adapter_bytes_per_tenant: 0,
             cache_bytes: 64 << 30,
             output_buffer: 64,
             stall_timeout: Duration::from_secs(60),

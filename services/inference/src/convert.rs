@@ -1,6 +1,7 @@
 //! From the contract's messages to the domain and back; what passes here is within its range.
 
 mod adapter;
+mod constraint;
 mod evaluation;
 mod gate;
 mod generation;
@@ -11,7 +12,7 @@ pub(crate) use adapter::{ListAdapters, Retire, Rollback, adapter_name, running};
 pub(crate) use evaluation::target_name;
 pub(crate) use evaluation::{Create, ListEvaluations, evaluation_id, message_with_items, page_token};
 
-pub(crate) use generation::tenant;
+pub(crate) use generation::{NO_TENANT, tenant};
 use prost_types::Timestamp;
 use rootstock_artifacts::{ArtifactName, Kind};
 

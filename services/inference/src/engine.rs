@@ -13,7 +13,7 @@
 //!   were computed for an earlier request of the same tenant and adapter are taken over ([`room`]);
 //! - *ready*: waits for the next step; all ready sequences of a model go into one step, so nobody waits for longer than a step
 //!   of each model;
-//! - *stepping*: on a compute thread: its prompt in chunks, within a budget of tokens per step, then one token per step. Room for the
+//! - *stepping*: on a compute thread: its prompt in chunks, small ones beside those who decode ([`share`]), then one token per step. Room for the
 //!   tokens to come is taken block by block; where there is none, who came last is *preempted*: it gives up its keys and values, waits
 //!   again, and computes them anew, the same bits;
 //! - *parked*: has given up its slot, but keeps its cache for as long as nobody needs the room, until its client reads or is given
@@ -38,6 +38,7 @@ mod output;
 mod room;
 mod scoring;
 mod sequence;
+mod share;
 mod state;
 mod text;
 mod worker;
@@ -61,8 +62,6 @@ use crate::{
 /// Tokens computed in one step: one of each sequence that decodes, the rest of prompts. Enough to multiply at full speed, few
 /// enough that who decodes hardly waits.
 const STEP_TOKENS: usize = 256;
-/// Tokens of prompts in a step, however many decode.
-const LEAST_PROMPT: usize = 64;
 /// Evaluation sequences computed at once: they share a step as well.
 const BACKGROUND_RUNNING: usize = 16;
 /// Evaluation sequences that may wait.
@@ -134,6 +133,7 @@ impl Engine {
     /// Starts the threads. They end when shutdown was requested and all sequences have ended, or on [`Engine::stop`].
     pub(crate) fn start(limits: Limits, metrics: Metrics, tasks: &Tasks) -> Result<Self, Error> {
         let shutdown = tasks.shutdown().clone();
+        metrics.loras.set_most(limits.max_running);
         let shared = Arc::new(Shared {
             limits: limits.clone(),
             metrics,
@@ -157,7 +157,13 @@ impl Engine {
 
     /// Queues a sequence, or refuses it at once.
     pub(crate) fn submit(&self, job: Job) -> Result<Output, Error> {
-        let result = self.admit(job);
+        let mut outputs = self.submit_all(vec![job])?;
+        outputs.pop().ok_or_else(|| Error::Internal("the engine dropped a sequence".into()))
+    }
+
+    /// Queues all sequences of one request, or refuses them all at once.
+    pub(crate) fn submit_all(&self, jobs: Vec<Job>) -> Result<Vec<Output>, Error> {
+        let result = self.admit(jobs);
         if result.is_ok() {
             self.shared.changed.notify_all();
         } else {
@@ -179,26 +185,34 @@ impl Engine {
         self.shared.changed.notify_all();
     }
 
-    fn admit(&self, job: Job) -> Result<Output, Error> {
-        job.check(self.shared.limits.cache_bytes)?;
-        // One place more than the client may leave unread: the last event's, so that the end never waits.
-        let (events, received) = mpsc::channel(self.shared.limits.output_buffer + 1);
-        let output = Output::new(received, Arc::clone(&self.shared));
-        let sequence = Sequence::new(job, events, output.stalled());
+    fn admit(&self, jobs: Vec<Job>) -> Result<Vec<Output>, Error> {
+        jobs.iter().try_for_each(|job| job.check(self.shared.limits.cache_bytes))?;
+        let (sequences, outputs): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| self.open(job)).unzip();
         let mut state = self.shared.state.lock();
         if state.is_stopped() || self.shared.shutdown.is_requested() {
             drop(state);
             return Err(Error::ShuttingDown);
         }
-        if let Err(refused) = state.check_queue(&sequence, &self.shared.limits) {
-            // Dropping the output takes the lock.
+        if let Err(refused) = state.check_queue(&sequences, &self.shared.limits) {
+            // Dropping the outputs takes the lock.
             drop(state);
             return Err(refused);
         }
-        state.enqueue(sequence);
+        for mut sequence in sequences {
+            sequence.count_in(&self.shared.metrics);
+            state.enqueue(sequence);
+        }
         state.report(&self.shared.metrics);
         drop(state);
-        Ok(output)
+        Ok(outputs)
+    }
+
+    /// A sequence, and its client's end.
+    fn open(&self, job: Job) -> (Sequence, Output) {
+        // One place more than the client may leave unread: the last event's, so that the end never waits.
+        let (events, received) = mpsc::channel(self.shared.limits.output_buffer + 1);
+        let output = Output::new(received, Arc::clone(&self.shared));
+        (Sequence::new(job, events, output.stalled()), output)
     }
 }
 

@@ -4,7 +4,7 @@ use rootstock_model::{ConfigError, ModelError};
 use rootstock_peft::PeftError;
 use rootstock_runtime::{ErrorReason, Failure, Panicked};
 
-use crate::sampling::NoChoice;
+use crate::{constraint::Unmatched, sampling::NoChoice};
 
 /// A failure of the inference service. It is cheap to copy, because one failed load may fail many waiting requests.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -209,7 +209,14 @@ impl From<NoChoice> for Error {
                 Self::InvalidFile(format!("{error}; the weights of the model or the adapter are not usable"))
             }
             NoChoice::AllMasked => Self::invalid("sampling", error.to_string()),
+            NoChoice::Unmatched(unmatched) => unmatched.into(),
         }
+    }
+}
+
+impl From<Unmatched> for Error {
+    fn from(error: Unmatched) -> Self {
+        Self::invalid(error.field, error.message)
     }
 }
 

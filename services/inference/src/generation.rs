@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     adapters::{AdapterLease, Applied, Part},
     bind::{Binder, Bound, Wanted},
+    constraint::{Compiler, Constraint},
     engine::{Engine, Generate, Job, Output, Priority, Work},
     error::Error,
     models::Model,
@@ -37,6 +38,9 @@ pub(crate) struct Request {
     pub(crate) input: Input,
     pub(crate) sampling: Sampling,
     pub(crate) stop: Vec<String>,
+    pub(crate) constraint: Option<Constraint>,
+    /// How many; at least one.
+    pub(crate) completions: usize,
     /// Decides between an adapter's version and its canary.
     pub(crate) routing_key: String,
 }
@@ -72,34 +76,59 @@ pub(crate) struct Generation {
     pub(crate) binder: Binder,
     pub(crate) engine: Engine,
     pub(crate) tasks: Tasks,
+    pub(crate) compiler: Compiler,
 }
 
 impl Generation {
-    /// Admits a request: says what it is bound to and gives its events.
+    /// Admits a request: says what it is bound to and gives the events of each completion.
     pub(crate) async fn generate(
         &self,
         request: Request,
         caller: Caller,
-    ) -> Result<(Started, Output), Error> {
-        let Request { model, adapter, input, sampling, stop, routing_key } = request;
-        let bound = self.binder.bind(model.as_ref(), &adapter, &routing_key).await?;
+    ) -> Result<(Started, Vec<Output>), Error> {
+        let all = self.bind_all(&request, &caller.tenant).await?;
+        let Request { input, sampling, stop, constraint, .. } = request;
+        let Some(bound) = all.first() else {
+            return Err(Error::Internal("a request for no completion was let through".into()));
+        };
         check_sampling(&sampling, &bound.model)?;
+        let constraint = match constraint {
+            Some(constraint) => Some(self.compiler.compile(constraint, Arc::clone(&bound.model)).await?),
+            None => None,
+        };
         let model = bound.model.clone();
         let encoded = self.tasks.spawn_blocking("inference-encode", move || prompt(input, &model));
         let prompt = encoded.await??;
-        let started = Started::new(&bound, sampling.seed, prompt.len());
-        let work = Generate { prompt, sampling, stop };
-        let output = self.engine.submit(Job {
+        let started = Started::new(bound, sampling.seed, prompt.len());
+        let work = Generate { prompt, sampling, stop, constraint };
+        let job = |(index, bound): (u64, Bound)| Job {
             model: bound.model,
             adapter: bound.adapter,
-            work: Work::Generate(work),
+            work: Work::Generate(work.completion(index)),
             priority: Priority::Interactive,
-            tenant: caller.tenant,
+            tenant: Arc::clone(&caller.tenant),
             received: caller.received,
             deadline: caller.deadline,
-        })?;
+        };
+        let outputs = self.engine.submit_all((0..).zip(all).map(job).collect())?;
         started.log();
-        Ok((started, output))
+        Ok((started, outputs))
+    }
+
+    /// Binds every completion to the same versions; each hears of the moves of its alias by itself. One that moves meanwhile is bound
+    /// anew.
+    async fn bind_all(&self, request: &Request, tenant: &Arc<str>) -> Result<Vec<Bound>, Error> {
+        let Request { model, adapter, routing_key, .. } = request;
+        let bind = || self.binder.bind(model.as_ref(), adapter, routing_key, tenant);
+        loop {
+            let mut all = vec![bind().await?];
+            while all.len() < request.completions {
+                all.push(bind().await?);
+            }
+            if all.windows(2).all(|pair| pair[0].is_like(&pair[1])) {
+                return Ok(all);
+            }
+        }
     }
 }
 

@@ -1,7 +1,15 @@
 //! What the inference service counts.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+mod loras;
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+pub(crate) use loras::Counted;
+use loras::Loras;
 use parking_lot::Mutex;
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -89,6 +97,9 @@ pub(crate) struct Metrics {
     pub(crate) queued: Gauge,
     pub(crate) parked: Gauge,
     pub(crate) cache_bytes: Gauge,
+    /// From 0 to 1.
+    pub(crate) cache_in_use: Gauge<f64, AtomicU64>,
+    pub(crate) loras: Loras,
     pub(crate) preemptions: Counter,
     pub(crate) adapter_swaps: Counter,
     pub(crate) adapters_resident: Gauge,
@@ -121,6 +132,8 @@ impl Default for Metrics {
             queued: Gauge::default(),
             parked: Gauge::default(),
             cache_bytes: Gauge::default(),
+            cache_in_use: Gauge::default(),
+            loras: Loras::default(),
             preemptions: Counter::default(),
             adapter_swaps: Counter::default(),
             adapters_resident: Gauge::default(),
@@ -154,6 +167,16 @@ impl Metrics {
         for (name, help, gauge) in gauges {
             registry.register(name, help, gauge.clone());
         }
+        registry.register(
+            "rootstock_inference_kv_cache_in_use_ratio",
+            "Share of the room for keys and values that sequences use, from 0 to 1",
+            self.cache_in_use.clone(),
+        );
+        registry.register(
+            "rootstock_inference_lora_requests_info",
+            "Adapters that requests are computed with and wait for; the value is the time",
+            self.loras.clone(),
+        );
         registry.register(
             "rootstock_inference_requests",
             "Sequences by how they ended",

@@ -1,6 +1,10 @@
 //! Base models in memory: weights mapped from the local cache, the tokenizer, and which tokens end a text.
 
-use std::{fs::File, path::Path, sync::Arc};
+use std::{
+    fs::File,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use candle_core::Device;
 use rootstock_artifacts::{
@@ -13,6 +17,7 @@ use rootstock_text::{StreamDecoder, TextTokenizer, TokenizerSources};
 
 use crate::{
     config::WeightDtype,
+    constraint::Vocabulary,
     error::Error,
     residents::{Reservation, Residents, Weigh},
     store::{Fetched, Store},
@@ -32,6 +37,8 @@ pub(crate) struct Model {
     tokenizer: Option<TextTokenizer>,
     /// Tokens that end a text: the model's and the tokenizer's.
     eos: Vec<u32>,
+    /// For constraints; built when the first one comes.
+    vocabulary: OnceLock<Result<Vocabulary, Error>>,
     _reservation: Option<Reservation>,
     /// Keeps the mapped files from eviction, so that the cache's count of its bytes stays true.
     _files: Option<Fetched>,
@@ -52,7 +59,8 @@ impl Model {
         eos.extend(named.map(|token| token.id));
         eos.sort_unstable();
         eos.dedup();
-        Self { digest, decoder, tokenizer, eos, _reservation: None, _files: None }
+        let vocabulary = OnceLock::new();
+        Self { digest, decoder, tokenizer, eos, vocabulary, _reservation: None, _files: None }
     }
 
     pub(crate) fn digest(&self) -> &Digest {
@@ -66,6 +74,11 @@ impl Model {
     /// The tokenizer; a model may come without, and then takes token ids alone.
     pub(crate) fn tokenizer(&self) -> Option<&TextTokenizer> {
         self.tokenizer.as_ref()
+    }
+
+    /// Its tokens as constraints see them. Blocks the first time.
+    pub(crate) fn vocabulary(&self) -> Result<&Vocabulary, Error> {
+        self.vocabulary.get_or_init(|| Vocabulary::of(self)).as_ref().map_err(Clone::clone)
     }
 
     /// Digest of tokenizer, chat template and special tokens; empty without a tokenizer.

@@ -209,7 +209,7 @@ impl<V: Weigh + Send + Sync + 'static> Residents<V> {
                 }
             }
             // Dropped here, outside of both locks: freeing much memory takes a while.
-            let Some((digest, victim)) = self.evict() else {
+            let Some((digest, victim)) = self.evict(|_| true) else {
                 let message =
                     format!("all {what} in memory are in use; retry later, or raise inference.{key}");
                 return Err(Error::Overloaded(message));
@@ -245,10 +245,13 @@ impl<V: Weigh + Send + Sync + 'static> Residents<V> {
         );
     }
 
-    /// Takes out the one that is least worth keeping, of those not in use.
-    fn evict(&self) -> Option<(Digest, Arc<V>)> {
+    /// Takes out the one that is least worth keeping, of those that may go and are not in use; freeing it takes a while.
+    pub(crate) fn evict(&self, may_go: impl Fn(&Digest) -> bool) -> Option<(Digest, Arc<V>)> {
         let mut table = self.shared.table.lock();
-        let idle = table.ready.iter().filter(|(_, entry)| Arc::strong_count(&entry.value) == 1);
+        let idle = table
+            .ready
+            .iter()
+            .filter(|(digest, entry)| Arc::strong_count(&entry.value) == 1 && may_go(digest));
         let digest = *idle.min_by(|(_, one), (_, other)| one.worth.order(&other.worth))?.0;
         let entry = table.ready.remove(&digest)?;
         table.clock = entry.worth.value();

@@ -6,6 +6,8 @@ use rootstock_kernels::Random;
 
 use processors::Processors;
 
+use crate::constraint::{Matcher, Unmatched};
+
 /// The stream of the counter-based generator that sampling draws from.
 const STREAM: u64 = 0x5341_4d50;
 
@@ -76,14 +78,19 @@ pub(crate) struct Token {
 }
 
 /// There is nothing to choose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoChoice {
     /// The model's numbers can't be chosen from.
     #[error("the model's logits are not finite; its weights or the adapter's are damaged")]
     NotFinite,
     /// Every token is masked.
-    #[error("every token that the model finds possible is ruled out; ask for less with min_tokens")]
+    #[error(
+        "every token that the model finds possible is ruled out; ask for less with min_tokens or the constraint"
+    )]
     AllMasked,
+    /// What the text is held to takes too much work.
+    #[error(transparent)]
+    Unmatched(#[from] Unmatched),
 }
 
 /// A token that is given, with its log-probability under logits [vocab] and the `count` most likely tokens, as for one that is chosen.
@@ -99,6 +106,8 @@ pub(crate) struct Sampler {
     sampling: Sampling,
     random: Random,
     processors: Processors,
+    /// What the text is held to.
+    constraint: Option<Matcher>,
     /// Absolute position of the token to be chosen: the counter of the draw.
     position: u64,
 }
@@ -115,7 +124,17 @@ impl Sampler {
     pub(crate) fn new(sampling: Sampling, prompt: &[u32], ends: &[u32]) -> Self {
         let random = Random::new(sampling.seed, STREAM);
         let processors = Processors::new(&sampling, prompt, ends);
-        Self { sampling, random, processors, position: prompt.len() as u64 }
+        Self { sampling, random, processors, constraint: None, position: prompt.len() as u64 }
+    }
+
+    /// Holds the text to a constraint.
+    pub(crate) fn hold_to(self, constraint: Option<Matcher>) -> Self {
+        Self { constraint, ..self }
+    }
+
+    /// Whether the constraint lets nothing follow.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.constraint.as_ref().is_some_and(Matcher::is_complete)
     }
 
     /// The parameters.
@@ -126,7 +145,10 @@ impl Sampler {
     /// Chooses the next token from logits [vocab].
     pub(crate) fn choose(&mut self, logits: &[f32]) -> Result<Token, NoChoice> {
         check_finite(logits)?;
-        let processed = self.processors.apply(logits);
+        let mut processed = self.processors.apply(logits);
+        if let Some(constraint) = &mut self.constraint {
+            constraint.mask(processed.to_mut())?;
+        }
         let best = argmax(&processed).ok_or(NoChoice::NotFinite)?;
         if best.1 == f32::NEG_INFINITY {
             return Err(NoChoice::AllMasked);
@@ -136,6 +158,9 @@ impl Sampler {
             Some(count) => log_probabilities(logits, id, count),
             None => (None, Vec::new()),
         };
+        if let Some(constraint) = &mut self.constraint {
+            constraint.note(id)?;
+        }
         self.processors.note(id);
         self.position += 1;
         Ok(Token { id, logprob, top })

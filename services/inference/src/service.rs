@@ -12,15 +12,17 @@ use rootstock_proto::inference::v1::{
 use rootstock_runtime::{Health, MAX_MESSAGE_BYTES, Metrics as Registry, Server, Shutdown, Tasks};
 
 use crate::{
-    adapters::{Adapters, Leases, Proved},
+    adapters::{Adapters, Caps, Leases, Proved, Tenants},
     aliases::Aliases,
     bind::Binder,
     config::{Config, ConfigProblem},
+    constraint::Compiler,
     engine::{Engine, Limits},
     error::Error,
     evaluation::{Book, Evaluations, Parts},
     generation::Generation,
     grpc,
+    in_process::InProcess,
     metrics::Metrics,
     models::Models,
     publish::Publisher,
@@ -136,6 +138,11 @@ impl Handle {
             )
     }
 
+    /// The same generation without a network.
+    pub fn in_process(&self) -> InProcess {
+        InProcess { generation: self.core.generation.clone() }
+    }
+
     /// Ends what is still running and closes the files. Call it after the server has drained.
     pub async fn shutdown(self) {
         self.core.shutdown().await;
@@ -170,7 +177,9 @@ impl Core {
             residency,
             warm: warm.clone(),
         };
-        let generation = Generation { binder: binder.clone(), engine: engine.clone(), tasks: tasks.clone() };
+        let compiler = Compiler::new(tasks.clone());
+        let generation =
+            Generation { binder: binder.clone(), engine: engine.clone(), tasks: tasks.clone(), compiler };
         let parts = Parts {
             book: book.clone(),
             store,
@@ -251,6 +260,7 @@ fn binder(
         count: metrics.adapters_resident.clone(),
         used: metrics.adapter_bytes.clone(),
     };
+    let adapters = Residents::new(adapters, tasks.clone(), metrics.clone());
     Ok(Binder {
         aliases: aliases.clone(),
         models: Models {
@@ -261,7 +271,8 @@ fn binder(
         },
         adapters: Adapters {
             store: Arc::clone(store),
-            residents: Residents::new(adapters, tasks.clone(), metrics.clone()),
+            tenants: Tenants::new(tenant_caps(config), adapters.clone()),
+            residents: adapters,
             tasks: tasks.clone(),
             leases: Leases::default(),
             proved: Proved::default(),
@@ -269,6 +280,11 @@ fn binder(
         },
         configured: configured(&config.models)?,
     })
+}
+
+fn tenant_caps(config: &Config) -> Caps {
+    let Config { max_adapters_per_tenant: adapters, max_adapter_bytes_per_tenant: bytes, .. } = *config;
+    Caps { adapters: (adapters > 0).then_some(adapters), bytes: (bytes > 0).then_some(bytes) }
 }
 
 fn configured(names: &[String]) -> Result<Vec<ArtifactName>, ConfigProblem> {

@@ -403,6 +403,8 @@ pub(crate) fn request(model: &str, adapter: &str, max_tokens: usize) -> Request 
         input: Input::Text("the quick brown".into()),
         sampling: Sampling { ignore_eos: true, ..Sampling::greedy(max_tokens) },
         stop: Vec::new(),
+        constraint: None,
+        completions: 1,
         routing_key: "somebody".into(),
     }
 }
@@ -421,7 +423,8 @@ impl World {
 
     pub(crate) async fn begin(&self, request: Request) -> Result<(Started, Output), Error> {
         let caller = Caller { tenant: "t".into(), received: Instant::now(), deadline: None };
-        self.core.generation.generate(request, caller).await
+        let (started, mut outputs) = self.core.generation.generate(request, caller).await?;
+        Ok((started, outputs.pop().unwrap()))
     }
 
     pub(crate) async fn ask(&self, request: Request) -> Result<Answer, Error> {

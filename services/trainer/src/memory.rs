@@ -1,15 +1,18 @@
 //! Whether a new model can be trained in this machine's memory, told when the job is created and not when it is killed.
 
+use rootstock_model::Config;
 use rootstock_proto::tokenization::v1::Tokenizer;
 
 use crate::{
     convert::model_config,
     error::Error,
-    spec::{Spec, Start},
+    spec::{Arguments, Spec, Start},
 };
 
-/// Bytes for each parameter: the weight, its gradient and its two moments, in f32.
-const BYTES_PER_PARAMETER: u64 = 16;
+/// Bytes of a number: weights, gradients and moments are f32.
+const BYTES: u64 = 4;
+/// Bytes for each parameter: the weight, its gradient and its two moments.
+const BYTES_PER_PARAMETER: u64 = 4 * BYTES;
 /// Where Linux says how much memory there is; elsewhere nothing is checked.
 const MEMINFO: &str = "/proc/meminfo";
 
@@ -25,8 +28,8 @@ pub(crate) fn check(spec: &Spec, tokenizer: &Tokenizer) -> Result<(), Error> {
 fn within(spec: &Spec, tokenizer: &Tokenizer, total: u64) -> Result<(), Error> {
     let Start::New(model) = &spec.start else { return Ok(()) };
     let vocab_size = usize::try_from(tokenizer.vocab_size).unwrap_or_default();
-    let parameters = model_config(model, vocab_size, None, None).parameters() as u64;
-    let needed = parameters.saturating_mul(BYTES_PER_PARAMETER);
+    let config = model_config(model, vocab_size, None, None);
+    let (parameters, needed) = (config.parameters(), needed(&config, &spec.arguments));
     if needed <= total {
         return Ok(());
     }
@@ -37,6 +40,20 @@ fn within(spec: &Spec, tokenizer: &Tokenizer, total: u64) -> Result<(), Error> {
         total >> 20
     );
     Err(Error::invalid("spec.new_model", message))
+}
+
+/// Bytes of weights, gradients and moments.
+fn needed(config: &Config, arguments: &Arguments) -> u64 {
+    let spared = rows_without_gradient(config, arguments).saturating_mul(config.hidden_size) as u64;
+    let parameters = config.parameters() as u64;
+    parameters.saturating_mul(BYTES_PER_PARAMETER).saturating_sub(spared.saturating_mul(BYTES))
+}
+
+/// Rows of an embedding that no step's tokens can fill; one that is the output projection too has gradients in all of them.
+fn rows_without_gradient(config: &Config, arguments: &Arguments) -> usize {
+    let rows = arguments.batch_size.saturating_mul(arguments.accumulation);
+    let tokens = rows.saturating_mul(config.max_position_embeddings);
+    if config.tie_word_embeddings { 0 } else { config.vocab_size.saturating_sub(tokens) }
 }
 
 /// Bytes of memory, of what the system says.
@@ -64,5 +81,20 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn an_embedding_apart_from_the_head_has_gradients_for_the_tokens_of_a_step() {
+        const VOCAB: usize = 10_000;
+        let spec = Spec::try_from(&causal()).unwrap();
+        let Start::New(model) = &spec.start else { panic!("{spec:?}") };
+        let bytes = |tie_word_embeddings, batch_size| {
+            let config = Config { tie_word_embeddings, ..model_config(model, VOCAB, None, None) };
+            needed(&config, &Arguments { batch_size, accumulation: 2, ..spec.arguments.clone() })
+        };
+        let (row, tokens) = (model.hidden_size * 4, 3 * 2 * model.max_position_embeddings);
+        let head = bytes(false, 3) - bytes(true, 3);
+        assert_eq!(head as usize, row * (3 * VOCAB + tokens));
+        assert_eq!((bytes(false, 1000) - bytes(true, 1000)) as usize, row * 4 * VOCAB);
     }
 }

@@ -1,25 +1,65 @@
 //! The answer of `rootstock generate` as `--json` prints it: the text, the tokens, and all that made them.
+use std::collections::BTreeMap;
+
 use rootstock_client::proto::inference::v1::{
-    AdapterSwitched, BoundAdapter, FinishReason, GeneratedToken, GenerationFinished, GenerationStarted,
+    AdapterSwitched, BoundAdapter, FinishReason, GeneratedToken, GenerationDelta, GenerationFinished,
+    GenerationStarted,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::figures::rounded;
 
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Generation {
-    pub(super) text: String,
-    pub(super) tokens: Vec<Token>,
+    #[serde(flatten)]
+    pub(super) first: Completion,
     #[serde(flatten)]
     pub(super) started: Started,
+    /// The completions after the first, in order.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "in_order")]
+    others: BTreeMap<i32, Completion>,
+    /// What was asked.
+    pub(super) request: Value,
+}
+
+/// One completion of the prompt.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Completion {
+    text: String,
+    tokens: Vec<Token>,
     #[serde(flatten)]
     pub(super) finished: Finished,
     /// Where a publish moved it to another version of the adapter.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) switches: Vec<Switch>,
-    /// What was asked.
-    pub(super) request: Value,
+    switches: Vec<Switch>,
+}
+
+impl Generation {
+    /// The one that a message is of.
+    pub(super) fn completion(&mut self, index: i32) -> &mut Completion {
+        if index == 0 { &mut self.first } else { self.others.entry(index).or_default() }
+    }
+
+    pub(super) fn completions(&self) -> impl Iterator<Item = &Completion> {
+        std::iter::once(&self.first).chain(self.others.values())
+    }
+}
+
+impl Completion {
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn add(&mut self, delta: GenerationDelta) {
+        self.text.push_str(&delta.text);
+        self.tokens.extend(delta.tokens.into_iter().map(Token::from));
+        self.switches.extend(delta.switched.map(Switch::from));
+    }
+}
+
+fn in_order<S: Serializer>(others: &BTreeMap<i32, Completion>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(others.values())
 }
 
 #[derive(Debug, Serialize)]

@@ -6,6 +6,7 @@ use rootstock_client::proto::inference::v1::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::constraint;
 use crate::CliError;
 
 /// A request with every parameter that is in effect; the seed is left to be filled in by who knows it.
@@ -46,6 +47,8 @@ fn sampling(params: &SamplingParams) -> Value {
         "stop": params.stop,
         "logprobs": params.logprobs,
         "ignore_eos": params.ignore_eos,
+        "constraint": constraint::written(params.constraint.as_ref()),
+        "n": params.n,
     })
 }
 
@@ -87,6 +90,9 @@ fn read_sampling(record: &Value) -> Result<SamplingParams, CliError> {
         stop: field(record, &path("stop"))?,
         logprobs: field(record, &path("logprobs"))?,
         ignore_eos: field(record, &path("ignore_eos"))?,
+        constraint: constraint::read(record, &path("constraint"))?,
+        // Records from before there were several have none.
+        n: field::<Option<_>>(record, &path("n"))?.unwrap_or_default(),
     })
 }
 
@@ -121,6 +127,9 @@ pub(super) fn field<T: DeserializeOwned>(record: &Value, path: &str) -> Result<T
 
 #[cfg(test)]
 mod tests {
+    use rootstock_client::proto::inference::v1::output_constraint::Kind;
+    use rootstock_client::proto::inference::v1::{Choices, OutputConstraint};
+
     use super::*;
 
     fn request() -> GenerateRequest {
@@ -140,6 +149,8 @@ mod tests {
             stop: vec!["\n\"".into()],
             logprobs: Some(2),
             ignore_eos: true,
+            constraint: None,
+            n: 3,
         };
         let input = Some(Input::PromptIds(TokenIds { ids: vec![1, 2] }));
         GenerateRequest { input, sampling: Some(params), ..GenerateRequest::default() }
@@ -158,6 +169,17 @@ mod tests {
         let messages = vec![ChatMessage { role: "user".into(), content: "问".into() }];
         let chat = GenerateRequest { input: Some(Input::Messages(ChatMessages { messages })), ..request() };
         assert_eq!(read(&json!({"request": written(&chat)})).unwrap(), chat);
+    }
+
+    #[test]
+    fn what_the_text_was_held_to_reads_back() {
+        let choice = Kind::Choice(Choices { texts: vec!["yes".into(), "no".into()] });
+        for kind in [Kind::Json(r#"{"type": "object"}"#.into()), Kind::Regex(r"\d+".into()), choice] {
+            let mut asked = request();
+            let params = asked.sampling.as_mut().unwrap();
+            params.constraint = Some(OutputConstraint { kind: Some(kind) });
+            assert_eq!(read(&json!({"request": written(&asked)})).unwrap(), asked);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::check::blocking;
 use crate::{CliError, Context};
 
 /// The arguments that the file stands for.
-pub(super) const OTHERS: [&str; 21] = [
+pub(super) const OTHERS: [&str; 25] = [
     "model",
     "adapter",
     "routing_key",
@@ -32,6 +32,10 @@ pub(super) const OTHERS: [&str; 21] = [
     "seed",
     "stop",
     "ignore_eos",
+    "json_schema",
+    "regex",
+    "choice",
+    "n",
     "json",
 ];
 
@@ -40,20 +44,29 @@ pub(super) async fn run(file: PathBuf, context: &Context) -> Result<(), CliError
     let in_file = |error: CliError| CliError::refused(format!("{name}: {error}"));
     let record = blocking(move || read(&file)).await?;
     let request = request(&record).map_err(in_file)?;
-    let expected: Vec<u32> = tokens(&record).map_err(in_file)?;
+    let expected = completions(&record).map_err(in_file)?;
     let mut stream = context.clients().generation().generate(request).await?;
-    let mut ids = Vec::with_capacity(expected.len());
+    let mut given = vec![Vec::new(); expected.len()];
     while let Some(response) = stream.next().await {
-        match response?.message {
+        let response = response?;
+        let index = usize::try_from(response.index).unwrap_or(usize::MAX);
+        match response.message {
             Some(Message::Started(started)) => check(&record, &started, context)?,
-            Some(Message::Delta(delta)) => ids.extend(delta.tokens.iter().map(|token| token.id)),
+            Some(Message::Delta(delta)) => {
+                if let Some(ids) = given.get_mut(index) {
+                    ids.extend(delta.tokens.iter().map(|token| token.id));
+                }
+            }
             Some(Message::Finished(_)) | None => {}
         }
     }
-    if let Some(difference) = difference(&expected, &ids) {
-        return Err(CliError::refused(format!("the answer is another one: {difference}")));
+    for (index, (expected, ids)) in expected.iter().zip(&given).enumerate() {
+        if let Some(difference) = difference(expected, ids) {
+            let of = if index == 0 { String::new() } else { format!("completion {index}: ") };
+            return Err(CliError::refused(format!("the answer is another one: {of}{difference}")));
+        }
     }
-    context.line(format!("the same {} tokens", ids.len()))
+    context.line(format!("the same {} tokens", given.iter().map(Vec::len).sum::<usize>()))
 }
 
 fn read(file: &PathBuf) -> Result<Value, CliError> {
@@ -66,7 +79,9 @@ fn read(file: &PathBuf) -> Result<Value, CliError> {
 
 /// The same request of the same versions.
 fn request(record: &Value) -> Result<GenerateRequest, CliError> {
-    if record["switches"].as_array().is_some_and(|switches| !switches.is_empty()) {
+    let others = record["others"].as_array().into_iter().flatten();
+    let moved = |part: &Value| part["switches"].as_array().is_some_and(|switches| !switches.is_empty());
+    if std::iter::once(record).chain(others).any(moved) {
         let message =
             "the answer moved to another version of its adapter on the way, which can't be replayed";
         return Err(CliError::refused(format!("switches: {message}")));
@@ -89,9 +104,16 @@ fn adapters(record: &Value) -> Result<Vec<WeightedAdapter>, CliError> {
     (0..count).map(part).collect()
 }
 
-fn tokens(record: &Value) -> Result<Vec<u32>, CliError> {
-    let count = field::<Vec<Value>>(record, "tokens")?.len();
-    (0..count).map(|index| field(record, &format!("tokens.{index}.id"))).collect()
+/// The tokens of each completion, as many as were asked for.
+fn completions(record: &Value) -> Result<Vec<Vec<u32>>, CliError> {
+    let asked: Option<usize> = field(record, "request.sampling.n")?;
+    let others = (0..asked.unwrap_or(1).saturating_sub(1)).map(|index| format!("others.{index}.tokens"));
+    std::iter::once("tokens".to_owned()).chain(others).map(|path| tokens(record, &path)).collect()
+}
+
+fn tokens(record: &Value, path: &str) -> Result<Vec<u32>, CliError> {
+    let count = field::<Vec<Value>>(record, path)?.len();
+    (0..count).map(|index| field(record, &format!("{path}.{index}.id"))).collect()
 }
 
 /// Refuses what can't give the same tokens, before it has given any.
@@ -147,8 +169,12 @@ mod tests {
 
     #[test]
     fn tokens_and_adapters_of_a_bad_record_are_named() {
-        let message = tokens(&json!({"tokens": [{"id": 1}, {"id": "x"}]})).unwrap_err().to_string();
+        let bad = json!({"tokens": [{"id": 1}, {"id": "x"}]});
+        let message = completions(&bad).unwrap_err().to_string();
         assert!(message.starts_with("tokens.1.id: "), "{message}");
+        let short = json!({"tokens": [], "others": [], "request": {"sampling": {"n": 2}}});
+        let message = completions(&short).unwrap_err().to_string();
+        assert_eq!(message, "others.0.tokens: is missing");
         let message = adapters(&json!({"adapters": [{"digest": "d"}]})).unwrap_err().to_string();
         assert_eq!(message, "adapters.0.weight: is missing");
         assert!(request(&json!({})).unwrap_err().to_string().starts_with("base_digest: "));

@@ -53,11 +53,17 @@ impl Applied {
         }
     }
 
-    pub(crate) fn weights(&self) -> &dyn Adapter {
+    /// The weights that compute a token, by its place in the text; after a switch they are others than before.
+    pub(crate) fn weights_at(&self, token: usize) -> &dyn Adapter {
         match self {
-            Self::One(lease) => &lease.version.weights,
+            Self::One(lease) => &lease.version_at(token).weights,
             Self::Sum { sum, .. } => &**sum,
         }
+    }
+
+    /// Where the next version takes over from the one that computes a token, if another one does.
+    pub(crate) fn switches_after(&self, token: usize) -> Option<usize> {
+        self.one()?.earlier.iter().map(|(end, _)| *end).find(|end| token < *end)
     }
 
     /// The one adapter, if it is no sum.
@@ -92,10 +98,10 @@ impl Applied {
         self.one().and_then(AdapterLease::replaced)
     }
 
-    /// Goes on with another version, if a publish said so and it is loaded; says with which.
-    pub(crate) fn switch(&mut self) -> Option<Bound> {
+    /// Goes on with another version from a token on, if a publish said so and it is loaded; says with which.
+    pub(crate) fn switch(&mut self, token: usize) -> Option<Bound> {
         match self {
-            Self::One(lease) => lease.switch(),
+            Self::One(lease) => lease.switch(token),
             Self::Sum { .. } => None,
         }
     }

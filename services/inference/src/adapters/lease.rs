@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use rootstock_artifacts::{AliasName, Digest};
 use tokio::sync::watch;
 
-use super::Version;
+use super::{Version, tenants::Use};
 use crate::{
     error::Error,
     follower::{Bound, Follower},
@@ -22,6 +22,10 @@ pub(crate) struct AdapterLease {
     pub(super) generation: i64,
     pub(super) counted: Option<Counted>,
     pub(super) follower: Option<Arc<Follower>>,
+    /// What it went on from at a switch, and before which token: what was computed with that is computed again with it.
+    pub(super) earlier: Vec<(usize, Arc<Version>)>,
+    /// Whose request it is, where tenants have caps; one for each version.
+    pub(super) used: Vec<Use>,
 }
 
 impl AdapterLease {
@@ -48,10 +52,20 @@ impl AdapterLease {
         self.follower.as_ref()?.replaced()
     }
 
-    /// Goes on with another version, if a publish said so and it is loaded; says with which.
-    pub(crate) fn switch(&mut self) -> Option<Bound> {
+    /// The version that computes a token, by its place in the text.
+    pub(super) fn version_at(&self, token: usize) -> &Version {
+        self.earlier.iter().find(|(end, _)| token < *end).map_or(&self.version, |(_, version)| version)
+    }
+
+    /// Goes on with another version from a token on, if a publish said so and it is loaded; says with which.
+    pub(crate) fn switch(&mut self, token: usize) -> Option<Bound> {
         let (bound, version) = self.follower.as_ref()?.switch()?;
-        self.version = version;
+        let used = self.used.last().map(|used| used.of(*version.digest(), version.bytes()));
+        self.used.extend(used);
+        let before = std::mem::replace(&mut self.version, version);
+        if token > self.earlier.last().map_or(0, |(end, _)| *end) {
+            self.earlier.push((token, before));
+        }
         self.generation = bound.generation;
         Some(bound)
     }
@@ -59,7 +73,9 @@ impl AdapterLease {
     /// Another lease on the same generation, which hears of no move.
     pub(crate) fn again(&self) -> Self {
         let counted = self.counted.as_ref().map(Counted::again);
-        Self { version: Arc::clone(&self.version), generation: self.generation, counted, follower: None }
+        let used = self.used.last().map(Use::again).into_iter().collect();
+        let (version, generation) = (Arc::clone(&self.version), self.generation);
+        Self { version, generation, counted, follower: None, earlier: Vec::new(), used }
     }
 }
 

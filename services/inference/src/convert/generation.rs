@@ -15,7 +15,7 @@ use rootstock_text::ChatMessage;
 use tonic::metadata::MetadataMap;
 use uuid::Uuid;
 
-use super::{count, optional_reference, reference};
+use super::{constraint::constraint, count, optional_reference, reference};
 use crate::{
     adapters::Part,
     bind::Wanted,
@@ -40,10 +40,11 @@ const MAX_STOP_TOKENS: usize = 64;
 const MAX_STOPS: usize = 16;
 const MAX_STOP_BYTES: usize = 256;
 const MAX_LOGPROBS: usize = 20;
+const MAX_COMPLETIONS: usize = 16;
 /// The metadata key that names a request's tenant.
 const TENANT: &str = "rootstock-tenant";
 /// Whose the requests are that name none; no id is written so.
-const NO_TENANT: &str = "(none)";
+pub(crate) const NO_TENANT: &str = "(none)";
 const MAX_ROUTING_KEY_BYTES: usize = 256;
 /// Adapters that one request sums up.
 const MAX_ADAPTERS: usize = 8;
@@ -59,12 +60,19 @@ impl TryFrom<proto::GenerateRequest> for Request {
             Some(InputMessage::Messages(messages)) => Input::Chat(chat(messages.messages)?),
             None => return Err(Error::invalid("prompt", "is missing; set prompt, prompt_ids or messages")),
         };
-        let params = request.sampling.unwrap_or_default();
+        let mut params = request.sampling.unwrap_or_default();
+        let constraint = params.constraint.take().map(constraint).transpose()?;
+        if constraint.is_some() && params.ignore_eos {
+            let message = "a text that a constraint has completed ends; leave one of the two out";
+            return Err(Error::invalid("sampling.ignore_eos", message));
+        }
         Ok(Self {
             model: optional_reference("model", Kind::BaseModel, &request.model)?,
             adapter: wanted(&request.adapter, &request.adapters)?,
             input,
             stop: stops(&params.stop)?,
+            constraint,
+            completions: completions(params.n, params.temperature)?,
             sampling: params.try_into()?,
             routing_key: routing_key(request.routing_key)?,
         })
@@ -240,6 +248,19 @@ fn logprobs(value: i32) -> Result<usize, Error> {
     }
 }
 
+/// Greedy completions would all be the same.
+fn completions(n: i32, temperature: f64) -> Result<usize, Error> {
+    let refused = |message: String| Err(Error::invalid("sampling.n", message));
+    match natural("n", n)? {
+        0 | 1 => Ok(1),
+        2..=MAX_COMPLETIONS if temperature == 0.0 => {
+            refused(format!("is {n}; must be 1 at temperature 0, where all completions would be the same"))
+        }
+        n @ 2..=MAX_COMPLETIONS => Ok(n),
+        n => refused(format!("is {n}; must be in [0, {MAX_COMPLETIONS}]")),
+    }
+}
+
 fn stops(stops: &[String]) -> Result<Vec<String>, Error> {
     let stops = at_most("stop", MAX_STOPS, stops.to_vec())?;
     for (index, stop) in stops.iter().enumerate() {
@@ -257,7 +278,7 @@ fn draw_seed() -> u64 {
 }
 
 fn response(message: Message) -> proto::GenerateResponse {
-    proto::GenerateResponse { message: Some(message) }
+    proto::GenerateResponse { message: Some(message), index: 0 }
 }
 
 impl From<Started> for proto::GenerateResponse {

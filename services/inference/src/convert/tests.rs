@@ -3,11 +3,14 @@
 use proptest::prelude::*;
 use rootstock_proto::{
     common::v1::RunningRequests,
-    inference::v1::{self as proto, generate_request::Input},
+    inference::v1::{self as proto, generate_request::Input, output_constraint::Kind},
 };
 
 use super::*;
-use crate::{bind::Wanted, evaluation::Spec, generation::Request, publish::Publish, sampling::Sampling};
+use crate::{
+    bind::Wanted, constraint::Constraint, evaluation::Spec, generation::Request, publish::Publish,
+    sampling::Sampling,
+};
 
 fn generate(params: proto::SamplingParams) -> proto::GenerateRequest {
     proto::GenerateRequest {
@@ -29,7 +32,7 @@ pub(super) fn refused<T: std::fmt::Debug>(parsed: Result<T, Error>) -> String {
 fn the_defaults_are_greedy_with_64_tokens() {
     let request = Request::try_from(generate(proto::SamplingParams::default())).unwrap();
     let expected = Sampling { seed: request.sampling.seed, ..Sampling::greedy(64) };
-    assert_eq!(request.sampling, expected);
+    assert_eq!((request.sampling.clone(), request.completions), (expected, 1));
     assert_eq!((request.model, request.adapter), (None, Wanted::Base));
     // A seed that nobody gave is another one each time.
     let again = Request::try_from(generate(proto::SamplingParams::default())).unwrap();
@@ -52,17 +55,21 @@ fn each_number_out_of_its_range_is_named() {
     let default = proto::SamplingParams::default;
     let cases: Vec<(&str, proto::SamplingParams)> = vec![
         ("max_tokens", proto::SamplingParams { max_tokens: -1, ..default() }),
+        ("max_tokens", proto::SamplingParams { max_tokens: i32::MIN, ..default() }),
         ("temperature", proto::SamplingParams { temperature: -0.1, ..default() }),
         ("temperature", proto::SamplingParams { temperature: 100.1, ..default() }),
         ("temperature", proto::SamplingParams { temperature: f64::NAN, ..default() }),
         ("temperature", proto::SamplingParams { temperature: f64::INFINITY, ..default() }),
         ("top_k", proto::SamplingParams { top_k: -1, ..default() }),
         ("top_p", proto::SamplingParams { top_p: Some(0.0), ..default() }),
+        ("top_p", proto::SamplingParams { top_p: Some(-0.5), ..default() }),
         ("top_p", proto::SamplingParams { top_p: Some(1.1), ..default() }),
         ("top_p", proto::SamplingParams { top_p: Some(f64::NAN), ..default() }),
         ("min_p", proto::SamplingParams { min_p: -0.1, ..default() }),
         ("min_p", proto::SamplingParams { min_p: 1.5, ..default() }),
+        ("min_p", proto::SamplingParams { min_p: f64::NAN, ..default() }),
         ("repetition_penalty", proto::SamplingParams { repetition_penalty: Some(0.0), ..default() }),
+        ("repetition_penalty", proto::SamplingParams { repetition_penalty: Some(-1.0), ..default() }),
         ("repetition_penalty", proto::SamplingParams { repetition_penalty: Some(1e-300), ..default() }),
         ("repetition_penalty", proto::SamplingParams { repetition_penalty: Some(101.0), ..default() }),
         ("repetition_penalty", proto::SamplingParams { repetition_penalty: Some(f64::NAN), ..default() }),
@@ -75,12 +82,17 @@ fn each_number_out_of_its_range_is_named() {
         ("logit_bias", proto::SamplingParams { logit_bias: vec![bias(1, 0.0); 1025], ..default() }),
         ("logit_bias[1].bias", biases(&[(1, 100.0), (2, 100.1)])),
         ("logit_bias[0].bias", biases(&[(1, f32::NAN)])),
+        ("logit_bias[0].bias", biases(&[(1, f32::INFINITY)])),
         ("logit_bias[0].bias", biases(&[(1, f32::NEG_INFINITY)])),
         ("logit_bias[2].token_id", biases(&[(1, 0.0), (2, 0.0), (1, 0.0)])),
         ("min_tokens", proto::SamplingParams { min_tokens: -1, ..default() }),
         ("min_tokens", proto::SamplingParams { min_tokens: 65, ..default() }),
         ("min_tokens", proto::SamplingParams { min_tokens: i32::MAX, max_tokens: 9, ..default() }),
         ("stop_token_ids", proto::SamplingParams { stop_token_ids: vec![1; 65], ..default() }),
+        ("n", proto::SamplingParams { n: -1, temperature: 1.0, ..default() }),
+        ("n", proto::SamplingParams { n: 17, temperature: 1.0, ..default() }),
+        ("n", proto::SamplingParams { n: i32::MAX, temperature: 1.0, ..default() }),
+        ("n", proto::SamplingParams { n: 2, ..default() }),
         ("stop", proto::SamplingParams { stop: vec!["x".into(); 17], ..default() }),
         ("stop[1]", proto::SamplingParams { stop: vec!["x".into(), String::new()], ..default() }),
         ("stop[0]", proto::SamplingParams { stop: vec!["x".repeat(257)], ..default() }),
@@ -257,4 +269,35 @@ fn an_answer_longer_than_any_context_is_refused_at_creation_and_readable_where_i
     Spec::try_from(spec.clone()).unwrap();
     let create = proto::CreateEvaluationRequest { spec: Some(spec), ..Default::default() };
     assert_eq!(refused(Create::try_from(create)), "spec.max_tokens");
+}
+
+fn held_to(kind: Kind) -> proto::SamplingParams {
+    let constraint = Some(proto::OutputConstraint { kind: Some(kind) });
+    proto::SamplingParams { constraint, ..Default::default() }
+}
+
+fn choice(texts: &[&str]) -> proto::SamplingParams {
+    held_to(Kind::Choice(proto::Choices { texts: texts.iter().map(|text| (*text).to_owned()).collect() }))
+}
+
+#[test]
+fn what_a_text_is_held_to_is_bounded_and_named() {
+    let request = Request::try_from(generate(choice(&["yes", "no"]))).unwrap();
+    assert_eq!(request.constraint, Some(Constraint::Choice(vec!["yes".into(), "no".into()])));
+    let empty = proto::SamplingParams { constraint: Some(Default::default()), ..Default::default() };
+    let ignoring = proto::SamplingParams { ignore_eos: true, ..choice(&["yes"]) };
+    for (field, params) in [
+        ("constraint", empty),
+        ("constraint.json", held_to(Kind::Json(String::new()))),
+        ("constraint.json", held_to(Kind::Json(" ".repeat((32 << 10) + 1)))),
+        ("constraint.regex", held_to(Kind::Regex(String::new()))),
+        ("constraint.regex", held_to(Kind::Regex("a".repeat(2049)))),
+        ("constraint.choice.texts", choice(&[])),
+        ("constraint.choice.texts", choice(&["a"; 257])),
+        ("constraint.choice.texts[1]", choice(&["a", ""])),
+        ("constraint.choice.texts[0]", choice(&["a".repeat(257).as_str()])),
+        ("ignore_eos", ignoring),
+    ] {
+        assert_eq!(refused(Request::try_from(generate(params))), format!("sampling.{field}"));
+    }
 }

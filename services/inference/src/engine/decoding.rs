@@ -32,16 +32,17 @@ impl Decoding {
         let eos = !sampling.ignore_eos && model.is_eos(token.id);
         let stop_token = sampling.stop_token_ids.contains(&token.id);
         let length = self.generated >= sampling.max_tokens;
+        let complete = self.sampler.is_complete();
         let stops = self.generated > sampling.min_tokens;
         // A token that ends the text is no part of it, even where the tokenizer has characters for it.
         let mut filtered =
             if eos || stop_token { Filtered::default() } else { self.text.push(token.id, stops) };
-        if (eos || stop_token || length) && !filtered.stopped {
+        if (eos || stop_token || complete || length) && !filtered.stopped {
             let rest = self.text.finish();
             filtered.text.push_str(&rest.text);
             filtered.stopped = rest.stopped;
         }
-        let reason = match (filtered.stopped || stop_token, eos, length) {
+        let reason = match (filtered.stopped || stop_token, eos || complete, length) {
             (true, _, _) => Some(FinishReason::Stop),
             (false, true, _) => Some(FinishReason::Eos),
             (false, false, true) => Some(FinishReason::Length),

@@ -6,6 +6,7 @@ use rootstock_model::KvCache;
 
 use crate::{
     adapters::Applied,
+    constraint::Matcher,
     error::Error,
     follower::Bound,
     models::Model,
@@ -52,6 +53,16 @@ pub(crate) struct Generate {
     pub(crate) sampling: Sampling,
     /// None is empty.
     pub(crate) stop: Vec<String>,
+    /// What the text is held to.
+    pub(crate) constraint: Option<Matcher>,
+}
+
+impl Generate {
+    /// One of several completions of the prompt, with a seed of its own: as in vLLM, the first one's and its index.
+    pub(crate) fn completion(&self, index: u64) -> Self {
+        let seed = self.sampling.seed.wrapping_add(index);
+        Self { sampling: Sampling { seed, ..self.sampling.clone() }, ..self.clone() }
+    }
 }
 
 /// A text, and from where on its tokens are scored.

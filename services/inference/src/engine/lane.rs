@@ -56,22 +56,31 @@ impl Lane {
         self.tenants.values().flat_map(|line| &line.waiting)
     }
 
-    /// Refuses one sequence more than may wait.
-    pub(super) fn check(&self, most: usize) -> Result<(), Error> {
-        if self.waiting() < most {
+    /// Refuses more sequences than may wait.
+    pub(super) fn check(&self, more: usize, most: usize) -> Result<(), Error> {
+        let waiting = self.waiting();
+        if waiting + more <= most {
             return Ok(());
         }
-        refuse(format!("{most} requests wait already, as many as may"))
+        refuse(format!("{waiting} requests wait already, and {most} may; this one counts as {more}"))
     }
 
-    /// Refuses what one tenant may not queue, or what all prompts together may not.
-    pub(super) fn check_shares(&self, tenant: &str, tokens: usize, limits: &Limits) -> Result<(), Error> {
+    /// Refuses so many sequences of so many tokens each where one tenant may not queue them, or all prompts together may not.
+    pub(super) fn check_shares(
+        &self,
+        tenant: &str,
+        (more, tokens): (usize, usize),
+        limits: &Limits,
+    ) -> Result<(), Error> {
         let of_tenant = self.tenants.get(tenant).map_or(0, |line| line.waiting.len());
-        if of_tenant >= limits.max_queued_per_tenant {
-            return refuse(format!("{of_tenant} requests of tenant {tenant} wait already, as many as may"));
+        let most = limits.max_queued_per_tenant;
+        if of_tenant + more > most {
+            return refuse(format!(
+                "{of_tenant} requests of tenant {tenant} wait already, and {most} may; this one counts as {more}"
+            ));
         }
         let waiting: usize = self.queued().map(Sequence::tokens).sum();
-        if waiting > 0 && waiting + tokens > limits.max_queued_tokens {
+        if waiting > 0 && waiting + more * tokens > limits.max_queued_tokens {
             return refuse(format!(
                 "prompts of {waiting} tokens wait already, and there is room for few more"
             ));

@@ -6,7 +6,10 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use rootstock_model::Block;
@@ -36,13 +39,43 @@ impl Key {
     }
 }
 
-/// A block that is kept; in use while anybody else holds it.
+/// A block that is kept.
 #[derive(Debug)]
 pub(super) struct Kept {
-    pub(super) block: Block,
+    block: Block,
     bytes: u64,
     /// Blocks before it.
     depth: usize,
+    users: AtomicUsize,
+}
+
+/// A kept block that a sequence uses, for as long as this lives.
+#[derive(Debug)]
+pub(super) struct InUse {
+    kept: Arc<Kept>,
+    /// Bytes of all kept blocks in use, each counted once.
+    total: Arc<AtomicU64>,
+}
+
+impl InUse {
+    fn new(kept: &Arc<Kept>, total: &Arc<AtomicU64>) -> Self {
+        if kept.users.fetch_add(1, Ordering::Relaxed) == 0 {
+            total.fetch_add(kept.bytes, Ordering::Relaxed);
+        }
+        Self { kept: Arc::clone(kept), total: Arc::clone(total) }
+    }
+
+    pub(super) fn block(&self) -> &Block {
+        &self.kept.block
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        if self.kept.users.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.total.fetch_sub(self.kept.bytes, Ordering::Relaxed);
+        }
+    }
 }
 
 /// The budget.
@@ -52,6 +85,8 @@ pub(super) struct Room {
     /// Of sequences, without what is kept.
     held: u64,
     kept: u64,
+    /// Of what is kept, what sequences use.
+    kept_in_use: Arc<AtomicU64>,
     blocks: HashMap<Key, (Arc<Kept>, u64)>,
     /// In the order in which they go.
     order: BTreeSet<(u64, Reverse<usize>, Key)>,
@@ -61,7 +96,7 @@ pub(super) struct Room {
 impl Room {
     pub(super) fn new(limit: u64) -> Self {
         let (blocks, order) = (HashMap::new(), BTreeSet::new());
-        Self { limit, held: 0, kept: 0, blocks, order, clock: 0 }
+        Self { limit, held: 0, kept: 0, kept_in_use: Arc::default(), blocks, order, clock: 0 }
     }
 
     /// Bytes of all blocks.
@@ -69,8 +104,13 @@ impl Room {
         self.held + self.kept
     }
 
+    /// The share of the budget that sequences use: what is only kept goes when somebody needs its room.
+    pub(super) fn share_in_use(&self) -> f64 {
+        (self.held + self.kept_in_use.load(Ordering::Relaxed)) as f64 / self.limit as f64
+    }
+
     /// The blocks of the longest beginning that is kept.
-    pub(super) fn find(&mut self, keys: &[Key]) -> Vec<Arc<Kept>> {
+    pub(super) fn find(&mut self, keys: &[Key]) -> Vec<InUse> {
         self.clock += 1;
         let mut found = Vec::new();
         for key in keys {
@@ -78,7 +118,7 @@ impl Room {
             self.order.remove(&(*last_used, Reverse(kept.depth), *key));
             *last_used = self.clock;
             self.order.insert((*last_used, Reverse(kept.depth), *key));
-            found.push(Arc::clone(kept));
+            found.push(InUse::new(kept, &self.kept_in_use));
         }
         found
     }
@@ -118,19 +158,19 @@ impl Room {
     }
 
     /// Keeps the block of the last key, which a sequence holds, unless its like is kept already. It counts as kept from now on.
-    pub(super) fn keep(&mut self, keys: &[Key], block: Block, bytes: u64) -> Option<Arc<Kept>> {
+    pub(super) fn keep(&mut self, keys: &[Key], block: Block, bytes: u64) -> Option<InUse> {
         let (key, before) = keys.split_last()?;
         if self.blocks.contains_key(key) {
             return None;
         }
         // A beginning is used whenever what follows it is, so that it never goes first.
         self.find(before);
-        let kept = Arc::new(Kept { block, bytes, depth: before.len() });
+        let kept = Arc::new(Kept { block, bytes, depth: before.len(), users: AtomicUsize::new(0) });
         self.order.insert((self.clock, Reverse(kept.depth), *key));
         self.blocks.insert(*key, (Arc::clone(&kept), self.clock));
         self.held -= bytes;
         self.kept += bytes;
-        Some(kept)
+        Some(InUse::new(&kept, &self.kept_in_use))
     }
 }
 
@@ -197,10 +237,12 @@ mod tests {
         assert!(room.take(BYTES, &mut dropped) && dropped.is_empty());
         assert!(room.take(BYTES, &mut dropped));
         assert_eq!((dropped.len(), room.find(&keys).len()), (1, 1), "the second block went");
-        let used = room.find(&keys);
+        let used = [room.find(&keys), room.find(&keys)];
+        assert_eq!(room.share_in_use(), 1.0);
         assert!(!room.take(BYTES, &mut dropped), "the first is in use");
         assert_eq!(room.used(), 3 * BYTES);
         drop(used);
+        assert_eq!(room.share_in_use(), 2.0 / 3.0, "what is only kept is free");
         assert!(room.take(BYTES, &mut dropped));
         room.give_back(3 * BYTES);
         assert_eq!((room.used(), dropped.len()), (0, 2));

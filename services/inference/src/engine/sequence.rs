@@ -11,21 +11,23 @@ use std::{
 
 use candle_core::Tensor;
 use rootstock_model::{Continued, KvCache, Wanted};
+use rootstock_text::StreamDecoder;
 use tokio::sync::mpsc;
 
 use super::{
     Delta, Event, Generate, Job, Priority, Score, Switched, Work,
     decoding::{Decoding, ends},
     memory::Memory,
-    room::{Kept, Key, Room},
+    room::{InUse, Key, Room},
     scoring::Scoring,
     text::TextStream,
 };
 use crate::{
     adapters::Applied,
+    constraint::Matcher,
     error::Error,
     follower::Bound,
-    metrics::{Metrics, Outcome},
+    metrics::{Counted, Metrics, Outcome},
     models::Model,
     sampling::{Sampler, Sampling},
 };
@@ -62,6 +64,8 @@ pub(super) struct Sequence {
     deadline: Option<Instant>,
     pub(super) priority: Priority,
     pub(super) tenant: Arc<str>,
+    /// Where requests are counted by adapter.
+    counted: Option<Counted>,
     /// In the order of admission.
     pub(super) number: u64,
     /// The request's span, and the one of what it waits for or has computed.
@@ -92,6 +96,7 @@ enum Stage {
     Prompt {
         sampling: Sampling,
         stop: Vec<String>,
+        constraint: Option<Matcher>,
     },
     Decode(Box<Decoding>),
     Over,
@@ -120,9 +125,9 @@ impl Sequence {
         let last = events.clone().try_reserve_owned().ok();
         let root = root(&job);
         let (ids, stage, tokens) = match job.work {
-            Work::Generate(Generate { prompt, sampling, stop }) => {
+            Work::Generate(Generate { prompt, sampling, stop, constraint }) => {
                 let tokens = prompt.len() + sampling.max_tokens;
-                (prompt, Stage::Prompt { sampling, stop }, tokens)
+                (prompt, Stage::Prompt { sampling, stop, constraint }, tokens)
             }
             Work::Score(Score { ids, from }) => {
                 let (targets, tokens) = (ids[from..].to_vec(), ids.len());
@@ -146,9 +151,15 @@ impl Sequence {
             deadline: job.deadline,
             priority: job.priority,
             tenant: job.tenant,
+            counted: None,
             number: 0,
             spans: Spans::begin(),
         }
+    }
+
+    /// Shows it among those that wait for its adapter, or are computed with it.
+    pub(super) fn count_in(&mut self, metrics: &Metrics) {
+        self.counted = self.adapter.as_ref().map(|adapter| metrics.loras.enter(adapter.label()));
     }
 
     /// Whether it has to end before its next step.
@@ -216,8 +227,13 @@ impl Sequence {
     }
 
     pub(super) fn wants(&self) -> Wants {
-        let left = self.ends_at() - self.memory.len();
-        if left == 1 && matches!(self.stage, Stage::Decode(_)) { Wants::Token } else { Wants::Prompt(left) }
+        let (computed, end) = (self.memory.len(), self.ends_at());
+        if end - computed == 1 && matches!(self.stage, Stage::Decode(_)) {
+            return Wants::Token;
+        }
+        // What two versions computed is computed again by the two of them, in a step for each.
+        let switches = self.adapter.as_ref().and_then(|adapter| adapter.switches_after(computed));
+        Wants::Prompt(switches.map_or(end, |token| end.min(token)) - computed)
     }
 
     /// Tokens that are computed in the end: nothing follows the last of those that are scored.
@@ -249,7 +265,8 @@ impl Sequence {
     }
 
     /// It has a slot, these blocks, and room for the rest of its text.
-    pub(super) fn start(&mut self, shared: Vec<Arc<Kept>>, bytes: u64) {
+    pub(super) fn start(&mut self, shared: Vec<InUse>, bytes: u64) {
+        self.counted.iter_mut().for_each(|counted| counted.set_runs(true));
         self.memory.start(shared, bytes);
     }
 
@@ -268,13 +285,9 @@ impl Sequence {
         self.memory.grow(bytes);
     }
 
-    /// Whether what it computes again would be the same. After a switch of versions it would not.
-    pub(super) fn can_be_preempted(&self) -> bool {
-        self.memory.has_begun() && self.memory.is_of_one_version()
-    }
-
     /// Gives up its keys and values.
     pub(super) fn forget(&mut self) -> Option<KvCache> {
+        self.counted.iter_mut().for_each(|counted| counted.set_runs(false));
         self.memory.forget()
     }
 
@@ -286,7 +299,8 @@ impl Sequence {
     /// Makes ready for a step.
     pub(super) fn begin(&mut self) -> Result<(), Error> {
         if self.may_switch()
-            && let Some(switched) = self.adapter.as_mut().and_then(Applied::switch)
+            && let Some(adapter) = &mut self.adapter
+            && let Some(switched) = adapter.switch(self.memory.len())
         {
             self.switched = Some(switched);
             self.memory.mix_versions();
@@ -318,7 +332,7 @@ impl Sequence {
     pub(super) fn next(&mut self, tokens: usize) -> Result<Continued<'_>, Error> {
         let (first_wanted, end) = (self.first_wanted(), self.ends_at());
         let chooses = self.chooses(tokens);
-        let adapter = self.adapter.as_ref().map(Applied::weights);
+        let adapter = self.adapter.as_ref().map(|adapter| adapter.weights_at(self.memory.len()));
         let Some(cache) = self.memory.cache() else {
             return Err(Error::Internal("a sequence was stepped before its start or after its end".into()));
         };
@@ -383,6 +397,7 @@ impl Sequence {
         // The cache and the lease go before the client hears of the end, so that what it asks next finds them free.
         self.stage = Stage::Over;
         self.spans.end();
+        self.counted = None;
         drop(self.memory.forget());
         self.adapter = None;
         self.tell_last(event);
@@ -403,9 +418,9 @@ impl Sequence {
         }
         let Some(logits) = logits else { return Ok(Progress::Nothing) };
         let decoding = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Prompt { sampling, stop } => {
+            Stage::Prompt { sampling, stop, constraint } => {
                 self.spans.phase = tracing::info_span!(parent: &self.spans.request, "decode");
-                Box::new(self.prefilled(sampling, stop, metrics))
+                Box::new(self.prefilled(sampling, stop, constraint, metrics))
             }
             Stage::Decode(decoding) => decoding,
             Stage::Score(_) | Stage::Over => {
@@ -416,7 +431,13 @@ impl Sequence {
     }
 
     /// The prompt is computed; its last token's logits choose the first token.
-    fn prefilled(&self, sampling: Sampling, stop: Vec<String>, metrics: &Metrics) -> Decoding {
+    fn prefilled(
+        &self,
+        sampling: Sampling,
+        stop: Vec<String>,
+        constraint: Option<Matcher>,
+        metrics: &Metrics,
+    ) -> Decoding {
         let ends = ends(&sampling, &self.model);
         let prefilled_at = Instant::now();
         let started = self.started.unwrap_or(prefilled_at);
@@ -424,9 +445,12 @@ impl Sequence {
         let times = metrics.of(&self.tenant, adapter);
         times.first_token(started - self.received, prefilled_at - self.received);
         metrics.prompt_cached(self.memory.taken_over());
+        let decoder = self.model.stream_decoder();
+        // A constraint is about every byte of the text.
+        let decoder = if constraint.is_some() { decoder.map(StreamDecoder::keep_start) } else { decoder };
         Decoding {
-            sampler: Sampler::new(sampling, &self.ids, &ends),
-            text: TextStream::new(self.model.stream_decoder(), stop),
+            sampler: Sampler::new(sampling, &self.ids, &ends).hold_to(constraint),
+            text: TextStream::new(decoder, stop),
             generated: 0,
             prompt_tokens: self.ids.len(),
             cached_tokens: self.memory.taken_over(),

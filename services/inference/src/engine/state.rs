@@ -9,12 +9,13 @@ use std::{
 use rootstock_model::KvCache;
 
 use super::{
-    BACKGROUND_CREDIT, BACKGROUND_QUEUED, BACKGROUND_RUNNING, BACKGROUND_SHARE, BACKGROUND_TOKENS,
-    LEAST_PROMPT, Limits, Priority, STEP_TOKENS,
+    BACKGROUND_CREDIT, BACKGROUND_QUEUED, BACKGROUND_RUNNING, BACKGROUND_SHARE, BACKGROUND_TOKENS, Limits,
+    Priority, STEP_TOKENS,
     batch::Turn,
     lane::{Lane, take_if},
     room::{Kept, Room},
     sequence::{Over, Sequence, Wants},
+    share,
 };
 use crate::{
     error::Error,
@@ -106,14 +107,15 @@ impl State {
         self.stopped
     }
 
-    /// Refuses one sequence too many.
-    pub(super) fn check_queue(&self, sequence: &Sequence, limits: &Limits) -> Result<(), Error> {
-        match sequence.priority {
+    /// Refuses one sequence too many; those of one request, which are alike, come in together or not at all.
+    pub(super) fn check_queue(&self, sequences: &[Sequence], limits: &Limits) -> Result<(), Error> {
+        let (Some(first), more) = (sequences.first(), sequences.len()) else { return Ok(()) };
+        match first.priority {
             Priority::Interactive => {
-                self.interactive.check(limits.max_queued)?;
-                self.interactive.check_shares(&sequence.tenant, sequence.tokens(), limits)
+                self.interactive.check(more, limits.max_queued)?;
+                self.interactive.check_shares(&first.tenant, (more, first.tokens()), limits)
             }
-            Priority::Background => self.background.check(BACKGROUND_QUEUED),
+            Priority::Background => self.background.check(more, BACKGROUND_QUEUED),
         }
     }
 
@@ -166,8 +168,13 @@ impl State {
             let Some(sequence) = self.take_ready(priority, decodes) else { break };
             self.join(sequence, 1, &mut batch);
         }
-        let least = LEAST_PROMPT.min(budget);
-        let mut left = budget.saturating_sub(batch.len()).max(least);
+        let waiting = self.lane(priority).ready.iter().filter(|sequence| joins(sequence));
+        let waiting = waiting.filter_map(|sequence| match sequence.wants() {
+            Wants::Prompt(tokens) => Some(tokens),
+            Wants::Token => None,
+        });
+        let mut left =
+            share::prompt_tokens(batch.len(), waiting).min(budget.saturating_sub(batch.len()).max(1));
         while left > 0 {
             let Some(sequence) = self.take_ready(priority, prompts) else { break };
             let Wants::Prompt(prompt) = sequence.wants() else { break };
@@ -236,6 +243,7 @@ impl State {
         metrics.running.set(count(|lane| lane.running));
         metrics.parked.set(gauge_value(self.parked.len() as u64));
         metrics.cache_bytes.set(gauge_value(self.room.used()));
+        metrics.cache_in_use.set(self.room.share_in_use());
         metrics.preemptions.inc_by(std::mem::take(&mut self.preempted));
     }
 
@@ -279,7 +287,7 @@ impl State {
 
     /// Takes the keys and values of one whose client doesn't read; it stays where it is.
     fn empty_parked(&mut self) -> bool {
-        let with_memory = self.parked.iter_mut().filter(|sequence| sequence.can_be_preempted());
+        let with_memory = self.parked.iter_mut().filter(|sequence| sequence.has_begun());
         let Some(sequence) = with_memory.max_by_key(|sequence| sequence.number) else { return false };
         self.room.give_back(sequence.held_bytes());
         self.garbage.caches.extend(sequence.forget());
@@ -291,7 +299,7 @@ impl State {
     /// them.
     fn victim(&mut self, of: &Sequence) -> Option<Sequence> {
         let take_last = |lane: &mut Lane, from: u64| {
-            let can = |sequence: &Sequence| sequence.can_be_preempted() && sequence.number >= from;
+            let can = |sequence: &Sequence| sequence.has_begun() && sequence.number >= from;
             let last = (0..lane.ready.len()).filter(|&place| can(&lane.ready[place]));
             let last = last.max_by_key(|&place| lane.ready[place].number)?;
             lane.ready.remove(last)

@@ -44,7 +44,7 @@ impl Target {
         let encoded = self.tasks.spawn_blocking("inference-encode-row", move || this.encode(index)).await??;
         let room = self.model.context() - encoded.prompt.len();
         let sampling = Sampling::greedy(self.max_tokens.min(room));
-        let generate = Generate { prompt: encoded.prompt, sampling, stop: Vec::new() };
+        let generate = Generate { prompt: encoded.prompt, sampling, stop: Vec::new(), constraint: None };
         let answer = self.submit(Work::Generate(generate))?;
         let score = self.submit(Work::Score(encoded.scored))?;
         let (answer, _) = collect(answer).await?;

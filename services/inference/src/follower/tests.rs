@@ -58,7 +58,7 @@ impl Stage {
         let mut cache = model.new_cache(next.len() + TOKENS).unwrap();
         let mut ids = Vec::new();
         for token in 0..TOKENS {
-            let adapter = Some(leases[usize::from(token >= first)].weights());
+            let adapter = Some(leases[usize::from(token >= first)].weights_at(0));
             let mut turn = [Continued { ids: &next, cache: &mut cache, adapter, wants: Wanted::Last }];
             let logits = model.decoder().forward_batch(&mut turn).unwrap();
             let logits = logits.flatten_all().unwrap().to_vec1::<f32>().unwrap();

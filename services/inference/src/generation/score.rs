@@ -49,7 +49,7 @@ impl Generation {
     /// Says what a request is bound to, and how likely its continuations are. Dropping the future ends the work within a step.
     pub(crate) async fn score(&self, request: ScoreRequest, caller: Caller) -> Result<Scores, Error> {
         let ScoreRequest { model, adapter, input, continuations, routing_key } = request;
-        let bound = self.binder.bind(model.as_ref(), &adapter, &routing_key).await?;
+        let bound = self.binder.bind(model.as_ref(), &adapter, &routing_key, &caller.tenant).await?;
         let model = bound.model.clone();
         let encode = move || {
             let continuations = (0..).zip(continuations).map(|(index, input)| encode(index, input, &model));

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     convert::tenant,
-    engine::Event,
+    engine::{Event, Output},
     error::Error,
     generation::{Caller, Generation, ScoreRequest},
 };
@@ -30,9 +30,12 @@ impl GenerationService for Api {
     ) -> Result<Response<Self::GenerateStream>, Status> {
         let caller = caller(&request)?;
         let request = crate::generation::Request::try_from(request.into_inner()).map_err(status)?;
-        let (started, events) = self.generation.generate(request, caller).await.map_err(status)?;
+        let (started, outputs) = self.generation.generate(request, caller).await.map_err(status)?;
         let first = stream::once(future::ready(Ok(proto::GenerateResponse::from(started))));
-        Ok(Response::new(first.chain(events.map(encode)).boxed()))
+        let completion = |(index, output): (i32, Output)| output.map(move |event| encode(event, index));
+        // Ends after the last; a failure ends the call, which drops all.
+        let completions = stream::select_all((0..).zip(outputs).map(completion));
+        Ok(Response::new(first.chain(completions).boxed()))
     }
 
     async fn score(
@@ -53,11 +56,12 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     Ok(Caller { tenant, received, deadline })
 }
 
-fn encode(event: Event) -> Result<proto::GenerateResponse, Status> {
-    match event {
-        Event::Delta(delta) => Ok(delta.into()),
-        Event::Finished(finished) => Ok(finished.into()),
-        Event::Failed(error) => Err(status(error)),
-        Event::Scored(_) => Err(status(Error::Internal("a generation was scored instead".into()))),
-    }
+fn encode(event: Event, index: i32) -> Result<proto::GenerateResponse, Status> {
+    let response = match event {
+        Event::Delta(delta) => delta.into(),
+        Event::Finished(finished) => finished.into(),
+        Event::Failed(error) => return Err(status(error)),
+        Event::Scored(_) => return Err(status(Error::Internal("a generation was scored instead".into()))),
+    };
+    Ok(proto::GenerateResponse { index, ..response })
 }

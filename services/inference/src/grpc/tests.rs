@@ -86,6 +86,39 @@ async fn an_answer_is_one_started_the_deltas_and_one_finished() {
 }
 
 #[tokio::test]
+async fn a_completion_is_what_a_request_of_its_own_gives_with_its_seed() {
+    let world = World::start(Config::default()).await;
+    let base = world.store.put_model("base", 1);
+    let digest = world.store.put_adapter(base, 1);
+    world.store.point("adapters/a", digest);
+    let api = super::generation::Api { generation: world.core.generation.clone() };
+    let ask = async |n, seed| {
+        let mut request = generate("adapters/a");
+        let params = request.sampling.take().unwrap();
+        let params = proto::SamplingParams { n, seed: Some(seed), temperature: 1.0, ..params };
+        let request = Request::new(proto::GenerateRequest { sampling: Some(params), ..request });
+        let stream = api.generate(request).await.unwrap().into_inner();
+        let mut completions = vec![(Vec::new(), 0); n as usize];
+        for response in stream.try_collect::<Vec<_>>().await.unwrap() {
+            let (ids, ends) = &mut completions[response.index as usize];
+            match response.message.unwrap() {
+                Message::Started(started) => assert_eq!(started.seed, seed),
+                Message::Delta(delta) => ids.extend(delta.tokens.iter().map(|token| token.id)),
+                Message::Finished(_) => *ends += 1,
+            }
+        }
+        completions
+    };
+    // The seeds go on from 0 after the last.
+    let together = ask(3, u64::MAX - 1).await;
+    for (index, completion) in (0..).zip(&together) {
+        assert_eq!((completion.0.len(), completion.1), (4, 1));
+        assert_eq!(ask(1, (u64::MAX - 1).wrapping_add(index)).await[0], *completion);
+    }
+    assert!(together.iter().any(|completion| *completion != together[0]), "{together:?}");
+}
+
+#[tokio::test]
 async fn an_answer_says_what_the_weights_are_in_memory_and_not_in_their_file() {
     let world = World::start(Config { weight_dtype: WeightDtype::Int8, ..Config::default() }).await;
     world.store.put_model("base", 1);
@@ -221,7 +254,8 @@ async fn a_weighted_sum_says_what_it_is_made_of() {
     let api = super::generation::Api { generation: world.core.generation.clone() };
     let request = proto::GenerateRequest { adapters, ..generate("") };
     let mut stream = api.generate(Request::new(request)).await.unwrap().into_inner();
-    let Some(Ok(proto::GenerateResponse { message: Some(Message::Started(started)) })) = stream.next().await
+    let Some(Ok(proto::GenerateResponse { message: Some(Message::Started(started)), .. })) =
+        stream.next().await
     else {
         panic!("the first message says what the request is bound to")
     };
@@ -361,3 +395,5 @@ async fn an_evaluation_is_created_watched_to_its_end_and_listed() {
         "NOT_FOUND",
     );
 }
+
+mod extremes;

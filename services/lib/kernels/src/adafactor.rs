@@ -4,7 +4,7 @@
 use candle_core::Shape;
 
 use crate::{
-    optimizer::{At, Rule},
+    optimizer::{At, Read, Rule},
     team,
 };
 
@@ -45,13 +45,13 @@ impl Rule for AdafactorOptions {
         }
     }
 
-    fn update(&self, parameter: &mut [f32], gradient: &[f32], kept: &mut [Vec<f32>], at: At<'_>) {
+    fn update(&self, parameter: &mut [f32], gradient: &Read<'_>, kept: &mut [Vec<f32>], at: At<'_>) {
         let decay = 1.0 - (at.step as f64).powf(self.decay_rate);
         let squares = Squares { decay, eps: self.eps };
         let factors = match (at.shape.dims(), kept) {
             ([_, width], [rows, columns]) => {
                 squares.of_rows(gradient, *width, rows);
-                squares.of_columns(gradient, columns);
+                squares.of_columns(gradient, rows.len(), columns);
                 Factors::of_matrix(rows, columns)
             }
             (_, [moments]) => {
@@ -63,7 +63,7 @@ impl Rule for AdafactorOptions {
             }
             _ => return,
         };
-        let clip = (factors.root_mean_square(gradient) / self.clip_threshold).max(1.0);
+        let clip = (factors.root_mean_square(gradient, parameter.len()) / self.clip_threshold).max(1.0);
         let keep = (1.0 - at.rates.lr * at.rates.weight_decay) as f32;
         factors.apply(parameter, gradient, (keep, (at.rates.lr / clip) as f32));
     }
@@ -85,31 +85,33 @@ impl Squares {
         *moment = (f64::from(*moment) * self.decay + mean * (1.0 - self.decay)) as f32;
     }
 
-    fn of_numbers(self, gradient: &[f32], moments: &mut [f32]) {
-        moments.iter_mut().zip(gradient).for_each(|(moment, g)| self.follow(moment, self.square(*g)));
+    fn of_numbers(self, gradient: &Read<'_>, moments: &mut [f32]) {
+        let gradient = gradient(0..moments.len());
+        moments.iter_mut().zip(&*gradient).for_each(|(moment, g)| self.follow(moment, self.square(*g)));
     }
 
-    fn of_rows(self, gradient: &[f32], width: usize, rows: &mut [f32]) {
+    fn of_rows(self, gradient: &Read<'_>, width: usize, rows: &mut [f32]) {
         let together = (TASK / width.max(1)).max(1);
         team::chunks_mut(rows, together, |task, moments| {
-            let first = task * together;
-            for (moment, row) in moments.iter_mut().zip(gradient[first * width..].chunks_exact(width)) {
+            let first = task * together * width;
+            let gradient = gradient(first..first + moments.len() * width);
+            for (moment, row) in moments.iter_mut().zip(gradient.chunks_exact(width)) {
                 let sum: f64 = row.iter().map(|g| self.square(*g)).sum();
                 self.follow(moment, sum / width as f64);
             }
         });
     }
 
-    fn of_columns(self, gradient: &[f32], columns: &mut [f32]) {
+    fn of_columns(self, gradient: &Read<'_>, rows: usize, columns: &mut [f32]) {
         let width = columns.len();
-        let height = (gradient.len() / width.max(1)).max(1) as f64;
         team::chunks_mut(columns, COLUMNS, |task, moments| {
             let mut sums = vec![0.0; moments.len()];
-            for row in gradient.chunks_exact(width) {
-                let row = &row[task * COLUMNS..][..sums.len()];
-                sums.iter_mut().zip(row).for_each(|(sum, g)| *sum += self.square(*g));
+            for row in 0..rows {
+                let first = row * width + task * COLUMNS;
+                let row = gradient(first..first + sums.len());
+                sums.iter_mut().zip(&*row).for_each(|(sum, g)| *sum += self.square(*g));
             }
-            moments.iter_mut().zip(sums).for_each(|(moment, sum)| self.follow(moment, sum / height));
+            moments.iter_mut().zip(sums).for_each(|(moment, sum)| self.follow(moment, sum / rows as f64));
         });
     }
 }
@@ -131,23 +133,24 @@ impl Factors {
     }
 
     /// Of the update; squares are summed row by row.
-    fn root_mean_square(&self, gradient: &[f32]) -> f64 {
+    fn root_mean_square(&self, gradient: &Read<'_>, len: usize) -> f64 {
         let width = self.columns.len();
         let row = |row: usize| {
-            let numbers = gradient[row * width..][..width].iter().zip(&self.columns);
+            let gradient = gradient(row * width..(row + 1) * width);
+            let numbers = gradient.iter().zip(&self.columns);
             numbers.map(|(g, column)| f64::from(self.rows[row] * column * g).powi(2)).sum::<f64>()
         };
         let sum: f64 = team::map(self.rows.len(), row).iter().sum();
-        (sum / gradient.len().max(1) as f64).sqrt()
+        (sum / len.max(1) as f64).sqrt()
     }
 
-    fn apply(&self, parameter: &mut [f32], gradient: &[f32], (keep, lr): (f32, f32)) {
+    fn apply(&self, parameter: &mut [f32], gradient: &Read<'_>, (keep, lr): (f32, f32)) {
         let width = self.columns.len();
         let together = (TASK / width.max(1)).max(1);
         team::chunks_mut(parameter, (together * width).max(1), |task, piece| {
             for (row, numbers) in (task * together..).zip(piece.chunks_mut(width)) {
-                let (gradient, factor) = (&gradient[row * width..][..width], self.rows[row]);
-                for ((p, g), column) in numbers.iter_mut().zip(gradient).zip(&self.columns) {
+                let (gradient, factor) = (gradient(row * width..row * width + numbers.len()), self.rows[row]);
+                for ((p, g), column) in numbers.iter_mut().zip(&*gradient).zip(&self.columns) {
                     *p = *p * keep - lr * (factor * column * g);
                 }
             }

@@ -3,7 +3,7 @@
 use candle_core::Shape;
 
 use crate::{
-    optimizer::{At, Optimizer, Rule, StepRates, in_tasks},
+    optimizer::{At, Optimizer, Read, Rule, StepRates, in_tasks},
     simd::dispatch,
 };
 
@@ -36,7 +36,7 @@ impl Rule for AdamWOptions {
         vec![("exp_avg", shape.clone()), ("exp_avg_sq", shape.clone())]
     }
 
-    fn update(&self, parameter: &mut [f32], gradient: &[f32], kept: &mut [Vec<f32>], at: At<'_>) {
+    fn update(&self, parameter: &mut [f32], gradient: &Read<'_>, kept: &mut [Vec<f32>], at: At<'_>) {
         let constants = Constants::new(*self, at.rates, at.step);
         in_tasks(parameter, gradient, kept, |p, g, [m, v]| update(p, g, m, v, constants));
     }
@@ -111,7 +111,7 @@ mod tests {
         let gradients: Vec<_> = (10..20).map(|seed| normal(seed, (3, 5))).collect();
         let mut optimizer = AdamW::new(AdamWOptions::default());
         for gradient in &gradients {
-            let gradients = BTreeMap::from([("a".to_owned(), gradient.clone())]);
+            let gradients = BTreeMap::from([("a".to_owned(), gradient.clone().into())]);
             optimizer.step(&parameters, &gradients, |_| RATES).unwrap();
         }
         for (i, found) in flat(&parameters[0].1).into_iter().enumerate() {

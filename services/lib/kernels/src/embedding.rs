@@ -1,10 +1,11 @@
-//! Token embedding: rows of a table by id, and the scattering of their gradients back into it.
+//! Token embedding: rows of a table by id, and the sums of their gradients for each row that was used.
 
-use candle_core::{CpuStorage, CustomOp1, DType, Device, InplaceOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
-    LinearWeight,
-    cpu::{Matrix, matrix, slice, slice_mut, tensor},
+    Gradient, LinearWeight,
+    cpu::{Matrix, matrix, tensor},
+    gradient::RowGradient,
     matmul::Operand,
 };
 
@@ -29,21 +30,18 @@ pub fn embedding(table: &LinearWeight, ids: &[u32]) -> Result<Tensor> {
     tensor(rows, (ids.len(), width))
 }
 
-/// Adds each row of `dy` [T, H] to row `ids[t]` of `table_gradient` [V, H], in place and in order.
+/// The gradient of a table [V, H] for the gradient `dy` [T, H], f32, of its rows `ids`: those of one row are summed in the order of
+/// the tokens, and rows that no token names take no memory.
 ///
 /// # Errors
 /// When the shapes don't fit or an id is not below V.
-pub fn embedding_backward(table_gradient: &Tensor, ids: &[u32], dy: &Tensor) -> Result<Tensor> {
-    let (vocab, width) = table_gradient.dims2()?;
+pub fn embedding_backward(table: (usize, usize), ids: &[u32], dy: &Tensor) -> Result<Gradient> {
+    let (vocab, width) = table;
     check_ids(ids, vocab)?;
     if dy.dims2()? != (ids.len(), width) {
         bail!("embedding: gradient {:?} for {} tokens of width {width}", dy.shape(), ids.len());
     }
-    if !table_gradient.device().is_cpu() {
-        return table_gradient.index_add(&Tensor::new(ids, dy.device())?, dy, 0);
-    }
-    table_gradient.inplace_op2(dy, &ScatterAdd { ids })?;
-    Ok(table_gradient.clone())
+    RowGradient::sum(table, ids, &dy.contiguous()?).map(Gradient::Rows)
 }
 
 fn check_ids(ids: &[u32], vocab: usize) -> Result<()> {
@@ -76,34 +74,15 @@ impl CustomOp1 for Lookup {
     }
 
     fn bwd(&self, table: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let zeros = Tensor::zeros(table.shape(), DType::F32, &Device::Cpu)?;
-        embedding_backward(&zeros, &self.ids, &dy.contiguous()?).map(Some)
-    }
-}
-
-struct ScatterAdd<'a> {
-    ids: &'a [u32],
-}
-
-impl InplaceOp2 for ScatterAdd<'_> {
-    fn name(&self) -> &'static str {
-        "embedding_backward"
-    }
-
-    fn cpu_fwd(&self, dst: &mut CpuStorage, dst_l: &Layout, src: &CpuStorage, src_l: &Layout) -> Result<()> {
-        let (_, width) = dst_l.shape().dims2()?;
-        let (table, rows) = (slice_mut(dst, dst_l)?, slice(src, src_l)?);
-        for (id, row) in self.ids.iter().zip(rows.chunks_exact(width)) {
-            let target = &mut table[*id as usize * width..][..width];
-            target.iter_mut().zip(row).for_each(|(sum, gradient)| *sum += gradient);
-        }
-        Ok(())
+        embedding_backward(table.dims2()?, &self.ids, dy)?.dense().map(Some)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candle_core::Device;
+
     use crate::testing::{assert_close, flat, normal, same_values_and_gradients, variable};
     use crate::{Format, WeightArena};
 
@@ -139,10 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn gradients_are_added_to_what_is_there() {
-        let sum = Tensor::ones((3, 2), DType::F32, &Device::Cpu).unwrap();
-        let dy = Tensor::new(&[[1_f32, 2.0], [10.0, 20.0]], &Device::Cpu).unwrap();
-        assert_eq!(flat(&embedding_backward(&sum, &[2, 2], &dy).unwrap()), [1.0, 1.0, 1.0, 1.0, 12.0, 23.0]);
+    fn a_gradient_has_the_rows_that_were_used_in_order_and_each_once() {
+        let dy = Tensor::new(&[[1_f32, 2.0], [3.0, 4.0], [10.0, 20.0]], &Device::Cpu).unwrap();
+        let gradient = embedding_backward((5, 2), &[4, 1, 4], &dy).unwrap();
+        assert_eq!(gradient.shape().dims(), &[5, 2]);
+        assert_eq!(flat(gradient.values()), [3.0, 4.0, 11.0, 22.0]);
+        assert_eq!(flat(&gradient.dense().unwrap()), [0.0, 0.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0, 11.0, 22.0]);
+        assert!(embedding_backward((4, 2), &[4, 1, 4], &dy).is_err());
+        assert!(embedding_backward((5, 2), &[4, 1], &dy).is_err());
     }
 
     #[test]

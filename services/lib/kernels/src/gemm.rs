@@ -20,7 +20,7 @@ use std::ops::Range;
 use candle_core::{DType, Result, bail};
 
 pub use int8::GROUP as INT8_GROUP;
-pub(crate) use kernel::{LeftPart, RightPart};
+pub(crate) use kernel::{LeftPart, RightPart, prefetch};
 pub(crate) use lows::{Low, Lows, Part};
 pub(crate) use panels::{Packed, Turned};
 pub(crate) use rows::Rows;
@@ -138,7 +138,7 @@ pub(crate) trait Leftward: Sync {
 impl<'a> RightPart<'a> {
     /// A packed panel of so many lines for each word.
     fn of(lines: &'a [Line], lines_each: usize) -> Self {
-        Self { words: words_of_lines(lines), step: 16 * lines_each }
+        Self { words: words_of_lines(lines), step: 16 * lines_each, next: &[] }
     }
 }
 

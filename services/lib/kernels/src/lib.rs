@@ -17,6 +17,7 @@ mod dispatch;
 mod dropout;
 mod embedding;
 mod gemm;
+mod gradient;
 mod linear;
 mod lion;
 mod lora_linear;
@@ -55,6 +56,7 @@ pub use dispatch::{DISPATCH_VARIABLE, Dispatch, DispatchError, dispatch, request
 pub use dropout::{DropoutKey, DropoutMask};
 pub use embedding::{embedding, embedding_backward};
 pub use gemm::{Format, INT8_GROUP};
+pub use gradient::{Gradient, RowGradient};
 pub use linear::{InputGradient, LinearInput, OutputGradient, linear, linear_weight_gradient};
 pub use lion::LionOptions;
 pub use lora_linear::{
@@ -63,7 +65,7 @@ pub use lora_linear::{
 pub use mapped::MappedFile;
 pub use memory::keep_freed_memory;
 pub use noise::embedding_noise;
-pub use optimizer::{At, Optimizer, Rule, StepRates};
+pub use optimizer::{At, Optimizer, Read, Rule, StepRates};
 pub use random::Random;
 pub use residual::add;
 pub use rms_norm::{rms_norm, rms_norm_backward};

@@ -3,7 +3,7 @@
 use candle_core::Shape;
 
 use crate::{
-    optimizer::{At, Rule, in_tasks},
+    optimizer::{At, Read, Rule, in_tasks},
     simd::dispatch,
 };
 
@@ -31,7 +31,7 @@ impl Rule for LionOptions {
         vec![("exp_avg", shape.clone())]
     }
 
-    fn update(&self, parameter: &mut [f32], gradient: &[f32], kept: &mut [Vec<f32>], at: At<'_>) {
+    fn update(&self, parameter: &mut [f32], gradient: &Read<'_>, kept: &mut [Vec<f32>], at: At<'_>) {
         let keep = (1.0 - at.rates.lr * at.rates.weight_decay) as f32;
         let (lr, betas) = (at.rates.lr as f32, [self.beta1 as f32, self.beta2 as f32]);
         in_tasks(parameter, gradient, kept, |p, g, [m]| update(p, g, m, keep, lr, betas));

@@ -1,11 +1,12 @@
 //! What all optimizers share: a step over named parameters, and a state that is read and restored by name.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, ops::Range};
 
-use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Shape, Tensor, Var, bail};
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Shape, Tensor, Var, bail};
 
 use crate::{
-    cpu::{floats, slice, slice_mut, tensor},
+    Gradient,
+    cpu::{floats, slice_mut, tensor},
     team,
 };
 
@@ -32,6 +33,9 @@ pub struct At<'a> {
     pub step: u64,
 }
 
+/// Gives the numbers of a gradient that have these places in the parameter.
+pub type Read<'a> = dyn Fn(Range<usize>) -> Cow<'a, [f32]> + Sync + 'a;
+
 /// How an optimizer changes one parameter.
 pub trait Rule {
     /// What messages call it.
@@ -41,7 +45,7 @@ pub trait Rule {
     fn keeps(&self, shape: &Shape) -> Vec<(&'static str, Shape)>;
 
     /// Changes a parameter and what is kept of it; all are row-major, and `kept` is in the order of [`Rule::keeps`].
-    fn update(&self, parameter: &mut [f32], gradient: &[f32], kept: &mut [Vec<f32>], at: At<'_>);
+    fn update(&self, parameter: &mut [f32], gradient: &Read<'_>, kept: &mut [Vec<f32>], at: At<'_>);
 }
 
 impl<R: Rule + ?Sized> Rule for Box<R> {
@@ -53,7 +57,7 @@ impl<R: Rule + ?Sized> Rule for Box<R> {
         (**self).keeps(shape)
     }
 
-    fn update(&self, parameter: &mut [f32], gradient: &[f32], kept: &mut [Vec<f32>], at: At<'_>) {
+    fn update(&self, parameter: &mut [f32], gradient: &Read<'_>, kept: &mut [Vec<f32>], at: At<'_>) {
         (**self).update(parameter, gradient, kept, at);
     }
 }
@@ -84,7 +88,8 @@ impl<R: Rule> Optimizer<R> {
         self.steps
     }
 
-    /// Updates every parameter that has a gradient, in place; `rates` gives each name its learning rate and decay.
+    /// Updates every parameter that has a gradient, in place; `rates` gives each name its learning rate and decay. Rows that a
+    /// gradient lacks are updated too, as with zeros: what is kept of them fades, and moves them on until it has.
     ///
     /// # Errors
     /// When a gradient has another shape than its parameter, or a parameter is not f32; parameters before it in the list are
@@ -92,14 +97,14 @@ impl<R: Rule> Optimizer<R> {
     pub fn step(
         &mut self,
         parameters: &[(String, Var)],
-        gradients: &BTreeMap<String, Tensor>,
+        gradients: &BTreeMap<String, Gradient>,
         rates: impl Fn(&str) -> StepRates,
     ) -> Result<()> {
         self.steps += 1;
         for (name, parameter) in parameters {
             let Some(gradient) = gradients.get(name) else { continue };
             let (rule, shape) = (&self.rule, parameter.shape());
-            if gradient.shape() != shape {
+            if gradient.shape() != *shape {
                 bail!("{}: {name} is {shape:?}, its gradient {:?}", rule.name(), gradient.shape());
             }
             let kept = self.kept.entry(name.clone()).or_insert_with(|| Kept::zeros(rule, shape));
@@ -183,17 +188,19 @@ impl Kept {
 fn update<R: Rule>(
     rule: &R,
     parameter: &Var,
-    gradient: &Tensor,
+    gradient: &Gradient,
     kept: &mut [Vec<f32>],
     at: At<'_>,
 ) -> Result<()> {
+    let gradient = gradient.host()?;
+    let numbers = gradient.numbers()?;
+    let gradient = |range| numbers.read(range);
     if parameter.device().is_cpu() {
-        let update = Update { rule, at, kept: RefCell::new(kept) };
-        return parameter.inplace_op2(&gradient.contiguous()?, &update);
+        return parameter.inplace_op1(&Update { rule, at, gradient: &gradient, kept: RefCell::new(kept) });
     }
     // Elsewhere what is kept still lives in main memory; the parameter makes the round trip.
     let mut values = floats(&host(parameter)?)?.to_vec();
-    rule.update(&mut values, &floats(&host(gradient)?)?, kept, at);
+    rule.update(&mut values, &gradient, kept, at);
     parameter.set(&tensor(values, parameter.shape())?.to_device(parameter.device())?)
 }
 
@@ -204,17 +211,18 @@ fn host(tensor: &Tensor) -> Result<Tensor> {
 struct Update<'a, R> {
     rule: &'a R,
     at: At<'a>,
+    gradient: &'a Read<'a>,
     kept: RefCell<&'a mut [Vec<f32>]>,
 }
 
-impl<R: Rule> InplaceOp2 for Update<'_, R> {
+impl<R: Rule> InplaceOp1 for Update<'_, R> {
     fn name(&self) -> &'static str {
         self.rule.name()
     }
 
-    fn cpu_fwd(&self, dst: &mut CpuStorage, dst_l: &Layout, src: &CpuStorage, src_l: &Layout) -> Result<()> {
-        let (parameter, gradient) = (slice_mut(dst, dst_l)?, slice(src, src_l)?);
-        self.rule.update(parameter, gradient, &mut self.kept.borrow_mut(), self.at);
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let parameter = slice_mut(storage, layout)?;
+        self.rule.update(parameter, self.gradient, &mut self.kept.borrow_mut(), self.at);
         Ok(())
     }
 }
@@ -222,20 +230,21 @@ impl<R: Rule> InplaceOp2 for Update<'_, R> {
 /// Calls `work` with equal pieces of a parameter, its gradient and `N` that are kept of it, each number of which changes on its own.
 pub(crate) fn in_tasks<const N: usize>(
     parameter: &mut [f32],
-    gradient: &[f32],
+    gradient: &Read<'_>,
     kept: &mut [Vec<f32>],
     work: impl Fn(&mut [f32], &[f32], [&mut [f32]; N]) + Sync,
 ) {
     let mut kept = kept.iter_mut().map(Vec::as_mut_slice);
     let kept: [&mut [f32]; N] = std::array::from_fn(|_| kept.next().unwrap_or_default());
     let mut kept = kept.map(|numbers| numbers.chunks_mut(TASK));
-    let pieces = parameter.chunks_mut(TASK).zip(gradient.chunks(TASK));
-    let mut parts: Vec<_> = pieces
-        .map(|(p, g)| (p, g, kept.each_mut().map(|chunks| chunks.next().unwrap_or_default())))
+    let mut parts: Vec<_> = parameter
+        .chunks_mut(TASK)
+        .map(|p| (p, kept.each_mut().map(|chunks| chunks.next().unwrap_or_default())))
         .collect();
-    team::chunks_mut(&mut parts, 1, |_, part| {
-        for (p, g, kept) in part {
-            work(p, g, kept.each_mut().map(|numbers| &mut **numbers));
+    team::chunks_mut(&mut parts, 1, |task, part| {
+        for (p, kept) in part {
+            let g = gradient(task * TASK..task * TASK + p.len());
+            work(p, &g, kept.each_mut().map(|numbers| &mut **numbers));
         }
     });
 }

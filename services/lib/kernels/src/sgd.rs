@@ -3,7 +3,7 @@
 use candle_core::Shape;
 
 use crate::{
-    optimizer::{At, Rule, in_tasks},
+    optimizer::{At, Read, Rule, in_tasks},
     simd::{dispatch, madd},
 };
 
@@ -25,7 +25,7 @@ impl Rule for SgdOptions {
         if self.momentum > 0.0 { vec![("momentum_buffer", shape.clone())] } else { Vec::new() }
     }
 
-    fn update(&self, parameter: &mut [f32], gradient: &[f32], kept: &mut [Vec<f32>], at: At<'_>) {
+    fn update(&self, parameter: &mut [f32], gradient: &Read<'_>, kept: &mut [Vec<f32>], at: At<'_>) {
         let (lr, decay, momentum) = (at.rates.lr as f32, at.rates.weight_decay as f32, self.momentum as f32);
         if self.momentum > 0.0 {
             in_tasks(parameter, gradient, kept, |p, g, [b]| {

@@ -39,7 +39,7 @@ pub(crate) fn multiply(
     for i in (0..m).step_by(gemm::ROWS) {
         let left = LeftPart { words: words_of(&a.data[i * a.row..]), row: a.row, step: a.column };
         for j in (0..n).step_by(gemm::COLUMNS) {
-            let right = RightPart { words: words_of(&b.data[j..]), step: b.row };
+            let right = RightPart { words: words_of(&b.data[j..]), step: b.row, next: &[] };
             let size = (gemm::ROWS.min(m - i), gemm::COLUMNS.min(n - j));
             multiply_tile(Format::F32, (&mut c[i * row + j..], row), add, size, k, (left, right));
         }
@@ -59,7 +59,7 @@ pub(crate) fn multiply_pairs(
         let rows = gemm::ROWS.min(m - i);
         let left = LeftPart { words: &a[i * width..(i + rows) * width], row: 1, step: rows };
         for j in (0..n).step_by(gemm::COLUMNS) {
-            let right = RightPart { words: &b.0[j..], step: b.1 };
+            let right = RightPart { words: &b.0[j..], step: b.1, next: &[] };
             let size = (rows, gemm::COLUMNS.min(n - j));
             multiply_tile(Format::Bf16, (&mut c[i * row + j..], row), add, size, steps, (left, right));
         }

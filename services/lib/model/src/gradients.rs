@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use candle_core::{Tensor, TensorId, Var};
-use rootstock_kernels::{add, clip_by_global_norm, global_norm};
+use candle_core::{TensorId, Var};
+use rootstock_kernels::{Gradient, clip_by_global_norm, global_norm};
 
 use crate::{ModelError, weight::Named};
 
-/// Gradients by parameter name (Hugging Face's for weights, PEFT's for adapters), f32, of their parameters' shapes.
+/// Gradients by parameter name (Hugging Face's for weights, PEFT's for adapters), f32, of their parameters' shapes. That of an
+/// embedding which is no output projection too has the rows of the batch's tokens alone.
 #[derive(Clone, Debug, Default)]
-pub struct Gradients(pub BTreeMap<String, Tensor>);
+pub struct Gradients(pub BTreeMap<String, Gradient>);
 
 impl Gradients {
     /// Adds another micro-batch's gradients; a name that is only there is taken over.
@@ -17,14 +18,7 @@ impl Gradients {
     /// # Errors
     /// When two gradients of one name differ in shape.
     pub fn accumulate(&mut self, other: Self) -> Result<(), ModelError> {
-        for (name, gradient) in other.0 {
-            let sum = match self.0.get(&name) {
-                Some(sum) => add(sum, &gradient)?,
-                None => gradient,
-            };
-            self.0.insert(name, sum);
-        }
-        Ok(())
+        other.0.into_iter().try_for_each(|(name, gradient)| add(&mut self.0, name, gradient))
     }
 
     /// The Euclidean norm over all gradients.
@@ -44,10 +38,19 @@ impl Gradients {
     }
 }
 
+fn add(sums: &mut BTreeMap<String, Gradient>, name: String, gradient: Gradient) -> Result<(), ModelError> {
+    let sum = match sums.remove(&name) {
+        Some(sum) => sum.add(gradient)?,
+        None => gradient,
+    };
+    sums.insert(name, sum);
+    Ok(())
+}
+
 /// Collects the gradients of the parameters that were asked for.
 pub(crate) struct Sink<'a> {
     wanted: HashMap<TensorId, &'a str>,
-    gradients: BTreeMap<String, Tensor>,
+    gradients: BTreeMap<String, Gradient>,
 }
 
 impl<'a> Sink<'a> {
@@ -65,13 +68,13 @@ impl<'a> Sink<'a> {
         self.wanted.get(&id).copied()
     }
 
-    pub(crate) fn put(&mut self, name: &str, gradient: Tensor) {
-        self.gradients.insert(name.to_owned(), gradient);
+    pub(crate) fn put(&mut self, name: &str, gradient: impl Into<Gradient>) {
+        self.gradients.insert(name.to_owned(), gradient.into());
     }
 
-    /// What was put under a name, if anything.
-    pub(crate) fn take(&mut self, name: &str) -> Option<Tensor> {
-        self.gradients.remove(name)
+    /// Adds to what was put under a name, if anything.
+    pub(crate) fn add(&mut self, name: &str, gradient: Gradient) -> Result<(), ModelError> {
+        add(&mut self.gradients, name.to_owned(), gradient)
     }
 
     /// The gradients, one for each parameter; those that a backward pass has not `reached` are zeros.
@@ -88,7 +91,7 @@ impl<'a> Sink<'a> {
                 let problem = "is a variable of neither the decoder nor the adapter".to_owned();
                 return Err(ModelError::Parameter { name: name.clone(), problem });
             }
-            self.gradients.insert(name.clone(), parameter.zeros_like()?);
+            self.gradients.insert(name.clone(), Gradient::zeros(parameter)?);
         }
         Ok(Gradients(self.gradients))
     }
@@ -97,10 +100,11 @@ impl<'a> Sink<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::Device;
+    use candle_core::{Device, Tensor};
 
     fn gradients(name: &str, values: &[f32]) -> Gradients {
-        Gradients(BTreeMap::from([(name.to_owned(), Tensor::new(values, &Device::Cpu).unwrap())]))
+        let gradient = Tensor::new(values, &Device::Cpu).unwrap();
+        Gradients(BTreeMap::from([(name.to_owned(), gradient.into())]))
     }
 
     #[test]
@@ -108,8 +112,8 @@ mod tests {
         let mut sum = gradients("a", &[1.0, 2.0]);
         sum.accumulate(gradients("a", &[10.0, 20.0])).unwrap();
         sum.accumulate(gradients("b", &[2.0])).unwrap();
-        assert_eq!(sum.0["a"].to_vec1::<f32>().unwrap(), [11.0, 22.0]);
-        assert_eq!(sum.0["b"].to_vec1::<f32>().unwrap(), [2.0]);
+        assert_eq!(sum.0["a"].values().to_vec1::<f32>().unwrap(), [11.0, 22.0]);
+        assert_eq!(sum.0["b"].values().to_vec1::<f32>().unwrap(), [2.0]);
         assert!(sum.accumulate(gradients("a", &[1.0])).is_err());
     }
 

@@ -11,7 +11,6 @@ use crate::{
     adapter::check_trainable,
     gradients::Sink,
     layer::{Context, Layer, Pass, Trace, norm},
-    weight::Named,
 };
 pub use batch::Batch;
 use batch::Packed;
@@ -114,12 +113,9 @@ fn walk(
         dx = layer.backward(&trace, &dx, (pass, &packed.segments), sink)?;
     }
     if let Some(name) = sink.wants(decoder.embedding()) {
+        let rows = embedding_backward(decoder.embedding().numbers().dims()?, &packed.ids, &dx)?;
         // Where the head is tied to the table, its gradient is there already.
-        let table = match sink.take(name) {
-            Some(gradient) => gradient,
-            None => decoder.embedding().tensor()?.zeros_like()?,
-        };
-        sink.put(name, embedding_backward(&table, &packed.ids, &dx)?);
+        sink.add(name, rows)?;
     }
     Ok(loss)
 }

@@ -8,8 +8,10 @@ use std::{
 };
 
 use candle_core::{Device, Var};
-use rootstock_kernels::with_threads;
-use rootstock_model::{Batch, Config, Decoder, DropoutKey, Recompute, activation_bytes, forward_backward};
+use rootstock_kernels::{AdamW, AdamWOptions, StepRates, with_threads};
+use rootstock_model::{
+    Batch, Config, Decoder, DropoutKey, Gradients, Recompute, activation_bytes, forward_backward,
+};
 
 /// Counts the bytes in use, and the most there were.
 struct Counting;
@@ -38,11 +40,11 @@ static ALLOCATOR: Counting = Counting;
 
 const ROWS: usize = 4;
 
-fn config() -> Config {
-    let json = br#"{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 96, "hidden_size": 64,
+fn config(vocab_size: usize, tie_word_embeddings: bool) -> Config {
+    let json = br#"{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 1, "hidden_size": 64,
         "intermediate_size": 192, "num_hidden_layers": 12, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
-        "tie_word_embeddings": true, "initializer_range": 0.2, "eos_token_id": 0}"#;
-    Config::from_json(json).unwrap()
+        "initializer_range": 0.2, "eos_token_id": 0}"#;
+    Config { vocab_size, tie_word_embeddings, ..Config::from_json(json).unwrap() }
 }
 
 fn batch(tokens: usize) -> Batch {
@@ -53,29 +55,67 @@ fn batch(tokens: usize) -> Batch {
 
 /// Bytes that a step takes beyond the weights.
 fn peak(decoder: &Decoder, variables: &[(String, Var)], batch: &Batch) -> usize {
-    let step = || forward_backward(decoder, None, variables, batch, 1.0, DropoutKey::default()).unwrap();
     // What threads keep for their next job is there before anything is counted.
-    drop(step());
+    drop(gradients(decoder, variables, batch));
+    counted(|| drop(gradients(decoder, variables, batch))).1
+}
+
+fn gradients(decoder: &Decoder, variables: &[(String, Var)], batch: &Batch) -> Gradients {
+    forward_backward(decoder, None, variables, batch, 1.0, DropoutKey::default()).unwrap().1
+}
+
+/// What the work gives, and the most bytes there were meanwhile beyond those before.
+fn counted<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = USED.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
-    drop(step());
-    PEAK.load(Ordering::Relaxed) - before
+    let made = work();
+    (made, PEAK.load(Ordering::Relaxed) - before)
 }
 
 #[test]
 fn a_step_takes_what_its_layers_keep_and_the_work_on_one_of_them() {
-    let mut decoder = Decoder::init(config(), 1, &Device::Cpu).unwrap();
+    let mut decoder = Decoder::init(config(96, true), 1, &Device::Cpu).unwrap();
     hold(&mut decoder, &[], 0);
     // Beside its weights and moments, full training has the gradients, and two layers' weights packed for their products.
     let variables = decoder.set_trainable(None).unwrap();
     let gradients: usize =
         variables.iter().map(|(_, variable)| variable.elem_count() * size_of::<f32>()).sum();
-    hold(&mut decoder, &variables, gradients + 2 * gradients / config().num_hidden_layers);
+    let layers = decoder.config().num_hidden_layers;
+    hold(&mut decoder, &variables, gradients + 2 * gradients / layers);
+    hold_rows();
+}
+
+/// The gradient of an embedding that is no output projection too is as long as the batch's different tokens, until the optimizer has
+/// used it.
+fn hold_rows() {
+    const DIFFERENT: usize = 96;
+    let mut decoder = Decoder::init(config(20_000, false), 1, &Device::Cpu).unwrap();
+    let variables = decoder.set_trainable(None).unwrap();
+    let bytes = |variable: &Var| variable.elem_count() * size_of::<f32>();
+    let all: usize = variables.iter().map(|(_, variable)| bytes(variable)).sum();
+    let (_, embedding) = variables.iter().find(|(name, _)| name.contains("embed_tokens")).unwrap();
+    let table = bytes(embedding);
+    let kept = all - table + DIFFERENT * decoder.config().hidden_size * size_of::<f32>();
+    let mut optimizer = AdamW::new(AdamWOptions::default());
+    for moments in [2 * all, 0] {
+        let before = USED.load(Ordering::Relaxed);
+        let mut sum = gradients(&decoder, &variables, &batch(512));
+        let held = USED.load(Ordering::Relaxed) - before;
+        assert!((kept..kept + table / 4).contains(&held), "{held} bytes held for {kept} of gradients");
+        let (_, beside) = counted(|| {
+            sum.clip(1.0).unwrap();
+            optimizer.step(&variables, &sum.0, |_| StepRates { lr: 0.1, weight_decay: 0.1 }).unwrap();
+        });
+        assert!(
+            (moments..moments + table / 4).contains(&beside),
+            "{beside} bytes beside {moments} of moments"
+        );
+    }
 }
 
 /// Compares a step's memory with the formula, and what it has beside activations.
 fn hold(decoder: &mut Decoder, variables: &[(String, Var)], beside: usize) {
-    let config = config();
+    let config = decoder.config().clone();
     for tokens in [512, 1024] {
         let (batch, all) = (batch(tokens), activation_bytes(&config, tokens, Recompute::Never));
         let layer = all / config.num_hidden_layers;

@@ -21,6 +21,11 @@ impl StreamDecoder {
         Self { table, skip_special, pending: Vec::new(), strip }
     }
 
+    /// Keeps what tokenizers like SentencePiece's drop from the very start of a text, so that it is the bytes of its tokens.
+    pub fn keep_start(self) -> Self {
+        Self { strip: None, ..self }
+    }
+
     /// Takes the next id; gives the text that is now certain, if any.
     pub fn push(&mut self, id: u32) -> Option<String> {
         if self.skip_special && self.table.is_special(id) {

@@ -48,6 +48,15 @@ fn the_first_space_of_a_sentencepiece_text_goes_and_the_others_stay() {
 }
 
 #[test]
+fn a_text_whose_start_is_kept_is_the_bytes_of_its_tokens() {
+    let llama = sentencepiece();
+    let ids = llama.encode_ids("ab ab", false).unwrap();
+    let mut decoder = llama.stream_decoder(true).keep_start();
+    let text: String = ids.iter().filter_map(|&id| decoder.push(id)).collect();
+    assert_eq!(text, " ab ab");
+}
+
+#[test]
 fn special_tokens_are_left_out_on_request() {
     let ids = TOKENIZER.encode_ids("a<|im_end|>b", false).unwrap();
     assert_eq!(parts(&TOKENIZER, &ids, true).concat(), "ab");

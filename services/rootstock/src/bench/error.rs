@@ -46,6 +46,9 @@ pub enum BenchError {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] ClientError),
+    /// A request to the engine in this process failed.
+    #[error(transparent)]
+    Engine(#[from] rootstock_inference::Error),
     /// The runtime or the temporary directory can't be had.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -1,4 +1,4 @@
-//! `rootstock bench serve`: many clients at once on a server in this process, over gRPC as any client would be.
+//! `rootstock bench serve`: many clients at once on a server in this process, over gRPC as any client would be unless asked otherwise.
 
 mod args;
 mod beside;
@@ -19,6 +19,7 @@ mod store;
 mod streams;
 mod swaps;
 mod tenants;
+mod transport;
 mod truth;
 mod zipf;
 
@@ -37,6 +38,7 @@ use self::load::Load;
 use self::made::Shape;
 use self::mode::Mode;
 use self::store::Stored;
+use self::transport::Transport;
 use super::model_dir::ModelDir;
 use super::output::Output;
 use super::{BenchError, rss};
@@ -46,6 +48,8 @@ use crate::serve::{self, Running, ServeOptions, Settings};
 #[derive(Clone, Debug)]
 struct Bench {
     clients: Clients,
+    /// How the requests that are measured are asked.
+    transport: Transport,
     /// What the server counts.
     metrics: Metrics,
     stored: Stored,
@@ -132,6 +136,10 @@ async fn measure(
     output.line("warming up with one request to the base model");
     client::ask(&clients, load.warm_up()).await?;
     let again = args.repeated(&load);
+    let transport = match server.in_process().filter(|_| args.in_process) {
+        Some(engine) => Transport::InProcess(engine.clone()),
+        None => Transport::Grpc(clients.clone()),
+    };
     let (metrics, shape) = (server.metrics().clone(), args.shape(&model));
-    mode.measure(&Bench { clients, metrics, stored, load, shape, output }, again).await
+    mode.measure(&Bench { clients, transport, metrics, stored, load, shape, output }, again).await
 }

@@ -2,6 +2,7 @@
 use std::path::PathBuf;
 
 use rootstock_client::{Clients, Endpoints};
+use rootstock_inference::InProcess;
 use rootstock_runtime::{Health, Metrics, Server, Shutdown, Tasks};
 
 use super::{Role, ServeError, Settings};
@@ -28,6 +29,11 @@ pub(super) struct Services {
 }
 
 impl Services {
+    /// Generation without a network, where this process generates.
+    pub(super) fn in_process(&self) -> Option<InProcess> {
+        self.inference.as_ref().map(rootstock_inference::Handle::in_process)
+    }
+
     /// Closes what the services hold; the server has drained, and the tasks have ended.
     pub(super) async fn shutdown(self) {
         if let Some(inference) = self.inference {

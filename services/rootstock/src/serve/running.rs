@@ -1,6 +1,7 @@
 //! A server from its first connection to its end: serve, drain, join the background work, close the stores.
 use std::time::Duration;
 
+use rootstock_inference::InProcess;
 use rootstock_runtime::{Health, Metrics, Server, Shutdown, metrics};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -21,6 +22,7 @@ pub struct Running {
     pub endpoint: String,
     /// Where /metrics and /healthz are.
     pub metrics_endpoint: String,
+    in_process: Option<InProcess>,
     health: Health,
     metrics: Metrics,
     shutdown: Shutdown,
@@ -39,11 +41,12 @@ pub(super) struct Driver {
 
 impl Running {
     pub(super) fn begin(endpoint: String, metrics_endpoint: String, driver: Driver) -> Self {
+        let in_process = driver.services.in_process();
         let health = driver.process.health.clone();
         let metrics = driver.process.metrics.clone();
         let shutdown = driver.process.shutdown.clone();
         let ended = tokio::spawn(driver.drive());
-        Self { endpoint, metrics_endpoint, health, metrics, shutdown, ended }
+        Self { endpoint, metrics_endpoint, in_process, health, metrics, shutdown, ended }
     }
 
     /// Waits until every service serves.
@@ -58,6 +61,11 @@ impl Running {
             }
             tokio::time::sleep(READY_POLL).await;
         }
+    }
+
+    /// Generation without a network, where it generates.
+    pub fn in_process(&self) -> Option<&InProcess> {
+        self.in_process.as_ref()
     }
 
     /// What it counts.

@@ -239,7 +239,8 @@ impl<O: Outside> Training<O> {
     fn not_finite(&self, made: &StepGradients, grad_norm: f64) -> Fault {
         let weights =
             self.learner.variables().iter().map(|(name, variable)| ("weight", name, variable.as_tensor()));
-        let gradients = made.gradients.0.iter().map(|(name, gradient)| ("gradient of", name, gradient));
+        let gradients =
+            made.gradients.0.iter().map(|(name, gradient)| ("gradient of", name, gradient.values()));
         let first = weights.chain(gradients).find(|(_, _, tensor)| !is_finite(tensor));
         let first = match first {
             Some((what, name, _)) => format!("the first tensor with such numbers is the {what} {name}"),

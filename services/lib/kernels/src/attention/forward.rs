@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Heads, KEY_BLOCK, LANES, QUERY_BLOCK};
 use crate::{
     cpu::Scatter,
-    gemm::pack_pairs,
+    gemm::{pack_pairs, prefetch, words_of},
     simd::{dispatch, exp, greater, sum_lanes},
     team,
     tile::{Left, Right, multiply, multiply_pairs},
@@ -64,14 +64,15 @@ pub(super) fn run(q: &[f32], sequences: &[Sequence<'_>], heads: Heads) -> (Vec<f
     {
         let output = Scatter::new(&mut output, heads.query_width());
         let log_sums = Scatter::new(&mut log_sums, heads.query);
-        let run = |task: &Task<'_>| {
-            let running = attend(task);
+        let run = |number: usize| {
+            let (task, next) = (&tasks[number], tasks.get(number + team::threads()));
+            let running = attend(task, next);
             task.store(&running, &output, &log_sums);
         };
         if work * heads.group() * heads.dim < PARALLEL_FROM {
-            tasks.iter().for_each(run);
+            (0..tasks.len()).for_each(run);
         } else {
-            team::for_each(tasks.len(), |task| run(&tasks[task]));
+            team::for_each(tasks.len(), run);
         }
     }
     (output, log_sums)
@@ -107,26 +108,31 @@ impl Task<'_> {
     }
 }
 
-fn attend(task: &Task<'_>) -> Running {
+/// Computes a task; asks memory for the beginning of the one that this thread will probably do next.
+fn attend(task: &Task<'_>, next: Option<&Task<'_>>) -> Running {
     let rows = task.heads.group() * task.queries.rows.len();
     let mut running = Running {
         values: vec![0.0; rows * task.heads.dim],
         maxima: vec![f32::NEG_INFINITY; rows],
         sums: vec![0.0; rows],
     };
-    attend_all(task, &mut running);
+    attend_all(task, next, &mut running);
     running
 }
 
 dispatch! {
-    fn attend_all(task: &Task<'_>, running: &mut Running) {
+    fn attend_all(task: &Task<'_>, next: Option<&Task<'_>>, running: &mut Running) {
         let Task { queries, blocks, heads, .. } = task;
         let (dim, n) = (heads.dim, queries.rows.len());
         let visible = queries.position + n;
         let groups = task.groups();
         let mut scores = [0_f32; QUERY_BLOCK * KEY_BLOCK];
         let mut pairs = task.pairs(&groups);
-        for (block, first) in blocks.iter().zip((0..visible).step_by(KEY_BLOCK)) {
+        for (index, (block, first)) in blocks.iter().zip((0..visible).step_by(KEY_BLOCK)).enumerate() {
+            match blocks.get(index + 1) {
+                Some(later) => task.ask(later),
+                None => next.iter().for_each(|next| next.ask(&next.blocks[0])),
+            }
             let count = KEY_BLOCK.min(visible - first);
             let columns = count.next_multiple_of(LANES);
             for g in 0..groups.rounds {
@@ -168,6 +174,18 @@ impl Task<'_> {
             group @ ..=QUERY_BLOCK if n == 1 => Groups { rounds: 1, rows: group, stride: self.heads.dim },
             group => Groups { rounds: group, rows: n, stride: self.heads.query_width() },
         }
+    }
+
+    /// Asks memory for a block of this task's keys and values, so that it comes while another is worked on.
+    #[inline(always)]
+    fn ask(&self, block: &KeyBlock<'_>) {
+        let (dim, width) = (self.heads.dim, self.heads.key_width());
+        let (keys, values, words) = match *block {
+            KeyBlock::Numbers { keys, values } => (words_of(keys), words_of(values), dim),
+            KeyBlock::Pairs { keys, values } => (keys, values, dim / 2),
+        };
+        prefetch(&keys[self.key_head * words * KEY_BLOCK..][..words * KEY_BLOCK]);
+        values.chunks_exact(width).for_each(|row| prefetch(&row[self.key_head * dim..][..dim]));
     }
 
     /// The queries of round `g`, from the first one on.
@@ -286,7 +304,11 @@ fn soften<const FMA: bool>(
             *lane = greater(*score, *lane);
         }
     }
-    let highest = lanes.into_iter().fold(*maximum, greater);
+    let mut highest = *maximum;
+    // A loop, because a fold is a call that leaves the instruction set.
+    for lane in lanes {
+        highest = greater(highest, lane);
+    }
     if highest > *maximum {
         let shrink = exp::<FMA>(*maximum - highest);
         *sum *= shrink;

@@ -32,11 +32,17 @@ pub(crate) struct LeftPart<'a> {
 }
 
 /// The part of the right factor that a panel has: the words of step `w` begin at `w * step`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct RightPart<'a> {
     pub(crate) words: &'a [u32],
     pub(crate) step: usize,
+    /// What will be read next: memory is asked for some lines of it at each step, so that it brings them meanwhile. Only where the
+    /// left factor is packed.
+    pub(crate) next: &'a [&'a [u32]],
 }
+
+/// Words of what is read next that one step asks for: two lines.
+pub(super) const NEXT: usize = 32;
 
 /// Multiplies `steps` words along the sum of a tile by those of a panel.
 ///
@@ -61,27 +67,37 @@ pub(super) unsafe fn multiply(
     #[cfg(target_arch = "x86_64")]
     {
         let packed = left.row == 1 && left.step == block.rows;
+        let ahead = packed && !right.next.is_empty();
         // SAFETY: the factors hold what is read by the assertions above, the block by the caller's promise, and `dispatch` gives
         // only paths whose instructions the processor has.
         unsafe {
             match (format, crate::dispatch::dispatch(), packed) {
+                (Format::Bf16, Dispatch::Avx512Bf16, true) if ahead => {
+                    return avx512::pairs_by_rows::<true, true>(steps, left, right, block);
+                }
                 (Format::Bf16, Dispatch::Avx512Bf16, true) => {
-                    return avx512::pairs_by_rows::<true>(steps, left, right, block);
+                    return avx512::pairs_by_rows::<true, false>(steps, left, right, block);
                 }
                 (Format::Bf16, Dispatch::Avx512Bf16, false) => {
-                    return avx512::pairs_by_rows::<false>(steps, left, right, block);
+                    return avx512::pairs_by_rows::<false, false>(steps, left, right, block);
+                }
+                (Format::Bf16, Dispatch::Avx512, true) if ahead => {
+                    return avx512::widened_by_rows::<true, true>(steps, left, right, block);
                 }
                 (Format::Bf16, Dispatch::Avx512, true) => {
-                    return avx512::widened_by_rows::<true>(steps, left, right, block);
+                    return avx512::widened_by_rows::<true, false>(steps, left, right, block);
                 }
                 (Format::Bf16, Dispatch::Avx512, false) => {
-                    return avx512::widened_by_rows::<false>(steps, left, right, block);
+                    return avx512::widened_by_rows::<false, false>(steps, left, right, block);
+                }
+                (Format::F32, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) if ahead => {
+                    return avx512::numbers_by_rows::<true, true>(steps, left, right, block);
                 }
                 (Format::F32, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) => {
-                    return avx512::numbers_by_rows::<true>(steps, left, right, block);
+                    return avx512::numbers_by_rows::<true, false>(steps, left, right, block);
                 }
                 (Format::F32, Dispatch::Avx512 | Dispatch::Avx512Bf16, false) => {
-                    return avx512::numbers_by_rows::<false>(steps, left, right, block);
+                    return avx512::numbers_by_rows::<false, false>(steps, left, right, block);
                 }
                 (Format::Int8, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) if int8::vnni::available() => {
                     return int8::vnni::groups_by_rows(steps, left, right, block);
@@ -94,7 +110,7 @@ pub(super) unsafe fn multiply(
 }
 
 /// Asks for words that will be read soon, so that memory brings them while others are multiplied.
-pub(super) fn prefetch(words: &[u32]) {
+pub(crate) fn prefetch(words: &[u32]) {
     #[cfg(target_arch = "x86_64")]
     for line in words.chunks(16) {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
@@ -207,19 +223,20 @@ mod avx512 {
     //! Two registers of 16 sums for each row of the tile.
 
     use std::arch::x86_64::{
-        __m512, __m512bh, __m512i, __mmask16, _mm512_and_si512, _mm512_castsi512_ps, _mm512_dpbf16_ps,
-        _mm512_fmadd_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_epi32, _mm512_maskz_loadu_ps,
-        _mm512_set1_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi32,
+        __m512, __m512bh, __m512i, __mmask16, _MM_HINT_T1, _mm_prefetch, _mm512_and_si512,
+        _mm512_castsi512_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_mask_storeu_ps,
+        _mm512_maskz_loadu_epi32, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps,
+        _mm512_setzero_si512, _mm512_slli_epi32,
     };
 
-    use super::{Block, LeftPart, RightPart};
+    use super::{Block, LeftPart, NEXT, RightPart};
 
     /// Defines the loop for one way of multiplying, and its choice of the number of rows and registers. With `PACKED` a tile's
-    /// words lie as close as can be, so that their places are constants.
+    /// words lie as close as can be, so that their places are constants; with `AHEAD` something is read next.
     macro_rules! kernel {
         ($by_rows:ident, $tile:ident, $features:literal, |$sums:ident, $a:ident, $b:ident| $step:expr) => {
             #[target_feature(enable = $features)]
-            pub(super) unsafe fn $by_rows<const PACKED: bool>(
+            pub(super) unsafe fn $by_rows<const PACKED: bool, const AHEAD: bool>(
                 steps: usize,
                 left: &LeftPart<'_>,
                 right: &RightPart<'_>,
@@ -228,9 +245,9 @@ mod avx512 {
                 macro_rules! choose {
                     ($m:literal) => {
                         if block.count > 16 {
-                            $tile::<$m, 2, PACKED>(steps, left, right, block)
+                            $tile::<$m, 2, PACKED, AHEAD>(steps, left, right, block)
                         } else {
-                            $tile::<$m, 1, PACKED>(steps, left, right, block)
+                            $tile::<$m, 1, PACKED, AHEAD>(steps, left, right, block)
                         }
                     };
                 }
@@ -254,7 +271,7 @@ mod avx512 {
             }
 
             #[target_feature(enable = $features)]
-            unsafe fn $tile<const M: usize, const J: usize, const PACKED: bool>(
+            unsafe fn $tile<const M: usize, const J: usize, const PACKED: bool, const AHEAD: bool>(
                 steps: usize,
                 left: &LeftPart<'_>,
                 right: &RightPart<'_>,
@@ -268,23 +285,35 @@ mod avx512 {
                 }
                 let (row, step) = if PACKED { (1, M) } else { (left.row, left.step) };
                 let (mut from_left, mut from_right) = (left.words.as_ptr(), right.words.as_ptr());
-                for _ in 0..steps {
-                    // SAFETY: `multiply` has asserted that the parts hold M rows and `count` columns of each step; masked lanes
-                    // are not read.
-                    unsafe {
-                        let mut $b = [_mm512_setzero_si512(); J];
-                        for j in 0..J {
-                            $b[j] = _mm512_maskz_loadu_epi32(masks[j], from_right.add(16 * j).cast());
+                let (mut done, mut next) = (0, right.next.iter());
+                while done < steps {
+                    let segment = if AHEAD { next.next() } else { None };
+                    let end = segment.map_or(steps, |words| (done + words.len().div_ceil(NEXT)).min(steps));
+                    let mut line = segment.map_or(left.words.as_ptr(), |words| words.as_ptr());
+                    for _ in done..end {
+                        if AHEAD {
+                            _mm_prefetch::<_MM_HINT_T1>(line.cast());
+                            _mm_prefetch::<_MM_HINT_T1>(line.wrapping_add(16).cast());
+                            line = line.wrapping_add(NEXT);
                         }
-                        for r in 0..M {
-                            let $a = _mm512_set1_epi32((*from_left.add(r * row)).cast_signed());
-                            let $sums = &mut sums[r];
-                            $step;
+                        // SAFETY: `multiply` has asserted that the parts hold M rows and `count` columns of each step; masked
+                        // lanes are not read.
+                        unsafe {
+                            let mut $b = [_mm512_setzero_si512(); J];
+                            for j in 0..J {
+                                $b[j] = _mm512_maskz_loadu_epi32(masks[j], from_right.add(16 * j).cast());
+                            }
+                            for r in 0..M {
+                                let $a = _mm512_set1_epi32((*from_left.add(r * row)).cast_signed());
+                                let $sums = &mut sums[r];
+                                $step;
+                            }
                         }
+                        // Wrapping, because the last step may leave the slices.
+                        (from_left, from_right) =
+                            (from_left.wrapping_add(step), from_right.wrapping_add(right.step));
                     }
-                    // Wrapping, because the last step may leave the slices.
-                    (from_left, from_right) =
-                        (from_left.wrapping_add(step), from_right.wrapping_add(right.step));
+                    done = end;
                 }
                 // SAFETY: as for loading.
                 unsafe { store(&sums, block, masks) };

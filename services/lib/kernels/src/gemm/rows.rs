@@ -40,6 +40,7 @@ impl Panels for Rows<'_> {
             return RightPart {
                 words: words_of(&data[range.start * self.across + index * COLUMNS..]),
                 step: self.across,
+                next: &[],
             };
         }
         scratch.clear();

@@ -245,21 +245,22 @@ impl<'a> Job<'a> {
         let pieces = self.pieces_of(&tiles);
         for (number, pass) in self.passes.iter().enumerate() {
             for index in panels.clone() {
-                let mut parts = [RightPart { words: &[], step: 0 }; STEPS];
+                let mut parts = [RightPart::default(); STEPS];
                 for ((part, step), scratch) in parts.iter_mut().zip(pass).zip(&mut scratch) {
                     *part = self.terms[step.term].b.panel(index, step.words.clone(), scratch);
                 }
-                let mut ahead = Ahead::new(pieces, tiles.len(), number + 1 == self.passes.len());
+                let pieces = if number + 1 == self.passes.len() { pieces } else { &[] };
+                let mut ahead = self.ahead(pass, index, after(index, &panels), pieces);
                 for tile in tiles.clone() {
-                    ahead.ask(index);
                     let mut add = number > 0 || self.write == Write::Add;
                     let rows = ROWS.min(self.rows - tile * ROWS);
                     for (step, panel) in pass.iter().zip(&parts) {
+                        let panel = RightPart { next: ahead.take(step.words.len()), ..*panel };
                         let block = self.block(tile * ROWS, rows, index, add);
                         let (a, words) = (self.terms[step.term].a, step.words.clone());
                         // SAFETY: the block lies inside the output, and is set where it is added to.
                         unsafe {
-                            kernel::multiply(a.format(), words.len(), &a.tile(tile, words), panel, &block);
+                            kernel::multiply(a.format(), words.len(), &a.tile(tile, words), &panel, &block);
                         };
                         add = true;
                     }
@@ -270,6 +271,20 @@ impl<'a> Job<'a> {
             self.add(piece, panels.clone(), &mut scratch[STEPS]);
         }
         SCRATCH.set(scratch);
+    }
+
+    /// What is read after a panel: the pieces' panels at its place, and the terms' at the next.
+    fn ahead(&self, pass: &[Step], index: usize, next: usize, pieces: &'a [Piece<'a>]) -> Ahead<'a> {
+        let mut words: Vec<&[u32]> = pieces.iter().filter_map(|piece| piece.b.ready(index)).collect();
+        if next < self.panels() {
+            words.extend(pass.iter().filter_map(|step| {
+                let b = self.terms[step.term].b;
+                let panel = b.ready(next)?;
+                let each = panel.len() / b.format().words(b.size().0);
+                Some(&panel[step.words.start * each..step.words.end * each])
+            }));
+        }
+        Ahead { words, taken: Vec::new(), from: 0 }
     }
 
     /// What belongs to rows of these tiles alone.
@@ -304,22 +319,35 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Asks for the pieces' panels while the terms are multiplied, some at each tile: what many adapters have for a few rows each comes
-/// as slowly as memory gives it, and the terms leave memory idle.
+/// The panel that a thread will probably take after this one: the next of its task, or the first of the task after those that the
+/// other threads are taking meanwhile.
+fn after(index: usize, task: &Range<usize>) -> usize {
+    if index + 1 < task.end { index + 1 } else { task.end + (team::threads() - 1) * task.len() }
+}
+
+/// What is read later, in this order: memory is asked for it while tiles are multiplied. Few rows leave memory idle while they meet a
+/// panel, and what many adapters have for a row each comes as slowly as memory gives it.
 struct Ahead<'a> {
-    pieces: &'a [Piece<'a>],
-    each: usize,
+    words: Vec<&'a [u32]>,
+    /// What the present tile asks for.
+    taken: Vec<&'a [u32]>,
+    from: usize,
 }
 
 impl<'a> Ahead<'a> {
-    fn new(pieces: &'a [Piece<'a>], tiles: usize, last_pass: bool) -> Self {
-        let pieces = if last_pass { pieces } else { &[] };
-        Self { pieces, each: pieces.len().div_ceil(tiles.max(1)) }
-    }
-
-    fn ask(&mut self, index: usize) {
-        let (now, later) = self.pieces.split_at(self.each.min(self.pieces.len()));
-        now.iter().filter_map(|piece| piece.b.ready(index)).for_each(kernel::prefetch);
-        self.pieces = later;
+    /// As much as so many steps ask for.
+    fn take(&mut self, steps: usize) -> &[&'a [u32]] {
+        self.taken.clear();
+        let mut left = steps * kernel::NEXT;
+        while left > 0
+            && let Some(words) = self.words.get_mut(self.from)
+        {
+            let (now, later) = words.split_at(left.min(words.len()));
+            *words = later;
+            left -= now.len();
+            self.taken.push(now);
+            self.from += usize::from(later.is_empty());
+        }
+        &self.taken
     }
 }

@@ -26,8 +26,9 @@ fn rules() -> Vec<(&'static str, Box<dyn Rule>)> {
     ]
 }
 
-fn gradients(step: u64) -> BTreeMap<String, Tensor> {
-    BTreeMap::from([("a".to_owned(), normal(10 + step, (3, 5))), ("b".to_owned(), normal(20 + step, 7))])
+fn gradients(step: u64) -> BTreeMap<String, Gradient> {
+    let (a, b) = (normal(10 + step, (3, 5)), normal(20 + step, 7));
+    BTreeMap::from([("a".to_owned(), a.into()), ("b".to_owned(), b.into())])
 }
 
 fn parameters() -> Vec<(String, Var)> {
@@ -50,7 +51,8 @@ fn ten_steps_of_every_optimizer_lead_where_torch_leads() {
             of("start").map(|(name, tensor)| (name, Var::from_tensor(&tensor.copy().unwrap()).unwrap()));
         let mut optimizer = Any::new(rule);
         for step in 0..10 {
-            let gradients = of(&format!("gradient.{step}")).into_iter().collect();
+            let gradients =
+                of(&format!("gradient.{step}")).map(|(name, gradient)| (name, gradient.into())).into();
             optimizer.step(&parameters, &gradients, |_| RATES).unwrap();
         }
         for ((_, found), (_, expected)) in parameters.iter().zip(of(name)) {
@@ -85,7 +87,7 @@ fn no_optimizer_depends_on_the_number_of_threads() {
         let parameters = shapes.clone().map(|(name, shape)| (name.to_owned(), variable(1, shape)));
         let mut optimizer = Any::new(rule);
         for step in 0..3 {
-            let gradient = |(name, shape): (&str, Shape)| (name.to_owned(), normal(10 + step, shape));
+            let gradient = |(name, shape): (&str, Shape)| (name.to_owned(), normal(10 + step, shape).into());
             optimizer.step(&parameters, &shapes.clone().map(gradient).into(), |_| RATES).unwrap();
         }
         numbers(&parameters)
@@ -130,7 +132,7 @@ fn a_state_that_does_not_fit_is_refused_by_name() {
     assert!(refuse("a.exp_avg", &moment).contains("1 of 2 tensors of a"));
     assert!(refuse("b.exp_avg", &moment).contains("b.exp_avg is [3, 5]"));
     let mut wrong = gradients(0);
-    wrong.insert("a".to_owned(), normal(1, 3));
+    wrong.insert("a".to_owned(), normal(1, 3).into());
     let error = optimizer.step(&parameters(), &wrong, |_| RATES).unwrap_err().to_string();
     assert!(error.contains("adamw: a is"), "{error}");
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Tensor};
+use rootstock_kernels::Gradient;
 
 use crate::Outcome;
 
@@ -46,14 +47,14 @@ impl Comparison {
     pub(crate) fn tensors(
         &mut self,
         subject: &str,
-        actual: &BTreeMap<String, Tensor>,
+        actual: &BTreeMap<String, Gradient>,
         expected: &HashMap<String, Tensor>,
     ) -> Outcome {
         let mut names: Vec<_> = expected.keys().collect();
         names.sort();
         assert!(actual.keys().eq(names), "{subject}: the names of the tensors differ");
-        for (name, tensor) in actual {
-            self.tensor(&format!("{subject}: {name}"), tensor, &expected[name])?;
+        for (name, gradient) in actual {
+            self.tensor(&format!("{subject}: {name}"), &gradient.dense()?, &expected[name])?;
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ impl Scripted {
 
 fn say(text: impl Into<String>) -> Result<GenerateResponse, Status> {
     let started = GenerationStarted { request_id: text.into(), ..Default::default() };
-    Ok(GenerateResponse { message: Some(Message::Started(started)) })
+    Ok(GenerateResponse { message: Some(Message::Started(started)), index: 0 })
 }
 
 /// What a message of the scripted service says.

@@ -52,6 +52,9 @@ pub struct ServeArgs {
     /// Whom to ask, where there are adapters: with `base` they are only in memory
     #[arg(long, value_enum, default_value_t, conflicts_with = "mode")]
     pub(super) ask: Whom,
+    /// Ask the engine itself instead of over gRPC: what both take tells what gRPC costs
+    #[arg(long, conflicts_with = "mode")]
+    pub(super) in_process: bool,
     #[command(flatten)]
     pub(super) swaps: SwapsArgs,
     #[command(flatten)]

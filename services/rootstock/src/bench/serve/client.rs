@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use rootstock_client::proto::inference::v1::GenerateRequest;
 use rootstock_client::proto::inference::v1::generate_response::Message;
-use rootstock_client::proto::inference::v1::{GenerateRequest, GenerationFinished};
 use rootstock_client::{Clients, ErrorReason};
 
 use crate::bench::BenchError;
@@ -21,10 +21,9 @@ pub(super) struct Answer {
 
 /// Sends a request and reads its answer to the end, which is as long as was asked for.
 pub(super) async fn ask(clients: &Clients, request: GenerateRequest) -> Result<Answer, BenchError> {
-    let wanted = request.sampling.as_ref().map_or(0, |sampling| sampling.max_tokens);
-    let sent = Instant::now();
+    let wanted = wanted(&request);
+    let mut answer = Answer::awaited(Instant::now());
     let mut messages = clients.generation().generate(request).await?;
-    let mut answer = Answer { sent, digest: String::new(), ids: Vec::new(), arrivals: Vec::new() };
     while let Some(response) = messages.next().await.transpose()? {
         match response.message {
             Some(Message::Delta(delta)) => {
@@ -32,12 +31,17 @@ pub(super) async fn ask(clients: &Clients, request: GenerateRequest) -> Result<A
                 answer.arrivals.extend(delta.tokens.iter().map(|_| now));
                 answer.ids.extend(delta.tokens.iter().map(|token| token.id));
             }
-            Some(Message::Finished(finished)) => return answer.check(&finished, wanted),
+            Some(Message::Finished(finished)) => return answer.check(finished.completion_tokens, wanted),
             Some(Message::Started(started)) => answer.digest = started.adapter_digest,
             None => {}
         }
     }
     Err(BenchError::Unexpected("a generation ended without its last message".to_owned()))
+}
+
+/// Tokens that a request asks for.
+pub(super) fn wanted(request: &GenerateRequest) -> i32 {
+    request.sampling.as_ref().map_or(0, |sampling| sampling.max_tokens)
 }
 
 /// Whether the server had no room for a request, as it may say under load.
@@ -46,8 +50,14 @@ pub(super) fn is_rejection(error: &BenchError) -> bool {
 }
 
 impl Answer {
-    fn check(self, finished: &GenerationFinished, wanted: i32) -> Result<Self, BenchError> {
-        let (told, came) = (finished.completion_tokens, self.ids.len());
+    /// Of a request that is being sent.
+    pub(super) fn awaited(sent: Instant) -> Self {
+        Self { sent, digest: String::new(), ids: Vec::new(), arrivals: Vec::new() }
+    }
+
+    /// The answer, if it has as many tokens as were wanted and as the server told.
+    pub(super) fn check(self, told: i32, wanted: i32) -> Result<Self, BenchError> {
+        let came = self.ids.len();
         if told == wanted && usize::try_from(told) == Ok(came) && came > 0 {
             return Ok(self);
         }

@@ -3,13 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rootstock_client::Clients;
 use rootstock_client::proto::inference::v1::generate_request::Input;
 use rootstock_client::proto::inference::v1::{GenerateRequest, SamplingParams, TokenIds};
 use tokio::task::JoinSet;
 
-use super::client::ask;
 use super::store::model_alias;
+use super::transport::Transport;
 use super::truth::Sample;
 use super::zipf::Zipf;
 use crate::bench::BenchError;
@@ -86,7 +85,7 @@ impl Load {
 
 /// Lets all clients ask at once, each one request after the other; returns the answers in the order of the requests.
 pub(super) async fn together(
-    clients: &Clients,
+    transport: &Transport,
     load: &Load,
     requests: Range<usize>,
 ) -> Result<Vec<Sample>, BenchError> {
@@ -94,7 +93,7 @@ pub(super) async fn together(
     let mut asking = JoinSet::new();
     for client in 0..load.concurrency {
         let indices = requests.clone().skip(client).step_by(load.concurrency);
-        asking.spawn(one_after_the_other(clients.clone(), Arc::clone(&load), indices));
+        asking.spawn(one_after_the_other(transport.clone(), Arc::clone(&load), indices));
     }
     let mut samples = Vec::with_capacity(requests.len());
     while let Some(ended) = asking.join_next().await {
@@ -105,13 +104,13 @@ pub(super) async fn together(
 }
 
 async fn one_after_the_other(
-    clients: Clients,
+    transport: Transport,
     load: Arc<Load>,
     indices: impl Iterator<Item = usize>,
 ) -> Result<Vec<(usize, Sample)>, BenchError> {
     let mut samples = Vec::new();
     for index in indices {
-        let answer = ask(&clients, load.request(index)).await?;
+        let answer = transport.ask(load.request(index)).await?;
         samples.push((index, Sample { prompt: load.prompt_of(index), answer }));
     }
     Ok(samples)

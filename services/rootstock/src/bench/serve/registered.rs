@@ -95,10 +95,10 @@ pub(super) async fn measure(bench: &Bench, plan: Plan, again: usize) -> Result<M
         ..bench.load.clone()
     };
     bench.output.line(&format!("{} requests to warm up", plan.warm));
-    load::together(&bench.clients, &load, 0..plan.warm).await?;
+    load::together(&bench.transport, &load, 0..plan.warm).await?;
     bench.output.line(&format!("{} requests of {} clients", load.requests, load.concurrency));
     let before = Counts::read(&bench.metrics)?;
-    let samples = load::together(&bench.clients, &load, plan.warm..plan.warm + load.requests).await?;
+    let samples = load::together(&bench.transport, &load, plan.warm..plan.warm + load.requests).await?;
     let after = Counts::read(&bench.metrics)?;
     let mismatches = truth::mismatches(bench, load::spread(&samples, again)).await?;
     let figures = Figures::new(samples.iter().map(Sample::answer), load.prompt, mismatches)?;

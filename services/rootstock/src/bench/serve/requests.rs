@@ -10,16 +10,19 @@ use crate::bench::BenchError;
 
 #[derive(Debug, Serialize)]
 struct Report {
+    /// How the requests came to the engine.
+    transport: &'static str,
     /// Adapters in memory while it was measured, whether they were asked or not.
     adapters_resident: u64,
 }
 
 /// Lets all clients ask at once, and asks some of it again.
 pub(super) async fn measure(bench: &Bench, again: usize) -> Result<Measured, BenchError> {
-    let Bench { clients, load, output, .. } = bench;
+    let Bench { transport, load, output, .. } = bench;
     output.line(&format!("{} requests of {} clients", load.requests, load.concurrency));
-    let samples = load::together(clients, load, 0..load.requests).await?;
-    let report = Report { adapters_resident: Counts::read(&bench.metrics)?.resident };
+    let samples = load::together(transport, load, 0..load.requests).await?;
+    let report =
+        Report { transport: transport.name(), adapters_resident: Counts::read(&bench.metrics)?.resident };
     output.line(&format!("asking {again} of them again, one at a time"));
     let mismatches = truth::mismatches(bench, load::spread(&samples, again)).await?;
     let figures = Figures::new(samples.iter().map(Sample::answer), load.prompt, mismatches)?;

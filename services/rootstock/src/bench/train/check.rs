@@ -42,7 +42,7 @@ fn largest_error(found: &Gradients, reference: &Gradients) -> Result<(String, f6
     for (name, reference) in &reference.0 {
         let missing = || BenchError::Unexpected(format!("there is no gradient of {name}"));
         let found = found.0.get(name).ok_or_else(missing)?;
-        let Some(error) = relative_error(found, reference, least)? else { continue };
+        let Some(error) = relative_error(&found.dense()?, &reference.dense()?, least)? else { continue };
         if !error.is_finite() {
             return Err(BenchError::Unexpected(format!("the gradient of {name} is not finite")));
         }
@@ -75,7 +75,7 @@ mod tests {
 
     fn gradients(tensors: &[(&str, [f32; 2])]) -> Gradients {
         let tensor = |values: &[f32; 2]| Tensor::new(values, &Device::Cpu).unwrap();
-        Gradients(tensors.iter().map(|(name, values)| ((*name).to_owned(), tensor(values))).collect())
+        Gradients(tensors.iter().map(|(name, values)| ((*name).to_owned(), tensor(values).into())).collect())
     }
 
     #[test]

@@ -54,7 +54,8 @@ fn assert_accumulates(learner: &Learner) {
         assert_eq!(whole.gradients.0.len(), other.gradients.0.len());
         assert!(!whole.gradients.0.is_empty());
         for (name, gradient) in &whole.gradients.0 {
-            let difference = (gradient - &other.gradients.0[name]).unwrap().abs().unwrap();
+            let other = other.gradients.0[name].dense().unwrap();
+            let difference = (gradient.dense().unwrap() - other).unwrap().abs().unwrap();
             let largest = difference.flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
             assert!(largest < 1e-6, "{name} differs by {largest}");
         }

@@ -1,0 +1,9 @@
+//! `rootstock artifacts delete`: gives the space of an artifact back.
+use super::ArtifactArgs;
+use crate::{CliError, Context, names, table};
+
+pub(crate) async fn run(args: ArtifactArgs, context: &Context) -> Result<(), CliError> {
+    let digest = names::digest(&args.digest)?;
+    let freed = context.clients().checkpoint().delete_artifact(&digest).await?;
+    context.line(format!("{digest} is deleted; {} freed", table::bytes(freed)))
+}
