@@ -14,6 +14,7 @@ mod gauges;
 mod golden;
 mod main_job;
 mod network;
+mod objectives;
 mod refusals;
 mod refusals_cli;
 mod registry;

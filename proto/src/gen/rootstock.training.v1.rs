@@ -40,7 +40,7 @@ pub struct TrainingSpec {
     /// moved when the job succeeds; an adapter is published by AdapterService.
     #[prost(string, tag = "1")]
     pub output: ::prost::alloc::string::String,
-    /// The data set: alias or digest. Rows for `supervised`, text for `causal`.
+    /// The data set: alias or digest. Rows for `supervised`, text for `causal` and `infilling`.
     #[prost(string, tag = "2")]
     pub dataset: ::prost::alloc::string::String,
     /// A data set to validate on; instead of `validation_split`.
@@ -56,7 +56,7 @@ pub struct TrainingSpec {
     #[prost(oneof = "training_spec::Start", tags = "5, 6")]
     pub start: ::core::option::Option<training_spec::Start>,
     /// What is learned.
-    #[prost(oneof = "training_spec::Objective", tags = "7, 8")]
+    #[prost(oneof = "training_spec::Objective", tags = "7, 8, 12")]
     pub objective: ::core::option::Option<training_spec::Objective>,
     /// Which weights are trained.
     #[prost(oneof = "training_spec::Method", tags = "9, 10")]
@@ -83,6 +83,9 @@ pub mod training_spec {
         /// The answer to an instruction.
         #[prost(message, tag = "8")]
         Supervised(super::SupervisedObjective),
+        /// Spans that were cut out of text.
+        #[prost(message, tag = "12")]
+        Infilling(super::InfillingObjective),
     }
     /// Which weights are trained.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
@@ -136,10 +139,66 @@ pub struct CausalObjective {
     #[prost(int32, tag = "1")]
     pub block_size: i32,
 }
-/// Rows of instruction, input and output, with the loss on the output alone.
+/// Prediction of what was cut out of text (T5, UL2), laid out for a decoder: first the text with a sentinel for each span, then the
+/// first sentinel again, which asks for the spans, and each span after its sentinel, with the loss on these alone. The tokenizer must
+/// have the sentinels `<extra_id_0>`, `<extra_id_1>` and so on, as many as a row may have spans (a row has no more), and an EOS, which
+/// ends each row. No row holds text of two documents; those with sentinels or prefix tokens of their own are left out and counted.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct InfillingObjective {
+    /// Longest row in tokens, with what is put in; documents are cut into texts that fit. At least 8; 0 means 128, or the model's
+    /// context where that is shorter.
+    #[prost(int32, tag = "1")]
+    pub max_length: i32,
+    /// What is cut out, drawn anew each time a row is seen; at most 16. Empty means spans with their defaults.
+    #[prost(message, repeated, tag = "2")]
+    pub denoisers: ::prost::alloc::vec::Vec<Denoiser>,
+}
+/// One way to cut something out. UL2's mixture is R, spans of mean length 3 at a rate of 0.15; X, spans of mean length 32 at 0.5;
+/// and S, a continuation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Denoiser {
+    /// How often it is drawn, in proportion to the others; 0 means 1.
+    #[prost(double, tag = "3")]
+    pub weight: f64,
+    /// A token that begins its rows and says which denoiser is meant, such as `\[R\]`; the tokenizer must have it. Empty is none.
+    #[prost(string, tag = "4")]
+    pub prefix_token: ::prost::alloc::string::String,
+    /// What is cut out.
+    #[prost(oneof = "denoiser::Corruption", tags = "1, 2")]
+    pub corruption: ::core::option::Option<denoiser::Corruption>,
+}
+/// Nested message and enum types in `Denoiser`.
+pub mod denoiser {
+    /// What is cut out.
+    #[derive(Clone, Copy, PartialEq, ::prost::Oneof)]
+    pub enum Corruption {
+        /// Spans all over the text.
+        #[prost(message, tag = "1")]
+        Spans(super::SpanCorruption),
+        /// All from some token on: the text is continued.
+        #[prost(message, tag = "2")]
+        Continuation(super::ContinuationCorruption),
+    }
+}
+/// Spans all over a text, never its first token; lengths and places are drawn as T5 draws them.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct SpanCorruption {
+    /// Share of the tokens that are cut out, between 0 and 1; 0 means 0.15.
+    #[prost(double, tag = "1")]
+    pub corruption_rate: f64,
+    /// Mean length of a span in tokens, at least 1; 0 means 3.
+    #[prost(double, tag = "2")]
+    pub mean_span_length: f64,
+}
+/// The rest of a text from a token on that is drawn evenly.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ContinuationCorruption {}
+/// Rows of instruction, input and output, or of messages, with the loss on the output alone.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SupervisedObjective {
-    /// `qa_zh`, `qa_en`, `alpaca`, or `chat` for the tokenizer's chat template.
+    /// `qa_zh`, `qa_en`, `alpaca`, or `chat` for the tokenizer's chat template. Rows that are conversations (`messages` of `role` and
+    /// `content`, or ShareGPT's `conversations` of `from` and `value`) become one row for each answer, with what was said before it,
+    /// for which only `chat` has a place.
     #[prost(string, tag = "1")]
     pub prompt_template: ::prost::alloc::string::String,
     /// Longest row in tokens; longer ones are left out and counted. 0 means 512, or the model's context where that is
@@ -174,8 +233,56 @@ pub struct LoraMethod {
     #[prost(bool, tag = "5")]
     pub use_rslora: bool,
 }
-/// The names of Hugging Face's TrainingArguments.
+/// What only some schedules have; the names of transformers' `lr_scheduler_kwargs`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LrSchedulerKwargs {
+    /// COSINE, COSINE_WITH_MIN_LR, and WARMUP_STABLE_DECAY with a cosine: waves; 0 means 0.5. COSINE_WITH_RESTARTS: how often it
+    /// falls; 0 means 1.
+    #[prost(double, tag = "1")]
+    pub num_cycles: f64,
+    /// COSINE_WITH_MIN_LR: lowest learning rate.
+    #[prost(double, optional, tag = "2")]
+    pub min_lr: ::core::option::Option<f64>,
+    /// COSINE_WITH_MIN_LR: the same as a share of the peak.
+    #[prost(double, optional, tag = "3")]
+    pub min_lr_rate: ::core::option::Option<f64>,
+    /// POLYNOMIAL: the power; 0 means 1.
+    #[prost(double, tag = "4")]
+    pub power: f64,
+    /// POLYNOMIAL: last learning rate; unset means 1e-7.
+    #[prost(double, optional, tag = "5")]
+    pub lr_end: ::core::option::Option<f64>,
+    /// INVERSE_SQRT: steps after which the rate is that of 1 over the root of 2; 0 means as many as warm-up has, or 10000.
+    #[prost(int64, tag = "6")]
+    pub timescale: i64,
+    /// WARMUP_STABLE_DECAY: steps over which the rate falls.
+    #[prost(int64, tag = "7")]
+    pub num_decay_steps: i64,
+    /// WARMUP_STABLE_DECAY: steps before that; unset means all that remain.
+    #[prost(int64, optional, tag = "8")]
+    pub num_stable_steps: ::core::option::Option<i64>,
+    /// WARMUP_STABLE_DECAY: how it rises, `linear`, `cosine` or `1-sqrt`; empty means linear.
+    #[prost(string, tag = "9")]
+    pub warmup_type: ::prost::alloc::string::String,
+    /// WARMUP_STABLE_DECAY: how it falls, `linear`, `cosine` or `1-sqrt`; empty means cosine.
+    #[prost(string, tag = "10")]
+    pub decay_type: ::prost::alloc::string::String,
+    /// WARMUP_STABLE_DECAY: share of the peak at both ends.
+    #[prost(double, tag = "11")]
+    pub min_lr_ratio: f64,
+}
+/// What only some optimizers have; the names of transformers' `optim_args`.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct OptimArgs {
+    /// SGD: share of the last update that is made again, in \[0, 1).
+    #[prost(double, tag = "1")]
+    pub momentum: f64,
+    /// SGD: looks ahead by one more update; needs `momentum`.
+    #[prost(bool, tag = "2")]
+    pub nesterov: bool,
+}
+/// The names of Hugging Face's TrainingArguments.
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrainingArguments {
     /// Peak learning rate; 0 means 5e-5.
     #[prost(double, tag = "1")]
@@ -201,16 +308,16 @@ pub struct TrainingArguments {
     /// What the learning rate does then.
     #[prost(enumeration = "LrSchedulerType", tag = "8")]
     pub lr_scheduler_type: i32,
-    /// Decoupled weight decay on matrices (not on norms).
+    /// Weight decay of all that is trained but norms and biases.
     #[prost(double, tag = "9")]
     pub weight_decay: f64,
-    /// First moment's decay; unset means 0.9.
+    /// AdamW and Lion: first moment's decay; unset means 0.9.
     #[prost(double, optional, tag = "10")]
     pub adam_beta1: ::core::option::Option<f64>,
-    /// Second moment's decay; unset means 0.999.
+    /// AdamW and Lion: second moment's decay (Lion's only moment, for which its authors take 0.99); unset means 0.999.
     #[prost(double, optional, tag = "11")]
     pub adam_beta2: ::core::option::Option<f64>,
-    /// Unset means 1e-8.
+    /// AdamW: added to the root of the second moment; unset means 1e-8.
     #[prost(double, optional, tag = "12")]
     pub adam_epsilon: ::core::option::Option<f64>,
     /// Global norm to which gradients are clipped; unset means 1, 0 turns clipping off.
@@ -249,6 +356,29 @@ pub struct TrainingArguments {
     /// Not with `gradient_checkpointing`, which needs no limit.
     #[prost(int64, tag = "23")]
     pub activation_memory_bytes: i64,
+    /// What makes steps of gradients.
+    #[prost(enumeration = "Optimizer", tag = "24")]
+    pub optim: i32,
+    /// What only some optimizers have.
+    #[prost(message, optional, tag = "25")]
+    pub optim_args: ::core::option::Option<OptimArgs>,
+    /// Factor of the learning rate from each layer to the one below, in (0, 1\]: the head and the last norm have the whole rate, layer
+    /// i of L has `layerwise_lr_decay^(L - i)`, counted from 0, and the embedding `layerwise_lr_decay^(L + 1)`, also where it is the
+    /// head. 0 means 1.
+    #[prost(double, tag = "26")]
+    pub layerwise_lr_decay: f64,
+    /// LoRA+ (Hayou et al., 2024): how many times the learning rate of A the matrices B have, from 1 to 1000. 0 means 1.
+    #[prost(double, tag = "27")]
+    pub loraplus_lr_ratio: f64,
+    /// What only some schedules have.
+    #[prost(message, optional, tag = "28")]
+    pub lr_scheduler_kwargs: ::core::option::Option<LrSchedulerKwargs>,
+    /// Share of each target that is spread evenly over the vocabulary, in \[0, 1). The losses of validations are without it.
+    #[prost(double, tag = "29")]
+    pub label_smoothing_factor: f64,
+    /// NEFTune (Jain et al., 2023): noise on the embeddings while training, drawn evenly from +-alpha / sqrt(tokens of the row x width).
+    #[prost(double, tag = "30")]
+    pub neftune_noise_alpha: f64,
 }
 /// How far a job has come.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -364,7 +494,7 @@ pub struct TrainingDataReady {
     /// Tokens in them that carry loss.
     #[prost(int64, tag = "4")]
     pub loss_tokens: i64,
-    /// Rows left out because they are too long.
+    /// Rows left out because they are too long; for infilling, texts left out because they hold sentinels or prefix tokens.
     #[prost(int64, tag = "5")]
     pub dropped_rows: i64,
     /// Parameters that are trained.
@@ -530,7 +660,7 @@ impl TrainingJobState {
         }
     }
 }
-/// Schedule of the learning rate after warm-up.
+/// Schedule of the learning rate after warm-up; the names and formulas of transformers' `get_scheduler`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum LrSchedulerType {
@@ -538,10 +668,22 @@ pub enum LrSchedulerType {
     Unspecified = 0,
     /// Falls to 0 in a straight line.
     Linear = 1,
-    /// Falls to 0 along half a cosine.
+    /// Falls to 0 along half a cosine, or `num_cycles` of one.
     Cosine = 2,
-    /// Stays.
+    /// Stays. Warm-up comes before it where it is asked for, as with CONSTANT_WITH_WARMUP.
     Constant = 3,
+    /// Falls to 0 along half a cosine and begins anew, `num_cycles` times in all.
+    CosineWithRestarts = 4,
+    /// Falls to `lr_end` as a power of what remains.
+    Polynomial = 5,
+    /// Stays.
+    ConstantWithWarmup = 6,
+    /// Falls as one over the root of the step, without end.
+    InverseSqrt = 7,
+    /// As COSINE, down to `min_lr` or `min_lr_rate`, of which one must be set.
+    CosineWithMinLr = 8,
+    /// Stays, and falls over the last `num_decay_steps`, which must be set.
+    WarmupStableDecay = 9,
 }
 impl LrSchedulerType {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -554,6 +696,12 @@ impl LrSchedulerType {
             Self::Linear => "LR_SCHEDULER_TYPE_LINEAR",
             Self::Cosine => "LR_SCHEDULER_TYPE_COSINE",
             Self::Constant => "LR_SCHEDULER_TYPE_CONSTANT",
+            Self::CosineWithRestarts => "LR_SCHEDULER_TYPE_COSINE_WITH_RESTARTS",
+            Self::Polynomial => "LR_SCHEDULER_TYPE_POLYNOMIAL",
+            Self::ConstantWithWarmup => "LR_SCHEDULER_TYPE_CONSTANT_WITH_WARMUP",
+            Self::InverseSqrt => "LR_SCHEDULER_TYPE_INVERSE_SQRT",
+            Self::CosineWithMinLr => "LR_SCHEDULER_TYPE_COSINE_WITH_MIN_LR",
+            Self::WarmupStableDecay => "LR_SCHEDULER_TYPE_WARMUP_STABLE_DECAY",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -563,6 +711,53 @@ impl LrSchedulerType {
             "LR_SCHEDULER_TYPE_LINEAR" => Some(Self::Linear),
             "LR_SCHEDULER_TYPE_COSINE" => Some(Self::Cosine),
             "LR_SCHEDULER_TYPE_CONSTANT" => Some(Self::Constant),
+            "LR_SCHEDULER_TYPE_COSINE_WITH_RESTARTS" => Some(Self::CosineWithRestarts),
+            "LR_SCHEDULER_TYPE_POLYNOMIAL" => Some(Self::Polynomial),
+            "LR_SCHEDULER_TYPE_CONSTANT_WITH_WARMUP" => Some(Self::ConstantWithWarmup),
+            "LR_SCHEDULER_TYPE_INVERSE_SQRT" => Some(Self::InverseSqrt),
+            "LR_SCHEDULER_TYPE_COSINE_WITH_MIN_LR" => Some(Self::CosineWithMinLr),
+            "LR_SCHEDULER_TYPE_WARMUP_STABLE_DECAY" => Some(Self::WarmupStableDecay),
+            _ => None,
+        }
+    }
+}
+/// What makes steps of gradients; the names of transformers' OptimizerNames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Optimizer {
+    /// AdamW.
+    Unspecified = 0,
+    /// AdamW (`adamw_torch`): two moments for each number.
+    Adamw = 1,
+    /// Adafactor (`adafactor`), with `scale_parameter` and `relative_step` off: of a matrix only means of rows and columns are kept.
+    Adafactor = 2,
+    /// Stochastic gradient descent (`sgd`). Its weight decay is added to the gradient, as torch does.
+    Sgd = 3,
+    /// Lion (`lion_32bit`): one moment for each number; wants a learning rate three to ten times lower than AdamW.
+    Lion = 4,
+}
+impl Optimizer {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OPTIMIZER_UNSPECIFIED",
+            Self::Adamw => "OPTIMIZER_ADAMW",
+            Self::Adafactor => "OPTIMIZER_ADAFACTOR",
+            Self::Sgd => "OPTIMIZER_SGD",
+            Self::Lion => "OPTIMIZER_LION",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OPTIMIZER_UNSPECIFIED" => Some(Self::Unspecified),
+            "OPTIMIZER_ADAMW" => Some(Self::Adamw),
+            "OPTIMIZER_ADAFACTOR" => Some(Self::Adafactor),
+            "OPTIMIZER_SGD" => Some(Self::Sgd),
+            "OPTIMIZER_LION" => Some(Self::Lion),
             _ => None,
         }
     }

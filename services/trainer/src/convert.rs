@@ -1,7 +1,10 @@
 //! From the contract to domain types and back: what comes out of here needs no further checks.
 
 mod arguments;
+mod infilling;
 mod numbers;
+mod optim;
+mod scheduler;
 mod spec;
 
 use prost_types::Timestamp;

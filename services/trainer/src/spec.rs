@@ -1,11 +1,14 @@
 //! What a job shall do, checked: the types that the rest of the crate works with, which can't hold a refused value.
 
 use rootstock_artifacts::{AliasName, ArtifactName};
+use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
-use rootstock_text::PromptTemplate;
+use rootstock_text::{Corruption, PromptTemplate};
 
 /// Shortest block or row that has a next token.
 pub(crate) const MIN_ROW_TOKENS: usize = 2;
+/// Shortest row for infilling: a token that stays, one that is cut out, and all that is put in.
+pub(crate) const MIN_INFILLING_TOKENS: usize = 8;
 
 /// A checked training specification.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,16 +60,26 @@ pub(crate) struct NewModel {
 pub(crate) enum Objective {
     Causal { block_size: usize },
     Supervised { prompt_template: PromptTemplate, max_length: usize, instruction_token_dropout: f64 },
+    Infilling { max_length: usize, denoisers: Vec<Denoiser> },
+}
+
+/// One way to cut something out of a text, whose prefix is still to be looked up.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Denoiser {
+    pub(crate) corruption: Corruption,
+    pub(crate) weight: f64,
+    pub(crate) prefix_token: Option<String>,
 }
 
 impl Objective {
     /// Makes blocks or rows as short as a context, as long as there is a next token to learn.
     pub(crate) fn shorten(&mut self, positions: usize) {
-        let longest = match self {
-            Self::Causal { block_size } => block_size,
-            Self::Supervised { max_length, .. } => max_length,
+        let (longest, least) = match self {
+            Self::Causal { block_size } => (block_size, MIN_ROW_TOKENS),
+            Self::Supervised { max_length, .. } => (max_length, MIN_ROW_TOKENS),
+            Self::Infilling { max_length, .. } => (max_length, MIN_INFILLING_TOKENS),
         };
-        *longest = positions.max(MIN_ROW_TOKENS).min(*longest);
+        *longest = positions.max(least).min(*longest);
     }
 
     /// The longest row in tokens, and the field that says so.
@@ -74,6 +87,7 @@ impl Objective {
         match self {
             Self::Causal { block_size } => (*block_size, "spec.causal.block_size"),
             Self::Supervised { max_length, .. } => (*max_length, "spec.supervised.max_length"),
+            Self::Infilling { max_length, .. } => (*max_length, "spec.infilling.max_length"),
         }
     }
 }
@@ -96,12 +110,55 @@ pub(crate) struct Lora {
     pub(crate) use_rslora: bool,
 }
 
-/// How the learning rate goes on after warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the learning rate goes on after warm-up; rates are shares of the peak.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Scheduler {
     Linear,
-    Cosine,
+    Cosine {
+        num_cycles: f64,
+        min_rate: f64,
+    },
+    CosineWithRestarts {
+        num_cycles: f64,
+    },
+    Polynomial {
+        power: f64,
+        end_rate: f64,
+    },
     Constant,
+    /// Without a timescale it is that of the warm-up.
+    InverseSqrt {
+        timescale: Option<u64>,
+    },
+    WarmupStableDecay(Phases),
+}
+
+/// The three parts of warm-up, stable, decay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Phases {
+    pub(crate) warmup: Curve,
+    /// `None` is all that warm-up and decay leave.
+    pub(crate) stable_steps: Option<u64>,
+    pub(crate) decay: Curve,
+    pub(crate) decay_steps: u64,
+    pub(crate) min_rate: f64,
+}
+
+/// How a rate goes from one to another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Curve {
+    Linear,
+    Cosine { num_cycles: f64 },
+    OneMinusRoot,
+}
+
+/// What makes steps of gradients.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Optim {
+    AdamW(AdamWOptions),
+    Adafactor,
+    Sgd(SgdOptions),
+    Lion(LionOptions),
 }
 
 /// Number format of frozen weights.
@@ -145,9 +202,14 @@ pub(crate) struct Arguments {
     pub(crate) warmup: Warmup,
     pub(crate) scheduler: Scheduler,
     pub(crate) weight_decay: f64,
-    pub(crate) beta1: f64,
-    pub(crate) beta2: f64,
-    pub(crate) epsilon: f64,
+    pub(crate) optim: Optim,
+    /// Factor of the learning rate from each layer to the one below; 1 makes none.
+    pub(crate) layerwise_lr_decay: f64,
+    /// How many times the rate of A the matrices B of an adapter have.
+    pub(crate) loraplus_lr_ratio: f64,
+    pub(crate) label_smoothing: f64,
+    /// 0 makes no noise.
+    pub(crate) neftune_noise_alpha: f64,
     /// `None` leaves gradients as they are.
     pub(crate) max_grad_norm: Option<f64>,
     pub(crate) seed: u64,

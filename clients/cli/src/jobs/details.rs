@@ -54,6 +54,7 @@ impl From<TrainingSpec> for Asked {
 fn objective(objective: Objective) -> String {
     match objective {
         Objective::Causal(_) => "causal".to_owned(),
+        Objective::Infilling(_) => "infilling".to_owned(),
         Objective::Supervised(supervised) => format!("supervised ({})", supervised.prompt_template),
     }
 }

@@ -6,6 +6,8 @@ use clap::ValueEnum;
 pub(super) enum Example {
     /// Pre-training on text, from random weights
     Causal,
+    /// Pre-training on text out of which spans are cut
+    Infilling,
     /// Fine-tuning of an adapter on rows of instruction, input and output
     Supervised,
 }
@@ -14,6 +16,7 @@ impl Example {
     pub(super) fn text(self) -> &'static str {
         match self {
             Self::Causal => include_str!("causal.yaml"),
+            Self::Infilling => include_str!("infilling.yaml"),
             Self::Supervised => include_str!("supervised.yaml"),
         }
     }
@@ -31,6 +34,8 @@ mod tests {
         let causal = spec::parse(Example::Causal.text().as_bytes()).unwrap();
         assert!(matches!(causal.start, Some(Start::NewModel(_))), "it needs no model to begin with");
         assert!(matches!(causal.objective, Some(Objective::Causal(_))));
+        let infilling = spec::parse(Example::Infilling.text().as_bytes()).unwrap();
+        assert!(matches!(infilling.objective, Some(Objective::Infilling(_))));
         let supervised = spec::parse(Example::Supervised.text().as_bytes()).unwrap();
         assert!(matches!(supervised.objective, Some(Objective::Supervised(_))));
         assert!(matches!(supervised.method, Some(Method::Lora(_))));

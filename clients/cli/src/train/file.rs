@@ -12,6 +12,7 @@ use crate::nearest;
 pub(super) enum Objective {
     Causal,
     Supervised,
+    Infilling,
 }
 
 /// Which weights are trained.
@@ -28,7 +29,25 @@ pub(super) enum Method {
 pub(super) enum Scheduler {
     Linear,
     Cosine,
+    CosineWithRestarts,
+    Polynomial,
     Constant,
+    ConstantWithWarmup,
+    InverseSqrt,
+    CosineWithMinLr,
+    WarmupStableDecay,
+}
+
+/// What makes steps of gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Optimizer {
+    #[serde(rename = "adamw_torch", alias = "adamw", alias = "adamw_torch_fused")]
+    Adamw,
+    Adafactor,
+    Sgd,
+    #[serde(rename = "lion_32bit", alias = "lion")]
+    Lion,
 }
 
 /// Number format in which weights are multiplied.
@@ -64,6 +83,7 @@ pub(super) struct TrainFile {
     pub(super) prompt_template: Option<String>,
     pub(super) max_length: Option<i32>,
     pub(super) instruction_token_dropout: Option<f64>,
+    pub(super) denoisers: Option<Vec<Denoiser>>,
     pub(super) method: Option<Method>,
     pub(super) r: Option<i32>,
     pub(super) lora_alpha: Option<f64>,
@@ -93,6 +113,49 @@ pub(super) struct TrainFile {
     pub(super) weight_dtype: Option<Dtype>,
     pub(super) gradient_checkpointing: Option<bool>,
     pub(super) activation_memory_bytes: Option<i64>,
+    pub(super) lr_scheduler_kwargs: Option<SchedulerKwargs>,
+    pub(super) optim: Option<Optimizer>,
+    pub(super) optim_args: Option<OptimArgs>,
+    pub(super) layerwise_lr_decay: Option<f64>,
+    pub(super) loraplus_lr_ratio: Option<f64>,
+    pub(super) label_smoothing_factor: Option<f64>,
+    pub(super) neftune_noise_alpha: Option<f64>,
+}
+
+/// One way to cut something out of a text.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Denoiser {
+    pub(super) corruption_rate: f64,
+    pub(super) mean_span_length: f64,
+    pub(super) continuation: bool,
+    pub(super) weight: f64,
+    pub(super) prefix_token: String,
+}
+
+/// What only some schedules have.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct SchedulerKwargs {
+    pub(super) num_cycles: f64,
+    pub(super) min_lr: Option<f64>,
+    pub(super) min_lr_rate: Option<f64>,
+    pub(super) power: f64,
+    pub(super) lr_end: Option<f64>,
+    pub(super) timescale: i64,
+    pub(super) num_decay_steps: i64,
+    pub(super) num_stable_steps: Option<i64>,
+    pub(super) warmup_type: String,
+    pub(super) decay_type: String,
+    pub(super) min_lr_ratio: f64,
+}
+
+/// What only some optimizers have.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct OptimArgs {
+    pub(super) momentum: f64,
+    pub(super) nesterov: bool,
 }
 
 /// A model of random weights.
@@ -117,11 +180,19 @@ pub(super) fn parse(bytes: &[u8]) -> Result<TrainFile, String> {
         .map_err(|error| format!("is not UTF-8 from byte {} on", error.valid_up_to()))?;
     let value: Value = serde_yaml_ng::from_str(text).map_err(|error| format!("is no YAML: {error}"))?;
     check_keys::<TrainFile>(&value, "")?;
-    if let Some(new_model) = value.get("new_model") {
-        check_keys::<NewModel>(new_model, "new_model.")?;
+    check_nested::<NewModel>(&value, "new_model")?;
+    check_nested::<OptimArgs>(&value, "optim_args")?;
+    let denoisers = value.get("denoisers").and_then(Value::as_sequence);
+    for (i, denoiser) in denoisers.into_iter().flatten().enumerate() {
+        check_keys::<Denoiser>(denoiser, &format!("denoisers[{i}]."))?;
     }
+    check_nested::<SchedulerKwargs>(&value, "lr_scheduler_kwargs")?;
     // From the text and not from the value, so that an error tells the line.
     serde_yaml_ng::from_str(text).map_err(|error| error.to_string())
+}
+
+fn check_nested<T: Default + Serialize + DeserializeOwned>(value: &Value, key: &str) -> Result<(), String> {
+    value.get(key).map_or(Ok(()), |nested| check_keys::<T>(nested, &format!("{key}.")))
 }
 
 fn check_keys<T: Default + Serialize + DeserializeOwned>(value: &Value, prefix: &str) -> Result<(), String> {

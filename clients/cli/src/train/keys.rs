@@ -40,14 +40,20 @@ pub(super) const KEYS: &[Key] = &[
     key("new_model.rope_theta", "number", "10000", "base of the rotary frequencies"),
     key("new_model.tie_word_embeddings", "boolean", "false", "input and output embeddings are one matrix"),
     key("new_model.initializer_range", "number", "0.02", "standard deviation of the random weights"),
-    key("dataset", "name", "required", "rows for supervised, text for causal"),
+    key("dataset", "name", "required", "rows for supervised, text for causal and infilling"),
     key("validation_dataset", "name", "-", "a data set to validate on; instead of validation_split"),
     key("validation_split", "number", "0", "share of the data held out for validation, 0 to 0.5"),
-    key("objective", "choice", "required", "causal (the next token of text) or supervised (the answer to an instruction)"),
+    key("objective", "choice", "required", "causal (the next token of text), supervised (the answer to an instruction) or infilling (spans cut out of text)"),
     key("block_size", "integer", "128", "causal: tokens per block of text"),
     key("prompt_template", "choice", "required", "supervised: how a row becomes a prompt: qa_zh, qa_en, alpaca or chat"),
-    key("max_length", "integer", "512", "supervised: longest row in tokens; longer ones are left out"),
+    key("max_length", "integer", "512", "supervised: longest row in tokens, longer ones are left out; infilling: 128, documents are cut"),
     key("instruction_token_dropout", "number", "0", "supervised: share of instruction tokens left out, 0 to 0.9"),
+    key("denoisers", "list", "spans", "infilling: what is cut out of text; each has the keys below"),
+    key("denoisers.corruption_rate", "number", "0.15", "infilling: share of the tokens that are cut out"),
+    key("denoisers.mean_span_length", "number", "3", "infilling: mean length of a span in tokens"),
+    key("denoisers.continuation", "boolean", "false", "infilling: cuts out all from some token on instead of spans"),
+    key("denoisers.weight", "number", "1", "infilling: how often it is drawn, in proportion to the others"),
+    key("denoisers.prefix_token", "token", "-", "infilling: a token of the tokenizer that begins its rows"),
     key("method", "choice", "required", "lora (low-rank adapters beside frozen weights) or full (all weights)"),
     key("r", "integer", "8", "lora: rank"),
     key("lora_alpha", "number", "8", "lora: the scale is lora_alpha / r"),
@@ -61,11 +67,31 @@ pub(super) const KEYS: &[Key] = &[
     key("gradient_accumulation_steps", "integer", "1", "forward passes per optimizer step"),
     key("warmup_steps", "integer", "0", "steps over which the learning rate rises from 0"),
     key("warmup_ratio", "number", "0", "the same as a share of all steps; only with warmup_steps 0"),
-    key("lr_scheduler_type", "choice", "linear", "how the learning rate goes on after that: linear, cosine or constant"),
-    key("weight_decay", "number", "0", "decoupled decay of matrices"),
-    key("adam_beta1", "number", "0.9", "decay of the first moment"),
-    key("adam_beta2", "number", "0.999", "decay of the second moment"),
-    key("adam_epsilon", "number", "1e-8", "added to the root of the second moment"),
+    key("lr_scheduler_type", "choice", "linear", "how the learning rate goes on after that: linear, cosine, cosine_with_restarts, cosine_with_min_lr, polynomial, constant, constant_with_warmup, inverse_sqrt or warmup_stable_decay"),
+    key("lr_scheduler_kwargs", "mapping", "-", "what only some schedules have"),
+    key("lr_scheduler_kwargs.num_cycles", "number", "0.5", "cosines: waves; cosine_with_restarts: how often it falls, once by default"),
+    key("lr_scheduler_kwargs.min_lr", "number", "-", "cosine_with_min_lr: lowest learning rate"),
+    key("lr_scheduler_kwargs.min_lr_rate", "number", "-", "cosine_with_min_lr: the same as a share of the peak"),
+    key("lr_scheduler_kwargs.power", "number", "1", "polynomial: the power"),
+    key("lr_scheduler_kwargs.lr_end", "number", "1e-7", "polynomial: last learning rate"),
+    key("lr_scheduler_kwargs.timescale", "integer", "as warm-up", "inverse_sqrt: steps that its root counts in"),
+    key("lr_scheduler_kwargs.num_decay_steps", "integer", "-", "warmup_stable_decay: steps over which the rate falls"),
+    key("lr_scheduler_kwargs.num_stable_steps", "integer", "the rest", "warmup_stable_decay: steps before that"),
+    key("lr_scheduler_kwargs.warmup_type", "choice", "linear", "warmup_stable_decay: how it rises: linear, cosine or 1-sqrt"),
+    key("lr_scheduler_kwargs.decay_type", "choice", "cosine", "warmup_stable_decay: how it falls: linear, cosine or 1-sqrt"),
+    key("lr_scheduler_kwargs.min_lr_ratio", "number", "0", "warmup_stable_decay: share of the peak at both ends"),
+    key("optim", "choice", "adamw_torch", "what makes steps of gradients: adamw_torch, adafactor, sgd or lion_32bit"),
+    key("optim_args", "mapping", "-", "what only some optimizers have"),
+    key("optim_args.momentum", "number", "0", "sgd: share of the last update that is made again"),
+    key("optim_args.nesterov", "boolean", "false", "sgd: looks ahead by one more update"),
+    key("weight_decay", "number", "0", "weight decay of all but norms and biases"),
+    key("adam_beta1", "number", "0.9", "adamw_torch, lion_32bit: decay of the first moment"),
+    key("adam_beta2", "number", "0.999", "adamw_torch: decay of the second moment; lion_32bit: of its only one"),
+    key("adam_epsilon", "number", "1e-8", "adamw_torch: added to the root of the second moment"),
+    key("layerwise_lr_decay", "number", "1", "factor of the learning rate from each layer to the one below"),
+    key("loraplus_lr_ratio", "number", "1", "lora: how many times the learning rate of A the matrices B have"),
+    key("label_smoothing_factor", "number", "0", "share of each target that is spread over the vocabulary"),
+    key("neftune_noise_alpha", "number", "0", "noise on the embeddings while training"),
     key("max_grad_norm", "number", "1", "norm to which gradients are clipped; 0 turns it off"),
     key("seed", "integer", "42", "of everything random"),
     key("logging_steps", "integer", "10", "steps between reports of the loss"),
@@ -81,13 +107,22 @@ pub(super) const KEYS: &[Key] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::{NewModel, TrainFile, known_keys};
+    use super::super::file::{Denoiser, NewModel, OptimArgs, SchedulerKwargs, TrainFile, known_keys};
     use super::*;
 
     #[test]
     fn every_key_that_is_read_is_described_and_no_other() {
-        let of_model = known_keys::<NewModel>().into_iter().map(|key| format!("new_model.{key}"));
-        let mut read: Vec<String> = known_keys::<TrainFile>().into_iter().chain(of_model).collect();
+        let nested = [
+            ("new_model", known_keys::<NewModel>()),
+            ("optim_args", known_keys::<OptimArgs>()),
+            ("denoisers", known_keys::<Denoiser>()),
+            ("lr_scheduler_kwargs", known_keys::<SchedulerKwargs>()),
+        ];
+        let within = |(key, keys): (&'static str, Vec<String>)| {
+            keys.into_iter().map(move |name| format!("{key}.{name}"))
+        };
+        let mut read: Vec<String> =
+            known_keys::<TrainFile>().into_iter().chain(nested.map(within).into_iter().flatten()).collect();
         let mut described: Vec<&str> = KEYS.iter().map(|key| key.key).collect();
         read.sort_unstable();
         described.sort_unstable();

@@ -3,7 +3,9 @@ use rootstock_artifacts::Kind;
 use rootstock_client::proto::training::v1 as proto;
 use rootstock_model::Projection;
 
-use super::file::{self, Dtype, Method, Names, Objective, Scheduler, TrainFile};
+use super::file::{
+    self, Denoiser, Dtype, Method, Names, Objective, Optimizer, Scheduler, SchedulerKwargs, TrainFile,
+};
 use crate::names;
 
 /// PEFT's name for all seven projections.
@@ -15,7 +17,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<proto::TrainingSpec, String> {
 }
 
 fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
-    let objective = file.objective.ok_or("objective is missing; write causal or supervised")?;
+    let objective = file.objective.ok_or("objective is missing; write causal, supervised or infilling")?;
     let method = file.method.ok_or("method is missing; write lora or full")?;
     refuse_foreign(&file, objective, method)?;
     let output = file.output.as_deref().ok_or("output is missing; write what to call the result")?;
@@ -49,9 +51,10 @@ fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Res
         (
             "max_length",
             file.max_length.is_some(),
-            objective == Objective::Supervised,
-            "objective: supervised",
+            objective != Objective::Causal,
+            "objective: supervised or infilling",
         ),
+        ("denoisers", file.denoisers.is_some(), objective == Objective::Infilling, "objective: infilling"),
         (
             "instruction_token_dropout",
             file.instruction_token_dropout.is_some(),
@@ -63,6 +66,7 @@ fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Res
         ("lora_dropout", file.lora_dropout.is_some(), method == Method::Lora, "method: lora"),
         ("target_modules", file.target_modules.is_some(), method == Method::Lora, "method: lora"),
         ("use_rslora", file.use_rslora.is_some(), method == Method::Lora, "method: lora"),
+        ("loraplus_lr_ratio", file.loraplus_lr_ratio.is_some(), method == Method::Lora, "method: lora"),
     ];
     match belongs.into_iter().find(|(_, set, fits, _)| *set && !fits) {
         Some((key, _, _, where_)) => Err(format!("{key} is only for {where_}; take it out")),
@@ -109,7 +113,29 @@ fn objective_of(file: &TrainFile, objective: Objective) -> Result<proto::trainin
             max_length: file.max_length.unwrap_or_default(),
             instruction_token_dropout: file.instruction_token_dropout.unwrap_or_default(),
         }),
+        Objective::Infilling => Of::Infilling(proto::InfillingObjective {
+            max_length: file.max_length.unwrap_or_default(),
+            denoisers: denoisers(file.denoisers.as_deref().unwrap_or_default())?,
+        }),
     })
+}
+
+fn denoisers(denoisers: &[Denoiser]) -> Result<Vec<proto::Denoiser>, String> {
+    use proto::denoiser::Corruption;
+    let denoiser = |(i, from): (usize, &Denoiser)| {
+        let (corruption_rate, mean_span_length) = (from.corruption_rate, from.mean_span_length);
+        if from.continuation && (corruption_rate != 0.0 || mean_span_length != 0.0) {
+            return Err(format!("denoisers[{i}].continuation cuts out no spans; take it or their keys out"));
+        }
+        let corruption = if from.continuation {
+            Corruption::Continuation(proto::ContinuationCorruption {})
+        } else {
+            Corruption::Spans(proto::SpanCorruption { corruption_rate, mean_span_length })
+        };
+        let (weight, prefix_token) = (from.weight, from.prefix_token.clone());
+        Ok(proto::Denoiser { corruption: Some(corruption), weight, prefix_token })
+    };
+    denoisers.iter().enumerate().map(denoiser).collect()
 }
 
 fn method_of(file: &TrainFile, method: Method) -> proto::training_spec::Method {
@@ -162,6 +188,26 @@ fn arguments(file: &TrainFile) -> proto::TrainingArguments {
         weight_dtype: weight_dtype(file.weight_dtype).into(),
         gradient_checkpointing: file.gradient_checkpointing.unwrap_or_default(),
         activation_memory_bytes: file.activation_memory_bytes.unwrap_or_default(),
+        optim: optimizer(file.optim).into(),
+        optim_args: file
+            .optim_args
+            .as_ref()
+            .map(|args| proto::OptimArgs { momentum: args.momentum, nesterov: args.nesterov }),
+        lr_scheduler_kwargs: file.lr_scheduler_kwargs.as_ref().map(scheduler_kwargs),
+        layerwise_lr_decay: file.layerwise_lr_decay.unwrap_or_default(),
+        loraplus_lr_ratio: file.loraplus_lr_ratio.unwrap_or_default(),
+        label_smoothing_factor: file.label_smoothing_factor.unwrap_or_default(),
+        neftune_noise_alpha: file.neftune_noise_alpha.unwrap_or_default(),
+    }
+}
+
+fn optimizer(optimizer: Option<Optimizer>) -> proto::Optimizer {
+    match optimizer {
+        None => proto::Optimizer::Unspecified,
+        Some(Optimizer::Adamw) => proto::Optimizer::Adamw,
+        Some(Optimizer::Adafactor) => proto::Optimizer::Adafactor,
+        Some(Optimizer::Sgd) => proto::Optimizer::Sgd,
+        Some(Optimizer::Lion) => proto::Optimizer::Lion,
     }
 }
 
@@ -170,7 +216,29 @@ fn scheduler(scheduler: Option<Scheduler>) -> proto::LrSchedulerType {
         None => proto::LrSchedulerType::Unspecified,
         Some(Scheduler::Linear) => proto::LrSchedulerType::Linear,
         Some(Scheduler::Cosine) => proto::LrSchedulerType::Cosine,
+        Some(Scheduler::CosineWithRestarts) => proto::LrSchedulerType::CosineWithRestarts,
+        Some(Scheduler::Polynomial) => proto::LrSchedulerType::Polynomial,
         Some(Scheduler::Constant) => proto::LrSchedulerType::Constant,
+        Some(Scheduler::ConstantWithWarmup) => proto::LrSchedulerType::ConstantWithWarmup,
+        Some(Scheduler::InverseSqrt) => proto::LrSchedulerType::InverseSqrt,
+        Some(Scheduler::CosineWithMinLr) => proto::LrSchedulerType::CosineWithMinLr,
+        Some(Scheduler::WarmupStableDecay) => proto::LrSchedulerType::WarmupStableDecay,
+    }
+}
+
+fn scheduler_kwargs(kwargs: &SchedulerKwargs) -> proto::LrSchedulerKwargs {
+    proto::LrSchedulerKwargs {
+        num_cycles: kwargs.num_cycles,
+        min_lr: kwargs.min_lr,
+        min_lr_rate: kwargs.min_lr_rate,
+        power: kwargs.power,
+        lr_end: kwargs.lr_end,
+        timescale: kwargs.timescale,
+        num_decay_steps: kwargs.num_decay_steps,
+        num_stable_steps: kwargs.num_stable_steps,
+        warmup_type: kwargs.warmup_type.clone(),
+        decay_type: kwargs.decay_type.clone(),
+        min_lr_ratio: kwargs.min_lr_ratio,
     }
 }
 
@@ -206,6 +274,55 @@ mod tests {
         assert_eq!((arguments.learning_rate, arguments.max_steps, arguments.seed), (1e-3, 20, Some(7)));
         assert_eq!(arguments.lr_scheduler_type(), proto::LrSchedulerType::Cosine);
         assert_eq!(arguments.max_grad_norm, None, "what is not set is left to the server");
+    }
+
+    #[test]
+    fn an_optimizer_has_the_name_it_has_in_transformers() {
+        let sgd = format!("{LORA}optim: sgd\noptim_args: {{momentum: 0.9, nesterov: true}}\n");
+        let arguments = parse(sgd.as_bytes()).unwrap().arguments.unwrap();
+        assert_eq!(arguments.optim(), proto::Optimizer::Sgd);
+        assert_eq!(arguments.optim_args, Some(proto::OptimArgs { momentum: 0.9, nesterov: true }));
+        let optim = |name: &str| {
+            parse(format!("{LORA}optim: {name}\n").as_bytes()).unwrap().arguments.unwrap().optim()
+        };
+        assert_eq!(optim("adamw_torch"), proto::Optimizer::Adamw);
+        assert_eq!(optim("lion_32bit"), proto::Optimizer::Lion);
+        let typo = refusal(&sgd.replace("momentum", "momentun"));
+        assert_eq!(typo, "unknown key optim_args.momentun; did you mean momentum?");
+    }
+
+    #[test]
+    fn a_schedule_brings_its_own_settings() {
+        let text = LORA.replace("lr_scheduler_type: cosine", "lr_scheduler_type: cosine_with_min_lr");
+        let text = format!("{text}lr_scheduler_kwargs:\n  min_lr: 1e-5\n  num_cycles: 1.5\n");
+        let arguments = parse(text.as_bytes()).unwrap().arguments.unwrap();
+        assert_eq!(arguments.lr_scheduler_type(), proto::LrSchedulerType::CosineWithMinLr);
+        let kwargs = arguments.lr_scheduler_kwargs.unwrap();
+        assert_eq!((kwargs.min_lr, kwargs.min_lr_rate, kwargs.num_cycles), (Some(1e-5), None, 1.5));
+        let typo = refusal(&text.replace("min_lr:", "minlr:"));
+        assert_eq!(typo, "unknown key lr_scheduler_kwargs.minlr; did you mean min_lr?");
+    }
+
+    #[test]
+    fn a_mixture_of_denoisers_is_a_list() {
+        use proto::{denoiser::Corruption, training_spec::Objective};
+        let text = "output: tiny\nbase_model: tiny\ndataset: d\nobjective: infilling\nmax_length: 64\nmethod: full\n\
+                    denoisers:\n- {prefix_token: '[R]'}\n- {corruption_rate: 0.5, mean_span_length: 32, weight: 0.5}\n\
+                    - {continuation: true, prefix_token: '[S]'}\n";
+        let Some(Objective::Infilling(infilling)) = parse(text.as_bytes()).unwrap().objective else {
+            panic!("not infilling")
+        };
+        assert_eq!((infilling.max_length, infilling.denoisers.len()), (64, 3));
+        assert_eq!(
+            infilling.denoisers[0].corruption,
+            Some(Corruption::Spans(proto::SpanCorruption::default()))
+        );
+        assert!(matches!(infilling.denoisers[2].corruption, Some(Corruption::Continuation(_))));
+        let typo = refusal(&text.replace("corruption_rate", "coruption_rate"));
+        assert_eq!(typo, "unknown key denoisers[1].coruption_rate; did you mean corruption_rate?");
+        let both = refusal(&text.replace("continuation: true", "continuation: true, corruption_rate: 0.1"));
+        assert!(both.starts_with("denoisers[2].continuation"), "{both}");
+        assert!(refusal(&format!("{LORA}denoisers: []\n")).starts_with("denoisers is only for"));
     }
 
     #[test]

@@ -125,7 +125,8 @@ pub(super) mod tests {
     /// Answers to questions whose answer is always "yes", every second one with that keyword.
     pub(in super::super) fn answers(of: impl Fn(usize) -> &'static str, loss: f64) -> TargetResult {
         let judge = |index: usize| {
-            let row = Row { instruction: "q".into(), input: String::new(), output: "yes".into() };
+            let row =
+                Row { instruction: "q".into(), input: String::new(), output: "yes".into(), ..Row::default() };
             let keywords = if index.is_multiple_of(2) { vec!["yes".to_owned()] } else { Vec::new() };
             let loss = LossSum { sum: loss + (index % 3) as f64, tokens: 1 };
             Item::judge(index, &Question { row, keywords }, of(index), loss)

@@ -127,7 +127,8 @@ mod tests {
     use super::*;
 
     fn question(output: &str, keywords: &[&str]) -> Question {
-        let row = Row { instruction: "q".into(), input: String::new(), output: output.into() };
+        let row =
+            Row { instruction: "q".into(), input: String::new(), output: output.into(), ..Row::default() };
         Question { row, keywords: keywords.iter().map(|&keyword| keyword.to_owned()).collect() }
     }
 

@@ -145,7 +145,12 @@ async fn the_perplexity_is_that_of_the_expected_answers_as_trained() {
     for line in ROWS.lines() {
         let row: serde_json::Value = serde_json::from_str(line).unwrap();
         let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
-        let row = Row { instruction: text("instruction"), input: text("input"), output: text("output") };
+        let row = Row {
+            instruction: text("instruction"),
+            input: text("input"),
+            output: text("output"),
+            ..Row::default()
+        };
         let encoded = encode_row(&tokenizer(), PromptTemplate::QaEn, &row, 4096).unwrap();
         let Supervised::Kept { example, .. } = encoded else { panic!("it fits") };
         let logits = model.decoder().forward_all(&example.input_ids, None).unwrap();

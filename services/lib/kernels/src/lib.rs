@@ -4,6 +4,7 @@
 //! beside a `_backward` function for callers that walk a model without a tape; on other devices it is composed of candle's own
 //! operations. All results are the same bits on every run, whatever the number of threads.
 
+mod adafactor;
 mod adamw;
 mod arena;
 mod attention;
@@ -18,15 +19,19 @@ mod embedding;
 mod gemm;
 mod gradient;
 mod linear;
+mod lion;
 mod lora_linear;
 mod mapped;
 mod matmul;
 mod memory;
+mod noise;
+mod optimizer;
 mod random;
 mod residual;
 mod rms_norm;
 mod rotary;
 mod segments;
+mod sgd;
 mod simd;
 mod swiglu;
 mod team;
@@ -35,7 +40,8 @@ mod testing;
 mod tile;
 mod weight;
 
-pub use adamw::{AdamW, AdamWOptions, StepRates};
+pub use adafactor::AdafactorOptions;
+pub use adamw::{AdamW, AdamWOptions};
 pub use arena::{ARENA_BLOCK_BYTES, WeightArena};
 pub use attention::{
     Attended, Heads, KeyValuePage, KeyValues, attention, attention_backward, attention_cached,
@@ -52,16 +58,20 @@ pub use embedding::{embedding, embedding_backward};
 pub use gemm::{Format, INT8_GROUP};
 pub use gradient::{Gradient, RowGradient};
 pub use linear::{InputGradient, LinearInput, OutputGradient, linear, linear_weight_gradient};
+pub use lion::LionOptions;
 pub use lora_linear::{
     FactorRows, LoraMap, LoraPair, LoraRows, lora_backward, lora_linear, lora_linear_rows, lora_norms,
 };
 pub use mapped::MappedFile;
 pub use memory::keep_freed_memory;
+pub use noise::embedding_noise;
+pub use optimizer::{At, Optimizer, Read, Rule, StepRates};
 pub use random::Random;
 pub use residual::add;
 pub use rms_norm::{rms_norm, rms_norm_backward};
 pub use rotary::{RopeScaling, RotaryTable, Rotation, rotary};
 pub use segments::Segments;
+pub use sgd::SgdOptions;
 pub use swiglu::{swiglu, swiglu_backward};
 pub use team::{THREADS_VARIABLE, ThreadsError, requested_threads, share_out, with_threads};
 pub use weight::LinearWeight;

@@ -30,4 +30,4 @@ pub use projection::Projection;
 pub use recompute::{Recompute, activation_bytes};
 pub use rootstock_kernels::{DropoutKey, Format, LinearWeight, LoraPair, LossSum};
 pub use save::save_tensors;
-pub use train::{Batch, evaluate, forward_backward};
+pub use train::{Batch, Regularization, evaluate, forward_backward};

@@ -2,7 +2,8 @@
 
 use candle_core::{Tensor, Var};
 use rootstock_kernels::{
-    DropoutKey, LossOptions, LossSum, cross_entropy_with_gradients, embedding, embedding_backward, rms_norm,
+    DropoutKey, LossOptions, LossSum, cross_entropy_with_gradients, embedding, embedding_backward,
+    embedding_noise, rms_norm,
 };
 
 use crate::{
@@ -16,10 +17,26 @@ use batch::Packed;
 
 mod batch;
 
+/// What makes training harder than evaluation, beside an adapter's own dropout.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Regularization {
+    /// Names what is drawn: dropout masks, noise.
+    pub key: DropoutKey,
+    /// Share of each target that is spread evenly over the vocabulary.
+    pub label_smoothing: f64,
+    /// Bound of the noise on embeddings, in units of 1 / sqrt(tokens of the row x hidden_size); 0 makes none.
+    pub neftune_noise_alpha: f64,
+}
+
+impl From<DropoutKey> for Regularization {
+    fn from(key: DropoutKey) -> Self {
+        Self { key, ..Self::default() }
+    }
+}
+
 /// The summed loss of a batch and the gradients of `parameters` for `loss sum / denominator`. The denominator is the number of
 /// counted tokens of the whole optimizer step, so that micro-batches add up to the mean. Parameters are variables of the decoder
-/// ([`Decoder::set_trainable`]) or of the adapter, recognised by identity; all else is frozen. The adapter's dropout draws its
-/// masks from the key.
+/// ([`Decoder::set_trainable`]) or of the adapter, recognised by identity; all else is frozen.
 ///
 /// # Errors
 /// When the model was loaded as int8, the batch does not fit it, a parameter is a variable of neither the decoder nor the adapter, or
@@ -30,8 +47,9 @@ pub fn forward_backward(
     parameters: &[(String, Var)],
     batch: &Batch,
     denominator: f64,
-    dropout: DropoutKey,
+    regularization: impl Into<Regularization>,
 ) -> Result<(LossSum, Gradients), ModelError> {
+    let regularization = regularization.into();
     decoder.check_trainable()?;
     let packed = batch.pack(decoder.config())?;
     adapter.map_or(Ok(()), |adapter| check_trainable(adapter, decoder.config().num_hidden_layers))?;
@@ -40,8 +58,8 @@ pub fn forward_backward(
         return Ok((LossSum::default(), sink.finish(parameters, false)?));
     }
     let mut pass = decoder.pass(&packed.segments.positions(), adapter);
-    pass.dropout = Some(dropout);
-    let loss = walk(decoder, &pass, &packed, 1.0 / denominator, &mut sink)?;
+    pass.dropout = Some(regularization.key);
+    let loss = walk(decoder, &pass, &packed, (1.0 / denominator, regularization), &mut sink)?;
     Ok((loss, sink.finish(parameters, true)?))
 }
 
@@ -74,18 +92,22 @@ fn walk(
     decoder: &Decoder,
     pass: &Pass<'_>,
     packed: &Packed,
-    scale: f64,
+    (scale, regularization): (f64, Regularization),
     sink: &mut Sink<'_>,
 ) -> Result<LossSum, ModelError> {
     let again = decoder.recompute().layers(decoder.config(), packed.ids.len());
     let mut kept = Vec::with_capacity(decoder.layers().len());
     let mut x = embedding(decoder.embedding().numbers(), &packed.ids)?; // [T, H]
+    if regularization.neftune_noise_alpha > 0.0 {
+        x = embedding_noise(&x, &packed.segments, regularization.neftune_noise_alpha, regularization.key)?;
+    }
     for layer in decoder.layers() {
         let (output, trace) = layer.forward(&x, pass, &mut Context::Packed(&packed.segments))?;
         kept.push(if layer.index < again { Kept::Input(x) } else { Kept::Trace(Box::new(trace)) });
         x = output;
     }
-    let (loss, mut dx) = head(decoder, &x, pass, (packed, scale), sink)?;
+    let options = LossOptions { label_smoothing: regularization.label_smoothing, weights: None };
+    let (loss, mut dx) = head(decoder, &x, pass, (packed, scale, &options), sink)?;
     for (layer, kept) in decoder.layers().iter().zip(kept).rev() {
         let trace = kept.trace(layer, pass, packed)?;
         dx = layer.backward(&trace, &dx, (pass, &packed.segments), sink)?;
@@ -103,12 +125,12 @@ fn head(
     decoder: &Decoder,
     x: &Tensor,
     pass: &Pass<'_>,
-    (packed, scale): (&Packed, f64),
+    (packed, scale, options): (&Packed, f64, &LossOptions),
     sink: &mut Sink<'_>,
 ) -> Result<(LossSum, Tensor), ModelError> {
     let hidden = rms_norm(x, decoder.norm().numbers(), pass.eps)?;
     let (weight, targets) = (decoder.head(), &packed.targets);
-    let (name, how) = (sink.wants(weight), (scale, &LossOptions::default()));
+    let (name, how) = (sink.wants(weight), (scale, options));
     let (loss, gradients) =
         cross_entropy_with_gradients(&hidden, &weight.numbers().packed()?, targets, how, name.is_some())?;
     if let (Some(name), Some(gradient)) = (name, gradients.head) {

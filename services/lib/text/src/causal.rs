@@ -1,4 +1,4 @@
-//! Causal pre-training: documents in a row with EOS between, cut into blocks; nothing is lost uncounted.
+//! Blocks of text for pre-training: documents in a row with EOS between, or each by itself; nothing is lost uncounted.
 
 /// The shortest block that has a next token to learn.
 const SHORTEST: usize = 2;
@@ -50,6 +50,27 @@ where
         packed.blocks.push(open);
     } else {
         packed.cut = open.len();
+    }
+    packed
+}
+
+/// Cuts each document by itself into blocks of `block_size` ids (at least 2), so that no block holds tokens of two. What remains of
+/// each stays as a shorter block, but for a single token, which is cut and counted.
+pub fn document_blocks<D>(documents: D, block_size: usize) -> CausalBlocks
+where
+    D: IntoIterator<Item = Vec<u32>>,
+{
+    let mut packed = CausalBlocks::default();
+    for document in documents.into_iter().filter(|document| !document.is_empty()) {
+        packed.documents += 1;
+        packed.tokens += document.len();
+        for block in document.chunks(block_size.max(SHORTEST)) {
+            if block.len() >= SHORTEST {
+                packed.blocks.push(block.to_vec());
+            } else {
+                packed.cut += block.len();
+            }
+        }
     }
     packed
 }

@@ -8,21 +8,28 @@
 pub mod augment;
 pub mod causal;
 pub mod chat;
+pub mod denoise;
 pub mod documents;
+pub mod masked;
 pub mod metrics;
+pub mod mix;
 pub mod prompt;
 pub mod rows;
+mod sampling;
 pub mod stream;
 pub mod supervised;
 pub mod tokenizer;
 pub mod train;
 
 pub use augment::{Replacement, TokenDropout, token_dropout};
-pub use causal::{CausalBlocks, causal_blocks};
+pub use causal::{CausalBlocks, causal_blocks, document_blocks};
 pub use chat::{ChatMessage, ChatTemplate, ChatTemplateError};
+pub use denoise::{Corruption, DenoiseError, Denoised, Denoiser, Denoising, MIN_DENOISED};
 pub use documents::{DocumentError, DocumentFormat, parse_documents};
+pub use masked::{MaskError, MaskedExample, MaskedText, Masking, Unit};
+pub use mix::{Mix, MixError, MixedRow, Shares};
 pub use prompt::{EncodedPrompt, Prompt, PromptError, PromptTemplate};
-pub use rows::{Row, RowError, parse_rows};
+pub use rows::{LabelledText, Row, RowError, parse_labelled_texts, parse_rows};
 pub use stream::StreamDecoder;
 pub use supervised::{
     IGNORE_INDEX, Supervised, SupervisedCounts, SupervisedExample, encode_row, supervised_example,

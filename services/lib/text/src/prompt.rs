@@ -44,6 +44,11 @@ pub enum PromptError {
     /// The prompt can't be encoded.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
+    /// Only a chat template has a place for what was said before.
+    #[error(
+        "the row is a conversation of several turns or with a system message, for which prompt_template must be chat"
+    )]
+    Conversation,
     /// Answers need an end.
     #[error("the tokenizer has no eos_token; name one in tokenizer_config.json so that answers end")]
     NoEos,
@@ -95,14 +100,17 @@ impl PromptTemplate {
     /// Makes the prompt of a row; its output is not looked at. Space around instruction and input goes.
     ///
     /// # Errors
-    /// A chat template that is missing or fails.
+    /// A chat template that is missing or fails; a conversation for another template.
     pub fn render(self, row: &Row, tokenizer: &TextTokenizer) -> Result<Prompt, PromptError> {
         let (instruction, input) = (row.instruction.trim(), row.input.trim());
         match self {
+            Self::QaZh | Self::QaEn | Self::Alpaca if !row.history.is_empty() => {
+                Err(PromptError::Conversation)
+            }
             Self::QaZh => Ok(question("问题: ", instruction, input, "\n回答:")),
             Self::QaEn => Ok(question("Question: ", instruction, input, "\nAnswer:")),
             Self::Alpaca => Ok(alpaca(instruction, input)),
-            Self::Chat => chat(&user_content(instruction, input), tokenizer),
+            Self::Chat => chat(&row.history, &user_content(instruction, input), tokenizer),
         }
     }
 
@@ -196,8 +204,8 @@ fn user_content(instruction: &str, input: &str) -> String {
     if input.is_empty() { instruction.to_owned() } else { format!("{instruction}\n{input}") }
 }
 
-fn chat(content: &str, tokenizer: &TextTokenizer) -> Result<Prompt, PromptError> {
-    let render = |content: &str| tokenizer.render_chat(&[ChatMessage::new("user", content)], true);
+fn chat(history: &[ChatMessage], content: &str, tokenizer: &TextTokenizer) -> Result<Prompt, PromptError> {
+    let render = |content: &str| tokenizer.render_chat(&asked(history, content), true);
     let text = render(content)?;
     // Where the marked rendering differs is where the user's words are. A template that looks into them
     // gives another text around them; then nothing is known to be the user's.
@@ -210,11 +218,17 @@ fn chat(content: &str, tokenizer: &TextTokenizer) -> Result<Prompt, PromptError>
     Ok(Prompt { text, user: user.into_iter().collect(), add_special: false })
 }
 
+/// All that was said, with the user's words last.
+fn asked(history: &[ChatMessage], content: &str) -> Vec<ChatMessage> {
+    [history, &[ChatMessage::new("user", content)]].concat()
+}
+
 /// What the chat template writes for the answer after the prompt, less the EOS at its end.
 fn chat_answer(row: &Row, output: &str, tokenizer: &TextTokenizer) -> Result<String, PromptError> {
-    let question = ChatMessage::new("user", user_content(row.instruction.trim(), row.input.trim()));
-    let prompt = tokenizer.render_chat(std::slice::from_ref(&question), true)?;
-    let whole = tokenizer.render_chat(&[question, ChatMessage::new("assistant", output)], false)?;
+    let mut messages = asked(&row.history, &user_content(row.instruction.trim(), row.input.trim()));
+    let prompt = tokenizer.render_chat(&messages, true)?;
+    messages.push(ChatMessage::new("assistant", output));
+    let whole = tokenizer.render_chat(&messages, false)?;
     let eos = tokenizer.special_tokens().eos.as_ref().map_or("", |eos| eos.text.as_str());
     let answer = whole.strip_prefix(&prompt).map(|rest| {
         let end = rest.trim_end();

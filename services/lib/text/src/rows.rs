@@ -1,9 +1,17 @@
-//! Instruction rows from JSON lines or a JSON array. An error names the row, its line and the field, so
-//! that the file can be mended.
+//! Rows from JSON lines or a JSON array: instructions, conversations, texts with labels. An error names the row, its line and the
+//! field, so that the file can be mended.
+
+mod conversation;
+mod label;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
+
+use crate::chat::ChatMessage;
+use conversation::{Said, Turn, answers};
+pub use label::{LabelledText, parse_labelled_texts};
 
 /// The most rows in one data set.
 pub const MAX_ROWS: usize = 2_000_000;
@@ -19,6 +27,8 @@ pub struct Row {
     pub input: String,
     /// The answer; never empty in a parsed row.
     pub output: String,
+    /// What was said before the instruction; only in rows of conversations.
+    pub history: Vec<ChatMessage>,
 }
 
 /// Why rows were refused.
@@ -71,6 +81,9 @@ struct RawRow {
     instruction: Option<Value>,
     input: Option<Value>,
     output: Option<Value>,
+    messages: Option<Vec<Turn>>,
+    /// ShareGPT's name for them.
+    conversations: Option<Vec<Said>>,
 }
 
 /// A field that is not as it must be.
@@ -79,14 +92,35 @@ struct BadField {
     problem: &'static str,
 }
 
-/// Parses rows: a JSON array of objects, or one object per line (blank lines are skipped).
-/// `instruction` and `output` must be there and not blank; `input` may be left out or null.
+/// Parses rows: a JSON array of objects, or one object per line (blank lines are skipped). An object is either
+/// - an instruction: `instruction` and `output` must be there and not blank; `input` may be left out or null;
+/// - or a conversation: `messages` of `role` and `content`, or ShareGPT's `conversations` of `from` and `value`. Each answer in it to
+///   a user becomes a row of its own, with all that was said before.
 ///
 /// # Errors
-/// The first row that is not as described.
+/// The first object that is not as described.
 pub fn parse_rows(bytes: &[u8]) -> Result<Vec<Row>, RowError> {
+    parse(bytes, Row::from_raw)
+}
+
+/// Parses objects of any kind, each of which becomes some rows.
+fn parse<Raw: DeserializeOwned, T>(
+    bytes: &[u8],
+    rows_of: impl Fn(Raw) -> Result<Vec<T>, BadField>,
+) -> Result<Vec<T>, RowError> {
     let text = utf8(bytes).map_err(|(offset, line)| RowError::NotUtf8 { offset, line })?;
-    let rows = if text.trim_start().starts_with('[') { parse_array(text)? } else { parse_lines(text)? };
+    let mut rows = Vec::new();
+    let push = |place: &Place, raw: Raw| {
+        let found = rows_of(raw).map_err(|error| place.field(error))?;
+        if place.row > MAX_ROWS || rows.len() + found.len() > MAX_ROWS {
+            return Err(RowError::TooMany { limit: MAX_ROWS });
+        }
+        rows.extend(found);
+        Ok(())
+    };
+    let is_array = text.trim_start().starts_with('[');
+    let parsed = if is_array { parse_array(text, push) } else { parse_lines(text, push) };
+    parsed?;
     if rows.is_empty() { Err(RowError::Empty) } else { Ok(rows) }
 }
 
@@ -101,37 +135,42 @@ pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, (usize, usize)> {
     }
 }
 
-fn parse_lines(text: &str) -> Result<Vec<Row>, RowError> {
-    let mut rows = Vec::new();
-    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let place = Place { row: rows.len() + 1, line: i + 1 };
+fn parse_lines<Raw: DeserializeOwned>(
+    text: &str,
+    mut push: impl FnMut(&Place, Raw) -> Result<(), RowError>,
+) -> Result<(), RowError> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    for (row, (i, line)) in lines.enumerate() {
+        let place = Place { row: row + 1, line: i + 1 };
         if line.len() > MAX_LINE_BYTES {
             let problem = format!("has {} bytes, more than the {MAX_LINE_BYTES} allowed", line.len());
             return Err(place.json(problem));
         }
         let raw = serde_json::from_str(line).map_err(|error| place.json(without_place(&error)))?;
-        place.push(raw, &mut rows)?;
+        push(&place, raw)?;
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// Reads an array row by row, so that an error knows which row and line it is in.
-fn parse_array(text: &str) -> Result<Vec<Row>, RowError> {
-    let mut rows = Vec::new();
-    let mut cursor = Cursor { rest: text, line: 1 };
+fn parse_array<Raw: DeserializeOwned>(
+    text: &str,
+    mut push: impl FnMut(&Place, Raw) -> Result<(), RowError>,
+) -> Result<(), RowError> {
+    let mut cursor = Cursor { rest: text, line: 1, rows: 0 };
     cursor.skip_space();
     cursor.advance('['.len_utf8());
     cursor.skip_space();
     if cursor.rest.starts_with(']') {
         cursor.advance(1);
-        return cursor.end(rows);
+        return cursor.end();
     }
     loop {
         cursor.skip_space();
-        let mut place = Place { row: rows.len() + 1, line: cursor.line };
-        let mut values = serde_json::Deserializer::from_str(cursor.rest).into_iter::<RawRow>();
+        let mut place = cursor.place();
+        let mut values = serde_json::Deserializer::from_str(cursor.rest).into_iter::<Raw>();
         match values.next() {
-            Some(Ok(raw)) => place.push(raw, &mut rows)?,
+            Some(Ok(raw)) => push(&place, raw)?,
             Some(Err(error)) => {
                 place.line += error.line().saturating_sub(1);
                 return Err(place.json(without_place(&error)));
@@ -140,12 +179,13 @@ fn parse_array(text: &str) -> Result<Vec<Row>, RowError> {
         }
         let used = values.byte_offset();
         cursor.advance(used);
+        cursor.rows += 1;
         cursor.skip_space();
         let next = cursor.rest.chars().next();
         cursor.advance(next.map_or(0, char::len_utf8));
         match next {
             Some(',') => {}
-            Some(']') => return cursor.end(rows),
+            Some(']') => return cursor.end(),
             _ => {
                 place.line = cursor.line;
                 return Err(place.json("a comma or ] must follow".to_owned()));
@@ -158,9 +198,15 @@ fn parse_array(text: &str) -> Result<Vec<Row>, RowError> {
 struct Cursor<'t> {
     rest: &'t str,
     line: usize,
+    /// Rows read.
+    rows: usize,
 }
 
 impl Cursor<'_> {
+    fn place(&self) -> Place {
+        Place { row: self.rows + 1, line: self.line }
+    }
+
     fn advance(&mut self, bytes: usize) {
         let (done, rest) = self.rest.split_at(bytes);
         self.line += done.bytes().filter(|&b| b == b'\n').count();
@@ -171,13 +217,12 @@ impl Cursor<'_> {
         self.advance(self.rest.len() - self.rest.trim_start().len());
     }
 
-    fn end(mut self, rows: Vec<Row>) -> Result<Vec<Row>, RowError> {
+    fn end(mut self) -> Result<(), RowError> {
         self.skip_space();
         if self.rest.is_empty() {
-            return Ok(rows);
+            return Ok(());
         }
-        let place = Place { row: rows.len() + 1, line: self.line };
-        Err(place.json("something follows after the array".to_owned()))
+        Err(self.place().json("something follows after the array".to_owned()))
     }
 }
 
@@ -192,36 +237,34 @@ impl Place {
         RowError::Json { row: self.row, line: self.line, problem }
     }
 
-    fn push(&self, raw: RawRow, rows: &mut Vec<Row>) -> Result<(), RowError> {
-        if self.row > MAX_ROWS {
-            return Err(RowError::TooMany { limit: MAX_ROWS });
+    fn field(&self, BadField { field, problem }: BadField) -> RowError {
+        RowError::Field { row: self.row, line: self.line, field, problem }
+    }
+}
+
+impl Row {
+    fn from_raw(raw: RawRow) -> Result<Vec<Self>, BadField> {
+        let RawRow { instruction, input, output, messages, conversations } = raw;
+        let missing = "is missing; each row needs instruction and output, or messages";
+        match (messages, conversations) {
+            (Some(_), Some(_)) => {
+                Err(BadField { field: "conversations", problem: "says the same as messages; take one out" })
+            }
+            (Some(messages), None) => answers("messages", messages),
+            (None, Some(said)) => answers("conversations", said.into_iter().map(Turn::from).collect()),
+            (None, None) => Ok(vec![Self {
+                instruction: needed("instruction", instruction, missing)?,
+                input: string("input", input)?.unwrap_or_default(),
+                output: needed("output", output, missing)?,
+                history: Vec::new(),
+            }]),
         }
-        let parsed = Row::try_from(raw).map_err(|BadField { field, problem }| RowError::Field {
-            row: self.row,
-            line: self.line,
-            field,
-            problem,
-        })?;
-        rows.push(parsed);
-        Ok(())
     }
 }
 
-impl TryFrom<RawRow> for Row {
-    type Error = BadField;
-
-    fn try_from(raw: RawRow) -> Result<Self, BadField> {
-        Ok(Self {
-            instruction: needed("instruction", raw.instruction)?,
-            input: string("input", raw.input)?.unwrap_or_default(),
-            output: needed("output", raw.output)?,
-        })
-    }
-}
-
-fn needed(field: &'static str, value: Option<Value>) -> Result<String, BadField> {
+fn needed(field: &'static str, value: Option<Value>, missing: &'static str) -> Result<String, BadField> {
     match string(field, value)? {
-        None => Err(BadField { field, problem: "is missing; each row needs instruction and output" }),
+        None => Err(BadField { field, problem: missing }),
         Some(text) if text.trim().is_empty() => Err(BadField { field, problem: "is blank" }),
         Some(text) => Ok(text),
     }

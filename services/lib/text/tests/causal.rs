@@ -1,7 +1,7 @@
 //! Blocks for pre-training: nothing is lost, and what is cut is counted.
 
 use proptest::prelude::*;
-use rootstock_text::causal_blocks;
+use rootstock_text::{causal_blocks, document_blocks};
 
 const EOS: u32 = 99;
 
@@ -20,6 +20,20 @@ fn a_last_block_of_one_token_is_cut_and_counted() {
 }
 
 proptest! {
+    #[test]
+    fn blocks_of_documents_by_themselves_keep_every_token_and_cross_no_end(
+        lengths in prop::collection::vec(0_usize..30, 0..12),
+        block_size in 0_usize..20,
+    ) {
+        // Each document is of one token alone, so a block says which one it is from.
+        let documents = lengths.iter().enumerate().map(|(id, length)| vec![id as u32; *length]);
+        let packed = document_blocks(documents, block_size);
+        prop_assert!(packed.blocks.iter().all(|block| block.iter().all(|id| *id == block[0])));
+        prop_assert!(packed.blocks.iter().all(|block| (2..=block_size.max(2)).contains(&block.len())));
+        prop_assert_eq!(packed.kept() + packed.cut, lengths.iter().sum::<usize>());
+        prop_assert!(packed.cut <= lengths.len() && packed.separators == 0);
+    }
+
     #[test]
     fn every_token_is_kept_in_order_or_counted_as_cut(
         documents in prop::collection::vec(prop::collection::vec(0_u32..50, 0..30), 0..12),

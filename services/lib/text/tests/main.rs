@@ -5,10 +5,13 @@
 mod augment;
 mod causal;
 mod chat;
+mod denoise;
 mod documents;
 mod fixtures;
 mod fuzz;
+mod masked;
 mod metrics;
+mod mix;
 mod prompt;
 mod refusals;
 mod rows;

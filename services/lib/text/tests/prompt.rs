@@ -1,11 +1,18 @@
 //! Prompts: their exact text, and which tokens are the user's words.
 
-use rootstock_text::{EncodedPrompt, PromptError, PromptTemplate, Row, TextTokenizer, TokenizerSources};
+use rootstock_text::{
+    ChatMessage, EncodedPrompt, PromptError, PromptTemplate, Row, TextTokenizer, TokenizerSources,
+};
 
 use crate::fixtures::{FILES, TOKENIZER, sentencepiece};
 
 fn row(instruction: &str, input: &str, output: &str) -> Row {
-    Row { instruction: instruction.to_owned(), input: input.to_owned(), output: output.to_owned() }
+    Row {
+        instruction: instruction.to_owned(),
+        input: input.to_owned(),
+        output: output.to_owned(),
+        ..Row::default()
+    }
 }
 
 /// The texts of the user's tokens, one per run.
@@ -45,6 +52,19 @@ fn the_answer_follows_as_the_template_joins_it() {
     assert_eq!(answer(PromptTemplate::QaEn), " yes");
     assert_eq!(answer(PromptTemplate::Alpaca), "yes");
     assert_eq!(answer(PromptTemplate::Chat), "yes");
+}
+
+#[test]
+fn what_was_said_before_stands_before_the_question_and_needs_a_chat_template() {
+    let history = vec![ChatMessage::new("system", "Be brief."), ChatMessage::new("user", "a?")];
+    let row = Row { history, ..row("b?", "", "yes") };
+    let prompt = PromptTemplate::Chat.render(&row, &TOKENIZER).unwrap();
+    let expected = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\na?<|im_end|>\n\
+                    <|im_start|>user\nb?<|im_end|>\n<|im_start|>assistant\n";
+    assert_eq!(prompt.text, expected);
+    assert_eq!(&prompt.text[prompt.user[0].clone()], "b?");
+    assert_eq!(PromptTemplate::Chat.answer(&row, &TOKENIZER).unwrap(), "yes");
+    assert_eq!(PromptTemplate::QaEn.render(&row, &TOKENIZER), Err(PromptError::Conversation));
 }
 
 #[test]

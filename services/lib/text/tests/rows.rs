@@ -1,6 +1,6 @@
 //! Rows: both forms read, and every refusal says which row, line and field.
 
-use rootstock_text::{Row, parse_rows};
+use rootstock_text::{ChatMessage, LabelledText, Row, parse_labelled_texts, parse_rows};
 
 fn error(text: &str) -> String {
     parse_rows(text.as_bytes()).unwrap_err().to_string()
@@ -16,6 +16,7 @@ fn json_lines_and_a_json_array_give_the_same_rows() {
         instruction: instruction.to_owned(),
         input: input.to_owned(),
         output: output.to_owned(),
+        ..Row::default()
     };
     let expected = vec![row("问", "", "答"), row("a", "i", "b")];
     assert_eq!(parse_rows(lines.as_bytes()).unwrap(), expected);
@@ -26,10 +27,13 @@ fn json_lines_and_a_json_array_give_the_same_rows() {
 fn a_bad_field_is_named_with_row_and_line() {
     let good = "{\"instruction\": \"a\", \"output\": \"b\"}";
     let bad = [
-        ("{\"instruction\": \"a\"}", "field \"output\" is missing; each row needs instruction and output"),
+        (
+            "{\"instruction\": \"a\"}",
+            "field \"output\" is missing; each row needs instruction and output, or messages",
+        ),
         (
             "{\"prompt\": \"a\", \"output\": \"b\"}",
-            "field \"instruction\" is missing; each row needs instruction and output",
+            "field \"instruction\" is missing; each row needs instruction and output, or messages",
         ),
         ("{\"instruction\": \" \", \"output\": \"b\"}", "field \"instruction\" is blank"),
         ("{\"instruction\": \"a\", \"output\": 5}", "field \"output\" must be a string, not a number"),
@@ -67,4 +71,66 @@ fn bytes_that_are_not_utf8_are_named_by_offset_and_line() {
     bytes.extend([0xC4, 0xE3, 0xBA, 0xC3]);
     let message = parse_rows(&bytes).unwrap_err().to_string();
     assert_eq!(message, format!("not UTF-8 from byte {offset} on (line 2); save the file as UTF-8"));
+}
+
+#[test]
+fn a_conversation_is_a_row_for_each_answer_with_what_was_said_before() {
+    let openai = r#"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a?"},
+        {"role": "assistant", "content": "b"}, {"role": "user", "content": "c?"}, {"role": "assistant", "content": "d"},
+        {"role": "user", "content": "unanswered"}]}"#
+        .replace('\n', " ");
+    let sharegpt = openai
+        .replace("messages", "conversations")
+        .replace("role", "from")
+        .replace("content", "value")
+        .replace("\"user\"", "\"human\"")
+        .replace("\"assistant\"", "\"gpt\"");
+    let message = |role: &str, content: &str| ChatMessage::new(role, content);
+    let first = [message("system", "Be brief.")];
+    let second = [&first[..], &[message("user", "a?"), message("assistant", "b")]].concat();
+    let row = |question: &str, answer: &str, history: &[ChatMessage]| Row {
+        instruction: question.to_owned(),
+        output: answer.to_owned(),
+        history: history.to_vec(),
+        ..Row::default()
+    };
+    let expected = vec![row("a?", "b", &first), row("c?", "d", &second)];
+    assert_eq!(parse_rows(openai.as_bytes()).unwrap(), expected);
+    assert_eq!(parse_rows(sharegpt.as_bytes()).unwrap(), expected);
+    assert_eq!(parse_rows(format!("[{openai}, {sharegpt}]").as_bytes()).unwrap().len(), 4);
+}
+
+#[test]
+fn a_conversation_that_teaches_nothing_or_is_unclear_is_refused() {
+    let said = |turns: &[(&str, &str)]| {
+        let turns: Vec<String> = turns
+            .iter()
+            .map(|(from, value)| format!(r#"{{"from": "{from}", "value": "{value}"}}"#))
+            .collect();
+        error(&format!(r#"{{"conversations": [{}]}}"#, turns.join(", ")))
+    };
+    assert!(said(&[("human", "a")]).ends_with("field \"conversations\" has no answer to a user"));
+    assert!(said(&[("gpt", "a"), ("human", "b")]).ends_with("has no answer to a user"));
+    assert!(said(&[("tool", "a")]).contains("has an unknown role; known are system"));
+    assert!(said(&[("human", "a"), ("system", "b")]).contains("system message that is not the first"));
+    assert!(said(&[("human", "a"), ("gpt", " ")]).contains("blank"));
+    let both = r#"{"messages": [], "conversations": []}"#;
+    assert!(error(both).contains("says the same as messages"));
+    assert!(
+        error(r#"{"messages": [{"role": "user"}]}"#).starts_with("row 1 (line 1): missing field `content`")
+    );
+}
+
+#[test]
+fn texts_have_labels_that_are_strings_or_numbers() {
+    let rows = "{\"text\": \"fine\", \"label\": \"good\"}\n{\"text\": \"bad\", \"label\": 0}\n";
+    let labelled = |text: &str, label: &str| LabelledText { text: text.to_owned(), label: label.to_owned() };
+    assert_eq!(
+        parse_labelled_texts(rows.as_bytes()).unwrap(),
+        [labelled("fine", "good"), labelled("bad", "0")]
+    );
+    let refused = |row: &str| parse_labelled_texts(row.as_bytes()).unwrap_err().to_string();
+    assert!(refused(r#"{"text": "a"}"#).ends_with("\"label\" is missing; each row needs text and label"));
+    assert!(refused(r#"{"text": " ", "label": 1}"#).ends_with("\"text\" is blank"));
+    assert!(refused(r#"{"text": "a", "label": 1.5}"#).ends_with("must be a string, not a number"));
 }

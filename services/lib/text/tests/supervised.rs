@@ -31,10 +31,9 @@ fn a_long_answer_loses_its_end_and_a_long_prompt_the_example() {
 
 #[test]
 fn a_row_becomes_prompt_answer_and_eos() {
-    let row =
-        Row {
-            instruction: "什么是适配器?".into(), input: String::new(), output: "一个小矩阵。".into()
-        };
+    let row = Row {
+        instruction: "什么是适配器?".into(), output: "一个小矩阵。".into(), ..Row::default()
+    };
     for template in PromptTemplate::ALL {
         let example = encode_row(&TOKENIZER, template, &row, 512).unwrap().into_example().unwrap();
         let text = TOKENIZER.decode(&example.input_ids, false);
@@ -50,7 +49,7 @@ fn a_row_becomes_prompt_answer_and_eos() {
 #[test]
 fn a_tokenizer_without_eos_is_refused() {
     let tokenizer = TextTokenizer::from_files(&FILES.tokenizer_json, None).unwrap();
-    let row = Row { instruction: "a".into(), input: String::new(), output: "b".into() };
+    let row = Row { instruction: "a".into(), input: String::new(), output: "b".into(), ..Row::default() };
     assert_eq!(encode_row(&tokenizer, PromptTemplate::QaEn, &row, 64), Err(PromptError::NoEos));
 }
 

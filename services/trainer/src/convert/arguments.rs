@@ -3,13 +3,17 @@
 use rootstock_model::Recompute;
 use rootstock_proto::training::v1 as proto;
 
-use super::numbers::{Fields, or_default};
+use super::{
+    numbers::{Fields, or_default},
+    optim::optim,
+    scheduler::scheduler,
+};
 use crate::{
     error::Error,
-    spec::{Arguments, EarlyStopping, Length, Scheduler, Validation, Warmup, WeightDtype},
+    spec::{Arguments, EarlyStopping, Length, Method, Validation, Warmup, WeightDtype},
 };
 
-const FIELDS: Fields = Fields { path: "spec.arguments" };
+pub(super) const FIELDS: Fields = Fields { path: "spec.arguments" };
 
 /// Most optimizer steps of a job.
 pub(super) const MAX_STEPS: u64 = 100_000_000;
@@ -19,39 +23,37 @@ const MAX_ACCUMULATION: usize = 4096;
 const MAX_LEARNING_RATE: f64 = 100.0;
 const MAX_SAVED_STATES: usize = 100;
 const MAX_PATIENCE: u64 = 1_000_000;
+const MAX_LORAPLUS_RATIO: f64 = 1000.0;
+const MAX_NOISE_ALPHA: f64 = 1000.0;
 
 const LEARNING_RATE: f64 = 5e-5;
 const EPOCHS: f64 = 3.0;
 const BATCH: usize = 8;
-const BETA1: f64 = 0.9;
-const BETA2: f64 = 0.999;
-const EPSILON: f64 = 1e-8;
 const MAX_GRAD_NORM: f64 = 1.0;
 const SEED: u64 = 42;
 const LOGGING_STEPS: u64 = 10;
 const SAVED_STATES: usize = 2;
 
-/// Checks the arguments; what they may be depends on whether there is validation data.
+/// Checks the arguments; what they may be depends on whether there is validation data, and on what is trained.
 pub(super) fn arguments(
     from: &proto::TrainingArguments,
     validation: &Validation,
+    method: &Method,
 ) -> Result<Arguments, Error> {
     let eval_steps = steps("eval_steps", from.eval_steps)?;
     if eval_steps.is_some() && *validation == Validation::None {
         return Err(FIELDS.invalid("eval_steps", "needs validation_split or validation_dataset"));
     }
     let rate = or_default(from.learning_rate, LEARNING_RATE);
-    let decay = |field, value: Option<f64>, default| {
-        FIELDS.number(field, value.unwrap_or(default), 0.0..1.0, "at least 0 and below 1")
-    };
-    let positive = "a positive number";
+    let learning_rate = FIELDS.number(
+        "learning_rate",
+        rate,
+        f64::MIN_POSITIVE..=MAX_LEARNING_RATE,
+        "above 0 and at most 100",
+    )?;
+    let layerwise_lr_decay = or_default(from.layerwise_lr_decay, 1.0);
     Ok(Arguments {
-        learning_rate: FIELDS.number(
-            "learning_rate",
-            rate,
-            f64::MIN_POSITIVE..=MAX_LEARNING_RATE,
-            "above 0 and at most 100",
-        )?,
+        learning_rate,
         length: length(from)?,
         batch_size: FIELDS.size(
             "per_device_train_batch_size",
@@ -66,15 +68,27 @@ pub(super) fn arguments(
             MAX_ACCUMULATION,
         )?,
         warmup: warmup(from)?,
-        scheduler: scheduler(from)?,
+        scheduler: scheduler(from, learning_rate)?,
         weight_decay: FIELDS.number("weight_decay", from.weight_decay, 0.0..=1.0, "from 0 to 1")?,
-        beta1: decay("adam_beta1", from.adam_beta1, BETA1)?,
-        beta2: decay("adam_beta2", from.adam_beta2, BETA2)?,
-        epsilon: FIELDS.number(
-            "adam_epsilon",
-            from.adam_epsilon.unwrap_or(EPSILON),
+        optim: optim(from)?,
+        layerwise_lr_decay: FIELDS.number(
+            "layerwise_lr_decay",
+            layerwise_lr_decay,
             f64::MIN_POSITIVE..=1.0,
-            positive,
+            "above 0 and at most 1",
+        )?,
+        loraplus_lr_ratio: loraplus_lr_ratio(from, method)?,
+        label_smoothing: FIELDS.number(
+            "label_smoothing_factor",
+            from.label_smoothing_factor,
+            0.0..1.0,
+            "at least 0 and below 1",
+        )?,
+        neftune_noise_alpha: FIELDS.number(
+            "neftune_noise_alpha",
+            from.neftune_noise_alpha,
+            0.0..=MAX_NOISE_ALPHA,
+            "from 0 to 1000",
         )?,
         max_grad_norm: max_grad_norm(from)?,
         seed: from.seed.unwrap_or(SEED),
@@ -119,15 +133,14 @@ fn warmup(from: &proto::TrainingArguments) -> Result<Warmup, Error> {
     })
 }
 
-fn scheduler(from: &proto::TrainingArguments) -> Result<Scheduler, Error> {
-    match proto::LrSchedulerType::try_from(from.lr_scheduler_type) {
-        Ok(proto::LrSchedulerType::Unspecified | proto::LrSchedulerType::Linear) => Ok(Scheduler::Linear),
-        Ok(proto::LrSchedulerType::Cosine) => Ok(Scheduler::Cosine),
-        Ok(proto::LrSchedulerType::Constant) => Ok(Scheduler::Constant),
-        Err(_) => {
-            Err(FIELDS.invalid("lr_scheduler_type", "is unknown; known are linear, cosine and constant"))
-        }
+fn loraplus_lr_ratio(from: &proto::TrainingArguments, method: &Method) -> Result<f64, Error> {
+    if from.loraplus_lr_ratio != 0.0 && *method == Method::Full {
+        return Err(
+            FIELDS.invalid("loraplus_lr_ratio", "is only for lora: there are no matrices B; take it out")
+        );
     }
+    let ratio = or_default(from.loraplus_lr_ratio, 1.0);
+    FIELDS.number("loraplus_lr_ratio", ratio, 1.0..=MAX_LORAPLUS_RATIO, "from 1 to 1000")
 }
 
 fn max_grad_norm(from: &proto::TrainingArguments) -> Result<Option<f64>, Error> {

@@ -9,6 +9,7 @@ use rootstock_text::PromptTemplate;
 
 use super::{
     arguments::arguments,
+    infilling::{INFILLING, infilling},
     numbers::{Fields, or_default},
 };
 use crate::{
@@ -63,7 +64,7 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
         Ok(Self {
             output: output(from, &method)?,
             dataset: reference(SPEC, "dataset", &[Kind::Dataset], &from.dataset)?,
-            arguments: arguments(given, &validation)?,
+            arguments: arguments(given, &validation, &method)?,
             validation,
             start,
             default_length: leaves_length_open(from),
@@ -182,7 +183,7 @@ fn fits_together(model: &NewModel, objective: &Objective) -> Result<(), Error> {
 
 fn objective(from: &proto::TrainingSpec) -> Result<Objective, Error> {
     match &from.objective {
-        None => Err(SPEC.invalid("objective", "is missing; set causal or supervised")),
+        None => Err(SPEC.invalid("objective", "is missing; set causal, supervised or infilling")),
         Some(proto::training_spec::Objective::Causal(causal)) => {
             let block_size = row_tokens(CAUSAL, "block_size", causal.block_size, BLOCK_SIZE)?;
             Ok(Objective::Causal { block_size })
@@ -201,6 +202,9 @@ fn objective(from: &proto::TrainingSpec) -> Result<Objective, Error> {
                 )?,
             })
         }
+        Some(proto::training_spec::Objective::Infilling(written)) => {
+            infilling(written, row_tokens(INFILLING, "max_length", written.max_length, BLOCK_SIZE)?)
+        }
     }
 }
 
@@ -210,6 +214,7 @@ fn leaves_length_open(from: &proto::TrainingSpec) -> bool {
         None => false,
         Some(proto::training_spec::Objective::Causal(causal)) => causal.block_size == 0,
         Some(proto::training_spec::Objective::Supervised(supervised)) => supervised.max_length == 0,
+        Some(proto::training_spec::Objective::Infilling(infilling)) => infilling.max_length == 0,
     }
 }
 

@@ -1,13 +1,15 @@
 //! What is refused, with which field, and what the defaults are.
 
-use proto::{training_spec, training_spec::Start as ProtoStart};
+use proto::{denoiser::Corruption as Written, training_spec, training_spec::Start as ProtoStart};
 
+use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
+use rootstock_text::Corruption;
 
 use super::*;
 use crate::spec::{
-    Arguments, EarlyStopping, Length, Lora, Method, Objective, Scheduler, Start, Validation, Warmup,
-    WeightDtype,
+    Arguments, Curve, Denoiser, EarlyStopping, Length, Lora, Method, Objective, Optim, Phases, Scheduler,
+    Start, Validation, Warmup, WeightDtype,
 };
 
 /// A LoRA fine-tuning on questions, with all defaults.
@@ -88,7 +90,8 @@ fn what_is_not_set_has_the_default_of_the_contract() {
     let a = spec.arguments;
     assert_eq!((a.learning_rate, a.length, a.batch_size, a.accumulation), (5e-5, Length::Epochs(3.0), 8, 1));
     assert_eq!((a.warmup, a.scheduler, a.weight_decay), (Warmup::Ratio(0.0), Scheduler::Linear, 0.0));
-    assert_eq!((a.beta1, a.beta2, a.epsilon, a.max_grad_norm), (0.9, 0.999, 1e-8, Some(1.0)));
+    assert_eq!(a.optim, Optim::AdamW(AdamWOptions { beta1: 0.9, beta2: 0.999, eps: 1e-8 }));
+    assert_eq!((a.max_grad_norm, a.layerwise_lr_decay, a.loraplus_lr_ratio), (Some(1.0), 1.0, 1.0));
     assert_eq!((a.seed, a.logging_steps, a.eval_steps, a.save_steps), (42, 10, None, None));
     assert_eq!((a.save_total_limit, a.early_stopping), (2, None));
     assert!(matches!(Spec::try_from(&causal()).unwrap().objective, Objective::Causal { block_size: 128 }));
@@ -104,7 +107,8 @@ fn zero_that_means_something_is_told_from_what_is_not_set() {
         a.seed = Some(0);
     });
     let arguments = Spec::try_from(&spec).unwrap().arguments;
-    assert_eq!((arguments.max_grad_norm, arguments.beta1, arguments.seed), (None, 0.0, 0));
+    assert_eq!((arguments.max_grad_norm, arguments.seed), (None, 0));
+    assert!(matches!(arguments.optim, Optim::AdamW(AdamWOptions { beta1: 0.0, .. })));
 }
 
 #[test]
@@ -118,7 +122,7 @@ fn layers_run_again_as_asked() {
 #[test]
 fn numbers_out_of_range_are_refused_by_name() {
     let nan = f64::NAN;
-    let cases: [(&str, proto::TrainingSpec); 24] = [
+    let cases: [(&str, proto::TrainingSpec); 26] = [
         ("learning_rate", with(|a| a.learning_rate = -1.0)),
         ("learning_rate", with(|a| a.learning_rate = nan)),
         ("num_train_epochs", with(|a| a.num_train_epochs = -0.5)),
@@ -141,11 +145,127 @@ fn numbers_out_of_range_are_refused_by_name() {
         ("save_total_limit", with(|a| a.save_total_limit = -1)),
         ("early_stopping_threshold", with(|a| a.early_stopping_threshold = nan)),
         ("weight_dtype", with(|a| a.weight_dtype = 9)),
+        ("label_smoothing_factor", with(|a| a.label_smoothing_factor = 1.0)),
+        ("neftune_noise_alpha", with(|a| a.neftune_noise_alpha = -5.0)),
         ("activation_memory_bytes", with(|a| a.activation_memory_bytes = -1)),
         (
             "activation_memory_bytes",
             with(|a| (a.gradient_checkpointing, a.activation_memory_bytes) = (true, 1)),
         ),
+    ];
+    for (field, spec) in cases {
+        assert_eq!(refused(&spec).0, format!("spec.arguments.{field}"));
+    }
+}
+
+#[test]
+fn a_schedule_is_taken_with_its_own_settings() {
+    let found = |kind: proto::LrSchedulerType, kwargs: proto::LrSchedulerKwargs| {
+        let spec = with(|a| {
+            (a.learning_rate, a.lr_scheduler_type) = (1e-3, kind.into());
+            a.lr_scheduler_kwargs = Some(kwargs);
+        });
+        Spec::try_from(&spec).unwrap().arguments.scheduler
+    };
+    let unset = proto::LrSchedulerKwargs::default;
+    let cosine = |num_cycles, min_rate| Scheduler::Cosine { num_cycles, min_rate };
+    assert_eq!(found(proto::LrSchedulerType::Cosine, unset()), cosine(0.5, 0.0));
+    let min_lr = proto::LrSchedulerKwargs { min_lr: Some(2.5e-4), num_cycles: 1.5, ..unset() };
+    assert_eq!(found(proto::LrSchedulerType::CosineWithMinLr, min_lr), cosine(1.5, 0.25));
+    let restarts = Scheduler::CosineWithRestarts { num_cycles: 1.0 };
+    assert_eq!(found(proto::LrSchedulerType::CosineWithRestarts, unset()), restarts);
+    assert_eq!(found(proto::LrSchedulerType::ConstantWithWarmup, unset()), Scheduler::Constant);
+    let inverse = Scheduler::InverseSqrt { timescale: None };
+    assert_eq!(found(proto::LrSchedulerType::InverseSqrt, unset()), inverse);
+    let square = proto::LrSchedulerKwargs { power: 2.0, lr_end: Some(1e-4), ..unset() };
+    let Scheduler::Polynomial { power, end_rate } = found(proto::LrSchedulerType::Polynomial, square) else {
+        panic!("not polynomial")
+    };
+    assert_eq!((power, end_rate), (2.0, 0.1));
+    let kwargs = proto::LrSchedulerKwargs { num_decay_steps: 7, decay_type: "1-sqrt".into(), ..unset() };
+    let phases = Phases {
+        warmup: Curve::Linear,
+        stable_steps: None,
+        decay: Curve::OneMinusRoot,
+        decay_steps: 7,
+        min_rate: 0.0,
+    };
+    let stable = found(proto::LrSchedulerType::WarmupStableDecay, kwargs);
+    assert_eq!(stable, Scheduler::WarmupStableDecay(phases));
+}
+
+#[test]
+fn settings_of_another_schedule_and_missing_ones_are_refused_by_name() {
+    use proto::LrSchedulerType as Type;
+    let unset = proto::LrSchedulerKwargs::default;
+    let cases = [
+        ("num_cycles", Type::Linear, proto::LrSchedulerKwargs { num_cycles: 2.0, ..unset() }),
+        ("num_cycles", Type::Cosine, proto::LrSchedulerKwargs { num_cycles: -2.0, ..unset() }),
+        ("min_lr", Type::CosineWithMinLr, unset()),
+        ("min_lr", Type::CosineWithMinLr, proto::LrSchedulerKwargs { min_lr: Some(1.0), ..unset() }),
+        ("min_lr", Type::Cosine, proto::LrSchedulerKwargs { min_lr: Some(0.0), ..unset() }),
+        (
+            "min_lr_rate",
+            Type::CosineWithMinLr,
+            proto::LrSchedulerKwargs { min_lr: Some(0.0), min_lr_rate: Some(0.0), ..unset() },
+        ),
+        ("lr_end", Type::Polynomial, proto::LrSchedulerKwargs { lr_end: Some(1.0), ..unset() }),
+        ("timescale", Type::InverseSqrt, proto::LrSchedulerKwargs { timescale: -1, ..unset() }),
+        ("num_decay_steps", Type::WarmupStableDecay, unset()),
+        (
+            "decay_type",
+            Type::WarmupStableDecay,
+            proto::LrSchedulerKwargs { num_decay_steps: 1, decay_type: "steep".into(), ..unset() },
+        ),
+    ];
+    for (field, kind, kwargs) in cases {
+        let spec = with(|a| (a.lr_scheduler_type, a.lr_scheduler_kwargs) = (kind.into(), Some(kwargs)));
+        assert_eq!(refused(&spec).0, format!("spec.arguments.lr_scheduler_kwargs.{field}"));
+    }
+}
+
+#[test]
+fn an_optimizer_is_taken_with_its_own_constants() {
+    let optim = |optimizer: proto::Optimizer, change: fn(&mut proto::TrainingArguments)| {
+        let spec = with(|a| {
+            a.optim = optimizer.into();
+            change(a);
+        });
+        Spec::try_from(&spec).map(|spec| spec.arguments.optim)
+    };
+    let found = |optimizer, change| optim(optimizer, change).unwrap();
+    let momentum = proto::OptimArgs { momentum: 0.9, nesterov: true };
+    assert_eq!(found(proto::Optimizer::Adafactor, |_| {}), Optim::Adafactor);
+    assert_eq!(found(proto::Optimizer::Sgd, |_| {}), Optim::Sgd(SgdOptions::default()));
+    let sgd = with(|a| (a.optim, a.optim_args) = (proto::Optimizer::Sgd.into(), Some(momentum)));
+    let options = SgdOptions { momentum: 0.9, nesterov: true };
+    assert_eq!(Spec::try_from(&sgd).unwrap().arguments.optim, Optim::Sgd(options));
+    let lion = found(proto::Optimizer::Lion, |a| a.adam_beta2 = Some(0.99));
+    assert_eq!(lion, Optim::Lion(LionOptions { beta1: 0.9, beta2: 0.99 }));
+}
+
+#[test]
+fn what_another_optimizer_has_is_refused_by_name() {
+    use proto::Optimizer;
+    let args = |momentum, nesterov| Some(proto::OptimArgs { momentum, nesterov });
+    let of = |optim: Optimizer, change: &dyn Fn(&mut proto::TrainingArguments)| {
+        with(|a| {
+            a.optim = optim.into();
+            change(a);
+        })
+    };
+    let mut no_pairs = causal();
+    no_pairs.arguments.get_or_insert_default().loraplus_lr_ratio = 16.0;
+    let cases = [
+        ("optim", with(|a| a.optim = 99)),
+        ("adam_beta1", of(Optimizer::Sgd, &|a| a.adam_beta1 = Some(0.9))),
+        ("adam_epsilon", of(Optimizer::Lion, &|a| a.adam_epsilon = Some(1e-8))),
+        ("optim_args.momentum", of(Optimizer::Adamw, &|a| a.optim_args = args(0.9, false))),
+        ("optim_args.momentum", of(Optimizer::Sgd, &|a| a.optim_args = args(1.0, false))),
+        ("optim_args.nesterov", of(Optimizer::Sgd, &|a| a.optim_args = args(0.0, true))),
+        ("layerwise_lr_decay", with(|a| a.layerwise_lr_decay = 1.5)),
+        ("loraplus_lr_ratio", with(|a| a.loraplus_lr_ratio = 0.5)),
+        ("loraplus_lr_ratio", no_pairs),
     ];
     for (field, spec) in cases {
         assert_eq!(refused(&spec).0, format!("spec.arguments.{field}"));
@@ -211,6 +331,53 @@ fn all_four_combinations_of_objective_and_method_are_accepted() {
             .unwrap();
         }
     }
+}
+
+#[test]
+fn infilling_is_spans_unless_denoisers_are_named() {
+    let infilling = |max_length, denoisers| {
+        let objective = proto::InfillingObjective { max_length, denoisers };
+        let objective = Some(training_spec::Objective::Infilling(objective));
+        Spec::try_from(&proto::TrainingSpec { objective, ..causal() })
+    };
+    let spans = |rate, mean_length| Corruption::Spans { rate, mean_length };
+    let denoiser = |corruption| Denoiser { corruption, weight: 1.0, prefix_token: None };
+    let objective = infilling(0, vec![]).unwrap().objective;
+    assert_eq!(
+        objective,
+        Objective::Infilling { max_length: 128, denoisers: vec![denoiser(spans(0.15, 3.0))] }
+    );
+    let written = |corruption| proto::Denoiser { corruption: Some(corruption), ..proto::Denoiser::default() };
+    let cut = |corruption_rate, mean_span_length| {
+        written(Written::Spans(proto::SpanCorruption { corruption_rate, mean_span_length }))
+    };
+    let rest = proto::Denoiser {
+        prefix_token: "[S]".into(),
+        weight: 0.5,
+        ..written(Written::Continuation(proto::ContinuationCorruption {}))
+    };
+    let named =
+        Denoiser { weight: 0.5, prefix_token: Some("[S]".into()), ..denoiser(Corruption::Continuation) };
+    let objective = infilling(64, vec![cut(0.5, 32.0), rest.clone()]).unwrap().objective;
+    let denoisers = vec![denoiser(spans(0.5, 32.0)), named];
+    assert_eq!(objective, Objective::Infilling { max_length: 64, denoisers });
+    let refuse = |max_length, denoisers| match infilling(max_length, denoisers) {
+        Err(Error::Invalid { field, .. }) => field,
+        other => panic!("not refused: {other:?}"),
+    };
+    assert_eq!(refuse(7, vec![]), "spec.infilling.max_length");
+    assert_eq!(refuse(129, vec![]), "spec.infilling.max_length");
+    assert_eq!(refuse(0, vec![proto::Denoiser::default()]), "spec.infilling.denoisers[0].corruption");
+    assert_eq!(refuse(0, vec![cut(1.0, 3.0)]), "spec.infilling.denoisers[0].spans.corruption_rate");
+    assert_eq!(
+        refuse(0, vec![cut(0.1, 3.0), cut(0.1, 0.5)]),
+        "spec.infilling.denoisers[1].spans.mean_span_length"
+    );
+    assert_eq!(
+        refuse(0, vec![proto::Denoiser { weight: -1.0, ..rest }]),
+        "spec.infilling.denoisers[0].weight"
+    );
+    assert_eq!(refuse(0, vec![cut(0.1, 3.0); 17]), "spec.infilling.denoisers");
 }
 
 #[test]

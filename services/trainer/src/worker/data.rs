@@ -12,10 +12,11 @@ use rootstock_text::{
 use super::{
     encode::{Encoder, How},
     fault::{Fault, of_job},
+    infilling::{Infilling, denoising},
     inputs::{blocking, read},
     rows::Rows,
 };
-use crate::spec::Objective;
+use crate::spec::{Denoiser, Objective};
 
 /// A document is encoded in pieces of about this many bytes.
 const PIECE_BYTES: usize = 64 << 10;
@@ -28,13 +29,14 @@ pub(super) struct Reader {
     pub(super) encoder: Encoder,
     pub(super) tokenizer: Arc<TextTokenizer>,
     pub(super) objective: Objective,
+    pub(super) seed: u64,
 }
 
 /// What a data set holds.
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) rows: Rows,
-    /// Rows left out because they are too long.
+    /// Rows left out because they are too long, or texts that hold tokens which are put in.
     pub(super) dropped: u64,
 }
 
@@ -42,12 +44,17 @@ impl Reader {
     /// Reads a whole data set; `field` is the one that names it.
     pub(super) async fn read(&self, field: &'static str, dataset: &FetchedArtifact) -> Result<Read, Fault> {
         let files = files(field, dataset)?;
-        match self.objective {
+        match &self.objective {
             Objective::Causal { block_size } => {
                 let documents = blocking(move || documents(field, &files)).await?;
-                self.causal(documents, block_size).await
+                self.causal(documents, *block_size).await
+            }
+            Objective::Infilling { max_length, denoisers } => {
+                let documents = blocking(move || documents(field, &files)).await?;
+                self.infilling(documents, denoisers, *max_length).await
             }
             Objective::Supervised { prompt_template, max_length, .. } => {
+                let (prompt_template, max_length) = (*prompt_template, *max_length);
                 let tokenizer = Arc::clone(&self.tokenizer);
                 let texts = blocking(move || questions(field, &files, prompt_template, &tokenizer)).await?;
                 self.supervised(texts, max_length).await
@@ -56,6 +63,32 @@ impl Reader {
     }
 
     async fn causal(&self, documents: Vec<String>, block_size: usize) -> Result<Read, Fault> {
+        let documents = self.encoded(documents).await?;
+        let eos = self.tokenizer.special_tokens().eos.as_ref().map(|token| token.id);
+        let packed = causal_blocks(documents, eos, block_size);
+        tracing::info!(
+            documents = packed.documents,
+            tokens = packed.tokens,
+            blocks = packed.blocks.len(),
+            "text read"
+        );
+        Ok(Read { rows: Rows::Causal(packed.blocks), dropped: 0 })
+    }
+
+    async fn infilling(
+        &self,
+        documents: Vec<String>,
+        denoisers: &[Denoiser],
+        max_length: usize,
+    ) -> Result<Read, Fault> {
+        let denoising = denoising(denoisers, &self.tokenizer)?;
+        let documents = self.encoded(documents).await?;
+        let (infilling, dropped) = Infilling::new(documents, denoising, (max_length, self.seed))?;
+        Ok(Read { rows: Rows::Infilling(infilling), dropped })
+    }
+
+    /// The ids of whole documents, without special tokens.
+    async fn encoded(&self, documents: Vec<String>) -> Result<Vec<Vec<u32>>, Fault> {
         let whole = adds_space(&self.tokenizer);
         let mut counts = Vec::with_capacity(documents.len());
         let mut pieces = Vec::new();
@@ -66,18 +99,9 @@ impl Reader {
         }
         let how = How { add_special_tokens: false, return_offsets: false };
         let mut encodings = self.encoder.encode(pieces, how).await?.into_iter();
-        let documents = counts.into_iter().map(|count| {
-            encodings.by_ref().take(count).flat_map(|encoding| encoding.ids).collect::<Vec<u32>>()
-        });
-        let eos = self.tokenizer.special_tokens().eos.as_ref().map(|token| token.id);
-        let packed = causal_blocks(documents, eos, block_size);
-        tracing::info!(
-            documents = packed.documents,
-            tokens = packed.tokens,
-            blocks = packed.blocks.len(),
-            "text read"
-        );
-        Ok(Read { rows: Rows::Causal(packed.blocks), dropped: 0 })
+        let document =
+            |count| encodings.by_ref().take(count).flat_map(|encoding| encoding.ids).collect::<Vec<u32>>();
+        Ok(counts.into_iter().map(document).collect())
     }
 
     async fn supervised(&self, questions: Questions, max_length: usize) -> Result<Read, Fault> {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use candle_core::{Tensor, Var};
 use rootstock_model::{
-    Adapter, Batch, Decoder, DropoutKey, Format, Gradients, LossSum, ModelError, evaluate, forward_backward,
+    Adapter, Batch, Decoder, DropoutKey, Format, Gradients, LossSum, ModelError, Regularization, evaluate,
+    forward_backward,
 };
 use rootstock_peft::LoraAdapter;
 
@@ -47,6 +48,11 @@ impl Learner {
         &self.variables
     }
 
+    /// Layers of the model.
+    pub(super) fn layers(&self) -> usize {
+        self.decoder.config().num_hidden_layers
+    }
+
     /// Numbers that are trained, and numbers in all.
     pub(super) fn parameters(&self) -> (usize, usize) {
         let trained = self.variables.iter().map(|(_, variable)| variable.elem_count()).sum();
@@ -54,21 +60,21 @@ impl Learner {
         (trained, if self.adapter.is_some() { base + trained } else { base })
     }
 
-    /// Loss and gradients of the mean over all tokens of all micro-batches, as if they were one batch.
+    /// Loss and gradients of the mean over all tokens of all micro-batches, as if they were one batch. Its key counts them.
     pub(super) fn step(
         &self,
         micro_batches: &[Batch],
-        seed: u64,
-        step: u64,
+        regularization: Regularization,
     ) -> Result<StepGradients, ModelError> {
         let adapter = self.adapter.as_ref().map(|adapter| adapter as &dyn Adapter);
         let tokens: u64 = micro_batches.iter().map(counted).sum();
         let denominator = tokens.max(1) as f64;
         let mut sum = StepGradients { loss: LossSum::default(), gradients: Gradients::default() };
         for (micro, batch) in micro_batches.iter().enumerate() {
-            let key = DropoutKey { seed, step, micro: micro as u64 };
+            let key = DropoutKey { micro: micro as u64, ..regularization.key };
+            let how = Regularization { key, ..regularization };
             let (loss, gradients) =
-                forward_backward(&self.decoder, adapter, &self.variables, batch, denominator, key)?;
+                forward_backward(&self.decoder, adapter, &self.variables, batch, denominator, how)?;
             sum.loss.sum += loss.sum;
             sum.loss.tokens += loss.tokens;
             match micro {

@@ -148,7 +148,8 @@ async fn rows(
         tokenizer: lease.tokenizer_artifact_digest.clone(),
         tokenizer_digest: lease.tokenizer_digest.clone(),
     };
-    let reader = Reader { encoder, tokenizer, objective: origin.spec.objective.clone() };
+    let (objective, seed) = (origin.spec.objective.clone(), origin.spec.arguments.seed);
+    let reader = Reader { encoder, tokenizer, objective, seed };
     let dataset = fetcher.fetch("spec.dataset", &lease.dataset_digest).await?;
     let mut train = reader.read("spec.dataset", &dataset).await?;
     let validation = match &origin.spec.validation {

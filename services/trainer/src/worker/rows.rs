@@ -2,7 +2,9 @@
 
 use rootstock_kernels::Random;
 use rootstock_model::Batch;
-use rootstock_text::{IGNORE_INDEX, Replacement, SupervisedExample, TokenDropout};
+use rootstock_text::{Denoised, IGNORE_INDEX, Replacement, SupervisedExample, TokenDropout};
+
+use super::infilling::Infilling;
 
 /// The rows of a data set.
 #[derive(Clone, Debug)]
@@ -11,6 +13,8 @@ pub(crate) enum Rows {
     Causal(Vec<Vec<u32>>),
     /// Questions and answers, of which the answers are learned.
     Supervised(Vec<SupervisedExample>),
+    /// Texts out of which spans are cut, which are learned.
+    Infilling(Infilling),
 }
 
 /// How rows are changed each time they are seen, from a seed.
@@ -40,10 +44,11 @@ impl Rows {
         match self {
             Self::Causal(blocks) => blocks.len(),
             Self::Supervised(examples) => examples.len(),
+            Self::Infilling(infilling) => infilling.texts.len(),
         }
     }
 
-    /// A row as it is.
+    /// A row as it is validated: as it is, or always with the same spans cut out.
     pub(crate) fn example(&self, row: usize) -> Example {
         match self {
             Self::Causal(blocks) => {
@@ -51,6 +56,7 @@ impl Rows {
                 Example { input_ids: blocks[row].clone(), labels }
             }
             Self::Supervised(examples) => Example::from(examples[row].clone()),
+            Self::Infilling(infilling) => Example::from(infilling.fixed(row)),
         }
     }
 
@@ -62,6 +68,7 @@ impl Rows {
                     Random::named(augment.seed, "instruction token dropout").child(epoch).child(row as u64);
                 Example::from(examples[row].augmented(&augment.dropout, |n| random.uniform(n)))
             }
+            (Self::Infilling(infilling), _) => Example::from(infilling.drawn(row, epoch)),
             _ => self.example(row),
         }
     }
@@ -73,6 +80,7 @@ impl Rows {
             Self::Supervised(examples) => {
                 Self::Supervised(rows.iter().map(|row| examples[*row].clone()).collect())
             }
+            Self::Infilling(infilling) => Self::Infilling(infilling.select(rows)),
         }
     }
 
@@ -87,7 +95,16 @@ impl Rows {
 
     /// The highest token id, if there is any.
     pub(crate) fn highest_id(&self) -> Option<u32> {
-        (0..self.len()).filter_map(|row| self.example(row).input_ids.into_iter().max()).max()
+        match self {
+            Self::Infilling(infilling) => infilling.highest_id(),
+            _ => (0..self.len()).filter_map(|row| self.example(row).input_ids.into_iter().max()).max(),
+        }
+    }
+}
+
+impl From<Denoised> for Example {
+    fn from(row: Denoised) -> Self {
+        Self { labels: row.labels(), input_ids: row.input_ids }
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use rootstock_kernels::{AdamW, AdamWOptions, StepRates};
-use rootstock_model::{Batch, LossSum};
+use rootstock_kernels::{AdafactorOptions, Optimizer, Rule};
+use rootstock_model::{Batch, DropoutKey, LossSum, Regularization};
 use rootstock_proto::training::v1::{self as proto, training_event::Event};
 use tokio::sync::oneshot;
 
 use super::{
     fault::{Fault, of_job},
+    groups::Groups,
     learner::{Learner, StepGradients, Tensors},
     meter::{Meter, StepDone},
     order::{Order, Plan},
@@ -21,7 +22,7 @@ use super::{
     snapshot::{Saved, Snapshot, TrainerState},
     stop::Stop,
 };
-use crate::spec::{Arguments, Objective, Spec};
+use crate::spec::{Arguments, Objective, Optim, Spec};
 
 /// What training speaks to.
 pub(super) trait Outside {
@@ -104,7 +105,8 @@ pub(super) struct Training<O> {
     plan: Plan,
     order: Order,
     schedule: Schedule,
-    optimizer: AdamW,
+    optimizer: Optimizer<Box<dyn Rule>>,
+    groups: Groups,
     meter: Meter,
     patience: Patience,
     /// The best weights, where the result shall be made of them.
@@ -126,12 +128,13 @@ impl<O: Outside> Training<O> {
             Objective::Supervised { instruction_token_dropout, .. } => {
                 Augment::new(instruction_token_dropout, arguments.seed)
             }
-            Objective::Causal { .. } => None,
+            Objective::Causal { .. } | Objective::Infilling { .. } => None,
         };
         let plan = Plan::new(train.len(), arguments);
-        let options = AdamWOptions { beta1: arguments.beta1, beta2: arguments.beta2, eps: arguments.epsilon };
         let mut training = Self {
             schedule: Schedule::new(arguments, plan.total_steps),
+            optimizer: Optimizer::new(rule(arguments.optim)),
+            groups: Groups::new(&learner, arguments),
             spec,
             spec_digest,
             learner,
@@ -140,7 +143,6 @@ impl<O: Outside> Training<O> {
             augment,
             plan,
             order: Order::new(plan),
-            optimizer: AdamW::new(options),
             meter: Meter::new(plan),
             patience: Patience::default(),
             best: None,
@@ -157,7 +159,7 @@ impl<O: Outside> Training<O> {
 
     fn restore(&mut self, saved: Saved) -> Result<(), Fault> {
         self.learner.set_weights(&saved.weights)?;
-        let restored = self.optimizer.restore(saved.state.step, &saved.moments);
+        let restored = self.optimizer.restore(saved.state.step, self.learner.variables(), &saved.moments);
         restored.map_err(|error| of_job("the saved moments don't fit")(&error))?;
         self.best = saved.best;
         self.patience = saved.state.patience;
@@ -191,8 +193,7 @@ impl<O: Outside> Training<O> {
     fn make_step(&mut self) -> Result<StepDone, Fault> {
         let (batches, tokens) = self.batches();
         let failed = of_job(format!("step {}", self.step + 1));
-        let seed = self.spec.arguments.seed;
-        let mut made = self.learner.step(&batches, seed, self.step).map_err(|error| failed(&error))?;
+        let mut made = self.learner.step(&batches, self.regularization()).map_err(|error| failed(&error))?;
         let grad_norm = match self.spec.arguments.max_grad_norm {
             Some(max) => made.gradients.clip(max),
             None => made.gradients.global_norm(),
@@ -210,6 +211,12 @@ impl<O: Outside> Training<O> {
         Ok(done)
     }
 
+    fn regularization(&self) -> Regularization {
+        let Arguments { seed, label_smoothing, neftune_noise_alpha, .. } = *self.arguments();
+        let key = DropoutKey { seed, step: self.step, micro: 0 };
+        Regularization { key, label_smoothing, neftune_noise_alpha }
+    }
+
     /// The micro-batches of the next step, and their tokens.
     fn batches(&mut self) -> (Vec<Batch>, u64) {
         let rows = self.order.rows(self.step);
@@ -224,18 +231,8 @@ impl<O: Outside> Training<O> {
     }
 
     fn update(&mut self, made: &StepGradients, lr: f64) -> Result<(), candle_core::Error> {
-        let weight_decay = self.spec.arguments.weight_decay;
-        let matrices: std::collections::BTreeSet<&str> = self
-            .learner
-            .variables()
-            .iter()
-            .filter(|(_, variable)| variable.rank() >= 2)
-            .map(|(name, _)| name.as_str())
-            .collect();
-        self.optimizer.step(self.learner.variables(), &made.gradients.0, |name| StepRates {
-            lr,
-            weight_decay: if matrices.contains(name) { weight_decay } else { 0.0 },
-        })
+        let rates = |name: &str| self.groups.rates(name, lr);
+        self.optimizer.step(self.learner.variables(), &made.gradients.0, rates)
     }
 
     /// Names the first tensor that holds what isn't a number.
@@ -348,6 +345,15 @@ impl<O: Outside> Training<O> {
 
     fn arguments(&self) -> &Arguments {
         &self.spec.arguments
+    }
+}
+
+fn rule(optim: Optim) -> Box<dyn Rule> {
+    match optim {
+        Optim::AdamW(options) => Box::new(options),
+        Optim::Adafactor => Box::new(AdafactorOptions::default()),
+        Optim::Sgd(options) => Box::new(options),
+        Optim::Lion(options) => Box::new(options),
     }
 }
 

@@ -21,7 +21,9 @@ pub(crate) fn tokenizer_files(text: &str) -> Vec<(&'static str, Vec<u8>)> {
     let end = "<|endoftext|>".to_owned();
     let options = BpeOptions {
         vocab_size: 300,
-        special_tokens: vec![end.clone()],
+        special_tokens: [end.as_str(), "<extra_id_0>", "<extra_id_1>", "<extra_id_2>", "[S]"]
+            .map(str::to_owned)
+            .to_vec(),
         bos: None,
         eos: Some(end.clone()),
         pad: Some(end),

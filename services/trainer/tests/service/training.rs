@@ -109,6 +109,44 @@ async fn all_four_combinations_of_objective_and_method_are_trained() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_model_learns_to_fill_in_what_was_cut_out_of_text() {
+    use proto::denoiser::Corruption;
+    let bench = bench().await;
+    let denoiser = |corruption, prefix_token: &str| proto::Denoiser {
+        corruption: Some(corruption),
+        prefix_token: prefix_token.to_owned(),
+        ..Default::default()
+    };
+    let spec = |denoisers: Vec<proto::Denoiser>| {
+        let objective = proto::InfillingObjective { max_length: 40, denoisers };
+        let objective = Some(training_spec::Objective::Infilling(objective));
+        proto::TrainingSpec { objective, validation_split: 0.2, ..pretraining() }
+    };
+    let spans = denoiser(Corruption::Spans(proto::SpanCorruption::default()), "");
+    let rest = |prefix| denoiser(Corruption::Continuation(proto::ContinuationCorruption {}), prefix);
+    let job = bench.succeed("mixture", spec(vec![spans.clone(), rest("[S]")])).await;
+    let events = bench.events(&job.name).await;
+    let losses: Vec<f64> = progress(&events).iter().map(|progress| progress.loss).collect();
+    assert!(losses.last() < losses.first(), "{losses:?}");
+    let ready = events.iter().find_map(|event| match event {
+        Event::DataReady(ready) => Some(*ready),
+        _ => None,
+    });
+    let ready = ready.unwrap();
+    assert!(
+        ready.train_rows > 0 && ready.loss_tokens > 0 && ready.loss_tokens < ready.train_tokens,
+        "{ready:?}"
+    );
+    let again = bench.succeed("again", spec(vec![spans, rest("[S]")])).await;
+    assert_eq!(job.result_digest, again.result_digest);
+    let unknown = bench.fail("unknown", spec(vec![rest("[NOPE]")])).await;
+    assert!(
+        unknown.contains("spec.infilling.denoisers[0].prefix_token") && unknown.contains("[NOPE]"),
+        "{unknown}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn equal_jobs_make_equal_artifacts_whatever_they_are_called() {
     let bench = bench().await;
     let first = bench.succeed("one", pretraining()).await;

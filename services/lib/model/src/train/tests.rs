@@ -16,15 +16,19 @@ fn fresh(config: Config) -> Decoder {
 }
 
 /// Loss and gradients by candle's tape over the same forward pass.
-fn by_tape(config: &Config, batch: &Batch, denominator: f64) -> (f64, BTreeMap<String, Tensor>) {
+fn by_tape(
+    config: &Config,
+    batch: &Batch,
+    (denominator, label_smoothing): (f64, f64),
+) -> (f64, BTreeMap<String, Tensor>) {
     let named = fresh(config.clone()).named_tensors().unwrap();
     let tracked: BTreeMap<String, Tensor> =
         named.into_iter().map(|(name, t)| (name, Var::from_tensor(&t).unwrap().into_inner())).collect();
     let decoder = Decoder::from_tensors(config.clone(), tracked.clone(), &Device::Cpu).unwrap();
     let packed = batch.pack(config).unwrap();
     let hidden = decoder.hidden(&packed.ids, &packed.segments, None).unwrap();
-    let loss = cross_entropy_sum(&hidden, decoder.head().numbers(), &packed.targets, &LossOptions::default())
-        .unwrap();
+    let options = LossOptions { label_smoothing, weights: None };
+    let loss = cross_entropy_sum(&hidden, decoder.head().numbers(), &packed.targets, &options).unwrap();
     let gradients = (&loss / denominator).unwrap().backward().unwrap();
     let gradients = tracked.into_iter().map(|(name, t)| (name, gradients.get(&t).unwrap().clone())).collect();
     (f64::from(loss.to_scalar::<f32>().unwrap()), gradients)
@@ -32,12 +36,13 @@ fn by_tape(config: &Config, batch: &Batch, denominator: f64) -> (f64, BTreeMap<S
 
 #[test]
 fn every_gradient_of_full_training_agrees_with_candles_tape() {
-    for config in [tiny(), untied()] {
+    for (config, label_smoothing) in [(tiny(), 0.0), (untied(), 0.0), (tiny(), 0.2)] {
         let mut decoder = fresh(config.clone());
         let parameters = decoder.set_trainable(None).unwrap();
         let batch = batch(5);
-        let (loss, gradients) = forward_backward(&decoder, None, &parameters, &batch, 7.0, KEY).unwrap();
-        let (expected_loss, expected) = by_tape(&config, &batch, 7.0);
+        let how = Regularization { label_smoothing, ..KEY.into() };
+        let (loss, gradients) = forward_backward(&decoder, None, &parameters, &batch, 7.0, how).unwrap();
+        let (expected_loss, expected) = by_tape(&config, &batch, (7.0, label_smoothing));
         assert!((loss.sum - expected_loss).abs() < 1e-4 * expected_loss, "{loss:?} {expected_loss}");
         assert_eq!(loss.tokens, batch.counted_tokens());
         assert_eq!(gradients.0.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
@@ -85,6 +90,21 @@ fn gradients_of_an_adapter_agree_with_finite_differences_of_the_loss() {
         let norm = flat(gradients.0[name].values()).iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
         assert!((slope - along).abs() < 5e-3 * norm.max(0.1), "{name}: {along}, but the loss says {slope}");
     }
+}
+
+#[test]
+fn noise_on_embeddings_follows_its_key_and_survives_recomputation() {
+    let mut decoder = fresh(tiny());
+    let parameters = decoder.set_trainable(None).unwrap();
+    let noisy = Regularization { neftune_noise_alpha: 5.0, ..KEY.into() };
+    let loss = |decoder: &Decoder, how: Regularization| {
+        forward_backward(decoder, None, &parameters, &batch(5), 1.0, how).unwrap().0.sum
+    };
+    let kept = loss(&decoder, noisy);
+    assert_ne!(kept, loss(&decoder, KEY.into()));
+    assert_ne!(kept, loss(&decoder, Regularization { key: DropoutKey { step: 9, ..KEY }, ..noisy }));
+    decoder.set_recompute(Recompute::Always);
+    assert_eq!(kept, loss(&decoder, noisy));
 }
 
 #[test]

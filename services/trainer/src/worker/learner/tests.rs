@@ -7,6 +7,8 @@ use rootstock_peft::LoraConfig;
 use super::*;
 use crate::worker::rows::{Example, batch};
 
+const KEY: DropoutKey = DropoutKey { seed: 1, step: 0, micro: 0 };
+
 /// The shape of a model that a test can train.
 pub(in crate::worker) fn config() -> Config {
     let json = br#"{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 64, "hidden_size": 32,
@@ -41,11 +43,11 @@ fn examples() -> Vec<Example> {
 
 fn assert_accumulates(learner: &Learner) {
     let rows = examples();
-    let whole = learner.step(&[batch(&rows)], 1, 0).unwrap();
+    let whole = learner.step(&[batch(&rows)], KEY.into()).unwrap();
     let halves: Vec<_> = rows.chunks(2).map(batch).collect();
-    let parts = learner.step(&halves, 1, 0).unwrap();
+    let parts = learner.step(&halves, KEY.into()).unwrap();
     let ones: Vec<_> = rows.chunks(1).map(batch).collect();
-    let singles = learner.step(&ones, 1, 0).unwrap();
+    let singles = learner.step(&ones, KEY.into()).unwrap();
     for other in [parts, singles] {
         assert_eq!(whole.loss.tokens, other.loss.tokens);
         assert!((whole.loss.sum - other.loss.sum).abs() / whole.loss.sum < 1e-6);
@@ -75,7 +77,7 @@ fn only_what_is_trained_has_gradients() {
     let rows = [batch(&examples())];
     let adapter = lora(0.0);
     let names = |learner: &Learner| -> Vec<String> {
-        learner.step(&rows, 1, 0).unwrap().gradients.0.into_keys().collect()
+        learner.step(&rows, KEY.into()).unwrap().gradients.0.into_keys().collect()
     };
     let variables: Vec<String> = adapter.variables().iter().map(|(name, _)| name.clone()).collect();
     assert_eq!(names(&adapter), variables);

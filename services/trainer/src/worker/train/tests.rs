@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
+use rootstock_kernels::{LionOptions, SgdOptions};
 use rootstock_proto::training::v1::training_event::Event;
+use rootstock_text::{Corruption, Denoiser, Denoising};
 use tempfile::TempDir;
 
 use super::*;
@@ -14,6 +16,7 @@ use crate::{
     convert::tests::{arguments, causal, supervised},
     spec::{EarlyStopping, Length, Validation},
     worker::{
+        infilling::Infilling,
         learner::tests::{full, lora},
         snapshot::TrainerState,
         stop::Ended,
@@ -160,6 +163,90 @@ fn a_run_that_was_cut_comes_to_the_same_bits() {
     let arguments = Arguments { save_steps: Some(3), ..short() };
     assert_resumes(full, &arguments, 0, 7);
     assert_resumes(|| lora(0.2), &arguments, 0, 5);
+    let noisy = Arguments { neftune_noise_alpha: 5.0, label_smoothing: 0.1, ..arguments };
+    assert_resumes(full, &noisy, 0, 7);
+}
+
+/// Texts that are denoised by a mixture, as rows of a job.
+fn denoised(count: usize) -> Rows {
+    let spans = Corruption::Spans { rate: 0.3, mean_length: 2.0 };
+    let denoisers = [(spans, None), (Corruption::Continuation, Some(60))]
+        .map(|(corruption, prefix)| Denoiser { corruption, prefix, weight: 1.0 });
+    let denoising = Denoising::new(denoisers.to_vec(), vec![61, 62], 63).unwrap();
+    let document = |row: usize| (0..12).map(|i| ((i * (row % 3 + 2) + row) % 60) as u32).collect::<Vec<_>>();
+    let (infilling, dropped) = Infilling::new((0..count).map(document), denoising, (24, 5)).unwrap();
+    assert_eq!((infilling.texts.len(), dropped), (count, 0));
+    Rows::Infilling(infilling)
+}
+
+#[test]
+fn infilling_draws_other_spans_in_each_pass_and_is_resumed_bit_for_bit() {
+    let rows = denoised(3);
+    let seen = |epoch| rows.augmented(0, epoch, None).input_ids;
+    assert_eq!(seen(4), seen(4));
+    assert!((1..20).any(|epoch| seen(epoch) != seen(0)));
+    assert_eq!(rows.example(1), rows.select(&[0, 1]).example(1));
+    let arguments = Arguments { save_steps: Some(3), length: Length::Steps(12), ..short() };
+    let run_from = |cut: Option<usize>, resume: Option<Saved>| {
+        let script = Script { checks_left: Rc::new(Cell::new(cut)), ..Script::default() };
+        let mut prepared = prepared(full(), arguments.clone(), 0);
+        (prepared.train, prepared.resume) = (denoised(10), resume);
+        (run(prepared, &script), script)
+    };
+    let (whole, script) = run_from(None, None);
+    let losses = script.losses();
+    assert!(losses[3] < 0.9 * losses[0], "{losses:?}");
+    let (_, before) = run_from(Some(7), None);
+    let (resumed, _) = run_from(None, Some(read_back(&before)));
+    assert_eq!(bits(&resumed.unwrap().learner), bits(&whole.unwrap().learner));
+}
+
+#[test]
+fn small_batches_accumulated_train_as_one_large_batch_does() {
+    let train = |batch_size, accumulation| {
+        let arguments = Arguments { batch_size, accumulation, label_smoothing: 0.1, ..short() };
+        let mut prepared = prepared(full(), arguments, 0);
+        // Rows of different lengths, so that a mean of means is another one than the mean over tokens.
+        let Rows::Causal(blocks) = &mut prepared.train else { panic!("of another kind") };
+        blocks.iter_mut().enumerate().for_each(|(row, block)| block.truncate(3 + row));
+        Arc::make_mut(&mut prepared.spec).arguments.optim = Optim::Sgd(SgdOptions::default());
+        let finished = run(prepared, &Script::default()).unwrap();
+        bits(&finished.learner).into_iter().map(f32::from_bits).collect::<Vec<_>>()
+    };
+    let whole = train(4, 1);
+    assert_ne!(whole, bits(&full()).into_iter().map(f32::from_bits).collect::<Vec<_>>());
+    for (batch_size, accumulation) in [(2, 2), (1, 4)] {
+        let parts = train(batch_size, accumulation);
+        let furthest = whole.iter().zip(&parts).fold(0_f32, |most, (a, b)| most.max((a - b).abs()));
+        assert!(furthest < 1e-6, "{accumulation} x {batch_size}: {furthest}");
+    }
+}
+
+#[test]
+fn every_optimizer_comes_to_the_same_bits_after_a_cut_and_lowers_the_loss() {
+    let momentum = SgdOptions { momentum: 0.9, nesterov: true };
+    let optimizers = [
+        (Optim::Adafactor, 1e-2),
+        (Optim::Sgd(SgdOptions::default()), 0.3),
+        (Optim::Sgd(momentum), 0.1),
+        (Optim::Lion(LionOptions::default()), 2e-3),
+    ];
+    for (optim, learning_rate) in optimizers {
+        let arguments = Arguments {
+            optim,
+            learning_rate,
+            layerwise_lr_decay: 0.9,
+            loraplus_lr_ratio: 4.0,
+            save_steps: Some(3),
+            ..short()
+        };
+        assert_resumes(full, &arguments, 0, 7);
+        assert_resumes(|| lora(0.2), &arguments, 0, 5);
+        let script = Script::default();
+        run(prepared(full(), arguments, 0), &script).unwrap();
+        let losses = script.losses();
+        assert!(losses[3] < 0.95 * losses[0], "{optim:?}: {losses:?}");
+    }
 }
 
 #[test]

@@ -25,6 +25,20 @@ class LrSchedulerType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LR_SCHEDULER_TYPE_LINEAR: _ClassVar[LrSchedulerType]
     LR_SCHEDULER_TYPE_COSINE: _ClassVar[LrSchedulerType]
     LR_SCHEDULER_TYPE_CONSTANT: _ClassVar[LrSchedulerType]
+    LR_SCHEDULER_TYPE_COSINE_WITH_RESTARTS: _ClassVar[LrSchedulerType]
+    LR_SCHEDULER_TYPE_POLYNOMIAL: _ClassVar[LrSchedulerType]
+    LR_SCHEDULER_TYPE_CONSTANT_WITH_WARMUP: _ClassVar[LrSchedulerType]
+    LR_SCHEDULER_TYPE_INVERSE_SQRT: _ClassVar[LrSchedulerType]
+    LR_SCHEDULER_TYPE_COSINE_WITH_MIN_LR: _ClassVar[LrSchedulerType]
+    LR_SCHEDULER_TYPE_WARMUP_STABLE_DECAY: _ClassVar[LrSchedulerType]
+
+class Optimizer(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OPTIMIZER_UNSPECIFIED: _ClassVar[Optimizer]
+    OPTIMIZER_ADAMW: _ClassVar[Optimizer]
+    OPTIMIZER_ADAFACTOR: _ClassVar[Optimizer]
+    OPTIMIZER_SGD: _ClassVar[Optimizer]
+    OPTIMIZER_LION: _ClassVar[Optimizer]
 
 class WeightDtype(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -41,6 +55,17 @@ LR_SCHEDULER_TYPE_UNSPECIFIED: LrSchedulerType
 LR_SCHEDULER_TYPE_LINEAR: LrSchedulerType
 LR_SCHEDULER_TYPE_COSINE: LrSchedulerType
 LR_SCHEDULER_TYPE_CONSTANT: LrSchedulerType
+LR_SCHEDULER_TYPE_COSINE_WITH_RESTARTS: LrSchedulerType
+LR_SCHEDULER_TYPE_POLYNOMIAL: LrSchedulerType
+LR_SCHEDULER_TYPE_CONSTANT_WITH_WARMUP: LrSchedulerType
+LR_SCHEDULER_TYPE_INVERSE_SQRT: LrSchedulerType
+LR_SCHEDULER_TYPE_COSINE_WITH_MIN_LR: LrSchedulerType
+LR_SCHEDULER_TYPE_WARMUP_STABLE_DECAY: LrSchedulerType
+OPTIMIZER_UNSPECIFIED: Optimizer
+OPTIMIZER_ADAMW: Optimizer
+OPTIMIZER_ADAFACTOR: Optimizer
+OPTIMIZER_SGD: Optimizer
+OPTIMIZER_LION: Optimizer
 WEIGHT_DTYPE_UNSPECIFIED: WeightDtype
 WEIGHT_DTYPE_F32: WeightDtype
 WEIGHT_DTYPE_BF16: WeightDtype
@@ -70,7 +95,7 @@ class TrainingJob(_message.Message):
     def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "causal", "supervised", "full", "lora", "arguments")
+    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "causal", "supervised", "infilling", "full", "lora", "arguments")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +104,7 @@ class TrainingSpec(_message.Message):
     NEW_MODEL_FIELD_NUMBER: _ClassVar[int]
     CAUSAL_FIELD_NUMBER: _ClassVar[int]
     SUPERVISED_FIELD_NUMBER: _ClassVar[int]
+    INFILLING_FIELD_NUMBER: _ClassVar[int]
     FULL_FIELD_NUMBER: _ClassVar[int]
     LORA_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -90,10 +116,11 @@ class TrainingSpec(_message.Message):
     new_model: NewModel
     causal: CausalObjective
     supervised: SupervisedObjective
+    infilling: InfillingObjective
     full: FullMethod
     lora: LoraMethod
     arguments: TrainingArguments
-    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
 
 class NewModel(_message.Message):
     __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rope_theta", "tie_word_embeddings", "initializer_range")
@@ -125,6 +152,38 @@ class CausalObjective(_message.Message):
     block_size: int
     def __init__(self, block_size: _Optional[int] = ...) -> None: ...
 
+class InfillingObjective(_message.Message):
+    __slots__ = ("max_length", "denoisers")
+    MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    DENOISERS_FIELD_NUMBER: _ClassVar[int]
+    max_length: int
+    denoisers: _containers.RepeatedCompositeFieldContainer[Denoiser]
+    def __init__(self, max_length: _Optional[int] = ..., denoisers: _Optional[_Iterable[_Union[Denoiser, _Mapping]]] = ...) -> None: ...
+
+class Denoiser(_message.Message):
+    __slots__ = ("spans", "continuation", "weight", "prefix_token")
+    SPANS_FIELD_NUMBER: _ClassVar[int]
+    CONTINUATION_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    spans: SpanCorruption
+    continuation: ContinuationCorruption
+    weight: float
+    prefix_token: str
+    def __init__(self, spans: _Optional[_Union[SpanCorruption, _Mapping]] = ..., continuation: _Optional[_Union[ContinuationCorruption, _Mapping]] = ..., weight: _Optional[float] = ..., prefix_token: _Optional[str] = ...) -> None: ...
+
+class SpanCorruption(_message.Message):
+    __slots__ = ("corruption_rate", "mean_span_length")
+    CORRUPTION_RATE_FIELD_NUMBER: _ClassVar[int]
+    MEAN_SPAN_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    corruption_rate: float
+    mean_span_length: float
+    def __init__(self, corruption_rate: _Optional[float] = ..., mean_span_length: _Optional[float] = ...) -> None: ...
+
+class ContinuationCorruption(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class SupervisedObjective(_message.Message):
     __slots__ = ("prompt_template", "max_length", "instruction_token_dropout")
     PROMPT_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
@@ -153,8 +212,42 @@ class LoraMethod(_message.Message):
     use_rslora: bool
     def __init__(self, r: _Optional[int] = ..., lora_alpha: _Optional[float] = ..., lora_dropout: _Optional[float] = ..., target_modules: _Optional[_Iterable[str]] = ..., use_rslora: bool = ...) -> None: ...
 
+class LrSchedulerKwargs(_message.Message):
+    __slots__ = ("num_cycles", "min_lr", "min_lr_rate", "power", "lr_end", "timescale", "num_decay_steps", "num_stable_steps", "warmup_type", "decay_type", "min_lr_ratio")
+    NUM_CYCLES_FIELD_NUMBER: _ClassVar[int]
+    MIN_LR_FIELD_NUMBER: _ClassVar[int]
+    MIN_LR_RATE_FIELD_NUMBER: _ClassVar[int]
+    POWER_FIELD_NUMBER: _ClassVar[int]
+    LR_END_FIELD_NUMBER: _ClassVar[int]
+    TIMESCALE_FIELD_NUMBER: _ClassVar[int]
+    NUM_DECAY_STEPS_FIELD_NUMBER: _ClassVar[int]
+    NUM_STABLE_STEPS_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DECAY_TYPE_FIELD_NUMBER: _ClassVar[int]
+    MIN_LR_RATIO_FIELD_NUMBER: _ClassVar[int]
+    num_cycles: float
+    min_lr: float
+    min_lr_rate: float
+    power: float
+    lr_end: float
+    timescale: int
+    num_decay_steps: int
+    num_stable_steps: int
+    warmup_type: str
+    decay_type: str
+    min_lr_ratio: float
+    def __init__(self, num_cycles: _Optional[float] = ..., min_lr: _Optional[float] = ..., min_lr_rate: _Optional[float] = ..., power: _Optional[float] = ..., lr_end: _Optional[float] = ..., timescale: _Optional[int] = ..., num_decay_steps: _Optional[int] = ..., num_stable_steps: _Optional[int] = ..., warmup_type: _Optional[str] = ..., decay_type: _Optional[str] = ..., min_lr_ratio: _Optional[float] = ...) -> None: ...
+
+class OptimArgs(_message.Message):
+    __slots__ = ("momentum", "nesterov")
+    MOMENTUM_FIELD_NUMBER: _ClassVar[int]
+    NESTEROV_FIELD_NUMBER: _ClassVar[int]
+    momentum: float
+    nesterov: bool
+    def __init__(self, momentum: _Optional[float] = ..., nesterov: bool = ...) -> None: ...
+
 class TrainingArguments(_message.Message):
-    __slots__ = ("learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "warmup_steps", "warmup_ratio", "lr_scheduler_type", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "seed", "logging_steps", "eval_steps", "save_steps", "save_total_limit", "early_stopping_patience", "early_stopping_threshold", "weight_dtype", "gradient_checkpointing", "activation_memory_bytes")
+    __slots__ = ("learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "warmup_steps", "warmup_ratio", "lr_scheduler_type", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "seed", "logging_steps", "eval_steps", "save_steps", "save_total_limit", "early_stopping_patience", "early_stopping_threshold", "weight_dtype", "gradient_checkpointing", "activation_memory_bytes", "optim", "optim_args", "layerwise_lr_decay", "loraplus_lr_ratio", "lr_scheduler_kwargs", "label_smoothing_factor", "neftune_noise_alpha")
     LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
     NUM_TRAIN_EPOCHS_FIELD_NUMBER: _ClassVar[int]
     MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
@@ -178,6 +271,13 @@ class TrainingArguments(_message.Message):
     WEIGHT_DTYPE_FIELD_NUMBER: _ClassVar[int]
     GRADIENT_CHECKPOINTING_FIELD_NUMBER: _ClassVar[int]
     ACTIVATION_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    OPTIM_FIELD_NUMBER: _ClassVar[int]
+    OPTIM_ARGS_FIELD_NUMBER: _ClassVar[int]
+    LAYERWISE_LR_DECAY_FIELD_NUMBER: _ClassVar[int]
+    LORAPLUS_LR_RATIO_FIELD_NUMBER: _ClassVar[int]
+    LR_SCHEDULER_KWARGS_FIELD_NUMBER: _ClassVar[int]
+    LABEL_SMOOTHING_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    NEFTUNE_NOISE_ALPHA_FIELD_NUMBER: _ClassVar[int]
     learning_rate: float
     num_train_epochs: float
     max_steps: int
@@ -201,7 +301,14 @@ class TrainingArguments(_message.Message):
     weight_dtype: WeightDtype
     gradient_checkpointing: bool
     activation_memory_bytes: int
-    def __init__(self, learning_rate: _Optional[float] = ..., num_train_epochs: _Optional[float] = ..., max_steps: _Optional[int] = ..., per_device_train_batch_size: _Optional[int] = ..., gradient_accumulation_steps: _Optional[int] = ..., warmup_steps: _Optional[int] = ..., warmup_ratio: _Optional[float] = ..., lr_scheduler_type: _Optional[_Union[LrSchedulerType, str]] = ..., weight_decay: _Optional[float] = ..., adam_beta1: _Optional[float] = ..., adam_beta2: _Optional[float] = ..., adam_epsilon: _Optional[float] = ..., max_grad_norm: _Optional[float] = ..., seed: _Optional[int] = ..., logging_steps: _Optional[int] = ..., eval_steps: _Optional[int] = ..., save_steps: _Optional[int] = ..., save_total_limit: _Optional[int] = ..., early_stopping_patience: _Optional[int] = ..., early_stopping_threshold: _Optional[float] = ..., weight_dtype: _Optional[_Union[WeightDtype, str]] = ..., gradient_checkpointing: bool = ..., activation_memory_bytes: _Optional[int] = ...) -> None: ...
+    optim: Optimizer
+    optim_args: OptimArgs
+    layerwise_lr_decay: float
+    loraplus_lr_ratio: float
+    lr_scheduler_kwargs: LrSchedulerKwargs
+    label_smoothing_factor: float
+    neftune_noise_alpha: float
+    def __init__(self, learning_rate: _Optional[float] = ..., num_train_epochs: _Optional[float] = ..., max_steps: _Optional[int] = ..., per_device_train_batch_size: _Optional[int] = ..., gradient_accumulation_steps: _Optional[int] = ..., warmup_steps: _Optional[int] = ..., warmup_ratio: _Optional[float] = ..., lr_scheduler_type: _Optional[_Union[LrSchedulerType, str]] = ..., weight_decay: _Optional[float] = ..., adam_beta1: _Optional[float] = ..., adam_beta2: _Optional[float] = ..., adam_epsilon: _Optional[float] = ..., max_grad_norm: _Optional[float] = ..., seed: _Optional[int] = ..., logging_steps: _Optional[int] = ..., eval_steps: _Optional[int] = ..., save_steps: _Optional[int] = ..., save_total_limit: _Optional[int] = ..., early_stopping_patience: _Optional[int] = ..., early_stopping_threshold: _Optional[float] = ..., weight_dtype: _Optional[_Union[WeightDtype, str]] = ..., gradient_checkpointing: bool = ..., activation_memory_bytes: _Optional[int] = ..., optim: _Optional[_Union[Optimizer, str]] = ..., optim_args: _Optional[_Union[OptimArgs, _Mapping]] = ..., layerwise_lr_decay: _Optional[float] = ..., loraplus_lr_ratio: _Optional[float] = ..., lr_scheduler_kwargs: _Optional[_Union[LrSchedulerKwargs, _Mapping]] = ..., label_smoothing_factor: _Optional[float] = ..., neftune_noise_alpha: _Optional[float] = ...) -> None: ...
 
 class TrainingProgress(_message.Message):
     __slots__ = ("step", "total_steps", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second", "eta_seconds")
