@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rootstock_artifacts::check::Header;
 use rootstock_artifacts::check::safetensors::Dtype;
-use rootstock_model::{Config, HEAD};
+use rootstock_model::Config;
 use rootstock_text::{TextTokenizer, TokenizerSources};
 
 use super::{NamedFile, dir};
@@ -14,8 +14,6 @@ use crate::CliError;
 
 /// Endings of the files that make up a model: weights, configuration, tokenizer, and what tells where it is from.
 const NEEDED: [&str; 5] = [".json", ".safetensors", ".jinja", ".txt", ".model"];
-/// What older exports keep beside the weights and what follows from the configuration.
-const DERIVED: &str = ".rotary_emb.inv_freq";
 const SUPPORTED: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::BF16];
 /// Names shown before the rest is counted.
 const SHOWN: usize = 3;
@@ -70,7 +68,7 @@ fn check_weights(config: &Config, files: &[&NamedFile]) -> Result<(), String> {
                         "{file}: tensor {name} has shape {found:?}, but config.json asks for {shape:?}"
                     ));
                 }
-                None if may_be_there(&name, config) => {}
+                None if config.passes_over(&name) => {}
                 None => {
                     return Err(format!("{file}: tensor {name} fits nowhere in a model of this config.json"));
                 }
@@ -83,11 +81,6 @@ fn check_weights(config: &Config, files: &[&NamedFile]) -> Result<(), String> {
     let names: Vec<&str> = wanted.keys().take(SHOWN).map(String::as_str).collect();
     let count = wanted.len();
     Err(format!("lacks {count} tensors, among them {}; check that all shards are there", names.join(", ")))
-}
-
-/// What a model may bring along although it follows from the rest.
-fn may_be_there(name: &str, config: &Config) -> bool {
-    name.ends_with(DERIVED) || (name == HEAD && config.tie_word_embeddings)
 }
 
 fn header(path: &Path) -> Result<Header, String> {

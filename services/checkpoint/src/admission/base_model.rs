@@ -1,4 +1,4 @@
-//! Base models: a configuration that there is a decoder for, and exactly the tensors that it asks for.
+//! Base models: a configuration that there is a decoder for, and the tensors that it asks for.
 use std::collections::BTreeMap;
 
 use rootstock_artifacts::Digest;
@@ -71,8 +71,12 @@ fn account(config: &Config, tensors: &BTreeMap<String, Vec<TensorInfo>>) -> Resu
         if let Some(other) = seen.insert(name, file) {
             return Err(refuse(format!("is in {other} too")));
         }
-        let shape = wanted.remove(name);
-        let shape = shape.ok_or_else(|| refuse("fits nowhere in a model of this config.json".into()))?;
+        let Some(shape) = wanted.remove(name) else {
+            if config.passes_over(name) {
+                continue;
+            }
+            return Err(refuse("fits nowhere in a model of this config.json".into()));
+        };
         if shape != tensor.shape {
             return Err(refuse(format!("has shape {:?}, but config.json asks for {shape:?}", tensor.shape)));
         }

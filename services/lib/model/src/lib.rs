@@ -8,6 +8,7 @@ mod decoder;
 mod error;
 mod gradients;
 mod layer;
+mod load;
 mod projection;
 mod recompute;
 mod save;
@@ -19,8 +20,8 @@ mod weight;
 pub use adapter::{Adapter, EmbeddingChange, EmbeddingPair, HeadChange, Update};
 pub use cache::{Block, KvCache};
 pub use config::{
-    Config, ConfigError, EMBEDDING, FINAL_NORM, HEAD, MAX_LAYERS, MAX_WIDTH, RopeScaling,
-    SUPPORTED_ARCHITECTURE, SUPPORTED_MODEL_TYPE, TensorSpec,
+    Config, ConfigError, EMBEDDING, FINAL_NORM, Family, HEAD, Layers, MAX_LAYERS, MAX_WIDTH, RopeScaling,
+    TensorSpec,
 };
 pub use decoder::Decoder;
 pub use error::ModelError;

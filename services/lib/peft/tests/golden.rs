@@ -18,6 +18,8 @@ use crate::{
 mod bf16;
 #[path = "golden/compare.rs"]
 mod compare;
+#[path = "golden/families.rs"]
+mod families;
 #[path = "golden/int8.rs"]
 mod int8;
 #[path = "golden/kinds.rs"]

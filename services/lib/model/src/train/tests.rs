@@ -6,7 +6,7 @@ use rootstock_kernels::{AdamW, AdamWOptions, Random, StepRates, cross_entropy_su
 use super::*;
 use crate::{
     Config, Recompute, activation_bytes,
-    testing::{Ends, Pairs, assert_close, batch, flat, tiny, untied},
+    testing::{Ends, Pairs, assert_close, batch, families, flat, tiny, untied},
 };
 
 const KEY: DropoutKey = DropoutKey { seed: 1, step: 2, micro: 3 };
@@ -32,7 +32,7 @@ fn by_tape(config: &Config, batch: &Batch, denominator: f64) -> (f64, BTreeMap<S
 
 #[test]
 fn every_gradient_of_full_training_agrees_with_candles_tape() {
-    for config in [tiny(), untied()] {
+    for config in [tiny(), untied()].into_iter().chain(families()) {
         let mut decoder = fresh(config.clone());
         let parameters = decoder.set_trainable(None).unwrap();
         let batch = batch(5);
@@ -71,8 +71,12 @@ fn gradients_of_an_adapter_agree_with_finite_differences_of_the_loss() {
 
 #[test]
 fn recomputation_gives_the_same_bits() {
-    let adapter = Pairs::new(&tiny(), 2, 0.3);
-    let mut decoder = fresh(tiny());
+    std::iter::once(tiny()).chain(families()).for_each(recompute);
+}
+
+fn recompute(config: Config) {
+    let adapter = Pairs::new(&config, 2, 0.3);
+    let mut decoder = fresh(config.clone());
     let run = |decoder: &Decoder| {
         let (loss, gradients) =
             forward_backward(decoder, Some(&adapter), &adapter.parameters, &batch(7), 1.0, KEY).unwrap();
@@ -80,8 +84,8 @@ fn recomputation_gives_the_same_bits() {
     };
     let kept = run(&decoder);
     let tokens = batch(7).input_ids.len();
-    let some = Recompute::Within(activation_bytes(&tiny(), tokens, Recompute::Never) - 1);
-    assert_eq!(some.layers(&tiny(), tokens), 1);
+    let some = Recompute::Within(activation_bytes(&config, tokens, Recompute::Never) - 1);
+    assert_eq!(some.layers(&config, tokens), 1);
     for recompute in [some, Recompute::Always] {
         decoder.set_recompute(recompute);
         assert_eq!(run(&decoder), kept, "{recompute:?}");
