@@ -291,7 +291,7 @@ mod tests {
             (&[130], heads(8, 2, 24)),
             (&[31, 32, 33, 97], heads(2, 2, 8)),
         ];
-        let sights = [Sight::Past, Sight::Window(1), Sight::Window(20), Sight::Window(64), Sight::All];
+        let sights = [Sight::Past, Sight::Window(2), Sight::Window(20), Sight::Window(64), Sight::All];
         for ((lengths, heads), sight) in cases.into_iter().flat_map(|case| sights.map(|sight| (case, sight)))
         {
             let (segments, heads) = (Segments::new(lengths), Heads { sight, ..heads });
