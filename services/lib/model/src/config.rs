@@ -7,12 +7,14 @@ use crate::{Projection, config::fields::Fields};
 pub use rootstock_kernels::RopeScaling;
 use rootstock_kernels::{Heads, Sight};
 
+mod any;
 mod family;
 pub(crate) mod fields;
 mod layers;
 mod limits;
 mod rope;
 
+pub use any::AnyConfig;
 pub use family::Family;
 pub use layers::Layers;
 pub use limits::{MAX_LAYERS, MAX_WIDTH};

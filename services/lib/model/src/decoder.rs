@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor, Var};
 use rootstock_kernels::{Format, LinearWeight, RotaryTable, Segments, rms_norm};
 
 use crate::{
-    Adapter, Config, EMBEDDING, FINAL_NORM, HEAD, KvCache, ModelError, Projection,
+    Adapter, AnyConfig, Config, EMBEDDING, FINAL_NORM, HEAD, KvCache, ModelError, Projection,
     layer::{Context, Continued, Layer, Pass, Wanted},
     load::{self, Take},
     recompute::Recompute,
@@ -59,8 +59,8 @@ impl Decoder {
         device: &Device,
     ) -> Result<Self, ModelError> {
         config.validate()?;
-        let passes_over = |name: &str| config.passes_over(name);
-        let loaded = load::read(config.tensors(), &passes_over, files, format.into(), device)?;
+        let any = AnyConfig::Decoder(config.clone());
+        let loaded = load::read(&any, files, format.into(), device)?;
         Self::from_loaded(config, loaded, device)
     }
 

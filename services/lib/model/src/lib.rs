@@ -1,10 +1,11 @@
-//! The decoder that training and inference share, with Hugging Face weight names.
+//! The decoder that training and inference share, and an encoder, with Hugging Face weight names.
 #![forbid(unsafe_code)]
 
 mod adapter;
 mod cache;
 mod config;
 mod decoder;
+mod encoder;
 mod error;
 mod gradients;
 mod layer;
@@ -20,10 +21,14 @@ mod weight;
 pub use adapter::{Adapter, EmbeddingChange, EmbeddingPair, HeadChange, Update};
 pub use cache::{Block, KvCache};
 pub use config::{
-    Config, ConfigError, EMBEDDING, FINAL_NORM, Family, HEAD, Layers, MAX_LAYERS, MAX_WIDTH, RopeScaling,
-    TensorSpec,
+    AnyConfig, Config, ConfigError, EMBEDDING, FINAL_NORM, Family, HEAD, Layers, MAX_LAYERS, MAX_WIDTH,
+    RopeScaling, TensorSpec,
 };
 pub use decoder::Decoder;
+pub use encoder::{
+    Encoder, EncoderBatch, EncoderRow,
+    config::{EncoderConfig, Task},
+};
 pub use error::ModelError;
 pub use gradients::Gradients;
 pub use layer::{Continued, ReadLogits, Wanted};

@@ -10,7 +10,7 @@ use rootstock_kernels::{ARENA_BLOCK_BYTES, Format, MappedFile, Random, WeightAre
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
-    ModelError, TensorSpec,
+    AnyConfig, ModelError, TensorSpec,
     error::file_name,
     weight::{Loaded, Matrix, Vector, Weight},
 };
@@ -21,16 +21,15 @@ use crate::{
 /// # Errors
 /// As [`Decoder::load`](crate::Decoder::load).
 pub(crate) fn read(
-    tensors: Vec<TensorSpec>,
-    passes_over: &dyn Fn(&str) -> bool,
+    config: &AnyConfig,
     files: &[PathBuf],
     format: Format,
     device: &Device,
 ) -> Result<Take, ModelError> {
-    let expected = tensors.into_iter().map(|spec| (spec.name.clone(), spec)).collect();
+    let expected = config.tensors().into_iter().map(|spec| (spec.name.clone(), spec)).collect();
     let (loaded, unexpected) = (BTreeMap::new(), Vec::new());
     let arena = WeightArena::new(ARENA_BLOCK_BYTES);
-    let mut reader = Reader { expected, passes_over, format, device, loaded, unexpected, arena };
+    let mut reader = Reader { expected, config, format, device, loaded, unexpected, arena };
     files.iter().try_for_each(|file| reader.read(file))?;
     Ok(Take(reader.finish()?))
 }
@@ -79,7 +78,7 @@ impl Take {
 
 struct Reader<'a> {
     expected: BTreeMap<String, TensorSpec>,
-    passes_over: &'a dyn Fn(&str) -> bool,
+    config: &'a AnyConfig,
     format: Format,
     device: &'a Device,
     loaded: BTreeMap<String, Loaded>,
@@ -94,15 +93,16 @@ impl Reader<'_> {
         let views = SafeTensors::deserialize(map.bytes())
             .map_err(|error| ModelError::Format { file, problem: error.to_string() })?;
         for (name, view) in views.iter() {
-            if let Some(spec) = self.expected.get(name) {
+            let name = self.config.canonical(name);
+            if let Some(spec) = self.expected.get(&name) {
                 let tensor = self.convert(spec, &view)?;
                 let loaded = Loaded::new(tensor, self.format, &mut self.arena)?;
-                if self.loaded.insert(name.to_owned(), loaded).is_some() {
-                    return Err(ModelError::DuplicateTensor(name.to_owned()));
+                if self.loaded.insert(name.clone(), loaded).is_some() {
+                    return Err(ModelError::DuplicateTensor(name));
                 }
                 map.forget(view.data());
-            } else if !(self.passes_over)(name) {
-                self.unexpected.push(name.to_owned());
+            } else if !self.config.passes_over(&name) {
+                self.unexpected.push(name);
             }
         }
         Ok(())

@@ -14,6 +14,8 @@ use crate::{
     values::{Training, Values, decoder, dir, lora, tensors},
 };
 
+#[path = "golden/bert.rs"]
+mod bert;
 #[path = "golden/bf16.rs"]
 mod bf16;
 #[path = "golden/compare.rs"]

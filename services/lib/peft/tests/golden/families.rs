@@ -36,7 +36,7 @@ fn family(name: &str) -> Outcome<Decoder> {
 }
 
 /// The gradients of one model or adapter.
-fn gradients(all: &HashMap<String, Tensor>, name: &str) -> HashMap<String, Tensor> {
+pub(crate) fn gradients(all: &HashMap<String, Tensor>, name: &str) -> HashMap<String, Tensor> {
     let own = |(key, tensor): (&String, &Tensor)| {
         Some((key.strip_prefix(&format!("{name}.gradients."))?.to_owned(), tensor.clone()))
     };
