@@ -76,6 +76,11 @@ async fn weights_that_transformers_and_peft_wrote_are_admitted() {
         let adapter = read(Kind::Adapter, &format!("families/{family}_lora"));
         server.commit(adapter.base_digest(&base.digest)).await.unwrap();
     }
+    server.commit(read(Kind::BaseModel, "bert/masked_lm")).await.unwrap();
+    let encoder = server.commit(read(Kind::BaseModel, "bert/classification")).await.unwrap();
+    let adapter = read(Kind::Adapter, "lora").base_digest(&encoder.digest);
+    let refused = refuse(&server, adapter, ErrorReason::BaseMismatch).await;
+    assert!(refused.contains("adapters are for decoders"), "{refused}");
     server.stop().await;
 }
 
