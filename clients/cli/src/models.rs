@@ -12,7 +12,7 @@ pub use import::{ImportedModel, import_model};
 /// What to do with base models.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Import a Hugging Face Llama directory: config.json, safetensors, tokenizer files
+    /// Import a Hugging Face model directory: config.json, safetensors, tokenizer files
     Import(import::ImportArgs),
     /// List the base models
     List(ListArgs),

@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 pub use error::AdmissionError;
 use rootstock_artifacts::check::{TensorInfo, missing_file};
 use rootstock_artifacts::{BlobStore, Digest, Header, Kind, Manifest};
-use rootstock_model::Config as ModelConfig;
+use rootstock_model::AnyConfig;
 use source::{CancelOnDrop, Source};
 
 use crate::{Artifact, Error};
@@ -32,7 +32,7 @@ const MAX_TENSORS: usize = 1_000_000;
 #[derive(Debug)]
 pub(crate) struct Base {
     digest: Digest,
-    config: ModelConfig,
+    config: AnyConfig,
     tokenizer_digest: Option<Digest>,
 }
 
@@ -41,7 +41,7 @@ impl Base {
     pub(crate) async fn read(blobs: &BlobStore, artifact: &Artifact) -> Result<Self, Error> {
         let config = artifact.manifest.blob(base_model::CONFIG).ok_or(Error::Damaged("base model"))?;
         let bytes = blobs.read_all(config.digest, MAX_CONFIG_BYTES).await?;
-        let config = ModelConfig::from_json(&bytes).map_err(|_| Error::Damaged("base model"))?;
+        let config = AnyConfig::from_json(&bytes).map_err(|_| Error::Damaged("base model"))?;
         let tokenizer_digest = artifact.manifest.tokenizer_digest;
         Ok(Self { digest: artifact.digest, config, tokenizer_digest })
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rootstock_artifacts::check::Header;
 use rootstock_artifacts::check::safetensors::Dtype;
-use rootstock_model::{Config, HEAD};
+use rootstock_model::AnyConfig;
 use rootstock_text::{TextTokenizer, TokenizerSources};
 
 use super::{NamedFile, dir};
@@ -14,8 +14,6 @@ use crate::CliError;
 
 /// Endings of the files that make up a model: weights, configuration, tokenizer, and what tells where it is from.
 const NEEDED: [&str; 5] = [".json", ".safetensors", ".jinja", ".txt", ".model"];
-/// What older exports keep beside the weights and what follows from the configuration.
-const DERIVED: &str = ".rotary_emb.inv_freq";
 const SUPPORTED: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::BF16];
 /// Names shown before the rest is counted.
 const SHOWN: usize = 3;
@@ -25,7 +23,7 @@ const SHOWN: usize = 3;
 pub(crate) struct Model {
     pub(crate) files: Vec<NamedFile>,
     pub(crate) left_out: Vec<String>,
-    pub(crate) config: Config,
+    pub(crate) config: AnyConfig,
     pub(crate) tokenizer_digest: Option<String>,
 }
 
@@ -34,7 +32,7 @@ pub(crate) fn read(path: &Path) -> Result<Model, CliError> {
     let listing = dir::list(path, |name| NEEDED.iter().any(|end| name.ends_with(end)))?;
     let at = |problem: String| CliError::refused(format!("{}: {problem}", path.display()));
     let config = listing.read(path, "config.json")?;
-    let config = Config::from_json(&config).map_err(|error| at(error.to_string()))?;
+    let config = AnyConfig::from_json(&config).map_err(|error| at(error.to_string()))?;
     let weights: Vec<&NamedFile> =
         listing.files.iter().filter(|(name, _)| name.ends_with(".safetensors")).collect();
     if weights.is_empty() {
@@ -45,7 +43,7 @@ pub(crate) fn read(path: &Path) -> Result<Model, CliError> {
     Ok(Model { files: listing.files, left_out: listing.left_out, config, tokenizer_digest })
 }
 
-fn check_weights(config: &Config, files: &[&NamedFile]) -> Result<(), String> {
+fn check_weights(config: &AnyConfig, files: &[&NamedFile]) -> Result<(), String> {
     let mut wanted: BTreeMap<String, Vec<usize>> =
         config.tensors().into_iter().map(|spec| (spec.name, spec.shape)).collect();
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
@@ -62,7 +60,7 @@ fn check_weights(config: &Config, files: &[&NamedFile]) -> Result<(), String> {
                     tensor.dtype
                 ));
             }
-            match wanted.remove(&name) {
+            match wanted.remove(&config.canonical(&name)) {
                 Some(shape) if shape == tensor.shape => {}
                 Some(shape) => {
                     let found = tensor.shape;
@@ -70,7 +68,7 @@ fn check_weights(config: &Config, files: &[&NamedFile]) -> Result<(), String> {
                         "{file}: tensor {name} has shape {found:?}, but config.json asks for {shape:?}"
                     ));
                 }
-                None if may_be_there(&name, config) => {}
+                None if config.passes_over(&name) => {}
                 None => {
                     return Err(format!("{file}: tensor {name} fits nowhere in a model of this config.json"));
                 }
@@ -83,11 +81,6 @@ fn check_weights(config: &Config, files: &[&NamedFile]) -> Result<(), String> {
     let names: Vec<&str> = wanted.keys().take(SHOWN).map(String::as_str).collect();
     let count = wanted.len();
     Err(format!("lacks {count} tensors, among them {}; check that all shards are there", names.join(", ")))
-}
-
-/// What a model may bring along although it follows from the rest.
-fn may_be_there(name: &str, config: &Config) -> bool {
-    name.ends_with(DERIVED) || (name == HEAD && config.tie_word_embeddings)
 }
 
 fn header(path: &Path) -> Result<Header, String> {
@@ -134,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_transformers_wrote_passes_sharded_or_not() {
-        for name in ["tied", "untied"] {
+        for name in ["tied", "untied", "families/qwen3", "bert/masked_lm"] {
             let model = read(&golden(name)).unwrap();
             assert!(model.files.iter().any(|(file, _)| file == "config.json"));
             assert_eq!(model.tokenizer_digest, None);

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use rootstock_artifacts::Digest;
 use rootstock_artifacts::check::TensorInfo;
+use rootstock_model::{AnyConfig, Config};
 use rootstock_peft::{
     CONFIG_FILE, LoraConfig, PeftError, TensorHeader, WEIGHTS_FILE, check_tensors, expected_shapes,
 };
@@ -19,6 +20,10 @@ impl Inspection {
             field: "artifact.base_digest",
             problem: "must name the base model that the adapter is for",
         })?;
+        let AnyConfig::Decoder(shape) = &base.config else {
+            let problem = "that one is an encoder, and adapters are for decoders".to_owned();
+            return Err(AdmissionError::Base { base: base.digest, problem });
+        };
         if let Some((other, _)) = tensors.iter().find(|(file, _)| *file != WEIGHTS_FILE) {
             return Err(AdmissionError::file(
                 other,
@@ -33,8 +38,8 @@ impl Inspection {
             .flatten()
             .map(|tensor| (tensor.name.clone(), tensor.shape.clone(), tensor.dtype))
             .collect();
-        check_tensors(&config, &base.config, &headers)
-            .map_err(|error| judge(error, &config, &base, &headers))?;
+        check_tensors(&config, shape, &headers)
+            .map_err(|error| judge(error, &config, (base.digest, shape), &headers))?;
         match (self.tokenizer_digest, base.tokenizer_digest) {
             (Some(given), Some(of_base)) if given != of_base => Err(AdmissionError::Tokenizer(format!(
                 "tokenizer_digest is {given}, but that of the base model is {of_base}"
@@ -58,16 +63,21 @@ fn check_named_base(config: &LoraConfig, base: &Base) -> Result<(), AdmissionErr
 }
 
 /// One tensor with a wrong shape is a mistake in that tensor. Several are the dimensions of another model.
-fn judge(error: PeftError, config: &LoraConfig, base: &Base, tensors: &[TensorHeader]) -> AdmissionError {
-    if matches!(error, PeftError::Shape { .. }) && misshapen(config, base, tensors) > 1 {
-        return AdmissionError::Base { base: base.digest, problem: error.to_string() };
+fn judge(
+    error: PeftError,
+    config: &LoraConfig,
+    (base, shape): (Digest, &Config),
+    tensors: &[TensorHeader],
+) -> AdmissionError {
+    if matches!(error, PeftError::Shape { .. }) && misshapen(config, shape, tensors) > 1 {
+        return AdmissionError::Base { base, problem: error.to_string() };
     }
     refusal(error)
 }
 
 /// How many tensors have a place in the base model, but another shape than it asks for.
-fn misshapen(config: &LoraConfig, base: &Base, tensors: &[TensorHeader]) -> usize {
-    let Ok(shapes) = expected_shapes(config, &base.config) else { return 0 };
+fn misshapen(config: &LoraConfig, base: &Config, tensors: &[TensorHeader]) -> usize {
+    let Ok(shapes) = expected_shapes(config, base) else { return 0 };
     tensors.iter().filter(|(name, shape, _)| shapes.get(name).is_some_and(|wanted| wanted != shape)).count()
 }
 

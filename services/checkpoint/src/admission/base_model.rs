@@ -1,10 +1,10 @@
-//! Base models: a configuration that there is a decoder for, and exactly the tensors that it asks for.
+//! Base models: a configuration that there is a model for, and the tensors that it asks for.
 use std::collections::BTreeMap;
 
 use rootstock_artifacts::Digest;
 use rootstock_artifacts::check::TensorInfo;
 use rootstock_artifacts::check::safetensors::Dtype;
-use rootstock_model::{Config, ConfigError};
+use rootstock_model::{AnyConfig, ConfigError};
 use serde::Deserialize;
 
 use super::{AdmissionError, Inspection, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES};
@@ -29,16 +29,16 @@ impl Inspection {
         tensors: &BTreeMap<String, Vec<TensorInfo>>,
     ) -> Result<Option<Digest>, AdmissionError> {
         let bytes = self.small(CONFIG, MAX_CONFIG_BYTES)?.unwrap_or_default();
-        let config = Config::from_json(&bytes).map_err(refusal)?;
+        let config = AnyConfig::from_json(&bytes).map_err(refusal)?;
         account(&config, tensors)?;
         if let Some(index) = self.small(INDEX, MAX_TOKENIZER_BYTES)? {
             check_index(&index, tensors)?;
         }
         match self.tokenizer()? {
             // Ids without a row in the embedding table could be asked for, and not be computed.
-            Some((size, _)) if size > config.vocab_size => Err(AdmissionError::Tokenizer(format!(
+            Some((size, _)) if size > config.vocab_size() => Err(AdmissionError::Tokenizer(format!(
                 "the tokenizer has {size} ids, but config.json: vocab_size is {}",
-                config.vocab_size
+                config.vocab_size()
             ))),
             Some((_, digest)) => Ok(Some(digest)),
             None => Ok(self.tokenizer_digest),
@@ -61,7 +61,7 @@ fn refusal(error: ConfigError) -> AdmissionError {
 }
 
 /// Compares the tensors with those that the configuration asks for.
-fn account(config: &Config, tensors: &BTreeMap<String, Vec<TensorInfo>>) -> Result<(), AdmissionError> {
+fn account(config: &AnyConfig, tensors: &BTreeMap<String, Vec<TensorInfo>>) -> Result<(), AdmissionError> {
     let mut wanted: BTreeMap<String, Vec<usize>> =
         config.tensors().into_iter().map(|spec| (spec.name, spec.shape)).collect();
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
@@ -71,8 +71,12 @@ fn account(config: &Config, tensors: &BTreeMap<String, Vec<TensorInfo>>) -> Resu
         if let Some(other) = seen.insert(name, file) {
             return Err(refuse(format!("is in {other} too")));
         }
-        let shape = wanted.remove(name);
-        let shape = shape.ok_or_else(|| refuse("fits nowhere in a model of this config.json".into()))?;
+        let Some(shape) = wanted.remove(&config.canonical(name)) else {
+            if config.passes_over(name) {
+                continue;
+            }
+            return Err(refuse("fits nowhere in a model of this config.json".into()));
+        };
         if shape != tensor.shape {
             return Err(refuse(format!("has shape {:?}, but config.json asks for {shape:?}", tensor.shape)));
         }

@@ -68,6 +68,19 @@ async fn weights_that_transformers_and_peft_wrote_are_admitted() {
     let tied = server.commit(read(Kind::BaseModel, "tied")).await.unwrap();
     server.commit(read(Kind::BaseModel, "untied")).await.unwrap();
     server.commit(read(Kind::Adapter, "lora").base_digest(&tied.digest)).await.unwrap();
+    for family in ["llama", "mistral", "smollm3"] {
+        server.commit(read(Kind::BaseModel, &format!("families/{family}"))).await.unwrap();
+    }
+    for family in ["qwen2", "qwen3"] {
+        let base = server.commit(read(Kind::BaseModel, &format!("families/{family}"))).await.unwrap();
+        let adapter = read(Kind::Adapter, &format!("families/{family}_lora"));
+        server.commit(adapter.base_digest(&base.digest)).await.unwrap();
+    }
+    server.commit(read(Kind::BaseModel, "bert/masked_lm")).await.unwrap();
+    let encoder = server.commit(read(Kind::BaseModel, "bert/classification")).await.unwrap();
+    let adapter = read(Kind::Adapter, "lora").base_digest(&encoder.digest);
+    let refused = refuse(&server, adapter, ErrorReason::BaseMismatch).await;
+    assert!(refused.contains("adapters are for decoders"), "{refused}");
     server.stop().await;
 }
 
@@ -130,6 +143,28 @@ async fn a_base_model_that_is_not_whole_is_refused_by_file_and_tensor() {
     assert!(refuse(&server, misled, InvalidFile).await.contains("index.json"));
 
     assert_eq!(server.client.list_artifacts(None, None).await.unwrap(), []);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tensor_that_a_family_has_and_another_has_not_is_missed_and_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let named = |name: &str, more: &str| {
+        config_json(8).replace("LlamaForCausalLM", name).replace("\"model_type\": \"llama\"", more)
+    };
+    let qwen = named("Qwen2ForCausalLM", "\"model_type\": \"qwen2\"");
+    let lacking = with_file(base_model(8), "config.json", qwen);
+    let refused = refuse(&server, lacking, ErrorReason::TensorMismatch).await;
+    assert!(refused.contains("q_proj.bias") || refused.contains("k_proj.bias"), "{refused}");
+    let mut tensors = model_tensors(8);
+    tensors.push(("model.layers.0.self_attn.q_proj.bias".into(), vec![8]));
+    let beyond = with_file(base_model(8), "model.safetensors", zeros(&tensors));
+    let refused = refuse(&server, beyond, ErrorReason::TensorMismatch).await;
+    assert!(refused.contains("q_proj.bias") && refused.contains("fits nowhere"), "{refused}");
+    tensors.pop();
+    tensors.push(("model.layers.0.self_attn.rotary_emb.inv_freq".into(), vec![2]));
+    server.commit(with_file(base_model(8), "model.safetensors", zeros(&tensors))).await.unwrap();
     server.stop().await;
 }
 

@@ -1,5 +1,5 @@
-//! Causal attention with grouped queries (Vaswani et al., 2017; Ainslie et al., 2023): forward and backward without a matrix of
-//! all scores, by the running softmax of FlashAttention (Dao et al., 2022).
+//! Attention with grouped queries (Vaswani et al., 2017; Ainslie et al., 2023), to all earlier tokens, to the last ones of them, or to
+//! all tokens: forward and backward without a matrix of all scores, by the running softmax of FlashAttention (Dao et al., 2022).
 
 use std::{
     ops::Range,
@@ -31,7 +31,39 @@ const LANES: usize = 16;
 /// Queries of one task.
 const QUERY_BLOCK: usize = 32;
 
-/// How the width of a row is divided into heads; `key_value` divides `query`.
+/// Which tokens of its sequence a token attends to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sight {
+    /// Itself and all earlier ones.
+    #[default]
+    Past,
+    /// Itself and the earlier ones, so many in all, at least one (Beltagy et al., 2020; transformers' `sliding_window`).
+    Window(usize),
+    /// All of them.
+    All,
+}
+
+impl Sight {
+    /// The keys that the query at a position sees, of those in a sequence of `keys`.
+    fn of(self, position: usize, keys: usize) -> Range<usize> {
+        match self {
+            Self::Past => 0..position + 1,
+            Self::Window(tokens) => (position + 1).saturating_sub(tokens)..position + 1,
+            Self::All => 0..keys,
+        }
+    }
+
+    /// The queries that see at least one of these keys, in a sequence of `tokens`.
+    fn onto(self, keys: &Range<usize>, tokens: usize) -> Range<usize> {
+        match self {
+            Self::Past => keys.start..tokens,
+            Self::Window(window) => keys.start..(keys.end - 1).saturating_add(window).min(tokens),
+            Self::All => 0..tokens,
+        }
+    }
+}
+
+/// How the width of a row is divided into heads, and what they see; `key_value` divides `query`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heads {
     /// Number of query heads.
@@ -40,6 +72,8 @@ pub struct Heads {
     pub key_value: usize,
     /// Width of a head.
     pub dim: usize,
+    /// What each of them sees.
+    pub sight: Sight,
 }
 
 impl Heads {
@@ -77,8 +111,8 @@ impl From<Tensor> for Attended {
     }
 }
 
-/// Attention of each token to itself and the earlier tokens of its segment, for `q` [T, Hq * D] and `k`, `v` [T, Hkv * D], f32.
-/// Differentiable in all three. Later tokens have weight zero, which hides finite numbers alone.
+/// Attention of each token to the tokens of its segment that its heads see, for `q` [T, Hq * D] and `k`, `v` [T, Hkv * D], f32.
+/// Differentiable in all three. Tokens out of sight have weight zero, which hides finite numbers alone.
 ///
 /// # Errors
 /// When the shapes don't fit the heads or the segments.
@@ -143,6 +177,9 @@ fn check(q: &Tensor, k: &Tensor, v: &Tensor, segments: &Segments, heads: Heads) 
     let tokens = segments.tokens();
     if heads.key_value == 0 || !heads.query.is_multiple_of(heads.key_value) {
         bail!("attention: {} key heads do not divide {} query heads", heads.key_value, heads.query);
+    }
+    if heads.sight == Sight::Window(0) {
+        bail!("attention: a window of no tokens");
     }
     if q.dims2()? != (tokens, heads.query_width()) {
         bail!("attention: queries {:?} do not fit {tokens} tokens and {heads:?}", q.shape());
@@ -231,7 +268,7 @@ mod tests {
     use crate::testing::{assert_close, flat, same_values_and_gradients, variable};
 
     fn heads(query: usize, key_value: usize, dim: usize) -> Heads {
-        Heads { query, key_value, dim }
+        Heads { query, key_value, dim, sight: Sight::Past }
     }
 
     fn qkv(tokens: usize, heads: Heads) -> [candle_core::Var; 3] {
@@ -254,8 +291,10 @@ mod tests {
             (&[130], heads(8, 2, 24)),
             (&[31, 32, 33, 97], heads(2, 2, 8)),
         ];
-        for (lengths, heads) in cases {
-            let segments = Segments::new(lengths);
+        let sights = [Sight::Past, Sight::Window(2), Sight::Window(20), Sight::Window(64), Sight::All];
+        for ((lengths, heads), sight) in cases.into_iter().flat_map(|case| sights.map(|sight| (case, sight)))
+        {
+            let (segments, heads) = (Segments::new(lengths), Heads { sight, ..heads });
             same_values_and_gradients(
                 &qkv(segments.tokens(), heads),
                 |t| attention(&t[0], &t[1], &t[2], &segments, heads),
@@ -288,12 +327,27 @@ mod tests {
 
     #[test]
     fn a_sequence_does_not_depend_on_what_is_packed_with_it() {
-        let heads = heads(4, 2, 16);
-        let [q, k, v] = qkv(150, heads);
-        let together = attention(&q, &k, &v, &Segments::new(&[50, 100]), heads).unwrap();
-        let part = |t: &Tensor| t.narrow(0, 50, 100).unwrap();
-        let alone = attention(&part(&q), &part(&k), &part(&v), &Segments::new(&[100]), heads).unwrap();
-        assert_close(&alone, &part(&together), 0.0);
+        for sight in [Sight::Past, Sight::Window(30), Sight::All] {
+            let heads = Heads { sight, ..heads(4, 2, 16) };
+            let [q, k, v] = qkv(150, heads);
+            let together = attention(&q, &k, &v, &Segments::new(&[50, 100]), heads).unwrap();
+            let part = |t: &Tensor| t.narrow(0, 50, 100).unwrap();
+            let alone = attention(&part(&q), &part(&k), &part(&v), &Segments::new(&[100]), heads).unwrap();
+            assert_close(&alone, &part(&together), 0.0);
+        }
+    }
+
+    #[test]
+    fn a_window_as_long_as_the_sequence_gives_the_bits_of_no_window() {
+        let past = heads(4, 2, 16);
+        let (segments, wide) = (Segments::new(&[150]), Heads { sight: Sight::Window(150), ..past });
+        let [q, k, v] = qkv(150, past);
+        let run = |heads| {
+            let attended = attention_forward((&q, &k, &v), &segments, heads).unwrap();
+            let (dq, dk, dv) = attention_backward((&q, &k, &v), &attended, &q, &segments, heads).unwrap();
+            [attended.output, dq, dk, dv]
+        };
+        run(wide).iter().zip(run(past)).for_each(|(found, expected)| assert_close(found, &expected, 0.0));
     }
 
     #[test]
@@ -302,5 +356,7 @@ mod tests {
         assert!(attention(&q, &k, &v, &Segments::new(&[9]), heads(4, 2, 16)).is_err());
         assert!(attention(&q, &k, &v, &Segments::new(&[10]), heads(4, 3, 16)).is_err());
         assert!(attention(&q, &k, &v, &Segments::new(&[10]), heads(2, 2, 32)).is_err());
+        let blind = Heads { sight: Sight::Window(0), ..heads(4, 2, 16) };
+        assert!(attention(&q, &k, &v, &Segments::new(&[10]), blind).is_err());
     }
 }

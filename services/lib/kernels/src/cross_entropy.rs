@@ -86,12 +86,38 @@ pub fn cross_entropy(
 pub fn cross_entropy_of_logits(logits: &Tensor, labels: &[i64]) -> Result<LossSum> {
     let vocab = logits.dim(D::Minus1)?;
     let counted = counted(logits, (vocab, vocab), labels, &LossOptions::default())?;
+    let sum = losses(&mut gathered(logits, &counted, vocab)?, &counted, (vocab, 0.0), None);
+    Ok(LossSum { sum, tokens: counted.len() as u64 })
+}
+
+/// [`cross_entropy_of_logits`] with the gradient [T, V] of `scale * sum`; zeros where the label is ignored.
+///
+/// # Errors
+/// As [`cross_entropy`].
+pub fn cross_entropy_of_logits_with_gradient(
+    logits: &Tensor,
+    labels: &[i64],
+    scale: f64,
+) -> Result<(LossSum, Tensor)> {
+    let vocab = logits.dim(D::Minus1)?;
+    let counted = counted(logits, (vocab, vocab), labels, &LossOptions::default())?;
+    let mut rows = gathered(logits, &counted, vocab)?;
+    let sum = losses(&mut rows, &counted, (vocab, 0.0), Some(scale as f32));
+    let mut gradient = vec![0_f32; logits.elem_count()];
+    for (row, counted) in rows.chunks_exact(vocab).zip(&counted) {
+        gradient[counted.row * vocab..][..vocab].copy_from_slice(row);
+    }
+    let gradient = tensor(gradient, logits.shape())?.to_device(logits.device())?;
+    Ok((LossSum { sum, tokens: counted.len() as u64 }, gradient))
+}
+
+/// The rows of logits whose labels count.
+fn gathered(logits: &Tensor, counted: &[Counted], vocab: usize) -> Result<Vec<f32>> {
     let logits = logits.to_device(&Device::Cpu)?.contiguous()?;
     let numbers = floats(&logits)?;
     let mut rows = Vec::with_capacity(counted.len() * vocab);
     counted.iter().for_each(|counted| rows.extend_from_slice(&numbers[counted.row * vocab..][..vocab]));
-    let sum = losses(&mut rows, &counted, (vocab, 0.0), None);
-    Ok(LossSum { sum, tokens: counted.len() as u64 })
+    Ok(rows)
 }
 
 /// [`cross_entropy`] with the gradients of `scale * sum`, which cost one pass over the logits together.
@@ -496,5 +522,17 @@ mod tests {
             assert_eq!(loss, packed_loss);
             assert_close(&packed_grads.hidden, &grads.hidden, 0.0);
         }
+    }
+
+    #[test]
+    fn the_gradient_of_logits_is_that_of_a_head_that_changes_nothing() {
+        let logits = normal(1, (5, 7));
+        let identity = Tensor::eye(7, DType::F32, &Device::Cpu).unwrap().into();
+        let labels = [3, -100, 0, 6, 6];
+        let (found, gradient) = cross_entropy_of_logits_with_gradient(&logits, &labels, 0.5).unwrap();
+        let how = (0.5, &LossOptions::default());
+        let (loss, expected) = cross_entropy_with_gradients(&logits, &identity, &labels, how, false).unwrap();
+        assert!((found.sum - loss.sum).abs() < 1e-6 && found.tokens == 4, "{found:?} {loss:?}");
+        assert_close(&gradient, &expected.hidden, 1e-6);
     }
 }

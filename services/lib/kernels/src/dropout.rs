@@ -1,6 +1,11 @@
 //! Dropout masks that are functions of a key and a position, so that the backward pass draws the same mask again.
 
-use crate::Random;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use crate::{
+    Random,
+    cpu::{for_rows, slice},
+};
 
 /// Names the dropout masks of one forward and backward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,9 +51,44 @@ impl DropoutMask {
     }
 }
 
+/// `x` with the mask's elements dropped and the others scaled; the gradient of the output becomes that of the input in the same way.
+/// Differentiable.
+///
+/// # Errors
+/// When the tensor is not f32.
+pub fn dropout(x: &Tensor, mask: DropoutMask) -> Result<Tensor> {
+    if x.device().is_cpu() {
+        return x.contiguous()?.apply_op1(Dropout(mask));
+    }
+    let mut ones = vec![1_f32; x.elem_count()];
+    mask.apply(0, &mut ones);
+    x * Tensor::from_vec(ones, x.shape(), x.device())?
+}
+
+struct Dropout(DropoutMask);
+
+impl CustomOp1 for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let mut dropped = slice(storage, layout)?.to_vec();
+        // Pieces of whole pairs, as the mask asks for.
+        for_rows(&mut dropped, 2, |first, part| self.0.apply(2 * first, part));
+        Ok((CpuStorage::F32(dropped), layout.shape().clone()))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        dropout(dy, self.0).map(Some)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{same_values_and_gradients, variable};
+    use candle_core::Device;
 
     const KEY: DropoutKey = DropoutKey { seed: 1, step: 2, micro: 3 };
 
@@ -83,5 +123,14 @@ mod tests {
     fn rates_of_zero_and_one_keep_everything_and_nothing() {
         assert!(draw(KEY.mask(0, 0.0), 999).iter().all(|v| *v == 1.0));
         assert!(draw(KEY.mask(0, 1.0), 999).iter().all(|v| *v == 0.0));
+    }
+
+    #[test]
+    fn a_tensor_and_its_gradient_are_dropped_alike() {
+        for shape in [(1, 1), (3, 5), (300, 127)] {
+            let mask = KEY.mask(4, 0.3);
+            let ones = Tensor::from_vec(draw(mask, shape.0 * shape.1), shape, &Device::Cpu).unwrap();
+            same_values_and_gradients(&[variable(1, shape)], |t| dropout(&t[0], mask), |t| &t[0] * &ones);
+        }
     }
 }

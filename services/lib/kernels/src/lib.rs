@@ -9,6 +9,7 @@ mod adamw;
 mod arena;
 mod attention;
 pub mod bench;
+mod bias;
 mod clip;
 mod composed;
 mod cpu;
@@ -16,8 +17,10 @@ mod cross_entropy;
 mod dispatch;
 mod dropout;
 mod embedding;
+mod gelu;
 mod gemm;
 mod gradient;
+mod layer_norm;
 mod linear;
 mod lion;
 mod lora_linear;
@@ -44,19 +47,22 @@ pub use adafactor::AdafactorOptions;
 pub use adamw::{AdamW, AdamWOptions};
 pub use arena::{ARENA_BLOCK_BYTES, WeightArena};
 pub use attention::{
-    Attended, Heads, KeyValuePage, KeyValues, attention, attention_backward, attention_cached,
+    Attended, Heads, KeyValuePage, KeyValues, Sight, attention, attention_backward, attention_cached,
     attention_forward,
 };
+pub use bias::{add_bias, bias_gradient};
 pub use clip::{clip_by_global_norm, global_norm};
 pub use cross_entropy::{
     HeadGradients, IGNORE_INDEX, LossOptions, LossSum, cross_entropy, cross_entropy_of_logits,
-    cross_entropy_sum, cross_entropy_with_gradients,
+    cross_entropy_of_logits_with_gradient, cross_entropy_sum, cross_entropy_with_gradients,
 };
 pub use dispatch::{DISPATCH_VARIABLE, Dispatch, DispatchError, dispatch, requested_dispatch, with_dispatch};
-pub use dropout::{DropoutKey, DropoutMask};
+pub use dropout::{DropoutKey, DropoutMask, dropout};
 pub use embedding::{embedding, embedding_backward};
+pub use gelu::{gelu, gelu_backward};
 pub use gemm::{Format, INT8_GROUP};
 pub use gradient::{Gradient, RowGradient};
+pub use layer_norm::{LayerNormGradients, layer_norm, layer_norm_backward};
 pub use linear::{InputGradient, LinearInput, OutputGradient, linear, linear_weight_gradient};
 pub use lion::LionOptions;
 pub use lora_linear::{

@@ -1,6 +1,6 @@
 //! Rotary position embedding (Su et al., 2021) in Hugging Face's layout: dimension `i` turns with dimension `i + D/2`.
 
-use std::{mem::MaybeUninit, sync::Arc};
+use std::{borrow::Cow, mem::MaybeUninit, sync::Arc};
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, bail};
 
@@ -9,69 +9,47 @@ use crate::{
     simd::dispatch,
 };
 
-/// How rotary frequencies are changed for contexts longer than the model was first trained for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum RopeScaling {
-    /// Not at all.
-    None,
-    /// All frequencies divided by one factor (transformers' `linear`).
-    Linear {
-        /// The divisor.
-        factor: f64,
-    },
-    /// Low frequencies divided, high ones kept, those between interpolated (Llama 3.1; transformers' `llama3`).
-    Llama3 {
-        /// Divisor of the low frequencies.
-        factor: f64,
-        /// Wavelengths above `original / low_freq_factor` count as low frequencies.
-        low_freq_factor: f64,
-        /// Wavelengths below `original / high_freq_factor` count as high frequencies.
-        high_freq_factor: f64,
-        /// Context length of the first training, in tokens.
-        original_max_position_embeddings: usize,
-    },
-}
+mod scaling;
 
-impl RopeScaling {
-    fn apply(&self, frequency: f64) -> f64 {
-        match *self {
-            Self::None => frequency,
-            Self::Linear { factor } => frequency / factor,
-            Self::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } => {
-                let original = original_max_position_embeddings as f64;
-                let wavelength = std::f64::consts::TAU / frequency;
-                if wavelength < original / high_freq_factor {
-                    frequency
-                } else if wavelength > original / low_freq_factor {
-                    frequency / factor
-                } else {
-                    let smooth =
-                        (original / wavelength - low_freq_factor) / (high_freq_factor - low_freq_factor);
-                    (1.0 - smooth) * frequency / factor + smooth * frequency
-                }
-            }
-        }
-    }
-}
+pub use scaling::RopeScaling;
 
 /// The frequencies of a model's rotary embedding, one per pair of dimensions.
 #[derive(Clone, Debug)]
 pub struct RotaryTable {
+    head_dim: usize,
+    theta: f64,
+    scaling: RopeScaling,
+    /// Of sequences that are no longer than those of the first training.
     frequencies: Vec<f32>,
 }
 
 impl RotaryTable {
     /// Frequencies `theta^(-2i/D)` for heads of `head_dim` (even) dimensions, scaled.
     pub fn new(head_dim: usize, theta: f64, scaling: &RopeScaling) -> Self {
-        let frequency = |i: usize| scaling.apply(theta.powf(-2.0 * i as f64 / head_dim as f64)) as f32;
-        Self { frequencies: (0..head_dim / 2).map(frequency).collect() }
+        Self { head_dim, theta, scaling: *scaling, frequencies: scaling.frequencies(head_dim, theta, 1) }
     }
 
     /// The rotation of tokens at these positions, to be shared by all layers and heads.
     pub fn at(&self, positions: &[u32]) -> Rotation {
-        let angles = positions.iter().flat_map(|p| self.frequencies.iter().map(move |f| *p as f32 * f));
-        let (sin, cos) = angles.map(f32::sin_cos).unzip();
-        Rotation { angles: Arc::new(Angles { cos, sin, half: self.frequencies.len() }), inverse: false }
+        let (half, magnitude) = (self.head_dim / 2, self.scaling.magnitude());
+        let (mut cos, mut sin) =
+            (Vec::with_capacity(positions.len() * half), Vec::with_capacity(positions.len() * half));
+        for position in positions {
+            for frequency in &*self.frequencies_at(*position) {
+                let (s, c) = (*position as f32 * frequency).sin_cos();
+                cos.push(c * magnitude);
+                sin.push(s * magnitude);
+            }
+        }
+        Rotation { angles: Arc::new(Angles { cos, sin, half }), inverse: false }
+    }
+
+    fn frequencies_at(&self, position: u32) -> Cow<'_, [f32]> {
+        let length = position as usize + 1;
+        if length <= self.scaling.constant_to() {
+            return Cow::Borrowed(&self.frequencies);
+        }
+        Cow::Owned(self.scaling.frequencies(self.head_dim, self.theta, length))
     }
 }
 
@@ -92,7 +70,7 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// The rotation back, which is also the gradient's.
+    /// The rotation back, with the same magnitude: the gradient's.
     pub fn inverse(&self) -> Self {
         Self { angles: self.angles.clone(), inverse: !self.inverse }
     }
@@ -223,19 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn llama3_scaling_keeps_short_waves_divides_long_ones_and_blends_between() {
-        let scaling = RopeScaling::Llama3 {
-            factor: 8.0,
-            low_freq_factor: 1.0,
-            high_freq_factor: 4.0,
-            original_max_position_embeddings: 8192,
-        };
-        let tau = std::f64::consts::TAU;
-        assert_eq!(scaling.apply(tau / 2047.0), tau / 2047.0);
-        assert_eq!(scaling.apply(tau / 8193.0), tau / 8193.0 / 8.0);
-        // Wavelength 4096: smooth = (2 - 1) / 3.
-        let middle = scaling.apply(tau / 4096.0) / (tau / 4096.0);
-        assert!((middle - (2.0 / 3.0 / 8.0 + 1.0 / 3.0)).abs() < 1e-12, "{middle}");
+    fn a_position_turns_the_same_whatever_comes_after_it() {
+        let x = normal(1, (3, 8));
+        let table = table(&RopeScaling::Dynamic { factor: 4.0, original_max_position_embeddings: 10 });
+        let together = rotary(&x, &table.at(&[5, 50, 500])).unwrap();
+        for (row, position) in [5, 50, 500].into_iter().enumerate() {
+            let alone = rotary(&x.narrow(0, row, 1).unwrap(), &table.at(&[position])).unwrap();
+            assert_close(&alone, &together.narrow(0, row, 1).unwrap(), 0.0);
+        }
     }
 
     #[test]

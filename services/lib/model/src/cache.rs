@@ -32,7 +32,7 @@ impl KvCache {
         if capacity == 0 {
             return Err(ModelError::CacheFull { wanted: 1, capacity });
         }
-        let layer = |_| KeyValues::new(config.heads(), format, device);
+        let layer = |layer| KeyValues::new(config.heads(layer), format, device);
         Ok(Self { layers: (0..config.num_hidden_layers).map(layer).collect(), len: 0, capacity })
     }
 

@@ -1,26 +1,29 @@
-//! The shape of a Llama model, read from and written as Hugging Face's `config.json`, refusing what this decoder can't compute.
+//! The shape of a model, read from and written as Hugging Face's `config.json`, refusing what this decoder can't compute.
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::{Projection, config::fields::Fields};
-use rootstock_kernels::Heads;
 pub use rootstock_kernels::RopeScaling;
+use rootstock_kernels::{Heads, Sight};
 
-mod fields;
+mod any;
+mod family;
+pub(crate) mod fields;
+mod layers;
 mod limits;
 mod rope;
 
+pub use any::AnyConfig;
+pub use family::Family;
+pub use layers::Layers;
 pub use limits::{MAX_LAYERS, MAX_WIDTH};
 
-/// The `architectures` entry this decoder computes.
-pub const SUPPORTED_ARCHITECTURE: &str = "LlamaForCausalLM";
-/// The `model_type` this decoder computes.
-pub const SUPPORTED_MODEL_TYPE: &str = "llama";
-
-/// The fields of Hugging Face's `LlamaConfig` that decide what is computed.
+/// The fields of Hugging Face's `LlamaConfig`, and of those of the other families, that decide what is computed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
+    /// Which family the model belongs to.
+    pub family: Family,
     /// Rows of the embedding table.
     pub vocab_size: usize,
     /// Width of the residual stream.
@@ -43,6 +46,13 @@ pub struct Config {
     pub rope_theta: f64,
     /// How the rotary frequencies were stretched for longer contexts.
     pub rope_scaling: RopeScaling,
+    /// Whether the attention's projections have biases, which all families but Qwen 2 leave to the configuration; there, all but the
+    /// output's have them.
+    pub attention_bias: bool,
+    /// Whether the projections of the feed-forward block have biases.
+    pub mlp_bias: bool,
+    /// How the layers differ.
+    pub layers: Layers,
     /// Whether the output projection is the embedding table.
     pub tie_word_embeddings: bool,
     /// First token of a text, when the model has one.
@@ -71,15 +81,14 @@ pub enum ConfigError {
     #[error("config.json is not a JSON object: {0}")]
     Json(String),
     /// The model is of another family.
-    #[error(
-        "config.json: {field} is {found}, which is not supported; supported are architectures \
-         [\"{SUPPORTED_ARCHITECTURE}\"] with model_type \"{SUPPORTED_MODEL_TYPE}\""
-    )]
+    #[error("config.json: {field} is {found}, which is not supported; supported are {supported}")]
     Architecture {
         /// The field that names the family.
         field: &'static str,
         /// What it says.
         found: String,
+        /// What it may say.
+        supported: String,
     },
     /// A needed field is absent.
     #[error("config.json: {field} is missing")]
@@ -104,29 +113,38 @@ impl Config {
     /// Names the field that is missing, out of range, or asks for something this decoder does not compute.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ConfigError> {
         let fields = Fields::parse(bytes)?;
-        fields.check_architecture()?;
+        let family = Family::parse(&fields)?;
         fields.refuse_unsupported()?;
+        let (hidden_size, num_hidden_layers) =
+            (fields.size("hidden_size")?, fields.size("num_hidden_layers")?);
         let num_attention_heads = fields.size("num_attention_heads")?;
-        let hidden_size = fields.size("hidden_size")?;
-        let (rope_theta, rope_scaling) = rope::parse(&fields)?;
-        let config = Self {
+        let head_dim = family.head_dim().unwrap_or(hidden_size / num_attention_heads);
+        let positions = fields.size_or("max_position_embeddings", family.max_position_embeddings())?;
+        let (rope_theta, rope_scaling) = rope::parse(&fields, family.rope_theta(), positions)?;
+        let mut config = Self {
+            family,
             vocab_size: fields.size("vocab_size")?,
             hidden_size,
             intermediate_size: fields.size("intermediate_size")?,
-            num_hidden_layers: fields.size("num_hidden_layers")?,
+            num_hidden_layers,
             num_attention_heads,
-            num_key_value_heads: fields.size_or("num_key_value_heads", num_attention_heads)?,
-            head_dim: fields.size_or("head_dim", hidden_size / num_attention_heads)?,
-            max_position_embeddings: fields.size_or("max_position_embeddings", 2048)?,
+            num_key_value_heads: key_value_heads(&fields, family, num_attention_heads)?,
+            head_dim: fields.size_or("head_dim", head_dim)?,
+            max_position_embeddings: positions,
             rms_norm_eps: fields.number_or("rms_norm_eps", 1e-6)?,
             rope_theta,
             rope_scaling,
-            tie_word_embeddings: fields.flag_or("tie_word_embeddings", false)?,
+            attention_bias: bias(&fields, "attention_bias", family.chooses_attention_bias())?,
+            mlp_bias: bias(&fields, "mlp_bias", family.chooses_mlp_bias())?,
+            layers: Layers::default(),
+            tie_word_embeddings: fields.flag_or("tie_word_embeddings", family.ties_word_embeddings())?,
             bos_token_id: fields.token_ids("bos_token_id")?.first().copied(),
             eos_token_ids: fields.token_ids("eos_token_id")?,
             initializer_range: fields.number_or("initializer_range", 0.02)?,
             torch_dtype: fields.text("torch_dtype").or_else(|| fields.text("dtype")).map(str::to_owned),
         };
+        config.validate()?;
+        config.layers = Layers::parse(&fields, family, num_hidden_layers)?;
         config.validate()?;
         Ok(config)
     }
@@ -143,8 +161,7 @@ impl Config {
     pub fn to_json(&self) -> String {
         let mut fields = Map::new();
         let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-        put("architectures", json!([SUPPORTED_ARCHITECTURE]));
-        put("attention_bias", json!(false));
+        put("architectures", json!([self.family.architecture()]));
         put("attention_dropout", json!(0.0));
         put("bos_token_id", json!(self.bos_token_id));
         put("eos_token_id", eos_json(&self.eos_token_ids));
@@ -154,8 +171,7 @@ impl Config {
         put("initializer_range", json!(self.initializer_range));
         put("intermediate_size", json!(self.intermediate_size));
         put("max_position_embeddings", json!(self.max_position_embeddings));
-        put("mlp_bias", json!(false));
-        put("model_type", json!(SUPPORTED_MODEL_TYPE));
+        put("model_type", json!(self.family.model_type()));
         put("num_attention_heads", json!(self.num_attention_heads));
         put("num_hidden_layers", json!(self.num_hidden_layers));
         put("num_key_value_heads", json!(self.num_key_value_heads));
@@ -165,6 +181,13 @@ impl Config {
         put("tie_word_embeddings", json!(self.tie_word_embeddings));
         put("torch_dtype", json!(self.torch_dtype.as_deref().unwrap_or("float32")));
         put("vocab_size", json!(self.vocab_size));
+        if self.family.chooses_attention_bias() {
+            put("attention_bias", json!(self.attention_bias));
+        }
+        if self.family.chooses_mlp_bias() {
+            put("mlp_bias", json!(self.mlp_bias));
+        }
+        self.layers.write(self, &mut fields);
         format!("{:#}\n", Value::Object(fields))
     }
 
@@ -174,9 +197,12 @@ impl Config {
         let mut specs = vec![spec(EMBEDDING, &[self.vocab_size, self.hidden_size])];
         for layer in 0..self.num_hidden_layers {
             specs.push(spec(&input_norm_name(layer), &[self.hidden_size]));
-            specs.extend(Projection::ALL[..4].iter().map(|p| self.projection_spec(*p, layer)));
+            Projection::ALL[..4].iter().for_each(|p| self.add_projection(*p, layer, &mut specs));
+            if self.family.norms_heads() {
+                specs.extend(head_norm_names(layer).map(|name| spec(&name, &[self.head_dim])));
+            }
             specs.push(spec(&post_attention_norm_name(layer), &[self.hidden_size]));
-            specs.extend(Projection::ALL[4..].iter().map(|p| self.projection_spec(*p, layer)));
+            Projection::ALL[4..].iter().for_each(|p| self.add_projection(*p, layer, &mut specs));
         }
         specs.push(spec(FINAL_NORM, &[self.hidden_size]));
         if !self.tie_word_embeddings {
@@ -185,19 +211,59 @@ impl Config {
         specs
     }
 
+    /// Whether weight files may hold a tensor of this name that nobody reads, because what it says follows from the rest: a stored
+    /// copy of a tied output projection, and the frequencies that older checkpoints hold.
+    pub fn passes_over(&self, name: &str) -> bool {
+        name.ends_with(FREQUENCIES) || (name == HEAD && self.tie_word_embeddings)
+    }
+
     /// Number of trainable numbers in the whole model.
     pub fn parameters(&self) -> usize {
         self.tensors().iter().map(|spec| spec.shape.iter().product::<usize>()).sum()
     }
 
-    pub(crate) fn heads(&self) -> Heads {
-        Heads { query: self.num_attention_heads, key_value: self.num_key_value_heads, dim: self.head_dim }
+    /// The heads of a layer.
+    pub(crate) fn heads(&self, layer: usize) -> Heads {
+        let sight = self.layers.window(layer).map_or(Sight::Past, Sight::Window);
+        Heads {
+            query: self.num_attention_heads,
+            key_value: self.num_key_value_heads,
+            dim: self.head_dim,
+            sight,
+        }
     }
 
-    fn projection_spec(&self, projection: Projection, layer: usize) -> TensorSpec {
-        let (outputs, inputs) = projection.shape(self);
-        TensorSpec { name: projection.weight_name(layer), shape: vec![outputs, inputs] }
+    /// Whether a projection has a bias.
+    pub(crate) fn has_bias(&self, projection: Projection) -> bool {
+        match projection {
+            Projection::Q | Projection::K | Projection::V if self.family == Family::Qwen2 => true,
+            Projection::Q | Projection::K | Projection::V | Projection::O => self.attention_bias,
+            Projection::Gate | Projection::Up | Projection::Down => self.mlp_bias,
+        }
     }
+
+    fn add_projection(&self, projection: Projection, layer: usize, specs: &mut Vec<TensorSpec>) {
+        let (outputs, inputs) = projection.shape(self);
+        specs.push(TensorSpec { name: projection.weight_name(layer), shape: vec![outputs, inputs] });
+        if self.has_bias(projection) {
+            specs.push(TensorSpec { name: projection.bias_name(layer), shape: vec![outputs] });
+        }
+    }
+}
+
+fn key_value_heads(fields: &Fields, family: Family, heads: usize) -> Result<usize, ConfigError> {
+    // Where the field is null, all families mean as many as there are query heads.
+    let absent = family.num_key_value_heads().filter(|_| !fields.has("num_key_value_heads"));
+    fields.size_or("num_key_value_heads", absent.unwrap_or(heads))
+}
+
+/// A bias that may be asked for, or else must be off.
+fn bias(fields: &Fields, field: &str, may: bool) -> Result<bool, ConfigError> {
+    if may {
+        return fields.flag_or(field, false);
+    }
+    fields.refuse_on(field)?;
+    Ok(false)
 }
 
 /// Name of the token embedding table.
@@ -206,6 +272,8 @@ pub const EMBEDDING: &str = "model.embed_tokens.weight";
 pub const FINAL_NORM: &str = "model.norm.weight";
 /// Name of the output projection, absent when tied to the embedding.
 pub const HEAD: &str = "lm_head.weight";
+/// How the names of stored rotary frequencies end.
+const FREQUENCIES: &str = ".rotary_emb.inv_freq";
 
 pub(crate) fn input_norm_name(layer: usize) -> String {
     format!("model.layers.{layer}.input_layernorm.weight")
@@ -213,6 +281,11 @@ pub(crate) fn input_norm_name(layer: usize) -> String {
 
 pub(crate) fn post_attention_norm_name(layer: usize) -> String {
     format!("model.layers.{layer}.post_attention_layernorm.weight")
+}
+
+/// Names of the norms of queries and of keys.
+pub(crate) fn head_norm_names(layer: usize) -> [String; 2] {
+    ["q_norm", "k_norm"].map(|norm| format!("model.layers.{layer}.self_attn.{norm}.weight"))
 }
 
 fn eos_json(ids: &[u32]) -> Value {
@@ -223,7 +296,7 @@ fn eos_json(ids: &[u32]) -> Value {
     }
 }
 
-fn invalid(field: &str, problem: &str) -> ConfigError {
+pub(crate) fn invalid(field: &str, problem: &str) -> ConfigError {
     ConfigError::Invalid { field: field.to_owned(), problem: problem.to_owned() }
 }
 

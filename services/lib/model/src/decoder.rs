@@ -1,27 +1,24 @@
-//! The Llama decoder: embedding, layers, norm, output projection; one definition for training and inference.
+//! The decoder: embedding, layers, norm, output projection; one definition for all families, for training and inference.
 
-use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use candle_core::{DType, Device, Tensor, Var};
-use rootstock_kernels::{
-    ARENA_BLOCK_BYTES, Format, LinearWeight, Random, RotaryTable, Segments, WeightArena, rms_norm,
-};
+use candle_core::{Device, Tensor, Var};
+use rootstock_kernels::{Format, LinearWeight, RotaryTable, Segments, rms_norm};
 
 use crate::{
-    Adapter, Config, EMBEDDING, FINAL_NORM, HEAD, KvCache, ModelError, Projection,
-    config::{input_norm_name, post_attention_norm_name},
+    Adapter, AnyConfig, Config, EMBEDDING, FINAL_NORM, HEAD, KvCache, ModelError, Projection,
     layer::{Context, Continued, Layer, Pass, Wanted},
+    load::{self, Take},
     recompute::Recompute,
-    weight::{Loaded, Matrix, Named, Vector, Weight},
+    weight::{Matrix, Named, Vector},
 };
 
 mod ends;
-mod load;
 mod wanted;
 
 pub(crate) use ends::Owner;
 
-/// A Llama model in memory, shared by all who use it.
+/// A model in memory, shared by all who use it.
 #[derive(Debug)]
 pub struct Decoder {
     config: Config,
@@ -38,58 +35,41 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A model with fresh weights: matrices from N(0, `initializer_range`^2) as in transformers, norms 1; f32. Each weight's numbers
-    /// depend on the seed and its name alone.
+    /// A model with fresh weights: matrices from N(0, `initializer_range`^2) as in transformers, norms 1, biases 0; f32. Each weight's
+    /// numbers depend on the seed and its name alone.
     ///
     /// # Errors
     /// When the configuration does not fit together or the device can't take the tensors.
     pub fn init(config: Config, seed: u64, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
-        let std = config.initializer_range;
-        let (mut loaded, mut arena) = (BTreeMap::new(), WeightArena::new(ARENA_BLOCK_BYTES));
-        for spec in config.tensors() {
-            let tensor = match spec.shape.len() {
-                1 => Tensor::ones(spec.shape, DType::F32, device)?,
-                _ => Random::named(seed, &spec.name).normal_tensor(spec.shape, 0.0, std, device)?,
-            };
-            loaded.insert(spec.name, Loaded::new(tensor, Format::F32, &mut arena)?);
-        }
+        let drawn = load::draw(config.tensors(), config.initializer_range, seed, device)?;
+        Self::from_loaded(config, drawn, device)
+    }
+
+    /// Loads a model from memory-mapped safetensors files. Matrices are packed in this format, or in that of a dtype, one by one, so
+    /// that no second copy of the model is in memory; norms and biases are always f32. As int8 the model is for answers alone.
+    ///
+    /// # Errors
+    /// Names the tensor that is missing, unexpected, doubled, of the wrong shape or of a dtype that is not read, or the file that
+    /// can't be read. A stored output projection is passed over when the configuration ties it to the embedding.
+    pub fn load(
+        config: Config,
+        files: &[PathBuf],
+        format: impl Into<Format>,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        config.validate()?;
+        let any = AnyConfig::Decoder(config.clone());
+        let loaded = load::read(&any, files, format.into(), device)?;
         Self::from_loaded(config, loaded, device)
     }
 
-    /// A model of these tensors, whose shapes have been checked.
-    #[cfg(test)]
-    pub(crate) fn from_tensors(
-        config: Config,
-        tensors: BTreeMap<String, Tensor>,
-        device: &Device,
-    ) -> Result<Self, ModelError> {
-        let mut arena = WeightArena::new(ARENA_BLOCK_BYTES);
-        let mut new = |tensor: Tensor| {
-            let format = tensor.dtype().into();
-            Loaded::new(tensor, format, &mut arena)
-        };
-        let loaded = tensors.into_iter().map(|(name, tensor)| Ok((name, new(tensor)?)));
-        Self::from_loaded(config, loaded.collect::<Result<_, ModelError>>()?, device)
-    }
-
     /// A model of these weights, whose shapes have been checked.
-    fn from_loaded(
-        config: Config,
-        mut loaded: BTreeMap<String, Loaded>,
-        device: &Device,
-    ) -> Result<Self, ModelError> {
-        let mut take = Take(&mut loaded);
+    pub(crate) fn from_loaded(config: Config, mut take: Take, device: &Device) -> Result<Self, ModelError> {
         let embedding = take.matrix(EMBEDDING.to_owned())?;
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for index in 0..config.num_hidden_layers {
-            let [q, k, v, o, gate, up, down] = Projection::ALL.map(|p| take.matrix(p.weight_name(index)));
-            layers.push(Layer {
-                index,
-                projections: [q?, k?, v?, o?, gate?, up?, down?],
-                input_norm: take.vector(input_norm_name(index))?,
-                post_attention_norm: take.vector(post_attention_norm_name(index))?,
-            });
+            layers.push(Layer::take(&config, index, &mut take)?);
         }
         let norm = take.vector(FINAL_NORM.to_owned())?;
         let head = if config.tie_word_embeddings { None } else { Some(take.matrix(HEAD.to_owned())?) };
@@ -140,7 +120,7 @@ impl Decoder {
         };
         train(&mut self.embedding)?;
         for layer in &mut self.layers {
-            layer.weights_mut().try_for_each(&mut train)?;
+            layer.weights_mut().into_iter().try_for_each(&mut train)?;
         }
         train(&mut self.norm)?;
         self.head.as_mut().map_or(Ok(()), |head| train(head))?;
@@ -249,13 +229,7 @@ impl Decoder {
     }
 
     pub(crate) fn pass<'a>(&self, positions: &[u32], adapter: Option<&'a dyn Adapter>) -> Pass<'a> {
-        Pass {
-            heads: self.config.heads(),
-            eps: self.config.rms_norm_eps,
-            rotation: self.rotary.at(positions),
-            adapter,
-            dropout: None,
-        }
+        Pass { eps: self.config.rms_norm_eps, rotation: self.rotary.at(positions), adapter, dropout: None }
     }
 
     pub(crate) fn layers(&self) -> &[Layer] {
@@ -292,25 +266,6 @@ impl Decoder {
         match ids.iter().position(|id| *id as usize >= vocab_size) {
             Some(position) => Err(ModelError::TokenOutOfRange { id: ids[position], position, vocab_size }),
             None => Ok(()),
-        }
-    }
-}
-
-/// Takes weights out by name.
-struct Take<'a>(&'a mut BTreeMap<String, Loaded>);
-
-impl Take<'_> {
-    fn matrix(&mut self, name: String) -> Result<Matrix, ModelError> {
-        match self.0.remove(&name) {
-            Some(Loaded::Matrix(numbers)) => Ok(Weight::new(name, numbers)),
-            _ => Err(ModelError::MissingTensors(vec![name])),
-        }
-    }
-
-    fn vector(&mut self, name: String) -> Result<Vector, ModelError> {
-        match self.0.remove(&name) {
-            Some(Loaded::Vector(numbers)) => Ok(Weight::new(name, numbers)),
-            _ => Err(ModelError::MissingTensors(vec![name])),
         }
     }
 }

@@ -1,15 +1,17 @@
-//! One decoder layer of Llama (Touvron et al., 2023; transformers' `LlamaDecoderLayer`): attention and a gated feed-forward block,
-//! each behind an RMSNorm and added to the residual stream.
+//! One decoder layer of Llama (Touvron et al., 2023; transformers' `LlamaDecoderLayer`) and of its relatives: attention and a gated
+//! feed-forward block, each behind an RMSNorm and added to the residual stream.
 
 use candle_core::Tensor;
 use rootstock_kernels::{
     Attended, DropoutKey, DropoutMask, Heads, KeyValues, LinearInput, LinearWeight, LoraMap, LoraPair,
-    Rotation, Segments, add, attention_cached, attention_forward, lora_linear, lora_linear_rows, rms_norm,
-    rotary, swiglu,
+    Rotation, Segments, add, add_bias, attention_cached, attention_forward, lora_linear, lora_linear_rows,
+    rms_norm, rotary, swiglu,
 };
 
 use crate::{
-    Adapter, KvCache, ModelError, Projection, Update,
+    Adapter, Config, KvCache, ModelError, Projection, Update,
+    config::{head_norm_names, input_norm_name, post_attention_norm_name},
+    load::Take,
     weight::{Matrix, Named, Vector},
 };
 
@@ -19,7 +21,6 @@ mod backward;
 
 /// What all layers of one pass have in common.
 pub(crate) struct Pass<'a> {
-    pub(crate) heads: Heads,
     pub(crate) eps: f64,
     pub(crate) rotation: Rotation,
     pub(crate) adapter: Option<&'a dyn Adapter>,
@@ -67,12 +68,19 @@ pub trait ReadLogits {
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
     pub(crate) index: usize,
+    pub(crate) heads: Heads,
+    /// Whether queries and keys turn with their position.
+    pub(crate) rotates: bool,
     /// [H]
     pub(crate) input_norm: Vector,
     /// [H]
     pub(crate) post_attention_norm: Vector,
     /// [out, in] each, in the order of `Projection::ALL`.
     pub(crate) projections: [Matrix; 7],
+    /// [out] each, where there is one.
+    pub(crate) biases: [Option<Vector>; 7],
+    /// Of queries and keys, [D] each (Qwen 3).
+    pub(crate) head_norms: Option<[Vector; 2]>,
 }
 
 /// The activations of a layer, which its backward pass needs. T tokens, width H.
@@ -81,6 +89,8 @@ pub(crate) struct Trace {
     input: Tensor,
     /// [T, H]
     normed: Tensor,
+    /// Queries [T, Hq * D] and keys [T, Hkv * D] before their norms, where they have some.
+    projected: Option<[Tensor; 2]>,
     /// [T, Hq * D], rotated.
     q: Tensor,
     /// [T, Hkv * D], rotated.
@@ -104,6 +114,30 @@ pub(crate) struct Trace {
 pub(crate) type Weights = [LinearWeight; 7];
 
 impl Layer {
+    pub(crate) fn take(config: &Config, index: usize, take: &mut Take) -> Result<Self, ModelError> {
+        let [q, k, v, o, gate, up, down] = Projection::ALL.map(|p| take.matrix(p.weight_name(index)));
+        let mut biases: [Option<Vector>; 7] = Default::default();
+        for projection in Projection::ALL.into_iter().filter(|projection| config.has_bias(*projection)) {
+            biases[projection as usize] = Some(take.vector(projection.bias_name(index))?);
+        }
+        let head_norms = if config.family.norms_heads() {
+            let [q, k] = head_norm_names(index).map(|name| take.vector(name));
+            Some([q?, k?])
+        } else {
+            None
+        };
+        Ok(Self {
+            index,
+            heads: config.heads(index),
+            rotates: config.layers.rotates(index),
+            projections: [q?, k?, v?, o?, gate?, up?, down?],
+            biases,
+            head_norms,
+            input_norm: take.vector(input_norm_name(index))?,
+            post_attention_norm: take.vector(post_attention_norm_name(index))?,
+        })
+    }
+
     /// Takes the residual stream `x` [T, H] through the layer; gives it back [T, H], with what was computed on the way.
     pub(crate) fn forward(
         &self,
@@ -117,8 +151,9 @@ impl Layer {
         let into_attention = [Projection::Q, Projection::K, Projection::V];
         // [T, Hq * D], and twice [T, Hkv * D]
         let [q, k, v] = self.project(into_attention, &input, &weights, pass, context)?;
-        let (q, k) = (rotary(&q, &pass.rotation)?, rotary(&k, &pass.rotation)?);
-        let attended = self.attend((&q, &k, &v), pass.heads, context)?; // [T, Hq * D]
+        let ([q, k], projected) = self.norm_heads([q, k], pass)?;
+        let (q, k) = (self.rotate(q, &pass.rotation)?, self.rotate(k, &pass.rotation)?);
+        let attended = self.attend((&q, &k, &v), context)?; // [T, Hq * D]
         let input = LinearInput::from(&attended.output);
         let [mixed] = self.project([Projection::O], &input, &weights, pass, context)?;
         let middle = add(x, &mixed)?; // [T, H]
@@ -133,7 +168,8 @@ impl Layer {
         let output = add(&middle, &down)?; // [T, H]
 
         let input = x.clone();
-        let trace = Trace { input, normed, q, k, v, attended, middle, middle_normed, gate, up, activated };
+        let trace =
+            Trace { input, normed, projected, q, k, v, attended, middle, middle_normed, gate, up, activated };
         Ok((output, trace))
     }
 
@@ -151,21 +187,56 @@ impl Layer {
     }
 
     /// The layer's weights in the order of `Config::tensors`.
-    pub(crate) fn weights(&self) -> impl Iterator<Item = &dyn Named> {
-        let (attention, mlp) = self.projections.split_at(4);
-        fn named(matrix: &Matrix) -> &dyn Named {
-            matrix
+    pub(crate) fn weights(&self) -> Vec<&dyn Named> {
+        let mut weights: Vec<&dyn Named> = vec![&self.input_norm];
+        for (index, (matrix, bias)) in self.projections.iter().zip(&self.biases).enumerate() {
+            if index == Projection::Gate as usize {
+                weights.extend(self.head_norms.iter().flatten().map(|norm| norm as &dyn Named));
+                weights.push(&self.post_attention_norm);
+            }
+            weights.push(matrix);
+            weights.extend(bias.iter().map(|bias| bias as &dyn Named));
         }
-        let first = std::iter::once(&self.input_norm as &dyn Named).chain(attention.iter().map(named));
-        first.chain([&self.post_attention_norm as &dyn Named]).chain(mlp.iter().map(named))
+        weights
     }
 
-    pub(crate) fn weights_mut(&mut self) -> impl Iterator<Item = &mut dyn Named> {
-        let (attention, mlp) = self.projections.split_at_mut(4);
-        let first = std::iter::once(&mut self.input_norm as &mut dyn Named);
-        let first = first.chain(attention.iter_mut().map(|matrix| matrix as &mut dyn Named));
-        let second = std::iter::once(&mut self.post_attention_norm as &mut dyn Named);
-        first.chain(second).chain(mlp.iter_mut().map(|matrix| matrix as &mut dyn Named))
+    pub(crate) fn weights_mut(&mut self) -> Vec<&mut dyn Named> {
+        let mut weights: Vec<&mut dyn Named> = vec![&mut self.input_norm];
+        let mut norms: Vec<&mut dyn Named> =
+            self.head_norms.iter_mut().flatten().map(|norm| norm as &mut dyn Named).collect();
+        norms.push(&mut self.post_attention_norm);
+        for (index, (matrix, bias)) in self.projections.iter_mut().zip(&mut self.biases).enumerate() {
+            if index == Projection::Gate as usize {
+                weights.append(&mut norms);
+            }
+            weights.push(matrix);
+            weights.extend(bias.iter_mut().map(|bias| bias as &mut dyn Named));
+        }
+        weights
+    }
+
+    /// Queries and keys, normed head by head where the family does so, beside what they were before.
+    fn norm_heads(
+        &self,
+        projected: [Tensor; 2],
+        pass: &Pass<'_>,
+    ) -> Result<([Tensor; 2], Option<[Tensor; 2]>), ModelError> {
+        let Some([of_q, of_k]) = &self.head_norms else { return Ok((projected, None)) };
+        let norm = |x: &Tensor, weight: &Vector| {
+            rms_norm(&self.by_head(x)?, weight.numbers(), pass.eps)?.reshape(x.shape())
+        };
+        let [q, k] = &projected;
+        Ok(([norm(q, of_q)?, norm(k, of_k)?], Some(projected)))
+    }
+
+    /// [T, heads * D] as [T, heads, D].
+    fn by_head(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let (tokens, width) = x.dims2()?;
+        x.reshape((tokens, width / self.heads.dim, self.heads.dim))
+    }
+
+    fn rotate(&self, x: Tensor, rotation: &Rotation) -> Result<Tensor, ModelError> {
+        if self.rotates { Ok(rotary(&x, rotation)?) } else { Ok(x) }
     }
 
     /// What several projections make of their input.
@@ -199,7 +270,17 @@ impl Layer {
                 projections.iter().map(project).collect::<candle_core::Result<_>>()?
             }
         };
+        let outputs =
+            outputs.into_iter().zip(projections).map(|(y, projection)| match self.bias(projection) {
+                Some(bias) => add_bias(&y, bias.numbers()),
+                None => Ok(y),
+            });
+        let outputs: Vec<Tensor> = outputs.collect::<candle_core::Result<_>>()?;
         Ok(outputs.try_into().expect("each projection has one output"))
+    }
+
+    fn bias(&self, projection: Projection) -> Option<&Vector> {
+        self.biases[projection as usize].as_ref()
     }
 
     /// A projection and what each sequence's adapter does to its rows.
@@ -237,17 +318,16 @@ impl Layer {
     fn attend(
         &self,
         (q, k, v): (&Tensor, &Tensor, &Tensor),
-        heads: Heads,
         context: &mut Context<'_, '_>,
     ) -> Result<Attended, ModelError> {
         match context {
-            Context::Packed(segments) => Ok(attention_forward((q, k, v), segments, heads)?),
+            Context::Packed(segments) => Ok(attention_forward((q, k, v), segments, self.heads)?),
             Context::Cached(sequences) => {
                 let stores = sequences.iter_mut().map(|s| (s.ids.len(), s.cache.layer_mut(self.index)));
                 KeyValues::append_each(k, v, &mut stores.collect::<Vec<_>>())?;
                 let kept: Vec<_> =
                     sequences.iter().map(|s| (s.ids.len(), s.cache.layer(self.index))).collect();
-                Ok(Attended::from(attention_cached(q, &kept, heads)?))
+                Ok(Attended::from(attention_cached(q, &kept, self.heads)?))
             }
         }
     }

@@ -1,13 +1,15 @@
-//! The decoder that training and inference share, with Hugging Face weight names.
+//! The decoder that training and inference share, and an encoder, with Hugging Face weight names.
 #![forbid(unsafe_code)]
 
 mod adapter;
 mod cache;
 mod config;
 mod decoder;
+mod encoder;
 mod error;
 mod gradients;
 mod layer;
+mod load;
 mod projection;
 mod recompute;
 mod save;
@@ -19,10 +21,14 @@ mod weight;
 pub use adapter::{Adapter, EmbeddingChange, EmbeddingPair, HeadChange, Update};
 pub use cache::{Block, KvCache};
 pub use config::{
-    Config, ConfigError, EMBEDDING, FINAL_NORM, HEAD, MAX_LAYERS, MAX_WIDTH, RopeScaling,
-    SUPPORTED_ARCHITECTURE, SUPPORTED_MODEL_TYPE, TensorSpec,
+    AnyConfig, Config, ConfigError, EMBEDDING, FINAL_NORM, Family, HEAD, Layers, MAX_LAYERS, MAX_WIDTH,
+    RopeScaling, TensorSpec,
 };
 pub use decoder::Decoder;
+pub use encoder::{
+    Encoder, EncoderBatch, EncoderRow,
+    config::{EncoderConfig, Task},
+};
 pub use error::ModelError;
 pub use gradients::Gradients;
 pub use layer::{Continued, ReadLogits, Wanted};

@@ -52,6 +52,11 @@ impl Projection {
         format!("{}.weight", self.module_path(layer))
     }
 
+    /// The name of the module's bias, where it has one.
+    pub fn bias_name(self, layer: usize) -> String {
+        format!("{}.bias", self.module_path(layer))
+    }
+
     /// `(out, in)` of the weight.
     pub fn shape(self, config: &Config) -> (usize, usize) {
         let queries = config.num_attention_heads * config.head_dim;

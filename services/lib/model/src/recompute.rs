@@ -46,11 +46,13 @@ fn input_bytes(config: &Config, tokens: usize) -> usize {
 }
 
 /// What `layer::Trace` holds of one layer, f32: four times H (input, middle, and both normed), queries, output and log-sums of the
-/// attention, keys and values, and three times I (gate, up and their product).
+/// attention, keys and values, and three times I (gate, up and their product); where heads are normed, queries and keys before too.
 fn layer_bytes(config: &Config, tokens: usize) -> usize {
-    let heads = config.heads();
+    let heads = config.heads(0);
     let (queries, keys) = (heads.query * heads.dim, heads.key_value * heads.dim);
-    let width = 4 * config.hidden_size + 2 * queries + heads.query + 2 * keys + 3 * config.intermediate_size;
+    let before = if config.family.norms_heads() { queries + keys } else { 0 };
+    let attention = 2 * queries + heads.query + 2 * keys + before;
+    let width = 4 * config.hidden_size + attention + 3 * config.intermediate_size;
     tokens.saturating_mul(width).saturating_mul(size_of::<f32>())
 }
 

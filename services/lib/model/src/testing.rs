@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor, Var};
-use rootstock_kernels::{LinearWeight, LoraPair, Random};
+use rootstock_kernels::{ARENA_BLOCK_BYTES, LinearWeight, LoraPair, Random, WeightArena};
 
-use crate::{Adapter, Batch, Config, EmbeddingChange, HeadChange, Projection, Update};
+use crate::{
+    Adapter, Batch, Config, Decoder, EmbeddingChange, Family, HeadChange, Layers, ModelError, Projection,
+    RopeScaling, Update, load::Take, weight::Loaded,
+};
 
 /// Two layers, two query heads per key head, a head wider than `hidden_size / heads`.
 pub(crate) fn tiny() -> Config {
@@ -17,6 +20,47 @@ pub(crate) fn tiny() -> Config {
 
 pub(crate) fn untied() -> Config {
     Config { tie_word_embeddings: false, ..tiny() }
+}
+
+/// One of each family, with all that sets it apart.
+pub(crate) fn families() -> [Config; 5] {
+    let windowed = |full| Layers { sliding_window: Some(3), full, unrotated: vec![] };
+    let yarn = RopeScaling::Yarn {
+        factor: 4.0,
+        original_max_position_embeddings: 64,
+        beta_fast: 8.0,
+        beta_slow: 0.5,
+        attention_factor: 1.2,
+        truncate: true,
+    };
+    [
+        Config { attention_bias: true, mlp_bias: true, ..tiny() },
+        Config { family: Family::Mistral, layers: windowed(vec![]), ..untied() },
+        Config { family: Family::Qwen2, layers: windowed(vec![0]), ..tiny() },
+        Config { family: Family::Qwen3, rope_scaling: yarn, ..untied() },
+        Config {
+            family: Family::SmolLm3,
+            layers: Layers { unrotated: vec![1], ..Layers::default() },
+            ..tiny()
+        },
+    ]
+}
+
+impl Decoder {
+    /// A model of these tensors, whose shapes have been checked.
+    pub(crate) fn from_tensors(
+        config: Config,
+        tensors: BTreeMap<String, Tensor>,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let mut arena = WeightArena::new(ARENA_BLOCK_BYTES);
+        let mut new = |tensor: Tensor| {
+            let format = tensor.dtype().into();
+            Loaded::new(tensor, format, &mut arena)
+        };
+        let loaded = tensors.into_iter().map(|(name, tensor)| Ok((name, new(tensor)?)));
+        Self::from_loaded(config, Take(loaded.collect::<Result<_, ModelError>>()?), device)
+    }
 }
 
 /// Rows of different lengths, some of whose labels are ignored.

@@ -24,6 +24,15 @@ fn config() -> Config {
     Config::from_json(json).unwrap()
 }
 
+/// The same sizes, with all that a family may add: biases, normed heads, a window on one layer.
+fn qwen() -> Config {
+    let json = br#"{"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "vocab_size": 131, "hidden_size": 72,
+        "intermediate_size": 100, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 18,
+        "attention_bias": true, "use_sliding_window": true, "sliding_window": 41, "max_window_layers": 1,
+        "tie_word_embeddings": true, "initializer_range": 0.2, "eos_token_id": 0}"#;
+    Config::from_json(json).unwrap()
+}
+
 /// An adapter of any kind.
 #[derive(Default)]
 struct Kind {
@@ -143,12 +152,15 @@ struct World {
 }
 
 impl World {
-    fn new(format: Format) -> Self {
+    fn new(config: Config, format: Format) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("model.safetensors");
-        let fresh = Decoder::init(config(), 1, &Device::Cpu).unwrap();
-        save_tensors(&file, &fresh.named_tensors().unwrap(), &BTreeMap::new()).unwrap();
-        let decoder = Decoder::load(config(), &[file], format, &Device::Cpu).unwrap();
+        let mut tensors = Decoder::init(config.clone(), 1, &Device::Cpu).unwrap().named_tensors().unwrap();
+        for (name, bias) in tensors.iter_mut().filter(|(name, _)| name.ends_with(".bias")) {
+            *bias = draw(name, (1, bias.elem_count()), DType::F32).get(0).unwrap();
+        }
+        save_tensors(&file, &tensors, &BTreeMap::new()).unwrap();
+        let decoder = Decoder::load(config, &[file], format, &Device::Cpu).unwrap();
         let dtype = if format == Format::F32 { DType::F32 } else { DType::BF16 };
         let adapters = Kind::all(dtype);
         let random = Random::new(3, 0);
@@ -163,7 +175,7 @@ impl World {
     }
 
     fn cache(&self) -> KvCache {
-        KvCache::new(&config(), self.decoder.format(), LONGEST, &Device::Cpu).unwrap()
+        KvCache::new(self.decoder.config(), self.decoder.format(), LONGEST, &Device::Cpu).unwrap()
     }
 
     /// The logits after each token of each sequence, computed alone: all at once where keys and values are f32, as in training; one
@@ -238,17 +250,25 @@ impl World {
 #[test]
 fn a_row_has_the_same_bits_alone_and_in_fifty_random_batches_on_every_path() {
     for format in [Format::F32, Format::Bf16, Format::Int8] {
-        let world = World::new(format);
-        for path in Dispatch::ALL.into_iter().filter(|path| path.is_present()) {
-            with_dispatch(path, || {
-                let expected = with_threads(1, || world.alone());
-                assert!(with_threads(2, || world.alone()) == expected, "{path} {format:?}: threads matter");
-                for threads in [1, 2] {
-                    let told = format!("{path} {format:?} {threads} threads");
-                    with_threads(threads, || world.in_batches(&expected, threads as u64, &told));
-                }
-            })
-            .unwrap();
-        }
+        hold("llama", &World::new(config(), format));
+    }
+    for format in [Format::F32, Format::Bf16] {
+        hold("qwen3", &World::new(qwen(), format));
+    }
+}
+
+fn hold(family: &str, world: &World) {
+    let format = world.decoder.format();
+    for path in Dispatch::ALL.into_iter().filter(|path| path.is_present()) {
+        with_dispatch(path, || {
+            let expected = with_threads(1, || world.alone());
+            let told = format!("{family} {path} {format:?}");
+            assert!(with_threads(2, || world.alone()) == expected, "{told}: threads matter");
+            for threads in [1, 2] {
+                let told = format!("{told} {threads} threads");
+                with_threads(threads, || world.in_batches(&expected, threads as u64, &told));
+            }
+        })
+        .unwrap();
     }
 }

@@ -14,10 +14,14 @@ use crate::{
     values::{Training, Values, decoder, dir, lora, tensors},
 };
 
+#[path = "golden/bert.rs"]
+mod bert;
 #[path = "golden/bf16.rs"]
 mod bf16;
 #[path = "golden/compare.rs"]
 mod compare;
+#[path = "golden/families.rs"]
+mod families;
 #[path = "golden/int8.rs"]
 mod int8;
 #[path = "golden/kinds.rs"]

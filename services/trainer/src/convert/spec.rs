@@ -2,7 +2,7 @@
 
 use candle_core::DType;
 use rootstock_artifacts::{AliasName, ArtifactName, Kind};
-use rootstock_model::{Config, Format, Projection, RopeScaling};
+use rootstock_model::{Config, Family, Format, Layers, Projection, RopeScaling};
 use rootstock_peft::LoraConfig;
 use rootstock_proto::training::v1 as proto;
 use rootstock_text::PromptTemplate;
@@ -279,6 +279,7 @@ pub(crate) fn model_config(
     eos_token_id: Option<u32>,
 ) -> Config {
     Config {
+        family: Family::Llama,
         vocab_size,
         hidden_size: model.hidden_size,
         intermediate_size: model.intermediate_size,
@@ -290,6 +291,9 @@ pub(crate) fn model_config(
         rms_norm_eps: RMS_NORM_EPS,
         rope_theta: model.rope_theta,
         rope_scaling: RopeScaling::None,
+        attention_bias: false,
+        mlp_bias: false,
+        layers: Layers::default(),
         tie_word_embeddings: model.tie_word_embeddings,
         bos_token_id,
         eos_token_ids: eos_token_id.into_iter().collect(),

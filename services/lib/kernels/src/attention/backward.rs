@@ -114,7 +114,7 @@ impl Task<'_> {
 
 dispatch! {
     fn run_task(task: &Task<'_>, gradients: &mut Gradients) {
-        let Heads { dim, .. } = task.inputs.heads;
+        let Heads { dim, sight, .. } = task.inputs.heads;
         let (n, group) = (task.rows.len(), task.inputs.heads.group());
         let deltas = deltas::<FMA>(task);
         let mut block = Block {
@@ -128,10 +128,11 @@ dispatch! {
             let (width, offset) = (task.inputs.heads.key_width(), task.key_offset(first_key));
             turn(&mut block.keys, 0, &task.inputs.k[offset..], (width, count, dim));
             turn(&mut block.values, 0, &task.inputs.v[offset..], (width, count, dim));
+            let onto = sight.onto(&(first_key..first_key + count), n);
             for g in 0..group {
-                for first in (first_key..n).step_by(QUERY_BLOCK) {
-                    let queries = first..(first + QUERY_BLOCK).min(n);
-                    let keys = first_key..(first_key + count).min(queries.end);
+                for first in onto.clone().step_by(QUERY_BLOCK) {
+                    let queries = first..(first + QUERY_BLOCK).min(onto.end);
+                    let keys = first_key..(first_key + count).min(sight.of(queries.end - 1, n).end);
                     block.score::<FMA>(task, g, queries.clone(), keys.clone(), &deltas[g * n..]);
                     block.add(task, g, queries, keys, gradients);
                 }
@@ -174,7 +175,8 @@ impl Block {
         multiply((&mut self.weights, KEY_BLOCK), false, sizes, left(&q[start..]), keys_right);
         multiply((&mut self.slopes, KEY_BLOCK), false, sizes, left(&dy[start..]), values_right);
         for (i, query) in queries.enumerate() {
-            let seen = (query + 1 - keys.start).min(keys.len());
+            let seen = heads.sight.of(query, task.rows.len());
+            let inside = |key: usize| key.saturating_sub(keys.start).min(keys.len());
             let head = task.key_head * heads.group() + g;
             let log_sum = log_sums[(task.rows.start + query) * heads.query + head];
             let weights = &mut self.weights[i * KEY_BLOCK..][..columns];
@@ -184,8 +186,10 @@ impl Block {
                 *weight = exp::<FMA>(madd::<FMA>(*weight, scale, -log_sum));
                 *slope = *weight * (*slope - delta) * scale;
             }
-            weights[seen..].fill(0.0);
-            slopes[seen..].fill(0.0);
+            for numbers in [weights, slopes] {
+                numbers[..inside(seen.start)].fill(0.0);
+                numbers[inside(seen.end)..].fill(0.0);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Result, Tensor, bail};
 
 use super::{
-    Heads, KEY_BLOCK,
+    Heads, KEY_BLOCK, Sight,
     forward::{self, KeyBlock, Queries, Sequence},
     plain,
 };
@@ -286,14 +286,17 @@ fn pair_rows(block: &mut [u32], at: usize, rows: &[f32], width: usize) {
     }
 }
 
-/// Attention of the newest tokens of several sequences, `q` [n, Hq * D] f32, to all tokens in their stores. The rows of `q` belong
+/// Attention of the newest tokens of several sequences, `q` [n, Hq * D] f32, to the tokens in their stores that they see. The rows of `q` belong
 /// to the sequences in turn, so many to each as `sequences` says; they are the last ones in its store. The same bits as when each
 /// sequence is computed alone and at once. Not differentiable.
 ///
 /// # Errors
-/// When the shapes don't fit, or a store holds fewer tokens than it has queries.
+/// When the shapes don't fit, a store holds fewer tokens than it has queries, or tokens see those that are still to come.
 pub fn attention_cached(q: &Tensor, sequences: &[(usize, &KeyValues)], heads: Heads) -> Result<Tensor> {
     let (n, width) = q.dims2()?;
+    if heads.sight == Sight::All {
+        bail!("attention: tokens that see later ones can't be computed before them");
+    }
     for (rows, kept) in sequences {
         if kept.width != heads.key_width() || *rows > kept.len() {
             bail!("attention: {rows} queries do not fit {} cached tokens and {heads:?}", kept.len());
@@ -344,7 +347,7 @@ mod tests {
         testing::{assert_close, normal},
     };
 
-    const HEADS: Heads = Heads { query: 4, key_value: 2, dim: 16 };
+    const HEADS: Heads = Heads { query: 4, key_value: 2, dim: 16, sight: Sight::Past };
 
     fn rows(t: &Tensor, start: usize, n: usize) -> Tensor {
         t.narrow(0, start, n).unwrap()
@@ -353,15 +356,19 @@ mod tests {
     #[test]
     fn cached_and_chunked_attention_has_the_bits_of_the_whole() {
         let (q, k, v) = (normal(1, (150, 64)), normal(2, (150, 32)), normal(3, (150, 32)));
-        let whole = attention(&q, &k, &v, &Segments::new(&[150]), HEADS).unwrap();
-        for chunks in [&[150][..], &[1, 63, 64, 1, 21], &[100, 1, 1, 48], &[1; 150]] {
-            let mut kept = KeyValues::new(HEADS, Format::F32, &Device::Cpu);
-            let mut start = 0;
-            for n in chunks {
-                kept.append(&rows(&k, start, *n), &rows(&v, start, *n)).unwrap();
-                let found = attention_cached(&rows(&q, start, *n), &[(*n, &kept)], HEADS).unwrap();
-                assert_close(&found, &rows(&whole, start, *n), 0.0);
-                start += n;
+        for sight in [Sight::Past, Sight::Window(1), Sight::Window(40), Sight::Window(64), Sight::Window(100)]
+        {
+            let heads = Heads { sight, ..HEADS };
+            let whole = attention(&q, &k, &v, &Segments::new(&[150]), heads).unwrap();
+            for chunks in [&[150][..], &[1, 63, 64, 1, 21], &[100, 1, 1, 48], &[1; 150]] {
+                let mut kept = KeyValues::new(heads, Format::F32, &Device::Cpu);
+                let mut start = 0;
+                for n in chunks {
+                    kept.append(&rows(&k, start, *n), &rows(&v, start, *n)).unwrap();
+                    let found = attention_cached(&rows(&q, start, *n), &[(*n, &kept)], heads).unwrap();
+                    assert_close(&found, &rows(&whole, start, *n), 0.0);
+                    start += n;
+                }
             }
         }
     }
@@ -454,5 +461,14 @@ mod tests {
         let mut kept = KeyValues::new(HEADS, Format::F32, &Device::Cpu);
         assert!(kept.append(&normal(1, (1, 31)), &normal(1, (1, 31))).is_err());
         assert!(attention_cached(&normal(1, (1, 64)), &[(1, &kept)], HEADS).is_err());
+    }
+
+    #[test]
+    fn tokens_that_see_later_ones_are_not_cached() {
+        let mut kept = KeyValues::new(HEADS, Format::F32, &Device::Cpu);
+        kept.append(&normal(1, (1, 32)), &normal(2, (1, 32))).unwrap();
+        let both = Heads { sight: Sight::All, ..HEADS };
+        let refused = attention_cached(&normal(3, (1, 64)), &[(1, &kept)], both).unwrap_err().to_string();
+        assert!(refused.contains("later ones"), "{refused}");
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Sequence<'a> {
 struct Task<'a> {
     q: &'a [f32],
     queries: Queries,
+    /// Tokens of the whole sequence.
+    keys: usize,
     blocks: &'a [KeyBlock<'a>],
     key_head: usize,
     heads: Heads,
@@ -81,11 +83,12 @@ pub(super) fn run(q: &[f32], sequences: &[Sequence<'_>], heads: Heads) -> (Vec<f
 fn tasks<'a>(q: &'a [f32], sequences: &'a [Sequence<'a>], heads: Heads) -> Vec<Task<'a>> {
     let mut tasks = Vec::new();
     for Sequence { queries, blocks } in sequences {
+        let keys = queries.position + queries.rows.len();
         for key_head in 0..heads.key_value {
             for start in queries.rows.clone().step_by(QUERY_BLOCK) {
                 let rows = start..(start + QUERY_BLOCK).min(queries.rows.end);
                 let position = queries.position + start - queries.rows.start;
-                tasks.push(Task { q, queries: Queries { rows, position }, blocks, key_head, heads });
+                tasks.push(Task { q, queries: Queries { rows, position }, keys, blocks, key_head, heads });
             }
         }
     }
@@ -124,21 +127,26 @@ dispatch! {
     fn attend_all(task: &Task<'_>, next: Option<&Task<'_>>, running: &mut Running) {
         let Task { queries, blocks, heads, .. } = task;
         let (dim, n) = (heads.dim, queries.rows.len());
-        let visible = queries.position + n;
+        let visible = heads.sight.of(queries.position + n - 1, task.keys).end;
+        // A block that none of the queries sees would change nothing.
+        let unseen = heads.sight.of(queries.position, task.keys).start / KEY_BLOCK;
         let groups = task.groups();
         let mut scores = [0_f32; QUERY_BLOCK * KEY_BLOCK];
         let mut pairs = task.pairs(&groups);
-        for (index, (block, first)) in blocks.iter().zip((0..visible).step_by(KEY_BLOCK)).enumerate() {
+        let ends = (0..visible).step_by(KEY_BLOCK).enumerate();
+        for (block, (index, first)) in blocks.iter().zip(ends).skip(unseen) {
             match blocks.get(index + 1) {
                 Some(later) => task.ask(later),
-                None => next.iter().for_each(|next| next.ask(&next.blocks[0])),
+                None => next.iter().for_each(|next| next.ask_first()),
             }
             let count = KEY_BLOCK.min(visible - first);
             let columns = count.next_multiple_of(LANES);
             for g in 0..groups.rounds {
                 task.score(block, &groups, (g, columns), &pairs, &mut scores);
                 for i in 0..groups.rows {
-                    let seen = (queries.position + i.min(n - 1) + 1).saturating_sub(first).min(count);
+                    let seen = heads.sight.of(queries.position + i.min(n - 1), task.keys);
+                    let inside = |key: usize| key.saturating_sub(first).min(count);
+                    let seen = (inside(seen.start), inside(seen.end));
                     let row = &mut scores[i * KEY_BLOCK..][..columns];
                     let at = g * n + i;
                     let values = &mut running.values[at * dim..][..dim];
@@ -174,6 +182,13 @@ impl Task<'_> {
             group @ ..=QUERY_BLOCK if n == 1 => Groups { rounds: 1, rows: group, stride: self.heads.dim },
             group => Groups { rounds: group, rows: n, stride: self.heads.query_width() },
         }
+    }
+
+    /// Asks memory for the first block that it reads.
+    #[inline(always)]
+    fn ask_first(&self) {
+        let first = self.heads.sight.of(self.queries.position, self.keys).start / KEY_BLOCK;
+        self.blocks.get(first).into_iter().for_each(|block| self.ask(block));
     }
 
     /// Asks memory for a block of this task's keys and values, so that it comes while another is worked on.
@@ -282,21 +297,22 @@ pub(super) fn turn(
     }
 }
 
-/// Turns a row of scores into exponentials against the running maximum; the first `seen` keys count.
+/// Turns a row of scores into exponentials against the running maximum; the keys `from..to` count.
 #[inline(always)]
 fn soften<const FMA: bool>(
     row: &mut [f32],
-    seen: usize,
+    (from, to): (usize, usize),
     scale: f32,
     maximum: &mut f32,
     sum: &mut f32,
     values: &mut [f32],
 ) {
-    if seen == 0 {
+    if from == to {
         row.fill(0.0);
         return;
     }
-    row[seen..].fill(f32::NEG_INFINITY);
+    row[..from].fill(f32::NEG_INFINITY);
+    row[to..].fill(f32::NEG_INFINITY);
     let mut lanes = [*maximum; LANES];
     for part in row.as_chunks_mut::<LANES>().0 {
         for (score, lane) in part.iter_mut().zip(&mut lanes) {

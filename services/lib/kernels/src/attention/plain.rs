@@ -20,7 +20,7 @@ pub(super) fn attention(
     if outputs.is_empty() { q.zeros_like() } else { Tensor::cat(&outputs, 0) }
 }
 
-/// Attention of the last queries of one sequence, `q` [n, Hq * D], to all of it, `k` and `v` [S, Hkv * D].
+/// Attention of the last queries of one sequence, `q` [n, Hq * D], to what they see of it, `k` and `v` [S, Hkv * D].
 pub(super) fn one(q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads) -> Result<Tensor> {
     let (queries, keys) = (q.dim(0)?, k.dim(0)?);
     let q = q.reshape((queries, heads.query, heads.dim))?.transpose(0, 1)?.contiguous()?; // [Hq, n, D]
@@ -31,7 +31,8 @@ pub(super) fn one(q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads) -> Result<Te
     };
     let (k, v) = (spread(k)?, spread(v)?);
     let scores = (q.matmul(&k.t()?)? * f64::from(heads.scale()))?; // [Hq, n, S]
-    let hidden = |i: usize, j: usize| if j > keys - queries + i { f32::NEG_INFINITY } else { 0.0 };
+    let seen = |i: usize| heads.sight.of(keys - queries + i, keys);
+    let hidden = |i: usize, j: usize| if seen(i).contains(&j) { 0.0 } else { f32::NEG_INFINITY };
     let mask: Vec<f32> = (0..queries * keys).map(|x| hidden(x / keys, x % keys)).collect();
     let scores = scores.broadcast_add(&Tensor::from_vec(mask, (queries, keys), q.device())?)?;
     let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;

@@ -10,6 +10,8 @@ pub const MAX_WIDTH: usize = 1 << 24;
 const ROPE_THETA: std::ops::RangeInclusive<f64> = 1.0..=1e12;
 /// How far the rotary frequencies may be stretched; transformers expects at least 1.
 const ROPE_FACTOR: std::ops::RangeInclusive<f64> = 1.0..=1e6;
+/// What sines and cosines may be multiplied by; YaRN's largest is 2.4 for the largest factor.
+const ROPE_MAGNITUDE: std::ops::RangeInclusive<f64> = 1e-3..=1e3;
 /// The largest spread of freshly drawn weights.
 const MAX_INITIALIZER_RANGE: f64 = 1e3;
 
@@ -22,6 +24,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_heads(config)?;
     check_tokens(config)?;
     check_rope(config)?;
+    check_layers(config)?;
     if !(config.rms_norm_eps > 0.0 && config.rms_norm_eps < 1.0) {
         return Err(invalid("rms_norm_eps", "must lie between 0 and 1"));
     }
@@ -84,10 +87,35 @@ fn check_rope(config: &Config) -> Result<(), ConfigError> {
             || format!("is {value:e}, but must lie between {:e} and {:e}", range.start(), range.end());
         if range.contains(&value) { Ok(()) } else { Err(invalid(field, &problem())) }
     };
+    let original = |positions: usize| {
+        let field = "rope_scaling.original_max_position_embeddings";
+        let problem = || format!("must be at least 1 and at most {MAX_WIDTH}");
+        if (1..=MAX_WIDTH).contains(&positions) { Ok(()) } else { Err(invalid(field, &problem())) }
+    };
     within("rope_theta", config.rope_theta, &ROPE_THETA)?;
     match config.rope_scaling {
         RopeScaling::None => Ok(()),
         RopeScaling::Linear { factor } => within("rope_scaling.factor", factor, &ROPE_FACTOR),
+        RopeScaling::Dynamic { factor, original_max_position_embeddings } => {
+            within("rope_scaling.factor", factor, &ROPE_FACTOR)?;
+            original(original_max_position_embeddings)?;
+            if config.head_dim > 2 { Ok(()) } else { Err(invalid("head_dim", "must be above 2 for dynamic")) }
+        }
+        RopeScaling::Yarn {
+            factor,
+            original_max_position_embeddings,
+            beta_fast,
+            beta_slow,
+            attention_factor,
+            ..
+        } => {
+            within("rope_scaling.factor", factor, &ROPE_FACTOR)?;
+            original(original_max_position_embeddings)?;
+            if !(0.0 < beta_slow && beta_slow < beta_fast && beta_fast.is_finite()) {
+                return Err(invalid("rope_scaling.beta_slow", "must be positive and below beta_fast"));
+            }
+            within("rope_scaling.attention_factor", attention_factor, &ROPE_MAGNITUDE)
+        }
         RopeScaling::Llama3 {
             factor,
             low_freq_factor,
@@ -100,11 +128,17 @@ fn check_rope(config: &Config) -> Result<(), ConfigError> {
                 let problem = "must be positive and below high_freq_factor";
                 return Err(invalid("rope_scaling.low_freq_factor", problem));
             }
-            if !(1..=MAX_WIDTH).contains(&original_max_position_embeddings) {
-                let problem = format!("must be at least 1 and at most {MAX_WIDTH}");
-                return Err(invalid("rope_scaling.original_max_position_embeddings", &problem));
-            }
-            Ok(())
+            original(original_max_position_embeddings)
         }
+    }
+}
+
+fn check_layers(config: &Config) -> Result<(), ConfigError> {
+    match config.layers.sliding_window {
+        Some(window) if !(1..=MAX_WIDTH).contains(&window) => {
+            let problem = format!("is {window}, but must be at least 1 and at most {MAX_WIDTH}");
+            Err(invalid("sliding_window", &problem))
+        }
+        _ => Ok(()),
     }
 }

@@ -8,17 +8,44 @@ use super::{
     invalid,
 };
 
-const DEFAULT_THETA: f64 = 10_000.0;
+/// The keys that are read; any other one asks for something that isn't computed.
+const KEYS: [&str; 14] = [
+    "rope_type",
+    "type",
+    "rope_theta",
+    "factor",
+    "original_max_position_embeddings",
+    "low_freq_factor",
+    "high_freq_factor",
+    "attention_factor",
+    "beta_fast",
+    "beta_slow",
+    "mscale",
+    "mscale_all_dim",
+    "truncate",
+    "partial_rotary_factor",
+];
+/// YaRN's ramp, unless said otherwise.
+const BETA_FAST: f64 = 32.0;
+const BETA_SLOW: f64 = 1.0;
 
-/// Reads the frequency base and the scaling, wherever they stand.
-pub(super) fn parse(fields: &Fields) -> Result<(f64, RopeScaling), ConfigError> {
-    let mut theta = fields.number_or("rope_theta", DEFAULT_THETA)?;
+/// Reads the frequency base, of which the family has a default, and the scaling, wherever they stand.
+pub(super) fn parse(
+    fields: &Fields,
+    default_theta: f64,
+    positions: usize,
+) -> Result<(f64, RopeScaling), ConfigError> {
+    let mut theta = fields.number_or("rope_theta", default_theta)?;
     for group in ["rope_parameters", "rope_scaling"] {
         let Some(value) = fields.get(group) else { continue };
         let object = value.as_object().ok_or_else(|| invalid(group, "must be a JSON object"))?;
+        if object.is_empty() {
+            continue;
+        }
         let group = Group { name: group, object };
+        group.check_keys()?;
         theta = group.number_or("rope_theta", theta)?;
-        return Ok((theta, group.scaling(fields)?));
+        return Ok((theta, group.scaling(fields, positions)?));
     }
     Ok((theta, RopeScaling::None))
 }
@@ -29,30 +56,73 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    fn scaling(&self, fields: &Fields) -> Result<RopeScaling, ConfigError> {
+    fn check_keys(&self) -> Result<(), ConfigError> {
+        if let Some(unknown) = self.object.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            return Err(invalid(&self.path(unknown), "is not known, and may not be ignored"));
+        }
+        if self.number_or("partial_rotary_factor", 1.0)? != 1.0 {
+            return Err(invalid(&self.path("partial_rotary_factor"), "is not 1, which is not supported"));
+        }
+        Ok(())
+    }
+
+    fn scaling(&self, fields: &Fields, positions: usize) -> Result<RopeScaling, ConfigError> {
         let kind = self.object.get("rope_type").or_else(|| self.object.get("type")).and_then(Value::as_str);
         match kind.unwrap_or("default") {
             "default" => Ok(RopeScaling::None),
             "linear" => Ok(RopeScaling::Linear { factor: self.positive("factor")? }),
+            "dynamic" => Ok(RopeScaling::Dynamic {
+                factor: self.positive("factor")?,
+                original_max_position_embeddings: positions,
+            }),
+            "yarn" => self.yarn(fields, positions),
             "llama3" => Ok(RopeScaling::Llama3 {
                 factor: self.positive("factor")?,
                 low_freq_factor: self.positive("low_freq_factor")?,
                 high_freq_factor: self.positive("high_freq_factor")?,
-                original_max_position_embeddings: self.original_positions(fields)?,
+                original_max_position_embeddings: self.original_positions(fields, positions)?,
             }),
             other => Err(invalid(
                 &format!("{}.rope_type", self.name),
-                &format!("is \"{other}\", but supported are \"default\", \"linear\" and \"llama3\""),
+                &format!(
+                    "is \"{other}\", but supported are \"default\", \"linear\", \"dynamic\", \"yarn\" and \"llama3\""
+                ),
             )),
         }
     }
 
-    fn original_positions(&self, fields: &Fields) -> Result<usize, ConfigError> {
+    fn yarn(&self, fields: &Fields, positions: usize) -> Result<RopeScaling, ConfigError> {
+        let original_max_position_embeddings = self.original_positions(fields, positions)?;
+        let factor = self.positive("factor")?;
+        // The paper's temperature, or the ratio of two of them.
+        let magnitude = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
+        let (mscale, of_all) = (self.number_or("mscale", 0.0)?, self.number_or("mscale_all_dim", 0.0)?);
+        let suggested = if mscale == 0.0 || of_all == 0.0 {
+            magnitude(1.0)
+        } else {
+            magnitude(mscale) / magnitude(of_all)
+        };
+        Ok(RopeScaling::Yarn {
+            factor,
+            original_max_position_embeddings,
+            beta_fast: self.number_or("beta_fast", BETA_FAST)?,
+            beta_slow: self.number_or("beta_slow", BETA_SLOW)?,
+            attention_factor: self.number_or("attention_factor", suggested)?,
+            truncate: self.flag_or("truncate", true)?,
+        })
+    }
+
+    fn original_positions(&self, fields: &Fields, positions: usize) -> Result<usize, ConfigError> {
         let field = "original_max_position_embeddings";
         if self.object.contains_key(field) {
             return Ok(self.positive(field)? as usize);
         }
-        fields.size_or(field, fields.size_or("max_position_embeddings", 2048)?)
+        fields.size_or(field, positions)
+    }
+
+    fn flag_or(&self, field: &str, default: bool) -> Result<bool, ConfigError> {
+        let Some(value) = self.object.get(field).filter(|value| !value.is_null()) else { return Ok(default) };
+        value.as_bool().ok_or_else(|| invalid(&self.path(field), "must be true or false"))
     }
 
     fn number_or(&self, field: &str, default: f64) -> Result<f64, ConfigError> {
@@ -76,6 +146,23 @@ pub(super) fn scaling_json(scaling: &RopeScaling) -> Value {
     match scaling {
         RopeScaling::None => Value::Null,
         RopeScaling::Linear { factor } => json!({ "rope_type": "linear", "factor": factor }),
+        RopeScaling::Dynamic { factor, .. } => json!({ "rope_type": "dynamic", "factor": factor }),
+        RopeScaling::Yarn {
+            factor,
+            original_max_position_embeddings,
+            beta_fast,
+            beta_slow,
+            attention_factor,
+            truncate,
+        } => json!({
+            "rope_type": "yarn",
+            "factor": factor,
+            "original_max_position_embeddings": original_max_position_embeddings,
+            "beta_fast": beta_fast,
+            "beta_slow": beta_slow,
+            "attention_factor": attention_factor,
+            "truncate": truncate,
+        }),
         RopeScaling::Llama3 {
             factor,
             low_freq_factor,

@@ -6,7 +6,7 @@ use rootstock_kernels::{LossOptions, cross_entropy_sum};
 use super::*;
 use crate::{
     DropoutKey, forward_backward, save_tensors,
-    testing::{Ends, Pairs, assert_close, batch, flat, tiny, untied},
+    testing::{Ends, Pairs, assert_close, batch, families, flat, tiny, untied},
 };
 
 const IDS: [u32; 12] = [3, 60, 7, 7, 0, 21, 5, 44, 9, 2, 2, 17];
@@ -21,7 +21,7 @@ fn cache() -> KvCache {
 
 #[test]
 fn a_fresh_model_depends_on_its_seed_and_has_the_tensors_of_its_configuration() {
-    for config in [tiny(), untied()] {
+    for config in [tiny(), untied()].into_iter().chain(families()) {
         let decoder = fresh(config.clone());
         let found: Vec<_> =
             decoder.named_tensors().unwrap().into_iter().map(|(name, t)| (name, t.dims().to_vec())).collect();
@@ -39,8 +39,12 @@ fn a_fresh_model_depends_on_its_seed_and_has_the_tensors_of_its_configuration() 
 
 #[test]
 fn cached_steps_give_the_bits_of_the_whole_sequence() {
-    let decoder = fresh(untied());
-    let adapter = Pairs::new(&untied(), 3, 0.5);
+    std::iter::once(untied()).chain(families()).for_each(cached_steps);
+}
+
+fn cached_steps(config: Config) {
+    let decoder = fresh(config.clone());
+    let adapter = Pairs::new(&config, 3, 0.5);
     for adapter in [None, Some(&adapter as &dyn Adapter)] {
         let whole = decoder.forward_all(&IDS, adapter).unwrap();
         let mut cache = cache();

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use rootstock_kernels::{
     Format, InputGradient, LinearInput, LoraPair, OutputGradient, Segments, attention_backward,
-    linear_weight_gradient, lora_backward, rms_norm_backward, rotary, swiglu_backward,
+    bias_gradient, linear_weight_gradient, lora_backward, rms_norm_backward, swiglu_backward,
 };
 
 use super::{Layer, Pass, Trace, Weights};
@@ -30,12 +30,32 @@ impl Layer {
 
         let dattended = back(&[(Projection::O, &dmiddle)], &trace.attended.output, sink)?; // [T, Hq * D]
         let qkv = (&trace.q, &trace.k, &trace.v);
-        let (dq, dk, dv) = attention_backward(qkv, &trace.attended, &dattended, segments, pass.heads)?;
+        let (dq, dk, dv) = attention_backward(qkv, &trace.attended, &dattended, segments, self.heads)?;
         let backwards = pass.rotation.inverse();
-        let (dq, dk) = (rotary(&dq, &backwards)?, rotary(&dk, &backwards)?);
+        let turned = [self.rotate(dq, &backwards)?, self.rotate(dk, &backwards)?];
+        let [dq, dk] = self.back_through_head_norms(trace, turned, pass, sink)?;
         let into_attention = [(Projection::Q, &dq), (Projection::K, &dk), (Projection::V, &dv)];
         let dnormed = back(&into_attention, &trace.normed, sink)?; // [T, H]
         norm((&trace.input, &self.input_norm), &dnormed, Some(&dmiddle), pass, sink)
+    }
+
+    /// The gradients of queries and keys before their norms, where they have some.
+    fn back_through_head_norms(
+        &self,
+        trace: &Trace,
+        gradients: [Tensor; 2],
+        pass: &Pass<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<[Tensor; 2], ModelError> {
+        let (Some([of_q, of_k]), Some([q, k])) = (&self.head_norms, &trace.projected) else {
+            return Ok(gradients);
+        };
+        let mut back = |x: &Tensor, weight: &Vector, dy: &Tensor| {
+            let dx = norm((&self.by_head(x)?, weight), &self.by_head(dy)?, None, pass, sink)?;
+            Ok::<_, ModelError>(dx.reshape(x.shape())?)
+        };
+        let [dq, dk] = gradients;
+        Ok([back(q, of_q, &dq)?, back(k, of_k, &dk)?])
     }
 
     /// The gradient of the input `x` of several projections, from those of their outputs.
@@ -56,6 +76,9 @@ impl Layer {
                 _ => OutputGradient::from(*dy),
             };
             dx.add_linear(&gradient, weight)?;
+            if let Some(name) = self.bias(*projection).and_then(|bias| sink.wants(bias)) {
+                sink.put(name, bias_gradient(dy)?);
+            }
             if let Some(name) = name {
                 sink.put(name, linear_weight_gradient(&gradient, &input, weight.format())?);
             }

@@ -6,7 +6,7 @@ use rootstock_kernels::{AdamW, AdamWOptions, Random, StepRates, cross_entropy_su
 use super::*;
 use crate::{
     Config, Recompute, activation_bytes,
-    testing::{Ends, Pairs, assert_close, batch, flat, tiny, untied},
+    testing::{Ends, Pairs, assert_close, batch, families, flat, tiny, untied},
 };
 
 const KEY: DropoutKey = DropoutKey { seed: 1, step: 2, micro: 3 };
@@ -36,7 +36,10 @@ fn by_tape(
 
 #[test]
 fn every_gradient_of_full_training_agrees_with_candles_tape() {
-    for (config, label_smoothing) in [(tiny(), 0.0), (untied(), 0.0), (tiny(), 0.2)] {
+    let cases = [(tiny(), 0.0), (untied(), 0.0), (tiny(), 0.2)];
+    for (config, label_smoothing) in
+        cases.into_iter().chain(families().into_iter().map(|family| (family, 0.0)))
+    {
         let mut decoder = fresh(config.clone());
         let parameters = decoder.set_trainable(None).unwrap();
         let batch = batch(5);
@@ -109,8 +112,12 @@ fn noise_on_embeddings_follows_its_key_and_survives_recomputation() {
 
 #[test]
 fn recomputation_gives_the_same_bits() {
-    let adapter = Pairs::new(&tiny(), 2, 0.3);
-    let mut decoder = fresh(tiny());
+    std::iter::once(tiny()).chain(families()).for_each(recompute);
+}
+
+fn recompute(config: Config) {
+    let adapter = Pairs::new(&config, 2, 0.3);
+    let mut decoder = fresh(config.clone());
     let run = |decoder: &Decoder| {
         let (loss, gradients) =
             forward_backward(decoder, Some(&adapter), &adapter.parameters, &batch(7), 1.0, KEY).unwrap();
@@ -118,8 +125,8 @@ fn recomputation_gives_the_same_bits() {
     };
     let kept = run(&decoder);
     let tokens = batch(7).input_ids.len();
-    let some = Recompute::Within(activation_bytes(&tiny(), tokens, Recompute::Never) - 1);
-    assert_eq!(some.layers(&tiny(), tokens), 1);
+    let some = Recompute::Within(activation_bytes(&config, tokens, Recompute::Never) - 1);
+    assert_eq!(some.layers(&config, tokens), 1);
     for recompute in [some, Recompute::Always] {
         decoder.set_recompute(recompute);
         assert_eq!(run(&decoder), kept, "{recompute:?}");
