@@ -225,6 +225,18 @@ impl Bench {
         events
     }
 
+    /// Waits until a state of the job is saved.
+    pub(crate) async fn saves(&self, name: &str) {
+        use futures::StreamExt;
+        let mut stream = self.training().raw().watch_training_job(watch(name, 0)).await.unwrap().into_inner();
+        while let Some(response) = tokio::time::timeout(PATIENCE, stream.next()).await.unwrap() {
+            if let Event::StateSaved(_) = response.unwrap().event.unwrap().event.unwrap() {
+                return;
+            }
+        }
+        panic!("no state was saved");
+    }
+
     pub(crate) fn data(&self) -> &Path {
         self.data.path()
     }

@@ -166,12 +166,7 @@ async fn a_worker_cut_in_the_middle_is_replaced_and_the_artifact_is_the_same() {
     let job = bench.create("cut", spec).await;
     let (token, pid) = bench.worker_of(&job).await;
     let first = tokio::spawn(run(bench.worker_args(&job, &token)));
-    let events = async || bench.store.of_kind(ArtifactKind::TrainingState).len();
-    eventually("a state is saved", async || {
-        let step = bench.job(&job).await.progress.map_or(0, |progress| progress.step);
-        (step >= 8 && events().await > 0).then_some(())
-    })
-    .await;
+    bench.saves(&job).await;
     // The process that holds the lease dies; the worker in this one learns that the lease is lost.
     assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
     assert_eq!(first.await.unwrap().unwrap(), Ended::LeaseLost);
