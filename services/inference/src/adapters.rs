@@ -83,8 +83,17 @@ pub(crate) struct Adapters {
 impl Adapters {
     /// A lease on what was bound, loaded for `model` if need be.
     pub(crate) async fn lease(&self, binding: &Binding, model: &Arc<Model>) -> Result<AdapterLease, Error> {
+        self.lease_paid(binding, model, Vec::new()).await
+    }
+
+    async fn lease_paid(
+        &self,
+        binding: &Binding,
+        model: &Arc<Model>,
+        paid: Vec<Use>,
+    ) -> Result<AdapterLease, Error> {
         check_base(&binding.digest, &binding.base, model.digest())?;
-        let version = self.load(binding.digest, model).await?;
+        let version = self.load_paid(binding.digest, model, paid).await?;
         let counted = binding.alias.clone().map(|alias| self.leases.count(alias));
         let generation = binding.generation;
         Ok(AdapterLease {
@@ -108,7 +117,8 @@ impl Adapters {
         check_base(&binding.digest, &binding.base, model.digest())?;
         // Before the load, so that a tenant above its caps takes no room from others.
         let used = self.take_for(tenant, binding.digest, model).await?;
-        Ok(AdapterLease { follower, used, ..self.lease(binding, model).await? })
+        let paid = used.iter().map(Use::again).collect();
+        Ok(AdapterLease { follower, used, ..self.lease_paid(binding, model, paid).await? })
     }
 
     async fn take_for(
@@ -166,8 +176,19 @@ impl Adapters {
 
     /// The version, loaded for `model` if need be.
     pub(crate) async fn load(&self, digest: Digest, model: &Arc<Model>) -> Result<Arc<Version>, Error> {
+        self.load_paid(digest, model, Vec::new()).await
+    }
+
+    /// A load goes on when nobody waits for it any more, and so does its tenant's paying.
+    async fn load_paid(
+        &self,
+        digest: Digest,
+        model: &Arc<Model>,
+        paid: Vec<Use>,
+    ) -> Result<Arc<Version>, Error> {
         let (adapters, model) = (self.clone(), Arc::clone(model));
         let load = || async move {
+            let _paid = paid;
             let fetched = adapters.store.fetch(&digest).await?;
             check_artifact(&fetched.artifact, &model)?;
             let (loading, tasks) = (adapters.clone(), adapters.tasks.clone());

@@ -163,11 +163,12 @@ impl Engine {
 
     /// Queues all sequences of one request, or refuses them all at once.
     pub(crate) fn submit_all(&self, jobs: Vec<Job>) -> Result<Vec<Output>, Error> {
+        let count = jobs.len();
         let result = self.admit(jobs);
         if result.is_ok() {
             self.shared.changed.notify_all();
         } else {
-            self.shared.metrics.ended(Outcome::Refused);
+            (0..count).for_each(|_| self.shared.metrics.ended(Outcome::Refused));
         }
         result
     }

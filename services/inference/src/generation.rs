@@ -30,6 +30,9 @@ pub(crate) enum Input {
     Chat(Vec<ChatMessage>),
 }
 
+/// How often a request of several completions is bound anew because its adapter moves meanwhile.
+const BINDINGS: usize = 8;
+
 /// A request whose every value is within the contract's range.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
@@ -101,16 +104,17 @@ impl Generation {
         let prompt = encoded.await??;
         let started = Started::new(bound, sampling.seed, prompt.len());
         let work = Generate { prompt, sampling, stop, constraint };
-        let job = |(index, bound): (u64, Bound)| Job {
+        let job = |(work, bound): (Generate, Bound)| Job {
             model: bound.model,
             adapter: bound.adapter,
-            work: Work::Generate(work.completion(index)),
+            work: Work::Generate(work),
             priority: Priority::Interactive,
             tenant: Arc::clone(&caller.tenant),
             received: caller.received,
             deadline: caller.deadline,
         };
-        let outputs = self.engine.submit_all((0..).zip(all).map(job).collect())?;
+        let works = work.completions(all.len());
+        let outputs = self.engine.submit_all(works.into_iter().zip(all).map(job).collect())?;
         started.log();
         Ok((started, outputs))
     }
@@ -120,15 +124,20 @@ impl Generation {
     async fn bind_all(&self, request: &Request, tenant: &Arc<str>) -> Result<Vec<Bound>, Error> {
         let Request { model, adapter, routing_key, .. } = request;
         let bind = || self.binder.bind(model.as_ref(), adapter, routing_key, tenant);
-        loop {
+        for _ in 0..BINDINGS {
             let mut all = vec![bind().await?];
-            while all.len() < request.completions {
-                all.push(bind().await?);
+            while all.len() < request.completions
+                && let Some(bound) = Some(bind().await?).filter(|bound| bound.is_like(&all[0]))
+            {
+                all.push(bound);
             }
-            if all.windows(2).all(|pair| pair[0].is_like(&pair[1])) {
+            if all.len() == request.completions {
                 return Ok(all);
             }
         }
+        Err(Error::Overloaded(
+            "the adapter is published faster than a request can be bound to it; retry".into(),
+        ))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use futures::{Stream, StreamExt, future, stream::select_all};
+use futures::{Stream, StreamExt, future};
 use rootstock_artifacts::Digest;
 use rootstock_proto::inference::v1::GenerateRequest;
 
@@ -29,8 +29,11 @@ impl InProcess {
         request: GenerateRequest,
     ) -> Result<(Option<Digest>, impl Stream<Item = Result<u32, Error>> + use<>), Error> {
         let caller = Caller { tenant: NO_TENANT.into(), received: Instant::now(), deadline: None };
-        let (started, completions) = self.generation.generate(request.try_into()?, caller).await?;
-        Ok((started.adapter, select_all(completions).filter_map(|event| future::ready(token(event)))))
+        let (started, mut completions) = self.generation.generate(request.try_into()?, caller).await?;
+        let Some(events) = completions.pop().filter(|_| completions.is_empty()) else {
+            return Err(Error::invalid("sampling.n", "must be 1 in process"));
+        };
+        Ok((started.adapter, events.filter_map(|event| future::ready(token(event)))))
     }
 }
 

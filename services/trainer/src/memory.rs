@@ -6,13 +6,11 @@ use rootstock_proto::tokenization::v1::Tokenizer;
 use crate::{
     convert::model_config,
     error::Error,
-    spec::{Arguments, Spec, Start},
+    spec::{Arguments, Optim, Spec, Start},
 };
 
 /// Bytes of a number: weights, gradients and moments are f32.
 const BYTES: u64 = 4;
-/// Bytes for each parameter: the weight, its gradient and its two moments.
-const BYTES_PER_PARAMETER: u64 = 4 * BYTES;
 /// Where Linux says how much memory there is; elsewhere nothing is checked.
 const MEMINFO: &str = "/proc/meminfo";
 
@@ -46,7 +44,18 @@ fn within(spec: &Spec, tokenizer: &Tokenizer, total: u64) -> Result<(), Error> {
 fn needed(config: &Config, arguments: &Arguments) -> u64 {
     let spared = rows_without_gradient(config, arguments).saturating_mul(config.hidden_size) as u64;
     let parameters = config.parameters() as u64;
-    parameters.saturating_mul(BYTES_PER_PARAMETER).saturating_sub(spared.saturating_mul(BYTES))
+    let each = 2 + moments(&arguments.optim); // the weight, its gradient
+    parameters.saturating_mul(each * BYTES).saturating_sub(spared.saturating_mul(BYTES))
+}
+
+/// Numbers that an optimizer keeps for each parameter; what Adafactor keeps for rows and columns is little beside them.
+fn moments(optim: &Optim) -> u64 {
+    match optim {
+        Optim::AdamW(_) => 2,
+        Optim::Lion(_) => 1,
+        Optim::Sgd(options) => u64::from(options.momentum > 0.0),
+        Optim::Adafactor => 0,
+    }
 }
 
 /// Rows of an embedding that no step's tokens can fill; one that is the output projection too has gradients in all of them.
@@ -96,5 +105,15 @@ mod tests {
         let head = bytes(false, 3) - bytes(true, 3);
         assert_eq!(head as usize, row * (3 * VOCAB + tokens));
         assert_eq!((bytes(false, 1000) - bytes(true, 1000)) as usize, row * 4 * VOCAB);
+    }
+
+    #[test]
+    fn optimizers_that_keep_less_need_less() {
+        let spec = Spec::try_from(&causal()).unwrap();
+        let Start::New(model) = &spec.start else { panic!("{spec:?}") };
+        let config = Config { tie_word_embeddings: true, ..model_config(model, 256, None, None) };
+        let bytes = |optim| needed(&config, &Arguments { optim, ..spec.arguments.clone() });
+        let (least, adamw) = (bytes(Optim::Adafactor), bytes(spec.arguments.optim));
+        assert_eq!((least, adamw), (8 * config.parameters() as u64, 16 * config.parameters() as u64));
     }
 }

@@ -85,13 +85,13 @@ impl Resolver {
         let blobs = base.map(|artifact| artifact.blobs.as_slice()).unwrap_or_default();
         let Some(entry) = blobs.iter().find(|blob| blob.path == CONFIG) else { return Ok(()) };
         let Ok(digest) = entry.digest.parse() else { return Ok(()) };
-        if spec.default_length {
-            return Ok(());
-        }
         let read = self.clients.checkpoint().read_blob(&digest, MAX_CONFIG_BYTES).await;
         let json = read.map_err(|error| Error::remote(error, "checkpoint", "spec.base_model"))?;
         let config = ModelConfig::from_json(&json);
         let config = config.map_err(|error| Error::invalid("spec.base_model", error.to_string()))?;
+        if spec.default_length {
+            return Ok(());
+        }
         let (longest, field) = spec.objective.longest();
         let positions = config.max_position_embeddings;
         if longest <= positions {

@@ -57,5 +57,8 @@ pub(super) fn read(record: &Value, path: &str) -> Result<Option<OutputConstraint
     let choice = field::<Option<Vec<String>>>(record, &part("choice"))?;
     let choice = choice.map(|texts| Kind::Choice(Choices { texts }));
     let kind = text("json")?.map(Kind::Json).or(text("regex")?.map(Kind::Regex)).or(choice);
+    if kind.is_none() && !field::<Value>(record, path)?.is_null() {
+        return Err(CliError::refused(format!("{path}: is neither json, regex nor choice")));
+    }
     Ok(kind.map(|kind| OutputConstraint { kind: Some(kind) }))
 }

@@ -11,7 +11,7 @@ use crate::check::blocking;
 use crate::{CliError, Context};
 
 /// The arguments that the file stands for.
-pub(super) const OTHERS: [&str; 25] = [
+pub(super) const OTHERS: [&str; 26] = [
     "model",
     "adapter",
     "routing_key",
@@ -31,6 +31,7 @@ pub(super) const OTHERS: [&str; 25] = [
     "stop_token_id",
     "seed",
     "stop",
+    "logprobs",
     "ignore_eos",
     "json_schema",
     "regex",

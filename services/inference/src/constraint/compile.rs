@@ -28,13 +28,13 @@ impl Compiler {
     /// The state of a text of the model before its first token.
     pub(crate) async fn compile(&self, constraint: Constraint, model: Arc<Model>) -> Result<Matcher, Error> {
         let field = constraint.field();
+        let turn = timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
+        let busy = || Error::Overloaded("too many constraints are being compiled; retry later".into());
+        let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
         // Made once for a model, and so no part of what the constraint takes.
         let first = Arc::clone(&model);
         let made = self.tasks.spawn_blocking("inference-vocabulary", move || first.vocabulary().map(drop));
         made.await??;
-        let turn = timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
-        let busy = || Error::Overloaded("too many constraints are being compiled; retry later".into());
-        let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
         let compiled = self.tasks.spawn_blocking("inference-constraint", move || {
             // Kept to the end of the work, which goes on when nobody waits for it any more.
             let _turn = turn;

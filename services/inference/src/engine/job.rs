@@ -58,10 +58,13 @@ pub(crate) struct Generate {
 }
 
 impl Generate {
-    /// One of several completions of the prompt, with a seed of its own: as in vLLM, the first one's and its index.
-    pub(crate) fn completion(&self, index: u64) -> Self {
-        let seed = self.sampling.seed.wrapping_add(index);
-        Self { sampling: Sampling { seed, ..self.sampling.clone() }, ..self.clone() }
+    /// Several completions of the prompt, each with a seed of its own: the first one's and its index.
+    pub(crate) fn completions(self, count: usize) -> Vec<Self> {
+        let mut all = vec![self; count];
+        for (index, one) in (0..).zip(&mut all) {
+            one.sampling.seed = one.sampling.seed.wrapping_add(index);
+        }
+        all
     }
 }
 

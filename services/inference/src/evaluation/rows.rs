@@ -1,7 +1,7 @@
 //! The rows of a data set as an evaluation reads them: instruction, input and output, and the keywords beside them.
 
 use rootstock_text::{Row, parse_rows};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use crate::{error::Error, store::Fetched};
@@ -21,6 +21,8 @@ pub(super) struct Question {
 #[derive(Deserialize)]
 struct Extra {
     keywords: Option<Value>,
+    messages: Option<IgnoredAny>,
+    conversations: Option<IgnoredAny>,
 }
 
 /// Reads all rows of a data set, its files by name; blocks.
@@ -46,6 +48,12 @@ pub(super) fn read(fetched: &Fetched) -> Result<Vec<Question>, Error> {
 fn parse(file: &str, bytes: &[u8]) -> Result<Vec<Question>, Error> {
     let rows = parse_rows(bytes).map_err(|error| Error::InvalidRow(format!("{file}: {error}")))?;
     let extras = extras(bytes).map_err(|error| Error::InvalidRow(format!("{file}: {error}")))?;
+    let is_conversation = |extra: &Extra| extra.messages.is_some() || extra.conversations.is_some();
+    if let Some(index) = extras.iter().position(is_conversation) {
+        // It would be a row for each answer, with the keywords of all of them.
+        let message = format!("{file}: row {}: a conversation; evaluate instruction and output", index + 1);
+        return Err(Error::InvalidRow(message));
+    }
     let pairs = rows.into_iter().zip(extras).enumerate();
     pairs
         .map(|(index, (row, extra))| {
@@ -107,5 +115,8 @@ mod tests {
         assert_eq!(blank, "rows.jsonl: row 2: field \"keywords\" has a blank keyword, which occurs nowhere");
         assert!(refused(r#"{"instruction":"a","output":"b","keywords":"x"}"#).contains("must be an array"));
         assert!(refused(r#"{"instruction":"a"}"#).contains("row 2"));
+        let conversation =
+            r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#;
+        assert!(refused(conversation).contains("row 2: a conversation"));
     }
 }

@@ -1,7 +1,7 @@
 //! Prompt templates: how a row becomes the text that a model is asked with, and which part of it is the
 //! user's own words.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use thiserror::Error;
 
@@ -204,7 +204,11 @@ fn user_content(instruction: &str, input: &str) -> String {
     if input.is_empty() { instruction.to_owned() } else { format!("{instruction}\n{input}") }
 }
 
-fn chat(history: &[ChatMessage], content: &str, tokenizer: &TextTokenizer) -> Result<Prompt, PromptError> {
+fn chat(
+    history: &[Arc<ChatMessage>],
+    content: &str,
+    tokenizer: &TextTokenizer,
+) -> Result<Prompt, PromptError> {
     let render = |content: &str| tokenizer.render_chat(&asked(history, content), true);
     let text = render(content)?;
     // Where the marked rendering differs is where the user's words are. A template that looks into them
@@ -219,8 +223,9 @@ fn chat(history: &[ChatMessage], content: &str, tokenizer: &TextTokenizer) -> Re
 }
 
 /// All that was said, with the user's words last.
-fn asked(history: &[ChatMessage], content: &str) -> Vec<ChatMessage> {
-    [history, &[ChatMessage::new("user", content)]].concat()
+fn asked(history: &[Arc<ChatMessage>], content: &str) -> Vec<ChatMessage> {
+    let before = history.iter().map(|message| ChatMessage::clone(message));
+    before.chain([ChatMessage::new("user", content)]).collect()
 }
 
 /// What the chat template writes for the answer after the prompt, less the EOS at its end.

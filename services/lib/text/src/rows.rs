@@ -4,6 +4,8 @@
 mod conversation;
 mod label;
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -28,7 +30,7 @@ pub struct Row {
     /// The answer; never empty in a parsed row.
     pub output: String,
     /// What was said before the instruction; only in rows of conversations.
-    pub history: Vec<ChatMessage>,
+    pub history: Vec<Arc<ChatMessage>>,
 }
 
 /// Why rows were refused.
@@ -246,10 +248,19 @@ impl Row {
     fn from_raw(raw: RawRow) -> Result<Vec<Self>, BadField> {
         let RawRow { instruction, input, output, messages, conversations } = raw;
         let missing = "is missing; each row needs instruction and output, or messages";
+        let besides = instruction.is_some() || output.is_some();
         match (messages, conversations) {
             (Some(_), Some(_)) => {
                 Err(BadField { field: "conversations", problem: "says the same as messages; take one out" })
             }
+            (Some(_), None) if besides => Err(BadField {
+                field: "messages",
+                problem: "stands beside instruction or output; take one out",
+            }),
+            (None, Some(_)) if besides => Err(BadField {
+                field: "conversations",
+                problem: "stands beside instruction or output; take one out",
+            }),
             (Some(messages), None) => answers("messages", messages),
             (None, Some(said)) => answers("conversations", said.into_iter().map(Turn::from).collect()),
             (None, None) => Ok(vec![Self {

@@ -1,5 +1,7 @@
 //! Prompts: their exact text, and which tokens are the user's words.
 
+use std::sync::Arc;
+
 use rootstock_text::{
     ChatMessage, EncodedPrompt, PromptError, PromptTemplate, Row, TextTokenizer, TokenizerSources,
 };
@@ -56,7 +58,8 @@ fn the_answer_follows_as_the_template_joins_it() {
 
 #[test]
 fn what_was_said_before_stands_before_the_question_and_needs_a_chat_template() {
-    let history = vec![ChatMessage::new("system", "Be brief."), ChatMessage::new("user", "a?")];
+    let history = [ChatMessage::new("system", "Be brief."), ChatMessage::new("user", "a?")];
+    let history = history.map(Arc::new).to_vec();
     let row = Row { history, ..row("b?", "", "yes") };
     let prompt = PromptTemplate::Chat.render(&row, &TOKENIZER).unwrap();
     let expected = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\na?<|im_end|>\n\

@@ -1,5 +1,7 @@
 //! Rows: both forms read, and every refusal says which row, line and field.
 
+use std::sync::Arc;
+
 use rootstock_text::{ChatMessage, LabelledText, Row, parse_labelled_texts, parse_rows};
 
 fn error(text: &str) -> String {
@@ -91,7 +93,7 @@ fn a_conversation_is_a_row_for_each_answer_with_what_was_said_before() {
     let row = |question: &str, answer: &str, history: &[ChatMessage]| Row {
         instruction: question.to_owned(),
         output: answer.to_owned(),
-        history: history.to_vec(),
+        history: history.iter().cloned().map(Arc::new).collect(),
         ..Row::default()
     };
     let expected = vec![row("a?", "b", &first), row("c?", "d", &second)];
@@ -114,6 +116,10 @@ fn a_conversation_that_teaches_nothing_or_is_unclear_is_refused() {
     assert!(said(&[("tool", "a")]).contains("has an unknown role; known are system"));
     assert!(said(&[("human", "a"), ("system", "b")]).contains("system message that is not the first"));
     assert!(said(&[("human", "a"), ("gpt", " ")]).contains("blank"));
+    let long: Vec<_> = (0..257).map(|turn| (["human", "gpt"][turn % 2], "a")).collect();
+    assert!(said(&long).contains("more than 256 messages"));
+    let beside = r#"{"instruction": "a", "output": "b", "messages": []}"#;
+    assert!(error(beside).contains("\"messages\" stands beside instruction or output"));
     let both = r#"{"messages": [], "conversations": []}"#;
     assert!(error(both).contains("says the same as messages"));
     assert!(

@@ -54,7 +54,8 @@ impl Infilling {
     }
 
     pub(super) fn select(&self, rows: &[usize]) -> Self {
-        Self { texts: rows.iter().map(|row| self.texts[*row].clone()).collect(), ..self.clone() }
+        let texts = rows.iter().map(|row| self.texts[*row].clone()).collect();
+        Self { texts, denoising: self.denoising.clone(), seed: self.seed }
     }
 
     pub(super) fn highest_id(&self) -> Option<u32> {

@@ -46,6 +46,12 @@ impl Layers {
                 ));
             }
             (None, _) => Vec::new(),
+            (Some(_), Some(types)) if family == Family::Mistral && types.contains(&FULL) => {
+                return Err(invalid(
+                    "layer_types",
+                    "asks for full_attention, which mistral has beside no window",
+                ));
+            }
             (Some(_), Some(types)) => (0..count).filter(|layer| types[*layer] == FULL).collect(),
             (Some(_), None) => match family {
                 Family::Llama | Family::Mistral => Vec::new(),

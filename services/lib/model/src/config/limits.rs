@@ -111,6 +111,9 @@ fn check_rope(config: &Config) -> Result<(), ConfigError> {
         } => {
             within("rope_scaling.factor", factor, &ROPE_FACTOR)?;
             original(original_max_position_embeddings)?;
+            if config.rope_theta <= 1.0 {
+                return Err(invalid("rope_theta", "must be above 1 with yarn"));
+            }
             if !(0.0 < beta_slow && beta_slow < beta_fast && beta_fast.is_finite()) {
                 return Err(invalid("rope_scaling.beta_slow", "must be positive and below beta_fast"));
             }

@@ -36,6 +36,11 @@ pub(super) fn parse(
     positions: usize,
 ) -> Result<(f64, RopeScaling), ConfigError> {
     let mut theta = fields.number_or("rope_theta", default_theta)?;
+    let is_given =
+        |group| fields.get(group).and_then(Value::as_object).is_some_and(|object| !object.is_empty());
+    if is_given("rope_parameters") && is_given("rope_scaling") {
+        return Err(invalid("rope_scaling", "stands beside rope_parameters, its later name; take one out"));
+    }
     for group in ["rope_parameters", "rope_scaling"] {
         let Some(value) = fields.get(group) else { continue };
         let object = value.as_object().ok_or_else(|| invalid(group, "must be a JSON object"))?;
@@ -66,9 +71,22 @@ impl Group<'_> {
         Ok(())
     }
 
+    fn kind(&self) -> Result<&str, ConfigError> {
+        for name in ["rope_type", "type"] {
+            match self.object.get(name) {
+                None | Some(Value::Null) => {}
+                Some(Value::String(kind)) => return Ok(kind),
+                Some(_) => return Err(invalid(&self.path(name), "must be a string")),
+            }
+        }
+        if self.object.contains_key("factor") {
+            return Err(invalid(&self.path("rope_type"), "is missing beside factor"));
+        }
+        Ok("default")
+    }
+
     fn scaling(&self, fields: &Fields, positions: usize) -> Result<RopeScaling, ConfigError> {
-        let kind = self.object.get("rope_type").or_else(|| self.object.get("type")).and_then(Value::as_str);
-        match kind.unwrap_or("default") {
+        match self.kind()? {
             "default" => Ok(RopeScaling::None),
             "linear" => Ok(RopeScaling::Linear { factor: self.positive("factor")? }),
             "dynamic" => Ok(RopeScaling::Dynamic {

@@ -1,9 +1,14 @@
 //! Conversations as rows: an answer to a user, with all that was said before it.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::{BadField, Row};
 use crate::chat::ChatMessage;
+
+/// Messages of a conversation.
+const MAX_TURNS: usize = 256;
 
 /// A message as most data sets write it.
 #[derive(Deserialize)]
@@ -54,7 +59,10 @@ impl Role {
 /// A row for each answer to a user; what a user says last, unanswered, is in none.
 pub(super) fn answers(field: &'static str, turns: Vec<Turn>) -> Result<Vec<Row>, BadField> {
     let refuse = |problem| BadField { field, problem };
-    let mut said: Vec<(Role, String)> = Vec::with_capacity(turns.len());
+    if turns.len() > MAX_TURNS {
+        return Err(refuse("has more than 256 messages; cut it into several conversations"));
+    }
+    let mut said: Vec<(Role, Arc<ChatMessage>)> = Vec::with_capacity(turns.len());
     let mut rows = Vec::new();
     for Turn { role, content } in turns {
         let role = Role::parse(&role).ok_or_else(|| {
@@ -64,18 +72,17 @@ pub(super) fn answers(field: &'static str, turns: Vec<Turn>) -> Result<Vec<Row>,
             return Err(refuse("has a system message that is not the first"));
         }
         if let (Role::Assistant, Some(((Role::User, question), before))) = (role, said.split_last()) {
-            if question.trim().is_empty() || content.trim().is_empty() {
+            if question.content.trim().is_empty() || content.trim().is_empty() {
                 return Err(refuse("has a question or an answer that is blank"));
             }
-            let history = before.iter().map(|(role, text)| ChatMessage::new(role.name(), text)).collect();
             rows.push(Row {
-                instruction: question.clone(),
+                instruction: question.content.clone(),
                 input: String::new(),
                 output: content.clone(),
-                history,
+                history: before.iter().map(|(_, message)| Arc::clone(message)).collect(),
             });
         }
-        said.push((role, content));
+        said.push((role, Arc::new(ChatMessage::new(role.name(), &content))));
     }
     if rows.is_empty() { Err(refuse("has no answer to a user")) } else { Ok(rows) }
 }
