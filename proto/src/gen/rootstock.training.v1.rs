@@ -329,7 +329,7 @@ pub struct TrainingArguments {
     /// Steps between log events; 0 means 10.
     #[prost(int64, tag = "15")]
     pub logging_steps: i64,
-    /// Steps between validations; 0 validates only at the end.
+    /// Steps between validations; 0 validates only at the beginning and at the end.
     #[prost(int64, tag = "16")]
     pub eval_steps: i64,
     /// Steps between saved states; 0 saves none.
@@ -392,7 +392,7 @@ pub struct TrainingProgress {
     /// Passes over the data.
     #[prost(double, tag = "3")]
     pub epoch: f64,
-    /// Mean loss per token since the last log event.
+    /// Mean loss per token since the last log event, with label smoothing if there is some.
     #[prost(double, tag = "4")]
     pub loss: f64,
     /// Mean validation loss per token, once there is one.

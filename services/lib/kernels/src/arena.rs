@@ -66,13 +66,14 @@ impl WeightArena {
 impl Block {
     fn new(lines: usize) -> Option<Self> {
         let bytes = lines.checked_mul(size_of::<Line>())?;
-        let map = MmapRaw::from(MmapOptions::new().len(bytes.checked_add(PAGE)?).map_anon().ok()?);
+        let map = MmapRaw::from(MmapOptions::new().len(bytes.checked_add(2 * PAGE)?).map_anon().ok()?);
         let offset = map.as_ptr().align_offset(PAGE);
-        // Only pages that are filled: the rest of the last one stays small.
+        // Only pages that are at least half filled: a last one that would be nearly empty stays small.
         #[cfg(target_os = "linux")]
         if bytes >= PAGE {
             // A hint: without it the pages are small.
-            let _ = map.advise_range(memmap2::Advice::HugePage, offset, bytes / PAGE * PAGE);
+            let large = (bytes + PAGE / 2) / PAGE * PAGE;
+            let _ = map.advise_range(memmap2::Advice::HugePage, offset, large);
         }
         Some(Self { map, offset, lines })
     }

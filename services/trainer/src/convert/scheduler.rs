@@ -111,6 +111,9 @@ fn phases(kwargs: &proto::LrSchedulerKwargs) -> Result<Phases, Error> {
     }
     let stable_steps = kwargs.num_stable_steps;
     let stable_steps = stable_steps.map(|steps| KWARGS.whole("num_stable_steps", steps, 0, MAX_STEPS));
+    if kwargs.num_cycles != 0.0 && !["", "cosine"].contains(&kwargs.decay_type.as_str()) {
+        return Err(KWARGS.invalid("num_cycles", "is only for decay_type cosine; take it out"));
+    }
     let num_cycles = cycles(kwargs, WAVES)?;
     Ok(Phases {
         warmup: curve("warmup_type", &kwargs.warmup_type, Curve::Linear, num_cycles)?,

@@ -200,6 +200,16 @@ fn settings_of_another_schedule_and_missing_ones_are_refused_by_name() {
     let unset = proto::LrSchedulerKwargs::default;
     let cases = [
         ("num_cycles", Type::Linear, proto::LrSchedulerKwargs { num_cycles: 2.0, ..unset() }),
+        (
+            "num_cycles",
+            Type::WarmupStableDecay,
+            proto::LrSchedulerKwargs {
+                num_cycles: 3.0,
+                num_decay_steps: 5,
+                decay_type: "linear".into(),
+                ..unset()
+            },
+        ),
         ("num_cycles", Type::Cosine, proto::LrSchedulerKwargs { num_cycles: -2.0, ..unset() }),
         ("min_lr", Type::CosineWithMinLr, unset()),
         ("min_lr", Type::CosineWithMinLr, proto::LrSchedulerKwargs { min_lr: Some(1.0), ..unset() }),

@@ -83,7 +83,8 @@ impl Reader {
     ) -> Result<Read, Fault> {
         let denoising = denoising(denoisers, &self.tokenizer)?;
         let documents = self.encoded(documents).await?;
-        let (infilling, dropped) = Infilling::new(documents, denoising, (max_length, self.seed))?;
+        let how = (max_length, self.seed);
+        let (infilling, dropped) = blocking(move || Infilling::new(documents, denoising, how)).await?;
         Ok(Read { rows: Rows::Infilling(infilling), dropped })
     }
 
