@@ -184,6 +184,12 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+#[test]
+fn a_number_of_many_digits_comes_back_as_it_was() {
+    let config = with("lora_alpha", serde_json::json!(5.016199004793286e-258)).unwrap();
+    assert_eq!(LoraConfig::from_json(config.to_json().as_bytes()).unwrap(), config);
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
