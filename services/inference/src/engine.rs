@@ -13,9 +13,9 @@
 //!   were computed for an earlier request of the same tenant and adapter are taken over ([`room`]);
 //! - *ready*: waits for the next step; all ready sequences of a model go into one step, so nobody waits for longer than a step
 //!   of each model;
-//! - *stepping*: on a compute thread: its prompt in chunks, small ones beside those who decode ([`share`]), then one token per step. Room for the
-//!   tokens to come is taken block by block; where there is none, who came last is *preempted*: it gives up its keys and values, waits
-//!   again, and computes them anew, the same bits;
+//! - *stepping*: on a compute thread: its prompt in chunks, small ones beside those who decode ([`share`]), then one token per step.
+//!   Room for the tokens to come is taken block by block; where there is none, who came last is *preempted*: it gives up its keys and
+//!   values, waits again, and computes them anew, the same bits;
 //! - *parked*: has given up its slot, but keeps its cache for as long as nobody needs the room, until its client reads or is given
 //!   up;
 //! - *ended*: told its client why, dropped its cache and its lease on the adapter.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use futures::{Stream, StreamExt, future};
+use futures::{Stream, StreamExt, future, stream::select_all};
 use rootstock_artifacts::Digest;
 use rootstock_proto::inference::v1::GenerateRequest;
 
@@ -10,7 +10,7 @@ use crate::{
     convert::NO_TENANT,
     engine::Event,
     error::Error,
-    generation::{Caller, Generation},
+    generation::{Caller, Generation, Request},
 };
 
 /// Asks the engine of a service in this process, for no tenant and without a deadline. Clones ask the same engine.
@@ -29,11 +29,12 @@ impl InProcess {
         request: GenerateRequest,
     ) -> Result<(Option<Digest>, impl Stream<Item = Result<u32, Error>> + use<>), Error> {
         let caller = Caller { tenant: NO_TENANT.into(), received: Instant::now(), deadline: None };
-        let (started, mut completions) = self.generation.generate(request.try_into()?, caller).await?;
-        let Some(events) = completions.pop().filter(|_| completions.is_empty()) else {
+        let request: Request = request.try_into()?;
+        if request.completions > 1 {
             return Err(Error::invalid("sampling.n", "must be 1 in process"));
-        };
-        Ok((started.adapter, events.filter_map(|event| future::ready(token(event)))))
+        }
+        let (started, completions) = self.generation.generate(request, caller).await?;
+        Ok((started.adapter, select_all(completions).filter_map(|event| future::ready(token(event)))))
     }
 }
 

@@ -173,8 +173,7 @@ impl State {
             Wants::Prompt(tokens) => Some(tokens),
             Wants::Token => None,
         });
-        let mut left =
-            share::prompt_tokens(batch.len(), waiting).min(budget.saturating_sub(batch.len()).max(1));
+        let mut left = share::prompt_tokens(batch.len(), budget, waiting);
         while left > 0 {
             let Some(sequence) = self.take_ready(priority, prompts) else { break };
             let Wants::Prompt(prompt) = sequence.wants() else { break };

@@ -243,6 +243,7 @@ impl<'a> Job<'a> {
     fn run(&self, panels: Range<usize>, tiles: Range<usize>) {
         let mut scratch = SCRATCH.take();
         let pieces = self.pieces_of(&tiles);
+        let mut ahead = Ahead::default();
         for (number, pass) in self.passes.iter().enumerate() {
             for index in panels.clone() {
                 let mut parts = [RightPart::default(); STEPS];
@@ -250,7 +251,8 @@ impl<'a> Job<'a> {
                     *part = self.terms[step.term].b.panel(index, step.words.clone(), scratch);
                 }
                 let pieces = if number + 1 == self.passes.len() { pieces } else { &[] };
-                let mut ahead = self.ahead(pass, index, after(index, &panels), pieces);
+                let later = pieces.iter().filter_map(|piece| piece.b.ready(index));
+                ahead.set(later.chain(self.next(pass, after(index, &panels))));
                 for tile in tiles.clone() {
                     let mut add = number > 0 || self.write == Write::Add;
                     let rows = ROWS.min(self.rows - tile * ROWS);
@@ -273,18 +275,15 @@ impl<'a> Job<'a> {
         SCRATCH.set(scratch);
     }
 
-    /// What is read after a panel: the pieces' panels at its place, and the terms' at the next.
-    fn ahead(&self, pass: &[Step], index: usize, next: usize, pieces: &'a [Piece<'a>]) -> Ahead<'a> {
-        let mut words: Vec<&[u32]> = pieces.iter().filter_map(|piece| piece.b.ready(index)).collect();
-        if next < self.panels() {
-            words.extend(pass.iter().filter_map(|step| {
-                let b = self.terms[step.term].b;
-                let panel = b.ready(next)?;
-                let each = panel.len() / b.format().words(b.size().0);
-                Some(&panel[step.words.start * each..step.words.end * each])
-            }));
-        }
-        Ahead { words, taken: Vec::new(), from: 0 }
+    /// The terms' parts of a panel, if it is there and they lie ready.
+    fn next(&self, pass: &[Step], index: usize) -> impl Iterator<Item = &'a [u32]> {
+        let (terms, pass) = (self.terms, if index < self.panels() { pass } else { &[] });
+        pass.iter().filter_map(move |step| {
+            let b = terms[step.term].b;
+            let panel = b.ready(index)?;
+            let each = panel.len() / b.format().words(b.size().0);
+            Some(&panel[step.words.start * each..step.words.end * each])
+        })
     }
 
     /// What belongs to rows of these tiles alone.
@@ -327,6 +326,7 @@ fn after(index: usize, task: &Range<usize>) -> usize {
 
 /// What is read later, in this order: memory is asked for it while tiles are multiplied. Few rows leave memory idle while they meet a
 /// panel, and what many adapters have for a row each comes as slowly as memory gives it.
+#[derive(Default)]
 struct Ahead<'a> {
     words: Vec<&'a [u32]>,
     /// What the present tile asks for.
@@ -335,6 +335,13 @@ struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
+    /// Begins anew, in the same memory: this happens for each panel.
+    fn set(&mut self, words: impl Iterator<Item = &'a [u32]>) {
+        self.words.clear();
+        self.words.extend(words);
+        self.from = 0;
+    }
+
     /// As much as so many steps ask for.
     fn take(&mut self, steps: usize) -> &[&'a [u32]] {
         self.taken.clear();
