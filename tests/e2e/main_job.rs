@@ -56,9 +56,18 @@ async fn from_text_to_a_better_answer_with_the_command_line_alone() {
     let adapted = run(&[&ask[..], &["--adapter", "colours"]].concat()).await.ok();
     assert!(!adapted.trim().is_empty());
     assert_ne!(base, adapted, "the adapter changes the answer");
-    let told = run(&[&ask[..], &["--adapter", "colours", "--json", "--logprobs", "2"]].concat()).await.json();
+    let told =
+        run(&[&ask[..], &["--adapter", "colours", "--json", "--logprobs", "2", "--prompt-logprobs", "1"]]
+            .concat())
+        .await
+        .json();
     assert_eq!(told["text"].as_str().unwrap().trim_end(), adapted.trim_end());
     assert_eq!(told["adapter_digest"].as_str(), Some(digest.as_str()));
     assert_eq!(told["completion_tokens"], 8);
     assert_eq!(told["tokens"][0]["top_logprobs"].as_array().unwrap().len(), 2);
+    let scored = told["prompt_logprobs"].as_array().unwrap();
+    assert_eq!(scored.len() as i64, told["prompt_tokens"].as_i64().unwrap() - 1);
+    assert!(
+        scored.iter().all(|token| token["logprob"].as_f64() <= token["top_logprobs"][0]["logprob"].as_f64())
+    );
 }

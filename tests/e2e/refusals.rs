@@ -178,6 +178,7 @@ async fn numbers_out_of_range_and_prompts_that_do_not_fit_are_refused_by_field()
         ("top_k", sampling(|s| s.top_k = -1)),
         ("repetition_penalty", sampling(|s| s.repetition_penalty = Some(0.0))),
         ("logprobs", sampling(|s| s.logprobs = Some(21))),
+        ("prompt_logprobs", sampling(|s| s.prompt_logprobs = Some(-1))),
         ("max_tokens", sampling(|s| s.max_tokens = -1)),
         ("stop", sampling(|s| s.stop = vec![String::new()])),
     ] {

@@ -126,6 +126,9 @@ pub struct GenerateArgs {
     /// Also tell the log-probability of each token, and of the N most likely ones (with --json)
     #[arg(long, value_name = "N", requires = "json", allow_negative_numbers = true)]
     logprobs: Option<i32>,
+    /// The same of the prompt's tokens from the second on (with --json)
+    #[arg(long, value_name = "N", requires = "json", allow_negative_numbers = true)]
+    prompt_logprobs: Option<i32>,
     /// Go on past the end-of-sequence token
     #[arg(long)]
     ignore_eos: bool,
@@ -158,6 +161,7 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
         let index = response.index;
         match response.message {
             Some(Message::Started(started)) => generation.started = started.into(),
+            Some(Message::Prompt(prompt)) => generation.add_prompt(prompt),
             Some(Message::Delta(delta)) => {
                 // Texts of several would mix.
                 if !json && !several {
@@ -217,6 +221,7 @@ async fn request(
             seed: args.seed,
             stop: args.stop,
             logprobs: args.logprobs,
+            prompt_logprobs: args.prompt_logprobs,
             ignore_eos: args.ignore_eos,
             constraint: args.constraint.read().await?,
             n: args.n,

@@ -2256,6 +2256,11 @@ pub struct SamplingParams {
     /// than 1 needs a temperature above 0: greedy ones would all be the same.
     #[prost(int32, tag = "16")]
     pub n: i32,
+    /// Return the log-probability of each token of the prompt but the first, and of this many of the most likely ones there, before the
+    /// first token; unset returns none. At most 20. The prompt then has at most 4096 tokens and is computed from its first one, whatever
+    /// an earlier request left.
+    #[prost(int32, optional, tag = "17")]
+    pub prompt_logprobs: ::core::option::Option<i32>,
     /// What the whole text must be. Unset lets it be anything.
     #[prost(message, optional, tag = "20")]
     pub constraint: ::core::option::Option<OutputConstraint>,
@@ -2314,7 +2319,7 @@ pub struct GenerateResponse {
     #[prost(int32, tag = "4")]
     pub index: i32,
     /// Which it is.
-    #[prost(oneof = "generate_response::Message", tags = "1, 2, 3")]
+    #[prost(oneof = "generate_response::Message", tags = "1, 2, 3, 5")]
     pub message: ::core::option::Option<generate_response::Message>,
 }
 /// Nested message and enum types in `GenerateResponse`.
@@ -2331,7 +2336,17 @@ pub mod generate_response {
         /// The last of a completion: why it ended, and what it took.
         #[prost(message, tag = "3")]
         Finished(super::GenerationFinished),
+        /// How likely the prompt is, before the first delta of completion 0; not sent for a prompt of one token.
+        #[prost(message, tag = "5")]
+        Prompt(super::PromptLogprobs),
     }
+}
+/// How likely a prompt is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PromptLogprobs {
+    /// Its tokens from the second on, each with its log-probability after all before it.
+    #[prost(message, repeated, tag = "1")]
+    pub tokens: ::prost::alloc::vec::Vec<GeneratedToken>,
 }
 /// What a request is bound to: enough to ask the same again.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2416,7 +2431,7 @@ pub struct GenerationDelta {
     #[prost(message, optional, tag = "12")]
     pub switched: ::core::option::Option<AdapterSwitched>,
 }
-/// A token that was chosen.
+/// A token that was chosen, or of a prompt.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GeneratedToken {
     /// Its id.
@@ -2595,7 +2610,8 @@ pub mod generation_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Streams the generated text: one `started`, any number of `delta`, one `finished`; with `sampling.n`, deltas and one `finished` for
+        /// Streams the generated text: one `started`, one `prompt` if its log-probabilities were asked for, any number of `delta`, one
+        /// `finished`; with `sampling.n`, deltas and one `finished` for
         /// each completion, in whatever order they come. Cancelling the call stops the work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
         /// BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), ADAPTER_REPLACED,
         /// OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
@@ -2674,7 +2690,8 @@ pub mod generation_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// Streams the generated text: one `started`, any number of `delta`, one `finished`; with `sampling.n`, deltas and one `finished` for
+        /// Streams the generated text: one `started`, one `prompt` if its log-probabilities were asked for, any number of `delta`, one
+        /// `finished`; with `sampling.n`, deltas and one `finished` for
         /// each completion, in whatever order they come. Cancelling the call stops the work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
         /// BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), ADAPTER_REPLACED,
         /// OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.

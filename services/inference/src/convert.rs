@@ -12,7 +12,7 @@ pub(crate) use adapter::{ListAdapters, Retire, Rollback, adapter_name, running};
 pub(crate) use evaluation::target_name;
 pub(crate) use evaluation::{Create, ListEvaluations, evaluation_id, message_with_items, page_token};
 
-pub(crate) use generation::{NO_TENANT, tenant};
+pub(crate) use generation::{NO_TENANT, prompt_response, tenant};
 use prost_types::Timestamp;
 use rootstock_artifacts::{ArtifactName, Kind};
 

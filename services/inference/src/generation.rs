@@ -33,6 +33,9 @@ pub(crate) enum Input {
 /// How often a request of several completions is bound anew because its adapter moves meanwhile.
 const BINDINGS: usize = 8;
 
+/// Tokens of a prompt whose log-probabilities are told, so that a message holds them.
+const MAX_SCORED_PROMPT: usize = 4096;
+
 /// A request whose every value is within the contract's range.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
@@ -42,6 +45,8 @@ pub(crate) struct Request {
     pub(crate) sampling: Sampling,
     pub(crate) stop: Vec<String>,
     pub(crate) constraint: Option<Constraint>,
+    /// Tell how likely the prompt is, with so many of the most likely tokens at each place.
+    pub(crate) prompt_logprobs: Option<usize>,
     /// How many; at least one.
     pub(crate) completions: usize,
     /// Decides between an adapter's version and its canary.
@@ -90,7 +95,7 @@ impl Generation {
         caller: Caller,
     ) -> Result<(Started, Vec<Output>), Error> {
         let all = self.bind_all(&request, &caller.tenant).await?;
-        let Request { input, sampling, stop, constraint, .. } = request;
+        let Request { input, sampling, stop, constraint, prompt_logprobs, .. } = request;
         let Some(bound) = all.first() else {
             return Err(Error::Internal("a request for no completion was let through".into()));
         };
@@ -102,8 +107,14 @@ impl Generation {
         let model = bound.model.clone();
         let encoded = self.tasks.spawn_blocking("inference-encode", move || prompt(input, &model));
         let prompt = encoded.await??;
+        if prompt_logprobs.is_some() && prompt.len() > MAX_SCORED_PROMPT {
+            let tokens = prompt.len();
+            let message =
+                format!("is for prompts of at most {MAX_SCORED_PROMPT} tokens, and this one has {tokens}");
+            return Err(Error::invalid("sampling.prompt_logprobs", message));
+        }
         let started = Started::new(bound, sampling.seed, prompt.len());
-        let work = Generate { prompt, sampling, stop, constraint };
+        let work = Generate { prompt, sampling, stop, constraint, prompt_logprobs };
         let job = |(work, bound): (Generate, Bound)| Job {
             model: bound.model,
             adapter: bound.adapter,

@@ -42,6 +42,6 @@ fn token(event: Event) -> Option<Result<u32, Error>> {
     match event {
         Event::Delta(delta) => Some(Ok(delta.token.id)),
         Event::Failed(error) => Some(Err(error)),
-        Event::Finished(_) | Event::Scored(_) => None,
+        Event::Finished(_) | Event::Scored(_) | Event::Prompt(_) => None,
     }
 }

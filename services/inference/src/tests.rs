@@ -404,6 +404,7 @@ pub(crate) fn request(model: &str, adapter: &str, max_tokens: usize) -> Request 
         sampling: Sampling { ignore_eos: true, ..Sampling::greedy(max_tokens) },
         stop: Vec::new(),
         constraint: None,
+        prompt_logprobs: None,
         completions: 1,
         routing_key: "somebody".into(),
     }
@@ -449,7 +450,7 @@ pub(crate) async fn read(mut output: Output) -> (Vec<u32>, Result<Finished, Erro
             Event::Delta(delta) => ids.push(delta.token.id),
             Event::Finished(finished) => return (ids, Ok(finished)),
             Event::Failed(error) => return (ids, Err(error)),
-            Event::Scored(_) => panic!("nothing was to be scored"),
+            Event::Scored(_) | Event::Prompt(_) => panic!("nothing was to be scored"),
         }
     }
     panic!("the last event is missing after {ids:?}");

@@ -3,8 +3,8 @@ use futures::StreamExt;
 use rootstock_client::proto::inference::v1::generate_request::Input;
 use rootstock_client::proto::inference::v1::generate_response::Message;
 use rootstock_client::proto::inference::v1::{
-    AdapterSwitched, GenerateRequest, GenerateResponse, GenerationFinished, GenerationStarted,
-    SamplingParams, TokenIds,
+    AdapterSwitched, GenerateRequest, GenerateResponse, GeneratedToken, GenerationFinished,
+    GenerationStarted, SamplingParams, TokenIds,
 };
 use rootstock_client::{ClientError, Clients, EventStream};
 
@@ -13,6 +13,8 @@ use rootstock_client::{ClientError, Clients, EventStream};
 pub struct Generated {
     /// What it was bound to.
     pub started: GenerationStarted,
+    /// How likely the prompt's tokens are from the second on, if it was asked for.
+    pub prompt: Vec<GeneratedToken>,
     /// Its text.
     pub text: String,
     /// Its tokens.
@@ -115,6 +117,7 @@ impl Generation {
                 self.generated.switched.extend(delta.switched);
             }
             Some(Message::Finished(finished)) => self.generated.finished = finished,
+            Some(Message::Prompt(prompt)) => self.generated.prompt = prompt.tokens,
             None => {}
         }
         Ok(true)

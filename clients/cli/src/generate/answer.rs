@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use rootstock_client::proto::inference::v1::{
     AdapterSwitched, BoundAdapter, FinishReason, GeneratedToken, GenerationDelta, GenerationFinished,
-    GenerationStarted,
+    GenerationStarted, PromptLogprobs,
 };
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -19,6 +19,9 @@ pub(super) struct Generation {
     /// The completions after the first, in order.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "in_order")]
     others: BTreeMap<i32, Completion>,
+    /// The prompt's tokens from the second on, if they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    prompt_logprobs: Vec<Token>,
     /// What was asked.
     pub(super) request: Value,
 }
@@ -39,6 +42,10 @@ impl Generation {
     /// The one that a message is of.
     pub(super) fn completion(&mut self, index: i32) -> &mut Completion {
         if index == 0 { &mut self.first } else { self.others.entry(index).or_default() }
+    }
+
+    pub(super) fn add_prompt(&mut self, prompt: PromptLogprobs) {
+        self.prompt_logprobs.extend(prompt.tokens.into_iter().map(Token::from));
     }
 
     pub(super) fn completions(&self) -> impl Iterator<Item = &Completion> {

@@ -46,6 +46,7 @@ fn sampling(params: &SamplingParams) -> Value {
         "seed": params.seed,
         "stop": params.stop,
         "logprobs": params.logprobs,
+        "prompt_logprobs": params.prompt_logprobs,
         "ignore_eos": params.ignore_eos,
         "constraint": constraint::written(params.constraint.as_ref()),
         "n": params.n,
@@ -89,6 +90,8 @@ fn read_sampling(record: &Value) -> Result<SamplingParams, CliError> {
         seed: Some(field(record, &path("seed"))?),
         stop: field(record, &path("stop"))?,
         logprobs: field(record, &path("logprobs"))?,
+        // As with `n`, older records have none.
+        prompt_logprobs: field(record, &path("prompt_logprobs"))?,
         ignore_eos: field(record, &path("ignore_eos"))?,
         constraint: constraint::read(record, &path("constraint"))?,
         // Records from before there were several have none.
@@ -148,6 +151,7 @@ mod tests {
             seed: Some(u64::MAX),
             stop: vec!["\n\"".into()],
             logprobs: Some(2),
+            prompt_logprobs: Some(0),
             ignore_eos: true,
             constraint: None,
             n: 3,

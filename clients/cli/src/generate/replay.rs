@@ -32,6 +32,7 @@ pub(super) const OTHERS: [&str; 26] = [
     "seed",
     "stop",
     "logprobs",
+    "prompt_logprobs",
     "ignore_eos",
     "json_schema",
     "regex",
@@ -58,7 +59,7 @@ pub(super) async fn run(file: PathBuf, context: &Context) -> Result<(), CliError
                     ids.extend(delta.tokens.iter().map(|token| token.id));
                 }
             }
-            Some(Message::Finished(_)) | None => {}
+            Some(Message::Finished(_) | Message::Prompt(_)) | None => {}
         }
     }
     for (index, (expected, ids)) in expected.iter().zip(&given).enumerate() {

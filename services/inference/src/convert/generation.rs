@@ -72,6 +72,10 @@ impl TryFrom<proto::GenerateRequest> for Request {
             input,
             stop: stops(&params.stop)?,
             constraint,
+            prompt_logprobs: params
+                .prompt_logprobs
+                .map(|count| logprobs("prompt_logprobs", count))
+                .transpose()?,
             completions: completions(params.n, params.temperature)?,
             sampling: params.try_into()?,
             routing_key: routing_key(request.routing_key)?,
@@ -191,7 +195,7 @@ impl TryFrom<proto::SamplingParams> for Sampling {
             min_tokens: min_tokens(params.min_tokens, max_tokens)?,
             stop_token_ids: at_most("stop_token_ids", MAX_STOP_TOKENS, params.stop_token_ids)?,
             seed: params.seed.unwrap_or_else(draw_seed),
-            logprobs: params.logprobs.map(logprobs).transpose()?,
+            logprobs: params.logprobs.map(|count| logprobs("logprobs", count)).transpose()?,
             ignore_eos: params.ignore_eos,
         })
     }
@@ -241,10 +245,13 @@ fn at_most<T>(field: &str, limit: usize, items: Vec<T>) -> Result<Vec<T>, Error>
     if items.len() <= limit { Ok(items) } else { Err(Error::invalid(format!("sampling.{field}"), message())) }
 }
 
-fn logprobs(value: i32) -> Result<usize, Error> {
+fn logprobs(field: &str, value: i32) -> Result<usize, Error> {
     match usize::try_from(value) {
         Ok(value) if value <= MAX_LOGPROBS => Ok(value),
-        _ => Err(Error::invalid("sampling.logprobs", format!("is {value}; must be in [0, {MAX_LOGPROBS}]"))),
+        _ => {
+            let message = format!("is {value}; must be in [0, {MAX_LOGPROBS}]");
+            Err(Error::invalid(format!("sampling.{field}"), message))
+        }
     }
 }
 
@@ -310,6 +317,12 @@ impl From<Part> for proto::BoundAdapter {
     fn from(part: Part) -> Self {
         Self { digest: part.digest.to_string(), generation: part.generation, weight: part.weight }
     }
+}
+
+/// How likely a prompt is.
+pub(crate) fn prompt_response(prompt: Vec<Token>) -> proto::GenerateResponse {
+    let tokens = prompt.into_iter().map(Into::into).collect();
+    response(Message::Prompt(proto::PromptLogprobs { tokens }))
 }
 
 impl From<Delta> for proto::GenerateResponse {

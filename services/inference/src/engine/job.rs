@@ -55,14 +55,17 @@ pub(crate) struct Generate {
     pub(crate) stop: Vec<String>,
     /// What the text is held to.
     pub(crate) constraint: Option<Matcher>,
+    /// Tell how likely the prompt is, with so many of the most likely tokens at each place.
+    pub(crate) prompt_logprobs: Option<usize>,
 }
 
 impl Generate {
-    /// Several completions of the prompt, each with a seed of its own: the first one's and its index.
+    /// Several completions of the prompt, each with a seed of its own: the first one's and its index. The first alone tells of the prompt.
     pub(crate) fn completions(self, count: usize) -> Vec<Self> {
         let mut all = vec![self; count];
         for (index, one) in (0..).zip(&mut all) {
             one.sampling.seed = one.sampling.seed.wrapping_add(index);
+            one.prompt_logprobs = one.prompt_logprobs.filter(|_| index == 0);
         }
         all
     }
@@ -80,6 +83,8 @@ pub(crate) struct Score {
 /// What a sequence tells its client.
 #[derive(Debug)]
 pub(crate) enum Event {
+    /// The prompt's tokens from the second on, with how likely they are: before the first delta, if it was asked for.
+    Prompt(Vec<Token>),
     /// A token was chosen.
     Delta(Delta),
     /// The last: the text has ended.

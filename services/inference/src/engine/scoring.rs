@@ -14,8 +14,10 @@ use crate::{
 pub(super) struct Scoring {
     /// The tokens to be scored.
     targets: Vec<u32>,
+    /// How many of the most likely tokens are told beside each.
+    top: usize,
     /// Of the first ones.
-    scores: Vec<f64>,
+    scores: Vec<Token>,
     failed: Option<Error>,
 }
 
@@ -27,8 +29,8 @@ struct Row<'a> {
 }
 
 impl Scoring {
-    pub(super) fn new(targets: Vec<u32>) -> Self {
-        Self { targets, scores: Vec::new(), failed: None }
+    pub(super) fn new(targets: Vec<u32>, top: usize) -> Self {
+        Self { targets, top, scores: Vec::new(), failed: None }
     }
 
     /// Tokens that are not scored yet.
@@ -36,13 +38,18 @@ impl Scoring {
         self.targets.len() - self.scores.len()
     }
 
+    /// Whether no token is scored yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.scores.is_empty()
+    }
+
     /// Fails where the logits could not be used.
     pub(super) fn check(&mut self) -> Result<(), Error> {
         self.failed.take().map_or(Ok(()), Err)
     }
 
-    /// The log-probability of each target.
-    pub(super) fn into_scores(self) -> Vec<f64> {
+    /// Each target with its log-probability.
+    pub(super) fn into_scores(self) -> Vec<Token> {
         self.scores
     }
 
@@ -52,11 +59,18 @@ impl Scoring {
         let row = |(logits, &target)| Row { logits, target, score: None };
         let left = &self.targets[self.scores.len()..];
         let mut rows: Vec<Row<'_>> = logits.iter().map(Vec::as_slice).zip(left).map(row).collect();
-        share_out(&mut rows, |row| row.score = Some(measure(row.logits, row.target, 0)));
+        let top = self.top;
+        share_out(&mut rows, |row| row.score = Some(measure(row.logits, row.target, top)));
         for score in rows.into_iter().filter_map(|row| row.score) {
             // What the model rules out can't be added up.
-            let logprob = score?.logprob.filter(|logprob| logprob.is_finite());
-            self.scores.push(logprob.ok_or(NoChoice::NotFinite)?);
+            let possible = score?;
+            self.scores.push(
+                possible
+                    .logprob
+                    .is_some_and(f64::is_finite)
+                    .then_some(possible)
+                    .ok_or(NoChoice::NotFinite)?,
+            );
         }
         Ok(())
     }

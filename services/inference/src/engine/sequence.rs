@@ -29,7 +29,7 @@ use crate::{
     follower::Bound,
     metrics::{Counted, Metrics, Outcome},
     models::Model,
-    sampling::{Sampler, Sampling},
+    sampling::{Sampler, Sampling, Token},
 };
 
 /// Why a sequence that waits shall not go on.
@@ -97,6 +97,8 @@ enum Stage {
         sampling: Sampling,
         stop: Vec<String>,
         constraint: Option<Matcher>,
+        /// Of the prompt's tokens from the second on, until its client is told.
+        scoring: Option<Box<Scoring>>,
     },
     Decode(Box<Decoding>),
     Over,
@@ -115,6 +117,8 @@ pub(super) enum Wants {
 enum Progress {
     /// A part of the prompt is computed.
     Nothing,
+    /// The prompt's scores are known.
+    Prompt(Vec<Token>),
     More(Delta),
     Last(Option<Delta>, Event),
 }
@@ -125,13 +129,15 @@ impl Sequence {
         let last = events.clone().try_reserve_owned().ok();
         let root = root(&job);
         let (ids, stage, tokens) = match job.work {
-            Work::Generate(Generate { prompt, sampling, stop, constraint }) => {
+            Work::Generate(Generate { prompt, sampling, stop, constraint, prompt_logprobs }) => {
                 let tokens = prompt.len() + sampling.max_tokens;
-                (prompt, Stage::Prompt { sampling, stop, constraint }, tokens)
+                let scoring = prompt_logprobs.filter(|_| prompt.len() > 1);
+                let scoring = scoring.map(|top| Box::new(Scoring::new(prompt[1..].to_vec(), top)));
+                (prompt, Stage::Prompt { sampling, stop, constraint, scoring }, tokens)
             }
             Work::Score(Score { ids, from }) => {
                 let (targets, tokens) = (ids[from..].to_vec(), ids.len());
-                (ids, Stage::Score(Box::new(Scoring::new(targets))), tokens)
+                (ids, Stage::Score(Box::new(Scoring::new(targets, 0))), tokens)
             }
         };
         let memory = Memory::new(job.model.cache_block_bytes(), tokens, root, &ids);
@@ -236,17 +242,24 @@ impl Sequence {
         Wants::Prompt(switches.map_or(end, |token| end.min(token)) - computed)
     }
 
-    /// Tokens that are computed in the end: nothing follows the last of those that are scored.
+    /// The scores that its next steps bring.
+    fn scoring(&self) -> Option<&Scoring> {
+        match &self.stage {
+            Stage::Score(scoring) | Stage::Prompt { scoring: Some(scoring), .. } => Some(scoring),
+            _ => None,
+        }
+    }
+
+    /// Tokens that are computed before something else begins: nothing follows the last of those that are scored, and what follows a
+    /// prompt is a step of its own.
     fn ends_at(&self) -> usize {
-        self.ids.len() - usize::from(matches!(self.stage, Stage::Score(_)))
+        self.ids.len() - usize::from(self.scoring().is_some())
     }
 
     /// The first token whose logits must still be computed.
     fn first_wanted(&self) -> usize {
-        match &self.stage {
-            Stage::Score(scoring) => self.ends_at() - scoring.left(),
-            _ => self.ends_at().saturating_sub(1),
-        }
+        let left = self.scoring().map_or(1, Scoring::left);
+        self.ends_at().saturating_sub(left)
     }
 
     /// Bytes of keys and values that it holds alone.
@@ -317,7 +330,7 @@ impl Sequence {
     /// version that computed it first.
     fn may_switch(&self) -> bool {
         match self.stage {
-            Stage::Prompt { .. } => self.memory.len() == 0,
+            Stage::Prompt { .. } => self.memory.len() == 0 && self.scoring().is_none_or(Scoring::is_new),
             Stage::Decode(_) => self.wants() == Wants::Token,
             Stage::Score(_) | Stage::Over => false,
         }
@@ -339,7 +352,9 @@ impl Sequence {
         let start = cache.len();
         let ids = &self.ids[start..end.min(start + tokens)];
         let wants = match &mut self.stage {
-            Stage::Score(scoring) => Wanted::Each(first_wanted.saturating_sub(start), scoring.as_mut()),
+            Stage::Score(scoring) | Stage::Prompt { scoring: Some(scoring), .. } => {
+                Wanted::Each(first_wanted.saturating_sub(start), scoring.as_mut())
+            }
             _ if chooses => Wanted::Last,
             _ => Wanted::Nothing,
         };
@@ -362,7 +377,8 @@ impl Sequence {
     /// Tells its client the scores.
     pub(super) fn finish_scored(mut self, metrics: &Metrics) {
         if let Stage::Score(scoring) = std::mem::replace(&mut self.stage, Stage::Over) {
-            self.finish(Event::Scored(scoring.into_scores()), metrics);
+            let scores = scoring.into_scores().into_iter().filter_map(|token| token.logprob);
+            self.finish(Event::Scored(scores.collect()), metrics);
         }
     }
 
@@ -374,12 +390,16 @@ impl Sequence {
     fn conclude(mut self, progress: Result<Progress, Error>, metrics: &Metrics) -> Option<Self> {
         match progress {
             Ok(Progress::Nothing) => return Some(self),
+            Ok(Progress::Prompt(tokens)) => {
+                self.tell(Event::Prompt(tokens));
+                return Some(self);
+            }
             Ok(Progress::More(delta)) => {
-                self.tell(delta);
+                self.tell(Event::Delta(delta));
                 return Some(self);
             }
             Ok(Progress::Last(delta, event)) => {
-                delta.into_iter().for_each(|delta| self.tell(delta));
+                delta.into_iter().for_each(|delta| self.tell(Event::Delta(delta)));
                 self.finish(event, metrics);
             }
             Err(error) => self.finish(Event::Failed(error), metrics),
@@ -387,9 +407,9 @@ impl Sequence {
         None
     }
 
-    fn tell(&self, delta: Delta) {
+    fn tell(&self, event: Event) {
         // There was room before the step, and only this sequence sends; a client that hung up is seen before the next.
-        let _ = self.events.try_send(Event::Delta(delta));
+        let _ = self.events.try_send(event);
     }
 
     fn finish(&mut self, event: Event, metrics: &Metrics) {
@@ -416,9 +436,16 @@ impl Sequence {
         if let Stage::Score(scoring) = &mut self.stage {
             return scoring.check().map(|()| Progress::Nothing);
         }
+        if let Stage::Prompt { scoring, .. } = &mut self.stage
+            && let Some(scores) = scoring
+        {
+            scores.check()?;
+            let all = scoring.take_if(|scores| scores.left() == 0);
+            return Ok(all.map_or(Progress::Nothing, |scores| Progress::Prompt(scores.into_scores())));
+        }
         let Some(logits) = logits else { return Ok(Progress::Nothing) };
         let decoding = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Prompt { sampling, stop, constraint } => {
+            Stage::Prompt { sampling, stop, constraint, scoring: _ } => {
                 self.spans.phase = tracing::info_span!(parent: &self.spans.request, "decode");
                 Box::new(self.prefilled(sampling, stop, constraint, metrics))
             }

@@ -50,6 +50,7 @@ impl Rig {
             sampling,
             stop: Vec::new(),
             constraint: None,
+            prompt_logprobs: None,
         });
         let (model, received) = (Arc::clone(&self.model), Instant::now());
         let (priority, tenant) = (Priority::Interactive, "t".into());
@@ -91,7 +92,7 @@ async fn read(mut output: Output) -> (Vec<u32>, String, Result<Finished, Failure
             }
             Event::Finished(finished) => return (ids, text, Ok(finished)),
             Event::Failed(error) => return (ids, text, Err(error.into())),
-            Event::Scored(_) => panic!("nothing was to be scored"),
+            Event::Scored(_) | Event::Prompt(_) => panic!("nothing was to be scored"),
         }
     }
     panic!("the last event is missing after {ids:?}");
@@ -478,7 +479,13 @@ async fn text_ends_before_a_stop_string_and_the_tokens_tell_what_was_chosen() {
     let from = text.char_indices().nth(text.chars().count() / 2).unwrap().0;
     let stop: String = text[from..].chars().take(2).collect();
     let expected = &text[..text.find(&stop).unwrap()];
-    let work = Generate { prompt: vec![70, 71], sampling, stop: vec![stop], constraint: None };
+    let work = Generate {
+        prompt: vec![70, 71],
+        sampling,
+        stop: vec![stop],
+        constraint: None,
+        prompt_logprobs: None,
+    };
     let job = Job { work: Work::Generate(work), ..rig.job(&[], greedy(1)) };
     let (stopped_ids, stopped_text, finished) = read(rig.engine.submit(job).unwrap()).await;
     assert_eq!(stopped_text, expected);
@@ -492,7 +499,13 @@ async fn stop_strings_are_not_looked_for_in_what_the_first_tokens_say() {
     let rig = Rig::new(limits());
     let sampling = Sampling { temperature: 1.5, seed: 3, ..greedy(60) };
     let run = |sampling: Sampling, stop: &str| {
-        let work = Generate { prompt: vec![70, 71], sampling, stop: vec![stop.to_owned()], constraint: None };
+        let work = Generate {
+            prompt: vec![70, 71],
+            sampling,
+            stop: vec![stop.to_owned()],
+            constraint: None,
+            prompt_logprobs: None,
+        };
         read(rig.engine.submit(Job { work: Work::Generate(work), ..rig.job(&[], greedy(1)) }).unwrap())
     };
     let (ids, text, _) = run(sampling.clone(), "never").await;

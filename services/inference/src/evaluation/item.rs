@@ -44,7 +44,13 @@ impl Target {
         let encoded = self.tasks.spawn_blocking("inference-encode-row", move || this.encode(index)).await??;
         let room = self.model.context() - encoded.prompt.len();
         let sampling = Sampling::greedy(self.max_tokens.min(room));
-        let generate = Generate { prompt: encoded.prompt, sampling, stop: Vec::new(), constraint: None };
+        let generate = Generate {
+            prompt: encoded.prompt,
+            sampling,
+            stop: Vec::new(),
+            constraint: None,
+            prompt_logprobs: None,
+        };
         let answer = self.submit(Work::Generate(generate))?;
         let score = self.submit(Work::Score(encoded.scored))?;
         let (answer, _) = collect(answer).await?;
@@ -103,6 +109,7 @@ async fn collect(mut output: Output) -> Result<(String, LossSum), Error> {
                 let loss = LossSum { sum: -scores.iter().sum::<f64>(), tokens: scores.len() as u64 };
                 return Ok((text, loss));
             }
+            Event::Prompt(_) => {}
             Event::Failed(error) => return Err(error),
         }
     }

@@ -8,7 +8,7 @@ use rootstock_runtime::{Deadline, status};
 use tonic::{Request, Response, Status};
 
 use crate::{
-    convert::tenant,
+    convert::{prompt_response, tenant},
     engine::{Event, Output},
     error::Error,
     generation::{Caller, Generation, ScoreRequest},
@@ -58,6 +58,7 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
 
 fn encode(event: Event, index: i32) -> Result<proto::GenerateResponse, Status> {
     let response = match event {
+        Event::Prompt(tokens) => prompt_response(tokens),
         Event::Delta(delta) => delta.into(),
         Event::Finished(finished) => finished.into(),
         Event::Failed(error) => return Err(status(error)),

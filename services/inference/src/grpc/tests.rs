@@ -105,6 +105,7 @@ async fn a_completion_is_what_a_request_of_its_own_gives_with_its_seed() {
                 Message::Started(started) => assert_eq!(started.seed, seed),
                 Message::Delta(delta) => ids.extend(delta.tokens.iter().map(|token| token.id)),
                 Message::Finished(_) => *ends += 1,
+                Message::Prompt(_) => panic!("nobody asked for it"),
             }
         }
         completions

@@ -21,8 +21,13 @@ impl Rig {
     async fn held_to(&self, constraint: &Constraint, prompt: &[u32], sampling: Sampling) -> Job {
         let compiler = Compiler::new(self.tasks.clone());
         let constraint = compiler.compile(constraint.clone(), Arc::clone(&self.model)).await.unwrap();
-        let work =
-            Generate { prompt: prompt.to_vec(), sampling, stop: Vec::new(), constraint: Some(constraint) };
+        let work = Generate {
+            prompt: prompt.to_vec(),
+            sampling,
+            stop: Vec::new(),
+            constraint: Some(constraint),
+            prompt_logprobs: None,
+        };
         Job { work: Work::Generate(work), ..self.job(&[], greedy(1)) }
     }
 }

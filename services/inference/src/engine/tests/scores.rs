@@ -121,3 +121,72 @@ async fn a_text_that_nobody_waits_for_is_scored_no_further() {
     eventually("it has ended", || rig.is_idle()).await;
     assert_eq!(scores(rig.engine.submit(rig.score(&[1, 2, 3], 1)).unwrap()).await.len(), 2);
 }
+
+impl Rig {
+    /// A request that is told how likely its prompt is, with the most likely token at each place.
+    fn telling(&self, prompt: &[u32], max_tokens: usize) -> Job {
+        let mut job = self.job(prompt, greedy(max_tokens));
+        if let Work::Generate(generate) = &mut job.work {
+            generate.prompt_logprobs = Some(1);
+        }
+        job
+    }
+}
+
+/// What a prompt's client hears: the bits of its log-probabilities, and the tokens after it.
+async fn told(output: Output) -> (Vec<u64>, Vec<u32>) {
+    let (mut bits, mut ids) = (Vec::new(), Vec::new());
+    for event in output.collect::<Vec<_>>().await {
+        match event {
+            Event::Prompt(tokens) => {
+                assert!(ids.is_empty() && bits.is_empty(), "it comes once, before the first token");
+                assert!(tokens.iter().all(|token| token.top[0].1 >= token.logprob.unwrap()));
+                bits.extend(tokens.iter().map(|token| token.logprob.unwrap().to_bits()));
+            }
+            Event::Delta(delta) => ids.push(delta.token.id),
+            Event::Finished(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    (bits, ids)
+}
+
+#[tokio::test]
+async fn a_prompt_is_told_with_the_bits_of_a_score_and_goes_on_as_one_that_is_not() {
+    let rig = Rig::new(Limits { max_queued: 20, ..limits() });
+    for length in [1, 2, 64, 65, STEP_TOKENS as u32 + 1, 400] {
+        let prompt = prompt(length, length);
+        let (without, _, _) = read(rig.submit(&prompt, 7)).await;
+        // The second time its beginning could be taken over, and isn't.
+        for _ in 0..2 {
+            let beside = rig.submit(&[3], 30);
+            let (bits, ids) = told(rig.engine.submit(rig.telling(&prompt, 7)).unwrap()).await;
+            assert_eq!(ids, without, "{length}");
+            let expected = match length {
+                1 => Vec::new(),
+                _ => scores(rig.engine.submit(rig.score(&prompt, 1)).unwrap()).await,
+            };
+            assert_eq!(bits, expected, "{length}");
+            drop(beside);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_prompt_that_gives_up_its_room_is_told_once_and_the_same() {
+    let (rig, text) = (Rig::new(limits()), prompt(5, 500));
+    let expected = told(rig.engine.submit(rig.telling(&text, 3)).unwrap()).await;
+    let (limits, metrics) = (Limits { cache_bytes: cache_for(9), ..limits() }, Metrics::default());
+    let mut state = State::new(&limits);
+    let (decoding, _decoded) = mpsc::channel(20);
+    state.enqueue(Sequence::new(rig.job(&prompt(1, 63), greedy(10)), decoding, Arc::default()));
+    let (events, told_events) = mpsc::channel(8);
+    state.enqueue(Sequence::new(rig.telling(&text, 3), events, Arc::default()));
+    for _ in 0..30 {
+        state.sweep(Instant::now(), &limits, &metrics);
+        step(&mut state);
+    }
+    state.report(&metrics);
+    assert!(metrics.preemptions.get() > 0);
+    assert_eq!(told(Output::new(told_events, Arc::clone(&rig.engine.shared))).await, expected);
+}

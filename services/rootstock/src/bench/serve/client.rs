@@ -33,7 +33,7 @@ pub(super) async fn ask(clients: &Clients, request: GenerateRequest) -> Result<A
             }
             Some(Message::Finished(finished)) => return answer.check(finished.completion_tokens, wanted),
             Some(Message::Started(started)) => answer.digest = started.adapter_digest,
-            None => {}
+            Some(Message::Prompt(_)) | None => {}
         }
     }
     Err(BenchError::Unexpected("a generation ended without its last message".to_owned()))

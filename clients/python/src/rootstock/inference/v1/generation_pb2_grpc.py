@@ -56,7 +56,8 @@ class GenerationServiceServicer(object):
     """
 
     def Generate(self, request, context):
-        """Streams the generated text: one `started`, any number of `delta`, one `finished`; with `sampling.n`, deltas and one `finished` for
+        """Streams the generated text: one `started`, one `prompt` if its log-probabilities were asked for, any number of `delta`, one
+        `finished`; with `sampling.n`, deltas and one `finished` for
         each completion, in whatever order they come. Cancelling the call stops the work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
         BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), ADAPTER_REPLACED,
         OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
