@@ -1,5 +1,5 @@
 //! Every bad input over gRPC: the exact reason, a message that names what is wrong, and nothing half-applied.
-use rootstock_client::proto::inference::v1::SamplingParams;
+use rootstock_client::proto::inference::v1::{GenerateRequest, SamplingParams};
 use rootstock_client::proto::training::v1::TrainingJobState;
 use rootstock_client::{ArtifactDraft, Clients, Digest, ErrorReason, Kind, Progress};
 use rootstock_test_support::fixtures::{copy_of, golden, model_dir, store_adapter, store_data, store_model};
@@ -179,6 +179,7 @@ async fn numbers_out_of_range_and_prompts_that_do_not_fit_are_refused_by_field()
         ("repetition_penalty", sampling(|s| s.repetition_penalty = Some(0.0))),
         ("logprobs", sampling(|s| s.logprobs = Some(21))),
         ("prompt_logprobs", sampling(|s| s.prompt_logprobs = Some(-1))),
+        ("priority", GenerateRequest { priority: 101, ..prompt_request("", "hello", 4) }),
         ("max_tokens", sampling(|s| s.max_tokens = -1)),
         ("stop", sampling(|s| s.stop = vec![String::new()])),
     ] {

@@ -35,6 +35,15 @@ pub struct GenerateArgs {
     /// Decides between the adapter's version and its canary: the same key gets the same one [default: drawn]
     #[arg(long, value_name = "K", default_value = "", hide_default_value = true)]
     routing_key: String,
+    /// Requests of the same tenant with a lower number begin first [default: 0]
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 0,
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    priority: i32,
     /// What to go on from, or with --prompt-template what to ask; - reads standard input
     #[arg(
         long,
@@ -227,6 +236,7 @@ async fn request(
             n: args.n,
         }),
         routing_key: args.routing_key,
+        priority: args.priority,
     })
 }
 

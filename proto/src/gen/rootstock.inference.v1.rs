@@ -2144,6 +2144,10 @@ pub struct GenerateRequest {
     /// share that grows takes nobody off the canary. A user's id, say; at most 256 bytes. Empty draws one for the request.
     #[prost(string, tag = "12")]
     pub routing_key: ::prost::alloc::string::String,
+    /// Among the requests of its tenant those with a lower number begin first, and those of one number in the order in which they came;
+    /// in \[-100, 100\]. It gives no precedence before other tenants, and doesn't end what has begun.
+    #[prost(int32, tag = "9")]
+    pub priority: i32,
     /// Several LoRA adapters of one base model at once, instead of `adapter`; at most 8. What each adds is multiplied by its
     /// weight, and the sums are added in this order. Adapters of other kinds are refused by name.
     #[prost(message, repeated, tag = "6")]

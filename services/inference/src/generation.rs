@@ -51,6 +51,8 @@ pub(crate) struct Request {
     pub(crate) completions: usize,
     /// Decides between an adapter's version and its canary.
     pub(crate) routing_key: String,
+    /// Those of a tenant with a lower number begin first.
+    pub(crate) order: i32,
 }
 
 /// Whose a request is, when it came, and when its time is up.
@@ -95,7 +97,7 @@ impl Generation {
         caller: Caller,
     ) -> Result<(Started, Vec<Output>), Error> {
         let all = self.bind_all(&request, &caller.tenant).await?;
-        let Request { input, sampling, stop, constraint, prompt_logprobs, .. } = request;
+        let Request { input, sampling, stop, constraint, prompt_logprobs, order, .. } = request;
         let Some(bound) = all.first() else {
             return Err(Error::Internal("a request for no completion was let through".into()));
         };
@@ -120,6 +122,7 @@ impl Generation {
             adapter: bound.adapter,
             work: Work::Generate(work),
             priority: Priority::Interactive,
+            order,
             tenant: Arc::clone(&caller.tenant),
             received: caller.received,
             deadline: caller.deadline,

@@ -407,6 +407,7 @@ pub(crate) fn request(model: &str, adapter: &str, max_tokens: usize) -> Request 
         prompt_logprobs: None,
         completions: 1,
         routing_key: "somebody".into(),
+        order: 0,
     }
 }
 

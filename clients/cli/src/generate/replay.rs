@@ -11,10 +11,11 @@ use crate::check::blocking;
 use crate::{CliError, Context};
 
 /// The arguments that the file stands for.
-pub(super) const OTHERS: [&str; 26] = [
+pub(super) const OTHERS: [&str; 28] = [
     "model",
     "adapter",
     "routing_key",
+    "priority",
     "prompt",
     "prompt_template",
     "chat",

@@ -45,6 +45,8 @@ const MAX_COMPLETIONS: usize = 16;
 const TENANT: &str = "rootstock-tenant";
 /// Whose the requests are that name none; no id is written so.
 pub(crate) const NO_TENANT: &str = "(none)";
+/// Either way.
+const MAX_PRIORITY: i32 = 100;
 const MAX_ROUTING_KEY_BYTES: usize = 256;
 /// Adapters that one request sums up.
 const MAX_ADAPTERS: usize = 8;
@@ -79,6 +81,7 @@ impl TryFrom<proto::GenerateRequest> for Request {
             completions: completions(params.n, params.temperature)?,
             sampling: params.try_into()?,
             routing_key: routing_key(request.routing_key)?,
+            order: order(request.priority)?,
         })
     }
 }
@@ -113,6 +116,14 @@ fn chat(messages: Vec<proto::ChatMessage>) -> Result<Vec<ChatMessage>, Error> {
             Ok(messages.into_iter().map(|message| ChatMessage::new(message.role, message.content)).collect())
         }
     }
+}
+
+fn order(priority: i32) -> Result<i32, Error> {
+    if (-MAX_PRIORITY..=MAX_PRIORITY).contains(&priority) {
+        return Ok(priority);
+    }
+    let message = format!("is {priority}; must be in [-{MAX_PRIORITY}, {MAX_PRIORITY}]");
+    Err(Error::invalid("priority", message))
 }
 
 /// Whose a request is, by its metadata.

@@ -29,6 +29,8 @@ pub(crate) struct Job {
     pub(crate) adapter: Option<Applied>,
     pub(crate) work: Work,
     pub(crate) priority: Priority,
+    /// Those of a tenant with a lower number begin first.
+    pub(crate) order: i32,
     /// Whose it is: tenants share what is computed, and nothing else.
     pub(crate) tenant: Arc<str>,
     /// When the request was received.

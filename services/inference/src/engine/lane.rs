@@ -1,4 +1,5 @@
-//! Who of one priority waits, and who is next: tenants share what is computed, each in the order in which its requests came.
+//! Who of one priority waits, and who is next: tenants share what is computed, each in the order of its requests' numbers, and then
+//! in that in which they came.
 //!
 //! Each tenant has a counter of the tokens computed for it, over its weight; whoever has the lowest goes first (Sheng et al., 2024,
 //! "virtual token counter"). A tenant that had nothing to do begins at the lowest counter there is: idleness is no credit.
@@ -89,7 +90,9 @@ impl Lane {
     }
 
     pub(super) fn enqueue(&mut self, sequence: Sequence) {
-        self.line(&sequence.tenant).waiting.push_back(sequence);
+        let waiting = &mut self.line(&sequence.tenant).waiting;
+        let place = waiting.partition_point(|other| other.order <= sequence.order);
+        waiting.insert(place, sequence);
     }
 
     /// Whose turn it is to begin.
@@ -106,11 +109,12 @@ impl Lane {
         self.ready.push_back(sequence);
     }
 
-    /// One that had begun waits again, before all others of its tenant.
+    /// One that had begun waits again, before all others of its number.
     pub(super) fn requeue(&mut self, sequence: Sequence) {
         let line = self.line(&sequence.tenant);
         line.begun -= 1;
-        line.waiting.push_front(sequence);
+        let place = line.waiting.partition_point(|other| other.order < sequence.order);
+        line.waiting.insert(place, sequence);
     }
 
     /// One that had begun has ended.

@@ -63,6 +63,8 @@ pub(super) struct Sequence {
     started: Option<Instant>,
     deadline: Option<Instant>,
     pub(super) priority: Priority,
+    /// Those of its tenant with a lower number begin first.
+    pub(super) order: i32,
     pub(super) tenant: Arc<str>,
     /// Where requests are counted by adapter.
     counted: Option<Counted>,
@@ -156,6 +158,7 @@ impl Sequence {
             started: None,
             deadline: job.deadline,
             priority: job.priority,
+            order: job.order,
             tenant: job.tenant,
             counted: None,
             number: 0,

@@ -54,7 +54,7 @@ impl Rig {
         });
         let (model, received) = (Arc::clone(&self.model), Instant::now());
         let (priority, tenant) = (Priority::Interactive, "t".into());
-        Job { model, adapter: None, work, priority, tenant, received, deadline: None }
+        Job { model, adapter: None, work, priority, order: 0, tenant, received, deadline: None }
     }
 
     fn submit(&self, prompt: &[u32], max_tokens: usize) -> Output {
@@ -232,33 +232,46 @@ async fn a_tenant_that_fills_its_queue_leaves_room_for_others() {
     assert!(lengthy.iter().any(Result::is_err), "10,000 tokens of prompts may wait");
 }
 
+/// Whose prompts are computed, in order, where one is computed at a time: of a tenant and with a number each.
+fn turns(weights: &[(&str, f64)], requests: &[(&str, i32)]) -> Vec<(String, i32)> {
+    let rig = Rig::new(limits());
+    let weights = weights.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect();
+    let limits = Limits { max_running: 1, tenant_weights: Arc::new(weights), ..limits() };
+    let (mut state, mut clients, mut seen) = (State::new(&limits), Vec::new(), Vec::new());
+    for &(tenant, order) in requests {
+        let (events, client) = mpsc::channel(8);
+        let job = Job { tenant: tenant.into(), order, ..rig.job(&[1], greedy(5)) };
+        state.enqueue(Sequence::new(job, events, Arc::default()));
+        clients.push(client);
+    }
+    loop {
+        state.sweep(Instant::now(), &limits, &Metrics::default());
+        let batch = state.take_batch();
+        let Some(first) = batch.first() else { return seen };
+        if first.sequence.wants() != sequence::Wants::Token {
+            seen.push((first.sequence.tenant.to_string(), first.sequence.order));
+        }
+        let holdings = batch.iter().map(state::Holding::from).collect();
+        let stepped = batch::step(batch, &Metrics::default());
+        state.settle(stepped, holdings, (Instant::now(), Duration::ZERO), &limits);
+    }
+}
+
 #[tokio::test]
 async fn tenants_take_turns_by_what_was_computed_for_them_over_their_weights() {
-    let rig = Rig::new(limits());
     let order = |weights: &[(&str, f64)]| {
-        let weights = weights.iter().map(|(name, weight)| ((*name).to_owned(), *weight)).collect();
-        let limits = Limits { max_running: 1, tenant_weights: Arc::new(weights), ..limits() };
-        let (mut state, mut clients, mut seen) = (State::new(&limits), Vec::new(), Vec::new());
-        for tenant in ["a", "a", "a", "b", "b"] {
-            let (events, client) = mpsc::channel(8);
-            let job = Job { tenant: tenant.into(), ..rig.job(&[1], greedy(5)) };
-            state.enqueue(Sequence::new(job, events, Arc::default()));
-            clients.push(client);
-        }
-        loop {
-            state.sweep(Instant::now(), &limits, &Metrics::default());
-            let batch = state.take_batch();
-            let Some(first) = batch.first() else { return seen };
-            if first.sequence.wants() != sequence::Wants::Token {
-                seen.push(first.sequence.tenant.to_string());
-            }
-            let holdings = batch.iter().map(state::Holding::from).collect();
-            let stepped = batch::step(batch, &Metrics::default());
-            state.settle(stepped, holdings, (Instant::now(), Duration::ZERO), &limits);
-        }
+        let requests = ["a", "a", "a", "b", "b"].map(|tenant| (tenant, 0));
+        turns(weights, &requests).into_iter().map(|(tenant, _)| tenant).collect::<Vec<_>>()
     };
     assert_eq!(order(&[]), ["a", "b", "a", "b", "a"]);
     assert_eq!(order(&[("a", 2.5)]), ["a", "b", "a", "a", "b"]);
+}
+
+#[tokio::test]
+async fn a_tenants_requests_begin_by_their_numbers_and_take_nothing_from_others() {
+    let seen = turns(&[], &[("a", 5), ("a", 0), ("b", 7), ("a", -3), ("a", 0), ("b", 7)]);
+    let seen: Vec<(&str, i32)> = seen.iter().map(|(tenant, order)| (tenant.as_str(), *order)).collect();
+    assert_eq!(seen, [("a", -3), ("b", 7), ("a", 0), ("b", 7), ("a", 0), ("a", 5)]);
 }
 
 fn job_like(job: &Job) -> Job {

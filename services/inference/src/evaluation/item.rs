@@ -71,6 +71,7 @@ impl Target {
             adapter: self.adapter.as_ref().map(|lease| Applied::One(lease.again())),
             work,
             priority: Priority::Background,
+            order: 0,
             tenant: EVALUATIONS.into(),
             received: Instant::now(),
             deadline: None,

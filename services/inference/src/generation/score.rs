@@ -83,6 +83,7 @@ impl Generation {
             adapter: bound.adapter.as_ref().map(Applied::again),
             work: Work::Score(score),
             priority: Priority::Interactive,
+            order: 0,
             tenant: Arc::clone(&caller.tenant),
             received: caller.received,
             deadline: caller.deadline,

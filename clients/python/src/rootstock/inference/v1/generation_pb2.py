@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'rootstock/inference/v1/generation.proto\x12\x16rootstock.inference.v1\"\x8e\x02\n\x0cScoreRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12\x10\n\x06prompt\x18\x03 \x01(\tH\x00\x12\x36\n\nprompt_ids\x18\x04 \x01(\x0b\x32 .rootstock.inference.v1.TokenIdsH\x00\x12;\n\rcontinuations\x18\x05 \x03(\x0b\x32$.rootstock.inference.v1.Continuation\x12\x39\n\x08\x61\x64\x61pters\x18\x06 \x03(\x0b\x32\'.rootstock.inference.v1.WeightedAdapter\x12\x13\n\x0brouting_key\x18\x07 \x01(\tB\x07\n\x05input\"X\n\x0c\x43ontinuation\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12/\n\x03ids\x18\x02 \x01(\x0b\x32 .rootstock.inference.v1.TokenIdsH\x00\x42\x07\n\x05input\"\x8e\x01\n\rScoreResponse\x12:\n\x07started\x18\x01 \x01(\x0b\x32).rootstock.inference.v1.GenerationStarted\x12\x41\n\rcontinuations\x18\x02 \x03(\x0b\x32*.rootstock.inference.v1.ScoredContinuation\"J\n\x12ScoredContinuation\x12\x0b\n\x03ids\x18\x01 \x03(\r\x12\x10\n\x08logprobs\x18\x02 \x03(\x01\x12\x15\n\rtotal_logprob\x18\x03 \x01(\x01\"\xc8\x02\n\x0fGenerateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12\x10\n\x06prompt\x18\x03 \x01(\tH\x00\x12\x36\n\nprompt_ids\x18\x04 \x01(\x0b\x32 .rootstock.inference.v1.TokenIdsH\x00\x12\x38\n\x08messages\x18\x08 \x01(\x0b\x32$.rootstock.inference.v1.ChatMessagesH\x00\x12\x38\n\x08sampling\x18\x05 \x01(\x0b\x32&.rootstock.inference.v1.SamplingParams\x12\x13\n\x0brouting_key\x18\x0c \x01(\t\x12\x39\n\x08\x61\x64\x61pters\x18\x06 \x03(\x0b\x32\'.rootstock.inference.v1.WeightedAdapterB\x07\n\x05input\"?\n\x0fWeightedAdapter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x06weight\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_weight\"\x17\n\x08TokenIds\x12\x0b\n\x03ids\x18\x01 \x03(\r\"E\n\x0c\x43hatMessages\x12\x35\n\x08messages\x18\x01 \x03(\x0b\x32#.rootstock.inference.v1.ChatMessage\",\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xa2\x04\n\x0eSamplingParams\x12\x12\n\nmax_tokens\x18\x01 \x01(\x05\x12\x13\n\x0btemperature\x18\x02 \x01(\x01\x12\r\n\x05top_k\x18\x03 \x01(\x05\x12\x12\n\x05top_p\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05min_p\x18\x05 \x01(\x01\x12\x1f\n\x12repetition_penalty\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x07 \x01(\x04H\x02\x88\x01\x01\x12\x0c\n\x04stop\x18\x08 \x03(\t\x12\x15\n\x08logprobs\x18\t \x01(\x05H\x03\x88\x01\x01\x12\x12\n\nignore_eos\x18\n \x01(\x08\x12\x18\n\x10presence_penalty\x18\x0b \x01(\x01\x12\x19\n\x11\x66requency_penalty\x18\x0c \x01(\x01\x12\x35\n\nlogit_bias\x18\r \x03(\x0b\x32!.rootstock.inference.v1.LogitBias\x12\x12\n\nmin_tokens\x18\x0e \x01(\x05\x12\x16\n\x0estop_token_ids\x18\x0f \x03(\r\x12\t\n\x01n\x18\x10 \x01(\x05\x12\x1c\n\x0fprompt_logprobs\x18\x11 \x01(\x05H\x04\x88\x01\x01\x12<\n\nconstraint\x18\x14 \x01(\x0b\x32(.rootstock.inference.v1.OutputConstraintB\x08\n\x06_top_pB\x15\n\x13_repetition_penaltyB\x07\n\x05_seedB\x0b\n\t_logprobsB\x12\n\x10_prompt_logprobs\"n\n\x10OutputConstraint\x12\x0e\n\x04json\x18\x01 \x01(\tH\x00\x12\x0f\n\x05regex\x18\x02 \x01(\tH\x00\x12\x31\n\x06\x63hoice\x18\x03 \x01(\x0b\x32\x1f.rootstock.inference.v1.ChoicesH\x00\x42\x06\n\x04kind\"\x18\n\x07\x43hoices\x12\r\n\x05texts\x18\x01 \x03(\t\"+\n\tLogitBias\x12\x10\n\x08token_id\x18\x01 \x01(\r\x12\x0c\n\x04\x62ias\x18\x02 \x01(\x02\"\x9e\x02\n\x10GenerateResponse\x12<\n\x07started\x18\x01 \x01(\x0b\x32).rootstock.inference.v1.GenerationStartedH\x00\x12\x38\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\'.rootstock.inference.v1.GenerationDeltaH\x00\x12>\n\x08\x66inished\x18\x03 \x01(\x0b\x32*.rootstock.inference.v1.GenerationFinishedH\x00\x12\x38\n\x06prompt\x18\x05 \x01(\x0b\x32&.rootstock.inference.v1.PromptLogprobsH\x00\x12\r\n\x05index\x18\x04 \x01(\x05\x42\t\n\x07message\"H\n\x0ePromptLogprobs\x12\x36\n\x06tokens\x18\x01 \x03(\x0b\x32&.rootstock.inference.v1.GeneratedToken\"\xb8\x02\n\x11GenerationStarted\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x62\x61se_digest\x18\x02 \x01(\t\x12\x16\n\x0e\x61\x64\x61pter_digest\x18\x03 \x01(\t\x12\x1a\n\x12\x61\x64\x61pter_generation\x18\x04 \x01(\x03\x12\x18\n\x10tokenizer_digest\x18\x05 \x01(\t\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x15\n\rprompt_tokens\x18\x07 \x01(\x05\x12\x36\n\x08\x61\x64\x61pters\x18\x08 \x03(\x0b\x32$.rootstock.inference.v1.BoundAdapter\x12\x0e\n\x06\x63\x61nary\x18\x0c \x01(\x08\x12\x10\n\x08\x64ispatch\x18\r \x01(\t\x12\x15\n\rweight_format\x18\x0e \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x0f \x01(\t\"B\n\x0c\x42oundAdapter\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0e\n\x06weight\x18\x03 \x01(\x01\"g\n\x0f\x41\x64\x61pterSwitched\x12\x16\n\x0e\x61\x64\x61pter_digest\x18\x01 \x01(\t\x12\x1a\n\x12\x61\x64\x61pter_generation\x18\x02 \x01(\x03\x12\x10\n\x08\x61t_token\x18\x03 \x01(\x05\x12\x0e\n\x06\x63\x61nary\x18\x04 \x01(\x08\"\x92\x01\n\x0fGenerationDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x36\n\x06tokens\x18\x02 \x03(\x0b\x32&.rootstock.inference.v1.GeneratedToken\x12\x39\n\x08switched\x18\x0c \x01(\x0b\x32\'.rootstock.inference.v1.AdapterSwitched\"z\n\x0eGeneratedToken\x12\n\n\x02id\x18\x01 \x01(\r\x12\x14\n\x07logprob\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12:\n\x0ctop_logprobs\x18\x03 \x03(\x0b\x32$.rootstock.inference.v1.TokenLogprobB\n\n\x08_logprob\"+\n\x0cTokenLogprob\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0f\n\x07logprob\x18\x02 \x01(\x01\"\xd3\x01\n\x12GenerationFinished\x12;\n\rfinish_reason\x18\x01 \x01(\x0e\x32$.rootstock.inference.v1.FinishReason\x12\x15\n\rprompt_tokens\x18\x02 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x05\x12\x10\n\x08queue_ms\x18\x04 \x01(\x01\x12\x12\n\nprefill_ms\x18\x05 \x01(\x01\x12\x11\n\tdecode_ms\x18\x06 \x01(\x01\x12\x15\n\rcached_tokens\x18\t \x01(\x05*v\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46INISH_REASON_EOS\x10\x01\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x02\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x03\x32\xca\x01\n\x11GenerationService\x12_\n\x08Generate\x12\'.rootstock.inference.v1.GenerateRequest\x1a(.rootstock.inference.v1.GenerateResponse0\x01\x12T\n\x05Score\x12$.rootstock.inference.v1.ScoreRequest\x1a%.rootstock.inference.v1.ScoreResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'rootstock/inference/v1/generation.proto\x12\x16rootstock.inference.v1\"\x8e\x02\n\x0cScoreRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12\x10\n\x06prompt\x18\x03 \x01(\tH\x00\x12\x36\n\nprompt_ids\x18\x04 \x01(\x0b\x32 .rootstock.inference.v1.TokenIdsH\x00\x12;\n\rcontinuations\x18\x05 \x03(\x0b\x32$.rootstock.inference.v1.Continuation\x12\x39\n\x08\x61\x64\x61pters\x18\x06 \x03(\x0b\x32\'.rootstock.inference.v1.WeightedAdapter\x12\x13\n\x0brouting_key\x18\x07 \x01(\tB\x07\n\x05input\"X\n\x0c\x43ontinuation\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12/\n\x03ids\x18\x02 \x01(\x0b\x32 .rootstock.inference.v1.TokenIdsH\x00\x42\x07\n\x05input\"\x8e\x01\n\rScoreResponse\x12:\n\x07started\x18\x01 \x01(\x0b\x32).rootstock.inference.v1.GenerationStarted\x12\x41\n\rcontinuations\x18\x02 \x03(\x0b\x32*.rootstock.inference.v1.ScoredContinuation\"J\n\x12ScoredContinuation\x12\x0b\n\x03ids\x18\x01 \x03(\r\x12\x10\n\x08logprobs\x18\x02 \x03(\x01\x12\x15\n\rtotal_logprob\x18\x03 \x01(\x01\"\xda\x02\n\x0fGenerateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x61pter\x18\x02 \x01(\t\x12\x10\n\x06prompt\x18\x03 \x01(\tH\x00\x12\x36\n\nprompt_ids\x18\x04 \x01(\x0b\x32 .rootstock.inference.v1.TokenIdsH\x00\x12\x38\n\x08messages\x18\x08 \x01(\x0b\x32$.rootstock.inference.v1.ChatMessagesH\x00\x12\x38\n\x08sampling\x18\x05 \x01(\x0b\x32&.rootstock.inference.v1.SamplingParams\x12\x13\n\x0brouting_key\x18\x0c \x01(\t\x12\x10\n\x08priority\x18\t \x01(\x05\x12\x39\n\x08\x61\x64\x61pters\x18\x06 \x03(\x0b\x32\'.rootstock.inference.v1.WeightedAdapterB\x07\n\x05input\"?\n\x0fWeightedAdapter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x06weight\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_weight\"\x17\n\x08TokenIds\x12\x0b\n\x03ids\x18\x01 \x03(\r\"E\n\x0c\x43hatMessages\x12\x35\n\x08messages\x18\x01 \x03(\x0b\x32#.rootstock.inference.v1.ChatMessage\",\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\"\xa2\x04\n\x0eSamplingParams\x12\x12\n\nmax_tokens\x18\x01 \x01(\x05\x12\x13\n\x0btemperature\x18\x02 \x01(\x01\x12\r\n\x05top_k\x18\x03 \x01(\x05\x12\x12\n\x05top_p\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05min_p\x18\x05 \x01(\x01\x12\x1f\n\x12repetition_penalty\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x07 \x01(\x04H\x02\x88\x01\x01\x12\x0c\n\x04stop\x18\x08 \x03(\t\x12\x15\n\x08logprobs\x18\t \x01(\x05H\x03\x88\x01\x01\x12\x12\n\nignore_eos\x18\n \x01(\x08\x12\x18\n\x10presence_penalty\x18\x0b \x01(\x01\x12\x19\n\x11\x66requency_penalty\x18\x0c \x01(\x01\x12\x35\n\nlogit_bias\x18\r \x03(\x0b\x32!.rootstock.inference.v1.LogitBias\x12\x12\n\nmin_tokens\x18\x0e \x01(\x05\x12\x16\n\x0estop_token_ids\x18\x0f \x03(\r\x12\t\n\x01n\x18\x10 \x01(\x05\x12\x1c\n\x0fprompt_logprobs\x18\x11 \x01(\x05H\x04\x88\x01\x01\x12<\n\nconstraint\x18\x14 \x01(\x0b\x32(.rootstock.inference.v1.OutputConstraintB\x08\n\x06_top_pB\x15\n\x13_repetition_penaltyB\x07\n\x05_seedB\x0b\n\t_logprobsB\x12\n\x10_prompt_logprobs\"n\n\x10OutputConstraint\x12\x0e\n\x04json\x18\x01 \x01(\tH\x00\x12\x0f\n\x05regex\x18\x02 \x01(\tH\x00\x12\x31\n\x06\x63hoice\x18\x03 \x01(\x0b\x32\x1f.rootstock.inference.v1.ChoicesH\x00\x42\x06\n\x04kind\"\x18\n\x07\x43hoices\x12\r\n\x05texts\x18\x01 \x03(\t\"+\n\tLogitBias\x12\x10\n\x08token_id\x18\x01 \x01(\r\x12\x0c\n\x04\x62ias\x18\x02 \x01(\x02\"\x9e\x02\n\x10GenerateResponse\x12<\n\x07started\x18\x01 \x01(\x0b\x32).rootstock.inference.v1.GenerationStartedH\x00\x12\x38\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\'.rootstock.inference.v1.GenerationDeltaH\x00\x12>\n\x08\x66inished\x18\x03 \x01(\x0b\x32*.rootstock.inference.v1.GenerationFinishedH\x00\x12\x38\n\x06prompt\x18\x05 \x01(\x0b\x32&.rootstock.inference.v1.PromptLogprobsH\x00\x12\r\n\x05index\x18\x04 \x01(\x05\x42\t\n\x07message\"H\n\x0ePromptLogprobs\x12\x36\n\x06tokens\x18\x01 \x03(\x0b\x32&.rootstock.inference.v1.GeneratedToken\"\xb8\x02\n\x11GenerationStarted\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x62\x61se_digest\x18\x02 \x01(\t\x12\x16\n\x0e\x61\x64\x61pter_digest\x18\x03 \x01(\t\x12\x1a\n\x12\x61\x64\x61pter_generation\x18\x04 \x01(\x03\x12\x18\n\x10tokenizer_digest\x18\x05 \x01(\t\x12\x0c\n\x04seed\x18\x06 \x01(\x04\x12\x15\n\rprompt_tokens\x18\x07 \x01(\x05\x12\x36\n\x08\x61\x64\x61pters\x18\x08 \x03(\x0b\x32$.rootstock.inference.v1.BoundAdapter\x12\x0e\n\x06\x63\x61nary\x18\x0c \x01(\x08\x12\x10\n\x08\x64ispatch\x18\r \x01(\t\x12\x15\n\rweight_format\x18\x0e \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x0f \x01(\t\"B\n\x0c\x42oundAdapter\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0e\n\x06weight\x18\x03 \x01(\x01\"g\n\x0f\x41\x64\x61pterSwitched\x12\x16\n\x0e\x61\x64\x61pter_digest\x18\x01 \x01(\t\x12\x1a\n\x12\x61\x64\x61pter_generation\x18\x02 \x01(\x03\x12\x10\n\x08\x61t_token\x18\x03 \x01(\x05\x12\x0e\n\x06\x63\x61nary\x18\x04 \x01(\x08\"\x92\x01\n\x0fGenerationDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x36\n\x06tokens\x18\x02 \x03(\x0b\x32&.rootstock.inference.v1.GeneratedToken\x12\x39\n\x08switched\x18\x0c \x01(\x0b\x32\'.rootstock.inference.v1.AdapterSwitched\"z\n\x0eGeneratedToken\x12\n\n\x02id\x18\x01 \x01(\r\x12\x14\n\x07logprob\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12:\n\x0ctop_logprobs\x18\x03 \x03(\x0b\x32$.rootstock.inference.v1.TokenLogprobB\n\n\x08_logprob\"+\n\x0cTokenLogprob\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0f\n\x07logprob\x18\x02 \x01(\x01\"\xd3\x01\n\x12GenerationFinished\x12;\n\rfinish_reason\x18\x01 \x01(\x0e\x32$.rootstock.inference.v1.FinishReason\x12\x15\n\rprompt_tokens\x18\x02 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x05\x12\x10\n\x08queue_ms\x18\x04 \x01(\x01\x12\x12\n\nprefill_ms\x18\x05 \x01(\x01\x12\x11\n\tdecode_ms\x18\x06 \x01(\x01\x12\x15\n\rcached_tokens\x18\t \x01(\x05*v\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46INISH_REASON_EOS\x10\x01\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x02\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x03\x32\xca\x01\n\x11GenerationService\x12_\n\x08Generate\x12\'.rootstock.inference.v1.GenerateRequest\x1a(.rootstock.inference.v1.GenerateResponse0\x01\x12T\n\x05Score\x12$.rootstock.inference.v1.ScoreRequest\x1a%.rootstock.inference.v1.ScoreResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rootstock.inference.v1.generation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FINISHREASON']._serialized_start=3304
-  _globals['_FINISHREASON']._serialized_end=3422
+  _globals['_FINISHREASON']._serialized_start=3322
+  _globals['_FINISHREASON']._serialized_end=3440
   _globals['_SCOREREQUEST']._serialized_start=68
   _globals['_SCOREREQUEST']._serialized_end=338
   _globals['_CONTINUATION']._serialized_start=340
@@ -42,41 +42,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCOREDCONTINUATION']._serialized_start=575
   _globals['_SCOREDCONTINUATION']._serialized_end=649
   _globals['_GENERATEREQUEST']._serialized_start=652
-  _globals['_GENERATEREQUEST']._serialized_end=980
-  _globals['_WEIGHTEDADAPTER']._serialized_start=982
-  _globals['_WEIGHTEDADAPTER']._serialized_end=1045
-  _globals['_TOKENIDS']._serialized_start=1047
-  _globals['_TOKENIDS']._serialized_end=1070
-  _globals['_CHATMESSAGES']._serialized_start=1072
-  _globals['_CHATMESSAGES']._serialized_end=1141
-  _globals['_CHATMESSAGE']._serialized_start=1143
-  _globals['_CHATMESSAGE']._serialized_end=1187
-  _globals['_SAMPLINGPARAMS']._serialized_start=1190
-  _globals['_SAMPLINGPARAMS']._serialized_end=1736
-  _globals['_OUTPUTCONSTRAINT']._serialized_start=1738
-  _globals['_OUTPUTCONSTRAINT']._serialized_end=1848
-  _globals['_CHOICES']._serialized_start=1850
-  _globals['_CHOICES']._serialized_end=1874
-  _globals['_LOGITBIAS']._serialized_start=1876
-  _globals['_LOGITBIAS']._serialized_end=1919
-  _globals['_GENERATERESPONSE']._serialized_start=1922
-  _globals['_GENERATERESPONSE']._serialized_end=2208
-  _globals['_PROMPTLOGPROBS']._serialized_start=2210
-  _globals['_PROMPTLOGPROBS']._serialized_end=2282
-  _globals['_GENERATIONSTARTED']._serialized_start=2285
-  _globals['_GENERATIONSTARTED']._serialized_end=2597
-  _globals['_BOUNDADAPTER']._serialized_start=2599
-  _globals['_BOUNDADAPTER']._serialized_end=2665
-  _globals['_ADAPTERSWITCHED']._serialized_start=2667
-  _globals['_ADAPTERSWITCHED']._serialized_end=2770
-  _globals['_GENERATIONDELTA']._serialized_start=2773
-  _globals['_GENERATIONDELTA']._serialized_end=2919
-  _globals['_GENERATEDTOKEN']._serialized_start=2921
-  _globals['_GENERATEDTOKEN']._serialized_end=3043
-  _globals['_TOKENLOGPROB']._serialized_start=3045
-  _globals['_TOKENLOGPROB']._serialized_end=3088
-  _globals['_GENERATIONFINISHED']._serialized_start=3091
-  _globals['_GENERATIONFINISHED']._serialized_end=3302
-  _globals['_GENERATIONSERVICE']._serialized_start=3425
-  _globals['_GENERATIONSERVICE']._serialized_end=3627
+  _globals['_GENERATEREQUEST']._serialized_end=998
+  _globals['_WEIGHTEDADAPTER']._serialized_start=1000
+  _globals['_WEIGHTEDADAPTER']._serialized_end=1063
+  _globals['_TOKENIDS']._serialized_start=1065
+  _globals['_TOKENIDS']._serialized_end=1088
+  _globals['_CHATMESSAGES']._serialized_start=1090
+  _globals['_CHATMESSAGES']._serialized_end=1159
+  _globals['_CHATMESSAGE']._serialized_start=1161
+  _globals['_CHATMESSAGE']._serialized_end=1205
+  _globals['_SAMPLINGPARAMS']._serialized_start=1208
+  _globals['_SAMPLINGPARAMS']._serialized_end=1754
+  _globals['_OUTPUTCONSTRAINT']._serialized_start=1756
+  _globals['_OUTPUTCONSTRAINT']._serialized_end=1866
+  _globals['_CHOICES']._serialized_start=1868
+  _globals['_CHOICES']._serialized_end=1892
+  _globals['_LOGITBIAS']._serialized_start=1894
+  _globals['_LOGITBIAS']._serialized_end=1937
+  _globals['_GENERATERESPONSE']._serialized_start=1940
+  _globals['_GENERATERESPONSE']._serialized_end=2226
+  _globals['_PROMPTLOGPROBS']._serialized_start=2228
+  _globals['_PROMPTLOGPROBS']._serialized_end=2300
+  _globals['_GENERATIONSTARTED']._serialized_start=2303
+  _globals['_GENERATIONSTARTED']._serialized_end=2615
+  _globals['_BOUNDADAPTER']._serialized_start=2617
+  _globals['_BOUNDADAPTER']._serialized_end=2683
+  _globals['_ADAPTERSWITCHED']._serialized_start=2685
+  _globals['_ADAPTERSWITCHED']._serialized_end=2788
+  _globals['_GENERATIONDELTA']._serialized_start=2791
+  _globals['_GENERATIONDELTA']._serialized_end=2937
+  _globals['_GENERATEDTOKEN']._serialized_start=2939
+  _globals['_GENERATEDTOKEN']._serialized_end=3061
+  _globals['_TOKENLOGPROB']._serialized_start=3063
+  _globals['_TOKENLOGPROB']._serialized_end=3106
+  _globals['_GENERATIONFINISHED']._serialized_start=3109
+  _globals['_GENERATIONFINISHED']._serialized_end=3320
+  _globals['_GENERATIONSERVICE']._serialized_start=3443
+  _globals['_GENERATIONSERVICE']._serialized_end=3645
 # @@protoc_insertion_point(module_scope)
