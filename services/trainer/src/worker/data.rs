@@ -14,9 +14,10 @@ use super::{
     fault::{Fault, of_job},
     infilling::{Infilling, denoising},
     inputs::{blocking, read},
+    masked::{MaskedTexts, Words},
     rows::Rows,
 };
-use crate::spec::{Denoiser, Objective};
+use crate::spec::{Denoiser, Masked, Objective};
 
 /// A document is encoded in pieces of about this many bytes.
 const PIECE_BYTES: usize = 64 << 10;
@@ -53,6 +54,10 @@ impl Reader {
                 let documents = blocking(move || documents(field, &files)).await?;
                 self.infilling(documents, denoisers, *max_length).await
             }
+            Objective::Masked(masked) => {
+                let documents = blocking(move || documents(field, &files)).await?;
+                self.masked(documents, *masked).await
+            }
             Objective::Supervised { prompt_template, max_length, .. } => {
                 let (prompt_template, max_length) = (*prompt_template, *max_length);
                 let tokenizer = Arc::clone(&self.tokenizer);
@@ -88,8 +93,28 @@ impl Reader {
         Ok(Read { rows: Rows::Infilling(infilling), dropped })
     }
 
-    /// The ids of whole documents, without special tokens.
-    async fn encoded(&self, documents: Vec<String>) -> Result<Vec<Vec<u32>>, Fault> {
+    async fn masked(&self, documents: Vec<String>, objective: Masked) -> Result<Read, Fault> {
+        let (counts, pieces) = self.pieces(documents);
+        let how = How { add_special_tokens: false, return_offsets: true };
+        let encodings = self.encoder.encode(pieces.clone(), how).await?;
+        let (tokenizer, seed) = (Arc::clone(&self.tokenizer), self.seed);
+        let masked = blocking(move || {
+            let mut words = pieces.iter().zip(encodings).map(|(piece, encoding)| {
+                let offsets = encoding.start_offsets.into_iter().zip(encoding.end_offsets);
+                Words::of_piece(piece, encoding.ids, offsets, &tokenizer)
+            });
+            let documents = counts.into_iter().map(|count| {
+                let mut document = Words::default();
+                words.by_ref().take(count).for_each(|piece| document.extend(piece));
+                document
+            });
+            MaskedTexts::new(documents, &tokenizer, (&objective, seed))
+        });
+        Ok(Read { rows: Rows::Masked(masked.await?), dropped: 0 })
+    }
+
+    /// Documents in pieces to be encoded, and how many there are of each.
+    fn pieces(&self, documents: Vec<String>) -> (Vec<usize>, Vec<String>) {
         let whole = adds_space(&self.tokenizer);
         let mut counts = Vec::with_capacity(documents.len());
         let mut pieces = Vec::new();
@@ -98,6 +123,12 @@ impl Reader {
             counts.push(cut.len());
             pieces.extend(cut.into_iter().map(str::to_owned));
         }
+        (counts, pieces)
+    }
+
+    /// The ids of whole documents, without special tokens.
+    async fn encoded(&self, documents: Vec<String>) -> Result<Vec<Vec<u32>>, Fault> {
+        let (counts, pieces) = self.pieces(documents);
         let how = How { add_special_tokens: false, return_offsets: false };
         let mut encodings = self.encoder.encode(pieces, how).await?.into_iter();
         let document =
