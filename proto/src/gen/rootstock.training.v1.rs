@@ -40,7 +40,8 @@ pub struct TrainingSpec {
     /// moved when the job succeeds; an adapter is published by AdapterService.
     #[prost(string, tag = "1")]
     pub output: ::prost::alloc::string::String,
-    /// The data set: alias or digest. Rows for `supervised`, text for `causal`, `infilling` and `masked`.
+    /// The data set: alias or digest. Rows for `supervised` and `classification`, text for `causal`,
+    /// `infilling` and `masked`.
     #[prost(string, tag = "2")]
     pub dataset: ::prost::alloc::string::String,
     /// A data set to validate on; instead of `validation_split`.
@@ -56,7 +57,7 @@ pub struct TrainingSpec {
     #[prost(oneof = "training_spec::Start", tags = "5, 6, 21")]
     pub start: ::core::option::Option<training_spec::Start>,
     /// What is learned.
-    #[prost(oneof = "training_spec::Objective", tags = "7, 8, 12, 13")]
+    #[prost(oneof = "training_spec::Objective", tags = "7, 8, 12, 13, 14")]
     pub objective: ::core::option::Option<training_spec::Objective>,
     /// Which weights are trained.
     #[prost(oneof = "training_spec::Method", tags = "9, 10")]
@@ -92,6 +93,9 @@ pub mod training_spec {
         /// Tokens of text that were hidden: for encoders, which see what comes before them and after.
         #[prost(message, tag = "13")]
         Masked(super::MaskedObjective),
+        /// The label of a text, for encoders.
+        #[prost(message, tag = "14")]
+        Classification(super::ClassificationObjective),
     }
     /// Which weights are trained.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
@@ -195,6 +199,19 @@ pub struct MaskedObjective {
     /// model's context where that is shorter.
     #[prost(int32, tag = "3")]
     pub block_size: i32,
+}
+/// Classification of texts by an encoder: rows of `text` and `label` (a string or a whole number). The result is a
+/// BertForSequenceClassification whose `id2label` are the labels of the training rows, in order, whole numbers by their size. A base
+/// model with these labels goes on with its head; otherwise the head is new, and so is the pooler where the base has none.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClassificationObjective {
+    /// Longest text in tokens, with the special tokens around it; longer ones are left out and counted. At least 8; 0 means 512, or the
+    /// model's context where that is shorter.
+    #[prost(int32, tag = "1")]
+    pub max_length: i32,
+    /// Trains the head alone, the pooler with it, on a frozen encoder; needs `base_model`.
+    #[prost(bool, tag = "2")]
+    pub freeze_encoder: bool,
 }
 /// Prediction of what was cut out of text (T5, UL2), laid out for a decoder: first the text with a sentinel for each span, then the
 /// first sentinel again, which asks for the spans, and each span after its sentinel, with the loss on these alone. The tokenizer must
@@ -449,7 +466,7 @@ pub struct TrainingProgress {
     /// Passes over the data.
     #[prost(double, tag = "3")]
     pub epoch: f64,
-    /// Mean loss per token since the last log event, with label smoothing if there is some.
+    /// Mean loss per token, or per row for classification, since the last log event, with label smoothing if there is some.
     #[prost(double, tag = "4")]
     pub loss: f64,
     /// Mean validation loss per token, once there is one.

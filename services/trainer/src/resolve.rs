@@ -156,14 +156,16 @@ fn check_template(spec: &Spec, tokenizer: &Tokenizer) -> Result<(), Error> {
     }
 }
 
-/// Whether a data set can hold the rows that supervised training needs: text has none.
+/// Whether a data set can hold the rows that supervised training and classification need: text has none.
 fn check_files(field: &str, spec: &Spec, dataset: &Artifact) -> Result<(), Error> {
     let holds_rows = |path: &str| ROW_FILES.iter().any(|ending| path.ends_with(ending));
-    let supervised = matches!(spec.objective, Objective::Supervised { .. });
-    if !supervised || dataset.blobs.iter().any(|blob| holds_rows(&blob.path)) {
+    let needs_rows = matches!(spec.objective, Objective::Supervised { .. } | Objective::Classification(_));
+    if !needs_rows || dataset.blobs.iter().any(|blob| holds_rows(&blob.path)) {
         return Ok(());
     }
-    let message = "holds no *.jsonl or *.json file, and supervised training needs rows; use causal for text";
+    let objective = spec.objective.name();
+    let message =
+        format!("holds no *.jsonl or *.json file, and {objective} needs rows; use causal or masked for text");
     Err(Error::invalid(field, message))
 }
 

@@ -7,7 +7,7 @@ use rootstock_text::{Corruption, PromptTemplate};
 
 mod encoder;
 
-pub(crate) use encoder::{MIN_ENCODER_TOKENS, Masked, NewEncoder};
+pub(crate) use encoder::{Classification, MIN_ENCODER_TOKENS, Masked, NewEncoder};
 
 /// Shortest block or row that has a next token.
 pub(crate) const MIN_ROW_TOKENS: usize = 2;
@@ -67,6 +67,7 @@ pub(crate) enum Objective {
     Supervised { prompt_template: PromptTemplate, max_length: usize, instruction_token_dropout: f64 },
     Infilling { max_length: usize, denoisers: Vec<Denoiser> },
     Masked(Masked),
+    Classification(Classification),
 }
 
 /// One way to cut something out of a text, whose prefix is still to be looked up.
@@ -85,6 +86,7 @@ impl Objective {
             Self::Supervised { max_length, .. } => (max_length, MIN_ROW_TOKENS),
             Self::Infilling { max_length, .. } => (max_length, MIN_INFILLING_TOKENS),
             Self::Masked(masked) => (&mut masked.block_size, MIN_ENCODER_TOKENS),
+            Self::Classification(classification) => (&mut classification.max_length, MIN_ENCODER_TOKENS),
         };
         *longest = positions.max(least).min(*longest);
     }
@@ -96,6 +98,9 @@ impl Objective {
             Self::Supervised { max_length, .. } => (*max_length, "spec.supervised.max_length"),
             Self::Infilling { max_length, .. } => (*max_length, "spec.infilling.max_length"),
             Self::Masked(masked) => (masked.block_size, "spec.masked.block_size"),
+            Self::Classification(classification) => {
+                (classification.max_length, "spec.classification.max_length")
+            }
         }
     }
 
@@ -106,6 +111,7 @@ impl Objective {
             Self::Supervised { .. } => "supervised",
             Self::Infilling { .. } => "infilling",
             Self::Masked(_) => "masked",
+            Self::Classification(_) => "classification",
         }
     }
 }

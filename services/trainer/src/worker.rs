@@ -11,6 +11,7 @@ mod groups;
 mod heart;
 mod infilling;
 mod inputs;
+mod labelled;
 mod learner;
 mod link;
 mod masked;

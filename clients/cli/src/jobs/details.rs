@@ -56,6 +56,7 @@ fn objective(objective: Objective) -> String {
         Objective::Causal(_) => "causal".to_owned(),
         Objective::Infilling(_) => "infilling".to_owned(),
         Objective::Masked(_) => "masked".to_owned(),
+        Objective::Classification(_) => "classification".to_owned(),
         Objective::Supervised(supervised) => format!("supervised ({})", supervised.prompt_template),
     }
 }

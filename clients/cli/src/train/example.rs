@@ -10,6 +10,8 @@ pub(super) enum Example {
     Infilling,
     /// Pre-training of an encoder on text of which tokens are hidden
     Masked,
+    /// Fine-tuning of an encoder that tells the label of a text
+    Classification,
     /// Fine-tuning of an adapter on rows of instruction, input and output
     Supervised,
 }
@@ -20,6 +22,7 @@ impl Example {
             Self::Causal => include_str!("causal.yaml"),
             Self::Infilling => include_str!("infilling.yaml"),
             Self::Masked => include_str!("masked.yaml"),
+            Self::Classification => include_str!("classification.yaml"),
             Self::Supervised => include_str!("supervised.yaml"),
         }
     }
@@ -42,6 +45,13 @@ mod tests {
         let masked = spec::parse(Example::Masked.text().as_bytes()).unwrap();
         assert!(matches!(masked.objective, Some(Objective::Masked(_))));
         assert!(matches!(masked.start, Some(Start::NewEncoder(_))));
+        let classification = spec::parse(Example::Classification.text().as_bytes()).unwrap();
+        assert!(matches!(classification.objective, Some(Objective::Classification(_))));
+        assert_eq!(
+            classification.start,
+            Some(Start::BaseModel(masked.output)),
+            "it goes on from the encoder"
+        );
         let supervised = spec::parse(Example::Supervised.text().as_bytes()).unwrap();
         assert!(matches!(supervised.objective, Some(Objective::Supervised(_))));
         assert!(matches!(supervised.method, Some(Method::Lora(_))));

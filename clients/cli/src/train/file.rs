@@ -14,6 +14,7 @@ pub(super) enum Objective {
     Supervised,
     Infilling,
     Masked,
+    Classification,
 }
 
 /// Which weights are trained.
@@ -88,6 +89,7 @@ pub(super) struct TrainFile {
     pub(super) denoisers: Option<Vec<Denoiser>>,
     pub(super) mlm_probability: Option<f64>,
     pub(super) whole_word_mask: Option<bool>,
+    pub(super) freeze_encoder: Option<bool>,
     pub(super) method: Option<Method>,
     pub(super) r: Option<i32>,
     pub(super) lora_alpha: Option<f64>,

@@ -18,8 +18,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<proto::TrainingSpec, String> {
 }
 
 fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
-    let objective =
-        file.objective.ok_or("objective is missing; write causal, supervised, infilling or masked")?;
+    let objective = file
+        .objective
+        .ok_or("objective is missing; write causal, supervised, infilling, masked or classification")?;
     let method = file.method.ok_or("method is missing; write lora or full")?;
     refuse_foreign(&file, objective, method)?;
     let output = file.output.as_deref().ok_or("output is missing; write what to call the result")?;
@@ -56,6 +57,12 @@ fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Res
             "objective: masked",
         ),
         (
+            "freeze_encoder",
+            file.freeze_encoder.is_some(),
+            objective == Objective::Classification,
+            "objective: classification",
+        ),
+        (
             "whole_word_mask",
             file.whole_word_mask.is_some(),
             objective == Objective::Masked,
@@ -70,8 +77,8 @@ fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Res
         (
             "max_length",
             file.max_length.is_some(),
-            matches!(objective, Objective::Supervised | Objective::Infilling),
-            "objective: supervised or infilling",
+            !matches!(objective, Objective::Causal | Objective::Masked),
+            "objective: supervised, infilling or classification",
         ),
         ("denoisers", file.denoisers.is_some(), objective == Objective::Infilling, "objective: infilling"),
         (
@@ -153,6 +160,10 @@ fn objective_of(file: &TrainFile, objective: Objective) -> Result<proto::trainin
         Objective::Infilling => Of::Infilling(proto::InfillingObjective {
             max_length: file.max_length.unwrap_or_default(),
             denoisers: denoisers(file.denoisers.as_deref().unwrap_or_default())?,
+        }),
+        Objective::Classification => Of::Classification(proto::ClassificationObjective {
+            max_length: file.max_length.unwrap_or_default(),
+            freeze_encoder: file.freeze_encoder.unwrap_or_default(),
         }),
         Objective::Masked => Of::Masked(proto::MaskedObjective {
             mlm_probability: file.mlm_probability.unwrap_or_default(),

@@ -13,10 +13,11 @@ use super::{
 };
 use crate::{
     error::Error,
-    spec::{MIN_ENCODER_TOKENS, Masked, Method, NewEncoder, Objective},
+    spec::{Classification, MIN_ENCODER_TOKENS, Masked, Method, NewEncoder, Objective},
 };
 
 pub(super) const MASKED: Fields = Fields { path: "spec.masked" };
+pub(super) const CLASSIFICATION: Fields = Fields { path: "spec.classification" };
 const NEW_ENCODER: Fields = Fields { path: "spec.new_encoder" };
 
 const MLM_PROBABILITY: f64 = 0.15;
@@ -36,6 +37,24 @@ pub(super) fn masked(from: &proto::MaskedObjective, block_size: usize) -> Result
     )?;
     let block_size = long_enough(MASKED, "block_size", block_size)?;
     Ok(Objective::Masked(Masked { mlm_probability, whole_word_mask: from.whole_word_mask, block_size }))
+}
+
+/// Checks the objective; `max_length` is checked already.
+pub(super) fn classification(
+    from: &proto::ClassificationObjective,
+    max_length: usize,
+) -> Result<Objective, Error> {
+    let max_length = long_enough(CLASSIFICATION, "max_length", max_length)?;
+    Ok(Objective::Classification(Classification { max_length, freeze_encoder: from.freeze_encoder }))
+}
+
+/// Refuses to freeze random weights.
+pub(super) fn check_frozen(objective: &Objective) -> Result<(), Error> {
+    match objective {
+        Objective::Classification(Classification { freeze_encoder: true, .. }) => Err(CLASSIFICATION
+            .invalid("freeze_encoder", "would freeze the random weights of new_encoder; set base_model")),
+        _ => Ok(()),
+    }
 }
 
 fn long_enough(fields: Fields, field: &str, tokens: usize) -> Result<usize, Error> {

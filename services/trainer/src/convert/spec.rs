@@ -9,7 +9,7 @@ use rootstock_text::PromptTemplate;
 
 use super::{
     arguments::arguments,
-    encoder::{self, MASKED, masked, new_encoder},
+    encoder::{self, CLASSIFICATION, MASKED, classification, masked, new_encoder},
     infilling::{INFILLING, infilling},
     numbers::{Fields, or_default},
 };
@@ -144,6 +144,7 @@ fn start(from: &proto::TrainingSpec, objective: &mut Objective, method: &Method)
                     format!("is an encoder, which can't learn {}; describe a new_model", objective.name());
                 return Err(SPEC.invalid("new_encoder", message));
             }
+            encoder::check_frozen(objective)?;
             let model = new_encoder(model)?;
             if leaves_length_open(from) {
                 objective.shorten(model.max_position_embeddings);
@@ -214,7 +215,8 @@ fn fits_positions(objective: &Objective, positions: usize) -> Result<(), Error> 
 
 fn objective(from: &proto::TrainingSpec) -> Result<Objective, Error> {
     match &from.objective {
-        None => Err(SPEC.invalid("objective", "is missing; set causal, supervised, infilling or masked")),
+        None => Err(SPEC
+            .invalid("objective", "is missing; set causal, supervised, infilling, masked or classification")),
         Some(proto::training_spec::Objective::Causal(causal)) => {
             let block_size = row_tokens(CAUSAL, "block_size", causal.block_size, BLOCK_SIZE)?;
             Ok(Objective::Causal { block_size })
@@ -239,6 +241,10 @@ fn objective(from: &proto::TrainingSpec) -> Result<Objective, Error> {
         Some(proto::training_spec::Objective::Masked(written)) => {
             masked(written, row_tokens(MASKED, "block_size", written.block_size, BLOCK_SIZE)?)
         }
+        Some(proto::training_spec::Objective::Classification(written)) => {
+            let max_length = row_tokens(CLASSIFICATION, "max_length", written.max_length, ROW_TOKENS)?;
+            classification(written, max_length)
+        }
     }
 }
 
@@ -250,6 +256,7 @@ fn leaves_length_open(from: &proto::TrainingSpec) -> bool {
         Some(proto::training_spec::Objective::Supervised(supervised)) => supervised.max_length == 0,
         Some(proto::training_spec::Objective::Infilling(infilling)) => infilling.max_length == 0,
         Some(proto::training_spec::Objective::Masked(masked)) => masked.block_size == 0,
+        Some(proto::training_spec::Objective::Classification(written)) => written.max_length == 0,
     }
 }
 

@@ -31,10 +31,23 @@ pub(crate) struct Masked {
     pub(crate) block_size: usize,
 }
 
+/// How texts are classified.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Classification {
+    pub(crate) max_length: usize,
+    pub(crate) freeze_encoder: bool,
+}
+
 impl Objective {
     /// Why a model can't learn this, if it can't.
     pub(crate) fn refusal(&self, config: &AnyConfig) -> Option<String> {
         match (self, config) {
+            (Self::Classification(_), AnyConfig::Decoder(_)) => {
+                Some("is a decoder, but only encoders classify; take an encoder, or supervised".to_owned())
+            }
+            (Self::Classification(_), AnyConfig::Encoder(config)) => {
+                undroppable(config.attention_probs_dropout_prob)
+            }
             (Self::Masked(_), AnyConfig::Decoder(_)) => Some(
                 "is a decoder, which doesn't see what comes after a mask; take an encoder, or causal"
                     .to_owned(),
@@ -46,7 +59,7 @@ impl Objective {
                 }
             },
             (_, AnyConfig::Encoder(_)) => Some(format!(
-                "is an encoder, whose tokens see what comes after them; {} needs a decoder, so set masked",
+                "is an encoder, whose tokens see what comes after them; {} needs a decoder, so set masked or classification",
                 self.name()
             )),
             (_, AnyConfig::Decoder(_)) => None,
@@ -55,7 +68,7 @@ impl Objective {
 
     /// Whether encoders alone can learn it.
     pub(crate) fn is_of_encoders(&self) -> bool {
-        matches!(self, Self::Masked(_))
+        matches!(self, Self::Masked(_) | Self::Classification(_))
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rootstock_client::FetchedArtifact;
 use rootstock_proto::tokenization::v1::Encoding;
 use rootstock_text::{
-    DocumentFormat, EncodedPrompt, Prompt, PromptTemplate, Row, Supervised, SupervisedExample, TextTokenizer,
-    causal_blocks, parse_documents, parse_rows, supervised_example,
+    DocumentFormat, EncodedPrompt, LabelledText, Prompt, PromptTemplate, Row, Supervised, SupervisedExample,
+    TextTokenizer, causal_blocks, parse_documents, parse_labelled_texts, parse_rows, supervised_example,
 };
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     fault::{Fault, of_job},
     infilling::{Infilling, denoising},
     inputs::{blocking, read},
+    labelled::Labelled,
     masked::{MaskedTexts, Words},
     rows::Rows,
 };
@@ -54,6 +55,10 @@ impl Reader {
                 let documents = blocking(move || documents(field, &files)).await?;
                 self.infilling(documents, denoisers, *max_length).await
             }
+            Objective::Classification(classification) => {
+                let texts = blocking(move || labelled_texts(field, &files)).await?;
+                self.classification(texts, classification.max_length).await
+            }
             Objective::Masked(masked) => {
                 let documents = blocking(move || documents(field, &files)).await?;
                 self.masked(documents, *masked).await
@@ -91,6 +96,20 @@ impl Reader {
         let how = (max_length, self.seed);
         let (infilling, dropped) = blocking(move || Infilling::new(documents, denoising, how)).await?;
         Ok(Read { rows: Rows::Infilling(infilling), dropped })
+    }
+
+    async fn classification(&self, rows: Vec<LabelledText>, max_length: usize) -> Result<Read, Fault> {
+        let (texts, labels): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| (row.text, row.label)).unzip();
+        let how = How { add_special_tokens: true, return_offsets: false };
+        let encodings = self.encoder.encode(texts, how).await?;
+        let all = encodings.len();
+        let labelled = blocking(move || {
+            let rows = encodings.into_iter().map(|encoding| encoding.ids).zip(labels);
+            Ok(Labelled::new(rows.filter(|(ids, _)| (1..=max_length).contains(&ids.len()))))
+        });
+        let labelled = labelled.await?;
+        let dropped = (all - labelled.rows.len()) as u64;
+        Ok(Read { rows: Rows::Labelled(labelled), dropped })
     }
 
     async fn masked(&self, documents: Vec<String>, objective: Masked) -> Result<Read, Fault> {
@@ -174,6 +193,15 @@ fn documents(field: &str, files: &Contents) -> Result<Vec<String>, Fault> {
         documents.extend(parsed.map_err(|error| of_job(format!("{field}: {name}"))(&error))?);
     }
     Ok(documents)
+}
+
+fn labelled_texts(field: &str, files: &Contents) -> Result<Vec<LabelledText>, Fault> {
+    let mut texts = Vec::new();
+    for (name, bytes) in files {
+        let parsed = parse_labelled_texts(bytes);
+        texts.extend(parsed.map_err(|error| of_job(format!("{field}: {name}"))(&error))?);
+    }
+    Ok(texts)
 }
 
 /// Rows as texts to be encoded.

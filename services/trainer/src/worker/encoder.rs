@@ -9,7 +9,7 @@ use rootstock_text::IGNORE_INDEX;
 
 use super::{
     fault::{Fault, of_job},
-    inputs::weight_files,
+    inputs::{read, weight_files},
     learner::StepGradients,
     rows::Example,
 };
@@ -24,6 +24,14 @@ impl EncoderLearner {
     /// All weights are trained, as f32; their products are made in the format.
     pub(super) fn full(mut encoder: Encoder, format: Format) -> Result<Self, Fault> {
         let mut variables = encoder.set_trainable(Some(format)).map_err(|error| of_job("model")(&error))?;
+        variables.sort_by(|(left, _), (right, _)| left.cmp(right));
+        Ok(Self { encoder, variables })
+    }
+
+    /// Only the head is trained.
+    pub(super) fn head(mut encoder: Encoder, format: Format) -> Result<Self, Fault> {
+        let variables = encoder.set_head_trainable(Some(format));
+        let mut variables = variables.map_err(|error| of_job("model")(&error))?;
         variables.sort_by(|(left, _), (right, _)| left.cmp(right));
         Ok(Self { encoder, variables })
     }
@@ -53,7 +61,7 @@ impl EncoderLearner {
     }
 }
 
-/// A base model's encoder, or one of random weights.
+/// A base model's encoder with the head of the configuration, or one of random weights.
 pub(super) fn load(
     config: EncoderConfig,
     base: Option<&FetchedArtifact>,
@@ -61,7 +69,17 @@ pub(super) fn load(
 ) -> Result<Encoder, Fault> {
     let encoder = match base {
         None => Encoder::init(config, seed, &Device::Cpu),
-        Some(base) => Encoder::load(config, &weight_files(base), DType::F32, &Device::Cpu),
+        Some(base) => {
+            let json = read(&base.files, "config.json")?;
+            let stored =
+                EncoderConfig::from_json(&json).map_err(|error| of_job("spec.base_model")(&error))?;
+            let files = weight_files(base);
+            if stored.task == config.task {
+                Encoder::load(config, &files, DType::F32, &Device::Cpu)
+            } else {
+                Encoder::load_for(config, &stored, &files, seed, &Device::Cpu)
+            }
+        }
     };
     encoder.map_err(|error| of_job("model")(&error))
 }

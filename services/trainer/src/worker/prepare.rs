@@ -16,6 +16,7 @@ use super::{
     encoder::{self, EncoderLearner},
     fault::{Fault, of_job},
     inputs::{self, Fetcher, blocking, read, weight_files},
+    labelled::with_labels,
     learner::Learner,
     order::split,
     reporter::Reporter,
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     convert::{encoder_config, lora_config, model_config, product_format, weight_dtype},
-    spec::{Method, Spec, Start, Validation},
+    spec::{Classification, Method, Objective, Spec, Start, Validation},
 };
 
 /// What the job's artifacts are made from, for those who write the next ones.
@@ -78,7 +79,7 @@ pub(super) async fn prepare(
     let config = Arc::new(shape(&spec, base.as_ref(), &tokenizer)?);
     fit(&mut spec, &config)?;
     let spec = Arc::new(spec);
-    let origin = Origin {
+    let mut origin = Origin {
         spec_digest: spec_digest(written, &lease),
         spec: Arc::clone(&spec),
         dataset_digest: lease.dataset_digest.clone(),
@@ -87,7 +88,8 @@ pub(super) async fn prepare(
         config: Arc::clone(&config),
         tokenizer: tokenizer_files,
     };
-    let (train, validation) = rows(clients, &fetcher, &lease, &origin, tokenizer).await?;
+    let (mut train, mut validation) = rows(clients, &fetcher, &lease, &origin, tokenizer).await?;
+    origin.config = Arc::new(with_labels(&config, &mut train.rows, &mut validation)?);
     let resume = resume(&fetcher, &lease, &origin).await?;
     let learner = {
         let origin = origin.clone();
@@ -227,7 +229,14 @@ fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Trainee, F
         AnyConfig::Decoder(config) => decoder(origin, config, base).map(Trainee::from),
         AnyConfig::Encoder(config) => {
             let encoder = encoder::load(config, base, arguments.seed)?;
-            EncoderLearner::full(encoder, product_format(arguments.weight_dtype)).map(Trainee::from)
+            let format = product_format(arguments.weight_dtype);
+            let learner = match origin.spec.objective {
+                Objective::Classification(Classification { freeze_encoder: true, .. }) => {
+                    EncoderLearner::head(encoder, format)
+                }
+                _ => EncoderLearner::full(encoder, format),
+            };
+            learner.map(Trainee::from)
         }
     }
 }

@@ -4,7 +4,7 @@ use rootstock_kernels::Random;
 use rootstock_model::Batch;
 use rootstock_text::{Denoised, IGNORE_INDEX, MaskedExample, Replacement, SupervisedExample, TokenDropout};
 
-use super::{infilling::Infilling, masked::MaskedTexts};
+use super::{infilling::Infilling, labelled::Labelled, masked::MaskedTexts};
 
 /// The rows of a data set.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub(crate) enum Rows {
     Infilling(Infilling),
     /// Texts of which tokens are hidden, which are learned.
     Masked(MaskedTexts),
+    /// Texts with labels, which are learned.
+    Labelled(Labelled),
 }
 
 /// How rows are changed each time they are seen, from a seed.
@@ -48,6 +50,7 @@ impl Rows {
             Self::Supervised(examples) => examples.len(),
             Self::Infilling(infilling) => infilling.texts.len(),
             Self::Masked(masked) => masked.len(),
+            Self::Labelled(labelled) => labelled.rows.len(),
         }
     }
 
@@ -61,6 +64,7 @@ impl Rows {
             Self::Supervised(examples) => Example::from(examples[row].clone()),
             Self::Infilling(infilling) => Example::from(infilling.fixed(row)),
             Self::Masked(masked) => Example::from(masked.fixed(row)),
+            Self::Labelled(labelled) => labelled.rows[row].clone(),
         }
     }
 
@@ -87,6 +91,7 @@ impl Rows {
             }
             Self::Infilling(infilling) => Self::Infilling(infilling.select(rows)),
             Self::Masked(masked) => Self::Masked(masked.select(rows)),
+            Self::Labelled(labelled) => Self::Labelled(labelled.select(rows)),
         }
     }
 
@@ -101,7 +106,9 @@ impl Rows {
 
     fn loss_tokens(&self, labels: &[i64]) -> u64 {
         match self {
-            Self::Masked(_) => labels.iter().filter(|label| **label != IGNORE_INDEX).count() as u64,
+            Self::Masked(_) | Self::Labelled(_) => {
+                labels.iter().filter(|label| **label != IGNORE_INDEX).count() as u64
+            }
             Self::Causal(_) | Self::Supervised(_) | Self::Infilling(_) => loss_tokens(labels),
         }
     }

@@ -129,7 +129,7 @@ impl<O: Outside> Training<O> {
             Objective::Supervised { instruction_token_dropout, .. } => {
                 Augment::new(instruction_token_dropout, arguments.seed)
             }
-            Objective::Causal { .. } | Objective::Infilling { .. } | Objective::Masked(_) => None,
+            _ => None,
         };
         let plan = Plan::new(train.len(), arguments);
         let mut training = Self {

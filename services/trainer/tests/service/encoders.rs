@@ -22,7 +22,35 @@ async fn with_bert() -> Bench {
     bench.store.put(ArtifactKind::Tokenizer, "tokenizers/bert", &files);
     let lines: String = text().lines().map(|line| format!("{{\"text\": \"{line}\"}}\n")).collect();
     bench.store.put(ArtifactKind::Dataset, "datasets/lines", &[("lines.jsonl", lines.as_bytes())]);
+    let rows = labelled(&["fox", "hill"], 40);
+    bench.store.put(ArtifactKind::Dataset, "datasets/labels", &[("rows.jsonl", rows.as_bytes())]);
     bench
+}
+
+/// Texts that name their label.
+fn labelled(labels: &[&str], count: usize) -> String {
+    let row = |n: usize| {
+        let label = labels[n % labels.len()];
+        format!("{{\"text\": \"the {label} of day {n}\", \"label\": \"{label}\"}}\n")
+    };
+    (0..count).map(row).collect()
+}
+
+/// Teaches an encoder of random weights to tell labels.
+fn classification() -> proto::TrainingSpec {
+    proto::TrainingSpec {
+        dataset: "datasets/labels".into(),
+        objective: Some(training_spec::Objective::Classification(Default::default())),
+        ..masked()
+    }
+}
+
+fn labels_of(bench: &Bench, digest: &str) -> Task {
+    let config = bench.store.file(digest, "config.json").unwrap();
+    match AnyConfig::from_json(&config).unwrap() {
+        AnyConfig::Encoder(config) => config.task,
+        AnyConfig::Decoder(config) => panic!("a decoder: {config:?}"),
+    }
 }
 
 /// Pre-trains an encoder that a test can train in seconds.
@@ -96,9 +124,7 @@ async fn an_encoder_learns_hidden_words_and_goes_on_from_the_store() {
     let ready = ready.unwrap();
     assert!(ready.train_rows == 48 && ready.validation_rows == 12, "{ready:?}");
     assert!(0 < ready.loss_tokens && ready.loss_tokens < ready.train_tokens / 3, "{ready:?}");
-    let config = bench.store.file(&job.result_digest, "config.json").unwrap();
-    let AnyConfig::Encoder(config) = AnyConfig::from_json(&config).unwrap() else { panic!("no encoder") };
-    assert_eq!((config.task, config.max_position_embeddings), (Task::MaskedLm, 64));
+    assert_eq!(labels_of(&bench, &job.result_digest), Task::MaskedLm);
     let again = bench.succeed("on", on_encoder(masked())).await;
     assert_ne!(again.result_digest, job.result_digest);
 
@@ -127,4 +153,51 @@ async fn an_encoder_learns_hidden_words_and_goes_on_from_the_store() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_masked_job_cut_in_the_middle_makes_the_same_artifact() {
     assert_resumes(&with_bert().await, masked()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_classification_job_cut_in_the_middle_makes_the_same_artifact() {
+    assert_resumes(&with_bert().await, classification()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_are_classified_by_all_weights_or_by_a_head_on_a_frozen_encoder() {
+    let bench = with_bert().await;
+    bench.succeed("encoder", masked()).await;
+    let whole =
+        with(proto::TrainingSpec { validation_split: 0.2, ..on_encoder(classification()) }, |arguments| {
+            arguments.max_steps = 240;
+        });
+    let job = bench.succeed("whole", whole.clone()).await;
+    let labels = Task::Classification(vec!["fox".into(), "hill".into()]);
+    assert_eq!(labels_of(&bench, &job.result_digest), labels);
+    let evaluated = job.progress.unwrap().eval_loss.unwrap();
+    assert!(evaluated < 0.35, "{evaluated}, where chance has 0.69");
+
+    let frozen = proto::ClassificationObjective { freeze_encoder: true, ..Default::default() };
+    let frozen = Some(training_spec::Objective::Classification(frozen));
+    let head = proto::TrainingSpec { objective: frozen.clone(), ..on_encoder(classification()) };
+    let job = bench.succeed("head", head).await;
+    let ready = bench.events(&job.name).await.into_iter().find_map(|event| match event {
+        Event::DataReady(ready) => Some(ready),
+        _ => None,
+    });
+    let ready = ready.unwrap();
+    assert_eq!((ready.train_rows, ready.trainable_parameters), (40, 32 * 32 + 32 + 2 * 32 + 2));
+    assert!(ready.total_parameters > 10 * ready.trainable_parameters, "{ready:?}");
+    assert_eq!(labels_of(&bench, &job.result_digest), labels);
+
+    let error = proto::TrainingSpec { objective: frozen, ..classification() };
+    assert_refused(&bench, error, "spec.classification.freeze_encoder", "base_model").await;
+    let text = proto::TrainingSpec { dataset: "datasets/text".into(), ..classification() };
+    assert_refused(&bench, text, "spec.dataset", "classification needs rows").await;
+    let put = |name: &str, rows: String| {
+        bench.store.put(ArtifactKind::Dataset, &format!("datasets/{name}"), &[("a.jsonl", rows.as_bytes())]);
+        format!("datasets/{name}")
+    };
+    let one = proto::TrainingSpec { dataset: put("one", labelled(&["fox"], 3)), ..classification() };
+    assert!(bench.fail("one", one).await.contains("1 different labels"));
+    let validation_dataset = put("other", labelled(&["fox", "north"], 4));
+    let error = bench.fail("other", proto::TrainingSpec { validation_dataset, ..classification() }).await;
+    assert!(error.contains("spec.validation_dataset") && error.contains("north"), "{error}");
 }

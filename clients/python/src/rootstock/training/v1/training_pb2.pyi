@@ -95,7 +95,7 @@ class TrainingJob(_message.Message):
     def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "new_encoder", "causal", "supervised", "infilling", "masked", "full", "lora", "arguments")
+    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "arguments")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -107,6 +107,7 @@ class TrainingSpec(_message.Message):
     SUPERVISED_FIELD_NUMBER: _ClassVar[int]
     INFILLING_FIELD_NUMBER: _ClassVar[int]
     MASKED_FIELD_NUMBER: _ClassVar[int]
+    CLASSIFICATION_FIELD_NUMBER: _ClassVar[int]
     FULL_FIELD_NUMBER: _ClassVar[int]
     LORA_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -121,10 +122,11 @@ class TrainingSpec(_message.Message):
     supervised: SupervisedObjective
     infilling: InfillingObjective
     masked: MaskedObjective
+    classification: ClassificationObjective
     full: FullMethod
     lora: LoraMethod
     arguments: TrainingArguments
-    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
 
 class NewModel(_message.Message):
     __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rope_theta", "tie_word_embeddings", "initializer_range")
@@ -189,6 +191,14 @@ class MaskedObjective(_message.Message):
     whole_word_mask: bool
     block_size: int
     def __init__(self, mlm_probability: _Optional[float] = ..., whole_word_mask: bool = ..., block_size: _Optional[int] = ...) -> None: ...
+
+class ClassificationObjective(_message.Message):
+    __slots__ = ("max_length", "freeze_encoder")
+    MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    FREEZE_ENCODER_FIELD_NUMBER: _ClassVar[int]
+    max_length: int
+    freeze_encoder: bool
+    def __init__(self, max_length: _Optional[int] = ..., freeze_encoder: bool = ...) -> None: ...
 
 class InfillingObjective(_message.Message):
     __slots__ = ("max_length", "denoisers")
