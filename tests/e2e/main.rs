@@ -9,6 +9,7 @@ mod command_line;
 mod crash;
 mod discovery;
 mod drain;
+mod encoders;
 mod evaluation;
 mod gauges;
 mod golden;

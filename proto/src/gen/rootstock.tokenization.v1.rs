@@ -193,7 +193,9 @@ pub struct TrainTokenizerRequest {
     /// A pair must occur this often to be merged; 0 means 2.
     #[prost(int32, tag = "4")]
     pub min_frequency: i32,
-    /// Special tokens beside `<|endoftext|>`, which is always there as beginning, end and padding; at most 256.
+    /// Special tokens beside `<|endoftext|>`, which is always there as beginning, end and padding; at most 256. Three are BERT's: with
+    /// `\[CLS\]` and `\[SEP\]` both there, they stand around each text that is encoded with special tokens; `\[MASK\]` is the mask of masked
+    /// language modelling.
     #[prost(string, repeated, tag = "5")]
     pub special_tokens: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// A chat template (Jinja) to store with the tokenizer; may be empty.

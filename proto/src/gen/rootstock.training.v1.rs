@@ -40,7 +40,8 @@ pub struct TrainingSpec {
     /// moved when the job succeeds; an adapter is published by AdapterService.
     #[prost(string, tag = "1")]
     pub output: ::prost::alloc::string::String,
-    /// The data set: alias or digest. Rows for `supervised`, text for `causal` and `infilling`.
+    /// The data set: alias or digest. Rows for `supervised` and `classification`, text for `causal`,
+    /// `infilling` and `masked`.
     #[prost(string, tag = "2")]
     pub dataset: ::prost::alloc::string::String,
     /// A data set to validate on; instead of `validation_split`.
@@ -53,10 +54,10 @@ pub struct TrainingSpec {
     #[prost(message, optional, tag = "11")]
     pub arguments: ::core::option::Option<TrainingArguments>,
     /// Where the weights come from.
-    #[prost(oneof = "training_spec::Start", tags = "5, 6")]
+    #[prost(oneof = "training_spec::Start", tags = "5, 6, 21")]
     pub start: ::core::option::Option<training_spec::Start>,
     /// What is learned.
-    #[prost(oneof = "training_spec::Objective", tags = "7, 8, 12")]
+    #[prost(oneof = "training_spec::Objective", tags = "7, 8, 12, 13, 14")]
     pub objective: ::core::option::Option<training_spec::Objective>,
     /// Which weights are trained.
     #[prost(oneof = "training_spec::Method", tags = "9, 10")]
@@ -73,6 +74,9 @@ pub mod training_spec {
         /// Random weights of a new model.
         #[prost(message, tag = "6")]
         NewModel(super::NewModel),
+        /// Random weights of a new encoder.
+        #[prost(message, tag = "21")]
+        NewEncoder(super::NewEncoder),
     }
     /// What is learned.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
@@ -86,6 +90,12 @@ pub mod training_spec {
         /// Spans that were cut out of text.
         #[prost(message, tag = "12")]
         Infilling(super::InfillingObjective),
+        /// Tokens of text that were hidden: for encoders, which see what comes before them and after.
+        #[prost(message, tag = "13")]
+        Masked(super::MaskedObjective),
+        /// The label of a text, for encoders.
+        #[prost(message, tag = "14")]
+        Classification(super::ClassificationObjective),
     }
     /// Which weights are trained.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
@@ -132,12 +142,76 @@ pub struct NewModel {
     #[prost(double, tag = "10")]
     pub initializer_range: f64,
 }
+/// A BERT to be made from random weights; the names of transformers' BertConfig. Attention weights are never dropped
+/// (`attention_probs_dropout_prob` is 0), because they are never all in memory.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NewEncoder {
+    /// Its tokenizer: alias or digest.
+    #[prost(string, tag = "1")]
+    pub tokenizer: ::prost::alloc::string::String,
+    /// Width of the residual stream; a multiple of `num_attention_heads`.
+    #[prost(int32, tag = "2")]
+    pub hidden_size: i32,
+    /// Width of the feed-forward layers.
+    #[prost(int32, tag = "3")]
+    pub intermediate_size: i32,
+    /// Number of layers.
+    #[prost(int32, tag = "4")]
+    pub num_hidden_layers: i32,
+    /// Number of attention heads.
+    #[prost(int32, tag = "5")]
+    pub num_attention_heads: i32,
+    /// Longest text in tokens.
+    #[prost(int32, tag = "6")]
+    pub max_position_embeddings: i32,
+    /// Kinds of tokens; 0 means 2. Training knows the first alone.
+    #[prost(int32, tag = "7")]
+    pub type_vocab_size: i32,
+    /// Share of the numbers dropped after the embedding and each block while training, at most 0.99; unset means 0.1.
+    #[prost(double, optional, tag = "8")]
+    pub hidden_dropout_prob: ::core::option::Option<f64>,
+    /// Standard deviation of the random weights; 0 means 0.02.
+    #[prost(double, tag = "9")]
+    pub initializer_range: f64,
+    /// Added to the variance in LayerNorm; 0 means 1e-12.
+    #[prost(double, tag = "10")]
+    pub layer_norm_eps: f64,
+}
 /// Next-token prediction on text, cut into blocks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CausalObjective {
     /// Tokens per block; 0 means 128, or the model's context where that is shorter.
     #[prost(int32, tag = "1")]
     pub block_size: i32,
+}
+/// Masked language modelling (BERT); the names of transformers' DataCollatorForLanguageModeling. Of the chosen tokens 80 % become the
+/// mask, 10 % another token, and 10 % stay; which are chosen is drawn anew each time a block is seen, and for validation once. For
+/// encoders with a head for masked tokens, method `full`; the tokenizer must have a mask (`mask_token` in tokenizer_config.json).
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct MaskedObjective {
+    /// Share of the tokens that are chosen, between 0 and 1; 0 means 0.15.
+    #[prost(double, tag = "1")]
+    pub mlm_probability: f64,
+    /// Tokens of one word are chosen together: letters and digits in a row are a word, and so is each ideograph and any other character.
+    #[prost(bool, tag = "2")]
+    pub whole_word_mask: bool,
+    /// Tokens per block of text with the special tokens around it; no block holds text of two documents. At least 8; 0 means 128, or the
+    /// model's context where that is shorter.
+    #[prost(int32, tag = "3")]
+    pub block_size: i32,
+}
+/// Classification of texts by an encoder: rows of `text` and `label` (a string or a whole number). The result is a
+/// BertForSequenceClassification whose `id2label` are the labels of the training rows, in order, whole numbers by their size. A base
+/// model with these labels goes on with its head; otherwise the head is new, and so is the pooler where the base has none.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClassificationObjective {
+    /// Longest text in tokens, with the special tokens around it; longer ones are left out and counted. At least 8; 0 means 512, or the
+    /// model's context where that is shorter.
+    #[prost(int32, tag = "1")]
+    pub max_length: i32,
+    /// Trains the head alone, the pooler with it, on a frozen encoder; needs `base_model`.
+    #[prost(bool, tag = "2")]
+    pub freeze_encoder: bool,
 }
 /// Prediction of what was cut out of text (T5, UL2), laid out for a decoder: first the text with a sentinel for each span, then the
 /// first sentinel again, which asks for the spans, and each span after its sentinel, with the loss on these alone. The tokenizer must
@@ -392,7 +466,7 @@ pub struct TrainingProgress {
     /// Passes over the data.
     #[prost(double, tag = "3")]
     pub epoch: f64,
-    /// Mean loss per token since the last log event, with label smoothing if there is some.
+    /// Mean loss per token, or per row for classification, since the last log event, with label smoothing if there is some.
     #[prost(double, tag = "4")]
     pub loss: f64,
     /// Mean validation loss per token, once there is one.

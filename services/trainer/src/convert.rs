@@ -1,6 +1,7 @@
 //! From the contract to domain types and back: what comes out of here needs no further checks.
 
 mod arguments;
+mod encoder;
 mod infilling;
 mod numbers;
 mod optim;
@@ -17,6 +18,7 @@ use crate::{
     store::{Job, State},
 };
 
+pub(crate) use encoder::encoder_config;
 pub(crate) use spec::{lora_config, model_config, product_format, weight_dtype};
 
 /// Longest `request_id`.

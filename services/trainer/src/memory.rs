@@ -4,7 +4,7 @@ use rootstock_model::Config;
 use rootstock_proto::tokenization::v1::Tokenizer;
 
 use crate::{
-    convert::model_config,
+    convert::{encoder_config, model_config},
     error::Error,
     spec::{Arguments, Optim, Spec, Start},
 };
@@ -24,10 +24,18 @@ pub(crate) fn check(spec: &Spec, tokenizer: &Tokenizer) -> Result<(), Error> {
 }
 
 fn within(spec: &Spec, tokenizer: &Tokenizer, total: u64) -> Result<(), Error> {
-    let Start::New(model) = &spec.start else { return Ok(()) };
     let vocab_size = usize::try_from(tokenizer.vocab_size).unwrap_or_default();
-    let config = model_config(model, vocab_size, None, None);
-    let (parameters, needed) = (config.parameters(), needed(&config, &spec.arguments));
+    let (field, parameters, needed) = match &spec.start {
+        Start::Base(_) => return Ok(()),
+        Start::New(model) => {
+            let config = model_config(model, vocab_size, None, None);
+            ("spec.new_model", config.parameters(), needed(&config, &spec.arguments))
+        }
+        Start::NewEncoder(model) => {
+            let parameters = encoder_config(model, vocab_size, None).parameters();
+            ("spec.new_encoder", parameters, bytes(parameters, &spec.arguments))
+        }
+    };
     if needed <= total {
         return Ok(());
     }
@@ -37,15 +45,19 @@ fn within(spec: &Spec, tokenizer: &Tokenizer, total: u64) -> Result<(), Error> {
         needed >> 20,
         total >> 20
     );
-    Err(Error::invalid("spec.new_model", message))
+    Err(Error::invalid(field, message))
 }
 
 /// Bytes of weights, gradients and moments.
 fn needed(config: &Config, arguments: &Arguments) -> u64 {
     let spared = rows_without_gradient(config, arguments).saturating_mul(config.hidden_size) as u64;
-    let parameters = config.parameters() as u64;
+    bytes(config.parameters(), arguments).saturating_sub(spared.saturating_mul(BYTES))
+}
+
+/// The same where every parameter has a gradient.
+fn bytes(parameters: usize, arguments: &Arguments) -> u64 {
     let each = 2 + moments(&arguments.optim); // the weight, its gradient
-    parameters.saturating_mul(each * BYTES).saturating_sub(spared.saturating_mul(BYTES))
+    (parameters as u64).saturating_mul(each * BYTES)
 }
 
 /// Numbers that an optimizer keeps for each parameter; what Adafactor keeps for rows and columns is little beside them.

@@ -2,7 +2,7 @@
 
 use rootstock_artifacts::ArtifactName;
 use rootstock_client::{ClientError, Clients};
-use rootstock_model::Config as ModelConfig;
+use rootstock_model::AnyConfig;
 use rootstock_proto::{
     checkpoint::v1::{Artifact, ArtifactKind},
     tokenization::v1::Tokenizer,
@@ -41,7 +41,7 @@ impl Resolver {
             Validation::None | Validation::Split(_) => None,
         };
         let (base, tokenizer) = self.start(&spec.start).await?;
-        self.check_length(spec, base.as_ref()).await?;
+        self.check_base(spec, base.as_ref()).await?;
         check_template(spec, &tokenizer)?;
         check_files("spec.dataset", spec, &dataset)?;
         if let Some(validation) = &validation {
@@ -72,28 +72,38 @@ impl Resolver {
                 Ok((Some(base), tokenizer))
             }
             Start::New(model) => {
-                let field = "spec.new_model.tokenizer";
-                let kinds = [ArtifactKind::Tokenizer, ArtifactKind::BaseModel];
-                let artifact = self.artifact(field, &model.tokenizer, &kinds).await?;
-                Ok((None, self.tokenizer(field, &artifact.digest).await?))
+                Ok((None, self.own_tokenizer("spec.new_model.tokenizer", &model.tokenizer).await?))
+            }
+            Start::NewEncoder(model) => {
+                Ok((None, self.own_tokenizer("spec.new_encoder.tokenizer", &model.tokenizer).await?))
             }
         }
     }
 
-    /// Whether rows of the length asked for fit the base model's context; a default gives way to it.
-    async fn check_length(&self, spec: &Spec, base: Option<&Artifact>) -> Result<(), Error> {
+    /// The tokenizer that is named for a new model.
+    async fn own_tokenizer(&self, field: &str, name: &ArtifactName) -> Result<Tokenizer, Error> {
+        let kinds = [ArtifactKind::Tokenizer, ArtifactKind::BaseModel];
+        let artifact = self.artifact(field, name, &kinds).await?;
+        self.tokenizer(field, &artifact.digest).await
+    }
+
+    /// Whether the base model can learn what it shall, and rows of the length asked for fit its context; a default gives way to it.
+    async fn check_base(&self, spec: &Spec, base: Option<&Artifact>) -> Result<(), Error> {
         let blobs = base.map(|artifact| artifact.blobs.as_slice()).unwrap_or_default();
         let Some(entry) = blobs.iter().find(|blob| blob.path == CONFIG) else { return Ok(()) };
         let Ok(digest) = entry.digest.parse() else { return Ok(()) };
         let read = self.clients.checkpoint().read_blob(&digest, MAX_CONFIG_BYTES).await;
         let json = read.map_err(|error| Error::remote(error, "checkpoint", "spec.base_model"))?;
-        let config = ModelConfig::from_json(&json);
+        let config = AnyConfig::from_json(&json);
         let config = config.map_err(|error| Error::invalid("spec.base_model", error.to_string()))?;
+        if let Some(refusal) = spec.objective.refusal(&config) {
+            return Err(Error::invalid("spec.base_model", refusal));
+        }
         if spec.default_length {
             return Ok(());
         }
         let (longest, field) = spec.objective.longest();
-        let positions = config.max_position_embeddings;
+        let positions = config.max_position_embeddings();
         if longest <= positions {
             return Ok(());
         }
@@ -146,14 +156,16 @@ fn check_template(spec: &Spec, tokenizer: &Tokenizer) -> Result<(), Error> {
     }
 }
 
-/// Whether a data set can hold the rows that supervised training needs: text has none.
+/// Whether a data set can hold the rows that supervised training and classification need: text has none.
 fn check_files(field: &str, spec: &Spec, dataset: &Artifact) -> Result<(), Error> {
     let holds_rows = |path: &str| ROW_FILES.iter().any(|ending| path.ends_with(ending));
-    let supervised = matches!(spec.objective, Objective::Supervised { .. });
-    if !supervised || dataset.blobs.iter().any(|blob| holds_rows(&blob.path)) {
+    let needs_rows = matches!(spec.objective, Objective::Supervised { .. } | Objective::Classification(_));
+    if !needs_rows || dataset.blobs.iter().any(|blob| holds_rows(&blob.path)) {
         return Ok(());
     }
-    let message = "holds no *.jsonl or *.json file, and supervised training needs rows; use causal for text";
+    let objective = spec.objective.name();
+    let message =
+        format!("holds no *.jsonl or *.json file, and {objective} needs rows; use causal or masked for text");
     Err(Error::invalid(field, message))
 }
 

@@ -5,6 +5,10 @@ use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
 use rootstock_text::{Corruption, PromptTemplate};
 
+mod encoder;
+
+pub(crate) use encoder::{Classification, MIN_ENCODER_TOKENS, Masked, NewEncoder};
+
 /// Shortest block or row that has a next token.
 pub(crate) const MIN_ROW_TOKENS: usize = 2;
 /// Shortest row for infilling: a token that stays, one that is cut out, and all that is put in.
@@ -38,6 +42,7 @@ pub(crate) enum Validation {
 pub(crate) enum Start {
     Base(ArtifactName),
     New(NewModel),
+    NewEncoder(NewEncoder),
 }
 
 /// The shape of a model to be made; its vocabulary is its tokenizer's.
@@ -61,6 +66,8 @@ pub(crate) enum Objective {
     Causal { block_size: usize },
     Supervised { prompt_template: PromptTemplate, max_length: usize, instruction_token_dropout: f64 },
     Infilling { max_length: usize, denoisers: Vec<Denoiser> },
+    Masked(Masked),
+    Classification(Classification),
 }
 
 /// One way to cut something out of a text, whose prefix is still to be looked up.
@@ -78,6 +85,8 @@ impl Objective {
             Self::Causal { block_size } => (block_size, MIN_ROW_TOKENS),
             Self::Supervised { max_length, .. } => (max_length, MIN_ROW_TOKENS),
             Self::Infilling { max_length, .. } => (max_length, MIN_INFILLING_TOKENS),
+            Self::Masked(masked) => (&mut masked.block_size, MIN_ENCODER_TOKENS),
+            Self::Classification(classification) => (&mut classification.max_length, MIN_ENCODER_TOKENS),
         };
         *longest = positions.max(least).min(*longest);
     }
@@ -88,6 +97,21 @@ impl Objective {
             Self::Causal { block_size } => (*block_size, "spec.causal.block_size"),
             Self::Supervised { max_length, .. } => (*max_length, "spec.supervised.max_length"),
             Self::Infilling { max_length, .. } => (*max_length, "spec.infilling.max_length"),
+            Self::Masked(masked) => (masked.block_size, "spec.masked.block_size"),
+            Self::Classification(classification) => {
+                (classification.max_length, "spec.classification.max_length")
+            }
+        }
+    }
+
+    /// Its name in the contract.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Causal { .. } => "causal",
+            Self::Supervised { .. } => "supervised",
+            Self::Infilling { .. } => "infilling",
+            Self::Masked(_) => "masked",
+            Self::Classification(_) => "classification",
         }
     }
 }

@@ -37,7 +37,7 @@ impl From<TrainingSpec> for Asked {
     fn from(spec: TrainingSpec) -> Self {
         let base_model = match spec.start {
             Some(Start::BaseModel(name)) => Some(name),
-            Some(Start::NewModel(_)) | None => None,
+            Some(Start::NewModel(_) | Start::NewEncoder(_)) | None => None,
         };
         let rate = spec.arguments.map(|arguments| arguments.learning_rate);
         Self {
@@ -55,6 +55,8 @@ fn objective(objective: Objective) -> String {
     match objective {
         Objective::Causal(_) => "causal".to_owned(),
         Objective::Infilling(_) => "infilling".to_owned(),
+        Objective::Masked(_) => "masked".to_owned(),
+        Objective::Classification(_) => "classification".to_owned(),
         Objective::Supervised(supervised) => format!("supervised ({})", supervised.prompt_template),
     }
 }

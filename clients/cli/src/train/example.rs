@@ -8,6 +8,10 @@ pub(super) enum Example {
     Causal,
     /// Pre-training on text out of which spans are cut
     Infilling,
+    /// Pre-training of an encoder on text of which tokens are hidden
+    Masked,
+    /// Fine-tuning of an encoder that tells the label of a text
+    Classification,
     /// Fine-tuning of an adapter on rows of instruction, input and output
     Supervised,
 }
@@ -17,6 +21,8 @@ impl Example {
         match self {
             Self::Causal => include_str!("causal.yaml"),
             Self::Infilling => include_str!("infilling.yaml"),
+            Self::Masked => include_str!("masked.yaml"),
+            Self::Classification => include_str!("classification.yaml"),
             Self::Supervised => include_str!("supervised.yaml"),
         }
     }
@@ -36,6 +42,16 @@ mod tests {
         assert!(matches!(causal.objective, Some(Objective::Causal(_))));
         let infilling = spec::parse(Example::Infilling.text().as_bytes()).unwrap();
         assert!(matches!(infilling.objective, Some(Objective::Infilling(_))));
+        let masked = spec::parse(Example::Masked.text().as_bytes()).unwrap();
+        assert!(matches!(masked.objective, Some(Objective::Masked(_))));
+        assert!(matches!(masked.start, Some(Start::NewEncoder(_))));
+        let classification = spec::parse(Example::Classification.text().as_bytes()).unwrap();
+        assert!(matches!(classification.objective, Some(Objective::Classification(_))));
+        assert_eq!(
+            classification.start,
+            Some(Start::BaseModel(masked.output)),
+            "it goes on from the encoder"
+        );
         let supervised = spec::parse(Example::Supervised.text().as_bytes()).unwrap();
         assert!(matches!(supervised.objective, Some(Objective::Supervised(_))));
         assert!(matches!(supervised.method, Some(Method::Lora(_))));

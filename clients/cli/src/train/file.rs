@@ -13,6 +13,8 @@ pub(super) enum Objective {
     Causal,
     Supervised,
     Infilling,
+    Masked,
+    Classification,
 }
 
 /// Which weights are trained.
@@ -75,6 +77,7 @@ pub(super) struct TrainFile {
     pub(super) output: Option<String>,
     pub(super) base_model: Option<String>,
     pub(super) new_model: Option<NewModel>,
+    pub(super) new_encoder: Option<NewEncoder>,
     pub(super) dataset: Option<String>,
     pub(super) validation_dataset: Option<String>,
     pub(super) validation_split: Option<f64>,
@@ -84,6 +87,9 @@ pub(super) struct TrainFile {
     pub(super) max_length: Option<i32>,
     pub(super) instruction_token_dropout: Option<f64>,
     pub(super) denoisers: Option<Vec<Denoiser>>,
+    pub(super) mlm_probability: Option<f64>,
+    pub(super) whole_word_mask: Option<bool>,
+    pub(super) freeze_encoder: Option<bool>,
     pub(super) method: Option<Method>,
     pub(super) r: Option<i32>,
     pub(super) lora_alpha: Option<f64>,
@@ -174,6 +180,22 @@ pub(super) struct NewModel {
     pub(super) initializer_range: f64,
 }
 
+/// A BERT of random weights.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct NewEncoder {
+    pub(super) tokenizer: String,
+    pub(super) hidden_size: i32,
+    pub(super) intermediate_size: i32,
+    pub(super) num_hidden_layers: i32,
+    pub(super) num_attention_heads: i32,
+    pub(super) max_position_embeddings: i32,
+    pub(super) type_vocab_size: i32,
+    pub(super) hidden_dropout_prob: Option<f64>,
+    pub(super) initializer_range: f64,
+    pub(super) layer_norm_eps: f64,
+}
+
 /// Parses a file; an unknown key is refused with the nearest known one.
 pub(super) fn parse(bytes: &[u8]) -> Result<TrainFile, String> {
     let text = std::str::from_utf8(bytes)
@@ -181,6 +203,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<TrainFile, String> {
     let value: Value = serde_yaml_ng::from_str(text).map_err(|error| format!("is no YAML: {error}"))?;
     check_keys::<TrainFile>(&value, "")?;
     check_nested::<NewModel>(&value, "new_model")?;
+    check_nested::<NewEncoder>(&value, "new_encoder")?;
     check_nested::<OptimArgs>(&value, "optim_args")?;
     let denoisers = value.get("denoisers").and_then(Value::as_sequence);
     for (i, denoiser) in denoisers.into_iter().flatten().enumerate() {

@@ -28,7 +28,7 @@ const fn key(key: &'static str, r#type: &'static str, default: &'static str, mea
 #[rustfmt::skip]
 pub(super) const KEYS: &[Key] = &[
     key("output", "name", "required", "what to call the result: an adapter (lora) or a base model (full)"),
-    key("base_model", "name", "-", "the model to start from; either this or new_model"),
+    key("base_model", "name", "-", "the model to start from; either this, new_model or new_encoder"),
     key("new_model", "mapping", "-", "a new Llama of random weights; either this or base_model"),
     key("new_model.tokenizer", "name", "required", "its tokenizer"),
     key("new_model.hidden_size", "integer", "required", "width of the residual stream"),
@@ -40,13 +40,24 @@ pub(super) const KEYS: &[Key] = &[
     key("new_model.rope_theta", "number", "10000", "base of the rotary frequencies"),
     key("new_model.tie_word_embeddings", "boolean", "false", "input and output embeddings are one matrix"),
     key("new_model.initializer_range", "number", "0.02", "standard deviation of the random weights"),
-    key("dataset", "name", "required", "rows for supervised, text for causal and infilling"),
+    key("new_encoder", "mapping", "-", "a new BERT of random weights, for masked and classification; either this or base_model"),
+    key("new_encoder.tokenizer", "name", "required", "its tokenizer; masked needs a mask in it"),
+    key("new_encoder.hidden_size", "integer", "required", "width of the residual stream"),
+    key("new_encoder.intermediate_size", "integer", "required", "width of the feed-forward layers"),
+    key("new_encoder.num_hidden_layers", "integer", "required", "number of layers"),
+    key("new_encoder.num_attention_heads", "integer", "required", "number of attention heads"),
+    key("new_encoder.max_position_embeddings", "integer", "required", "longest text in tokens"),
+    key("new_encoder.type_vocab_size", "integer", "2", "kinds of tokens"),
+    key("new_encoder.hidden_dropout_prob", "number", "0.1", "share of the numbers dropped while training"),
+    key("new_encoder.initializer_range", "number", "0.02", "standard deviation of the random weights"),
+    key("new_encoder.layer_norm_eps", "number", "1e-12", "added to the variance in LayerNorm"),
+    key("dataset", "name", "required", "rows for supervised and classification, text for causal, infilling and masked"),
     key("validation_dataset", "name", "-", "a data set to validate on; instead of validation_split"),
     key("validation_split", "number", "0", "share of the data held out for validation, 0 to 0.5"),
-    key("objective", "choice", "required", "causal (the next token of text), supervised (the answer to an instruction) or infilling (spans cut out of text)"),
-    key("block_size", "integer", "128", "causal: tokens per block of text"),
+    key("objective", "choice", "required", "causal (the next token of text), supervised (the answer to an instruction), infilling (spans cut out of text), masked (hidden tokens) or classification (the label of a text), both for encoders"),
+    key("block_size", "integer", "128", "causal, masked: tokens per block of text"),
     key("prompt_template", "choice", "required", "supervised: how a row becomes a prompt: qa_zh, qa_en, alpaca or chat"),
-    key("max_length", "integer", "512", "supervised: longest row in tokens, longer ones are left out; infilling: 128, documents are cut"),
+    key("max_length", "integer", "512", "supervised, classification: longest row in tokens, longer ones are left out; infilling: 128, documents are cut"),
     key("instruction_token_dropout", "number", "0", "supervised: share of instruction tokens left out, 0 to 0.9"),
     key("denoisers", "list", "spans", "infilling: what is cut out of text; each has the keys below"),
     key("denoisers.corruption_rate", "number", "0.15", "infilling: share of the tokens that are cut out"),
@@ -54,6 +65,9 @@ pub(super) const KEYS: &[Key] = &[
     key("denoisers.continuation", "boolean", "false", "infilling: cuts out all from some token on instead of spans"),
     key("denoisers.weight", "number", "1", "infilling: how often it is drawn, in proportion to the others"),
     key("denoisers.prefix_token", "token", "-", "infilling: a token of the tokenizer that begins its rows"),
+    key("mlm_probability", "number", "0.15", "masked: share of the tokens that are chosen to be told"),
+    key("whole_word_mask", "boolean", "false", "masked: tokens of one word are chosen together"),
+    key("freeze_encoder", "boolean", "false", "classification: trains the head alone"),
     key("method", "choice", "required", "lora (low-rank adapters beside frozen weights) or full (all weights)"),
     key("r", "integer", "8", "lora: rank"),
     key("lora_alpha", "number", "8", "lora: the scale is lora_alpha / r"),
@@ -107,13 +121,16 @@ pub(super) const KEYS: &[Key] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::{Denoiser, NewModel, OptimArgs, SchedulerKwargs, TrainFile, known_keys};
+    use super::super::file::{
+        Denoiser, NewEncoder, NewModel, OptimArgs, SchedulerKwargs, TrainFile, known_keys,
+    };
     use super::*;
 
     #[test]
     fn every_key_that_is_read_is_described_and_no_other() {
         let nested = [
             ("new_model", known_keys::<NewModel>()),
+            ("new_encoder", known_keys::<NewEncoder>()),
             ("optim_args", known_keys::<OptimArgs>()),
             ("denoisers", known_keys::<Denoiser>()),
             ("lr_scheduler_kwargs", known_keys::<SchedulerKwargs>()),

@@ -4,7 +4,8 @@ use rootstock_client::proto::training::v1 as proto;
 use rootstock_model::Projection;
 
 use super::file::{
-    self, Denoiser, Dtype, Method, Names, Objective, Optimizer, Scheduler, SchedulerKwargs, TrainFile,
+    self, Denoiser, Dtype, Method, Names, NewEncoder, Objective, Optimizer, Scheduler, SchedulerKwargs,
+    TrainFile,
 };
 use crate::names;
 
@@ -17,7 +18,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<proto::TrainingSpec, String> {
 }
 
 fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
-    let objective = file.objective.ok_or("objective is missing; write causal, supervised or infilling")?;
+    let objective = file
+        .objective
+        .ok_or("objective is missing; write causal, supervised, infilling, masked or classification")?;
     let method = file.method.ok_or("method is missing; write lora or full")?;
     refuse_foreign(&file, objective, method)?;
     let output = file.output.as_deref().ok_or("output is missing; write what to call the result")?;
@@ -41,7 +44,30 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
 /// Keys that say nothing under this objective or method would be passed over in silence.
 fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Result<(), String> {
     let belongs = [
-        ("block_size", file.block_size.is_some(), objective == Objective::Causal, "objective: causal"),
+        (
+            "block_size",
+            file.block_size.is_some(),
+            matches!(objective, Objective::Causal | Objective::Masked),
+            "objective: causal or masked",
+        ),
+        (
+            "mlm_probability",
+            file.mlm_probability.is_some(),
+            objective == Objective::Masked,
+            "objective: masked",
+        ),
+        (
+            "freeze_encoder",
+            file.freeze_encoder.is_some(),
+            objective == Objective::Classification,
+            "objective: classification",
+        ),
+        (
+            "whole_word_mask",
+            file.whole_word_mask.is_some(),
+            objective == Objective::Masked,
+            "objective: masked",
+        ),
         (
             "prompt_template",
             file.prompt_template.is_some(),
@@ -51,8 +77,8 @@ fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Res
         (
             "max_length",
             file.max_length.is_some(),
-            objective != Objective::Causal,
-            "objective: supervised or infilling",
+            !matches!(objective, Objective::Causal | Objective::Masked),
+            "objective: supervised, infilling or classification",
         ),
         ("denoisers", file.denoisers.is_some(), objective == Objective::Infilling, "objective: infilling"),
         (
@@ -80,9 +106,10 @@ fn named(key: &str, kind: Kind, name: &str) -> Result<String, String> {
 
 fn start(file: &TrainFile) -> Result<proto::training_spec::Start, String> {
     use proto::training_spec::Start;
-    match (&file.base_model, &file.new_model) {
-        (Some(name), None) => named("base_model", Kind::BaseModel, name).map(Start::BaseModel),
-        (None, Some(model)) => Ok(Start::NewModel(proto::NewModel {
+    match (&file.base_model, &file.new_model, &file.new_encoder) {
+        (Some(name), None, None) => named("base_model", Kind::BaseModel, name).map(Start::BaseModel),
+        (None, None, Some(model)) => new_encoder(model).map(Start::NewEncoder),
+        (None, Some(model), None) => Ok(Start::NewModel(proto::NewModel {
             tokenizer: named("new_model.tokenizer", Kind::Tokenizer, &model.tokenizer)?,
             hidden_size: model.hidden_size,
             intermediate_size: model.intermediate_size,
@@ -94,9 +121,26 @@ fn start(file: &TrainFile) -> Result<proto::training_spec::Start, String> {
             tie_word_embeddings: model.tie_word_embeddings,
             initializer_range: model.initializer_range,
         })),
-        (Some(_), Some(_)) => Err("base_model and new_model exclude each other; take one out".into()),
-        (None, None) => Err("base_model is missing; name a base model, or describe a new_model".into()),
+        (None, None, None) => {
+            Err("base_model is missing; name a base model, or describe a new_model or a new_encoder".into())
+        }
+        _ => Err("base_model, new_model and new_encoder exclude each other; leave one".into()),
     }
+}
+
+fn new_encoder(model: &NewEncoder) -> Result<proto::NewEncoder, String> {
+    Ok(proto::NewEncoder {
+        tokenizer: named("new_encoder.tokenizer", Kind::Tokenizer, &model.tokenizer)?,
+        hidden_size: model.hidden_size,
+        intermediate_size: model.intermediate_size,
+        num_hidden_layers: model.num_hidden_layers,
+        num_attention_heads: model.num_attention_heads,
+        max_position_embeddings: model.max_position_embeddings,
+        type_vocab_size: model.type_vocab_size,
+        hidden_dropout_prob: model.hidden_dropout_prob,
+        initializer_range: model.initializer_range,
+        layer_norm_eps: model.layer_norm_eps,
+    })
 }
 
 fn objective_of(file: &TrainFile, objective: Objective) -> Result<proto::training_spec::Objective, String> {
@@ -116,6 +160,15 @@ fn objective_of(file: &TrainFile, objective: Objective) -> Result<proto::trainin
         Objective::Infilling => Of::Infilling(proto::InfillingObjective {
             max_length: file.max_length.unwrap_or_default(),
             denoisers: denoisers(file.denoisers.as_deref().unwrap_or_default())?,
+        }),
+        Objective::Classification => Of::Classification(proto::ClassificationObjective {
+            max_length: file.max_length.unwrap_or_default(),
+            freeze_encoder: file.freeze_encoder.unwrap_or_default(),
+        }),
+        Objective::Masked => Of::Masked(proto::MaskedObjective {
+            mlm_probability: file.mlm_probability.unwrap_or_default(),
+            whole_word_mask: file.whole_word_mask.unwrap_or_default(),
+            block_size: file.block_size.unwrap_or_default(),
         }),
     })
 }

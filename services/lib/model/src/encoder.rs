@@ -14,7 +14,7 @@ use crate::{
     load::{self, Take},
     weight::{Matrix, Named},
 };
-use config::{EMBEDDING_NORM, POSITIONS, TYPES, WORDS};
+use config::{CLASSIFIER, EMBEDDING_NORM, POSITIONS, TYPES, WORDS};
 use heads::Head;
 use layer::{EncoderLayer, Trace, dropped};
 use parts::Norm;
@@ -99,6 +99,27 @@ impl Encoder {
         Self::from_loaded(config, loaded, device)
     }
 
+    /// Loads a model whose task is another than that of the files, of which `stored` is the configuration: weights that both have are
+    /// read, and the others, among them always the classifier, are drawn as in [`init`](Self::init). f32.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load) and [`init`](Self::init).
+    pub fn load_for(
+        config: EncoderConfig,
+        stored: &EncoderConfig,
+        files: &[PathBuf],
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        config.validate()?;
+        let mut take = load::draw(config.tensors(), config.initializer_range, seed, device)?;
+        let read = load::read(&AnyConfig::Encoder(stored.clone()), files, Format::F32, device)?;
+        for (name, weight) in read.0.into_iter().filter(|(name, _)| !name.starts_with(CLASSIFIER)) {
+            take.0.entry(name).and_modify(|drawn| *drawn = weight);
+        }
+        Self::from_loaded(config, take, device)
+    }
+
     fn from_loaded(config: EncoderConfig, mut take: Take, device: &Device) -> Result<Self, ModelError> {
         let [words, positions, types] = [WORDS, POSITIONS, TYPES].map(|name| take.matrix(name.to_owned()));
         let norm = Norm::take(&mut take, EMBEDDING_NORM, config.layer_norm_eps)?;
@@ -149,6 +170,15 @@ impl Encoder {
             Ok((weight.name().to_owned(), variable))
         };
         self.weights_mut().into_iter().map(train).collect()
+    }
+
+    /// The same for the head alone; all else stays as it is.
+    ///
+    /// # Errors
+    /// As [`set_trainable`](Self::set_trainable).
+    pub fn set_head_trainable(&mut self, format: Option<Format>) -> Result<Vec<(String, Var)>, ModelError> {
+        let train = |weight: &mut dyn Named| Ok((weight.name().to_owned(), weight.train(format)?));
+        self.head.weights_mut().into_iter().map(train).collect()
     }
 
     /// What the head says: logits [T, V] f32 of every token of all rows, or [rows, labels] of every row. A row has the bits that it

@@ -26,7 +26,7 @@ pub use causal::{CausalBlocks, causal_blocks, document_blocks};
 pub use chat::{ChatMessage, ChatTemplate, ChatTemplateError};
 pub use denoise::{Corruption, DenoiseError, Denoised, Denoiser, Denoising, MIN_DENOISED};
 pub use documents::{DocumentError, DocumentFormat, parse_documents};
-pub use masked::{MaskError, MaskedExample, MaskedText, Masking, Unit};
+pub use masked::{MaskError, MaskedExample, MaskedText, Masking, Unit, words};
 pub use mix::{Mix, MixError, MixedRow, Shares};
 pub use prompt::{EncodedPrompt, Prompt, PromptError, PromptTemplate};
 pub use rows::{LabelledText, Row, RowError, parse_labelled_texts, parse_rows};

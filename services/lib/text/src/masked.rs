@@ -1,6 +1,8 @@
 //! Masked language modelling (BERT: Devlin et al., 2019): some tokens are hidden or replaced, and are to be told from those around
 //! them, as transformers' `DataCollatorForLanguageModeling` does it.
 
+use std::ops::{Range, RangeInclusive};
+
 use thiserror::Error;
 
 use crate::supervised::IGNORE_INDEX;
@@ -10,6 +12,9 @@ const MASKED: f64 = 0.8;
 const REPLACED: f64 = 0.1;
 /// Numbers of the generator for each token: whether it is chosen, what becomes of it, and which token it becomes.
 const DRAWS: u64 = 3;
+/// Ideographs, each of which BERT's own tokenizer takes for a word.
+const IDEOGRAPHS: [RangeInclusive<char>; 4] =
+    ['\u{3400}'..='\u{4DBF}', '\u{4E00}'..='\u{9FFF}', '\u{F900}'..='\u{FAFF}', '\u{20000}'..='\u{2FA1F}'];
 
 /// What is chosen together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +55,33 @@ pub struct MaskedExample {
     pub input_ids: Vec<u32>,
     /// As long: the token that was there where it is to be told, else [`IGNORE_INDEX`]. Not to be shifted.
     pub labels: Vec<i64>,
+}
+
+/// For each token of a text the number of its word, from the bytes that it stands for. Words are letters and digits in a row, or one
+/// other character; an ideograph is a word. Tokens that stand for no bytes are in none.
+pub fn words(text: &str, offsets: &[Range<usize>]) -> Vec<Option<u32>> {
+    let (mut word, mut end) = (0, None);
+    let mut number = |range: &Range<usize>| {
+        if range.is_empty() {
+            return None;
+        }
+        if !end.is_some_and(|end| goes_on(text, end, range.start)) {
+            word += 1;
+        }
+        end = Some(range.end);
+        Some(word)
+    };
+    offsets.iter().map(&mut number).collect()
+}
+
+/// Whether what starts here is of the same word as what ended there.
+fn goes_on(text: &str, end: usize, start: usize) -> bool {
+    let within_word = |c: char| c.is_alphanumeric() && !IDEOGRAPHS.iter().any(|range| range.contains(&c));
+    // Tokens that are parts of one character have its whole range.
+    start < end
+        || start == end
+            && text.get(..start).and_then(|before| before.chars().next_back()).is_some_and(within_word)
+            && text.get(start..).and_then(|after| after.chars().next()).is_some_and(within_word)
 }
 
 impl Masking {

@@ -173,6 +173,16 @@ impl TextTokenizer {
         Ok(EncodedPrompt::locate(prompt, self.encode(&prompt.text, prompt.add_special)?))
     }
 
+    /// What `add_special` puts before a text, and what after it.
+    ///
+    /// # Errors
+    /// A failure of the library.
+    pub fn frame(&self) -> Result<(Vec<u32>, Vec<u32>), TokenizerError> {
+        let (plain, framed) = (self.encode_ids("a", false)?, self.encode_ids("a", true)?);
+        let before = framed.windows(plain.len().max(1)).position(|part| part == plain).unwrap_or(0);
+        Ok((framed[..before].to_vec(), framed[before + plain.len()..].to_vec()))
+    }
+
     /// The number of tokens in a text.
     ///
     /// # Errors

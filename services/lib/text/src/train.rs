@@ -5,6 +5,7 @@ use thiserror::Error;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, Tokenizer};
 
 use crate::chat::{ChatTemplate, ChatTemplateError};
@@ -12,6 +13,10 @@ use crate::tokenizer::{TextTokenizer, TokenizerError, guarded};
 
 /// The symbols that a byte-level vocabulary starts with.
 const BYTES: usize = 256;
+/// BERT's special tokens. Where the first two are trained they stand around each text, and the last is named as the mask.
+const CLS: &str = "[CLS]";
+const SEP: &str = "[SEP]";
+const MASK: &str = "[MASK]";
 /// The largest vocabulary that is trained.
 pub const MAX_TRAINED_VOCAB: usize = 1 << 20;
 
@@ -22,7 +27,8 @@ pub struct BpeOptions {
     pub vocab_size: usize,
     /// How often a pair must occur to be merged.
     pub min_frequency: u64,
-    /// Special tokens; they get the first ids, in this order.
+    /// Special tokens; they get the first ids, in this order. With `[CLS]` and `[SEP]` among them these two stand around each text that
+    /// is encoded with special tokens, as BERT has it; `[MASK]` is named as the mask.
     pub special_tokens: Vec<String>,
     /// The special token that begins a text. It is not added when encoding.
     pub bos: Option<String>,
@@ -113,6 +119,7 @@ where
     let byte_level = ByteLevel::default().add_prefix_space(false);
     tokenizer.with_pre_tokenizer(Some(byte_level));
     tokenizer.with_decoder(Some(byte_level));
+    tokenizer.with_post_processor(frame(options));
     let mut bytes = 0_u64;
     let texts = texts.inspect(|text| bytes += text.as_ref().len() as u64);
     guarded("training", || tokenizer.train(&mut trainer, texts).map(|_| ()))?;
@@ -147,6 +154,15 @@ fn check(options: &BpeOptions) -> Result<(), TrainError> {
     }
 }
 
+/// What puts BERT's tokens around a text, if there are both.
+fn frame(options: &BpeOptions) -> Option<BertProcessing> {
+    let token = |text: &str| {
+        let id = options.special_tokens.iter().position(|token| token == text)?;
+        Some((text.to_owned(), id as u32))
+    };
+    Some(BertProcessing::new(token(SEP)?, token(CLS)?))
+}
+
 fn trainer(options: &BpeOptions) -> BpeTrainer {
     BpeTrainer::builder()
         .show_progress(false)
@@ -174,6 +190,11 @@ fn config(options: &BpeOptions) -> Vec<u8> {
     for (key, value) in named {
         if let Some(value) = value {
             set(key, Value::from(value.as_str()));
+        }
+    }
+    for (key, token) in [("cls_token", CLS), ("sep_token", SEP), ("mask_token", MASK)] {
+        if options.special_tokens.iter().any(|special| special == token) {
+            set(key, Value::from(token));
         }
     }
     let mut text = format!("{:#}", Value::Object(config)).into_bytes();

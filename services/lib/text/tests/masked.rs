@@ -1,7 +1,7 @@
 //! Masked language modelling: BERT's shares, whole words, special tokens let be, and nothing lost.
 
 use proptest::prelude::*;
-use rootstock_text::{IGNORE_INDEX, MaskedText, Masking, Unit};
+use rootstock_text::{IGNORE_INDEX, MaskedText, Masking, Unit, words};
 
 use crate::fixtures::uniform;
 
@@ -68,4 +68,21 @@ proptest! {
             prop_assert!(masked.input_ids[i] < VOCAB);
         }
     }
+}
+
+#[test]
+fn words_are_letters_in_a_row_and_ideographs_and_marks_stand_alone() {
+    let text = "the don't 狐狸 é!";
+    let cut = |parts: &[&str]| {
+        let mut start = 0;
+        let range = |part: &&str| {
+            start += part.len();
+            start - part.len()..start
+        };
+        parts.iter().map(range).collect::<Vec<_>>()
+    };
+    let offsets = cut(&["th", "e", " do", "n", "'", "t", " 狐", "狸", " ", "é", "!"]);
+    assert_eq!(words(text, &offsets), [1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9].map(Some));
+    let bytes_of_a_character = [0..0, 10..13, 10..13, 13..16];
+    assert_eq!(words(text, &bytes_of_a_character), [None, Some(1), Some(1), Some(2)]);
 }

@@ -45,3 +45,19 @@ fn options_that_cannot_be_met_are_named() {
     let nothing = train_byte_level_bpe(["", ""].into_iter(), &BpeOptions::default()).unwrap_err();
     assert_eq!(nothing, TrainError::NoText);
 }
+
+#[test]
+fn berts_tokens_stand_around_each_text_and_the_mask_is_named() {
+    let special_tokens = ["<|endoftext|>", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned).to_vec();
+    let options = BpeOptions { special_tokens, ..options() };
+    let train = |options: &BpeOptions| {
+        let files = train_byte_level_bpe(CORPUS.into_iter(), options).unwrap();
+        TextTokenizer::from_files(&files.tokenizer_json, Some(&files.tokenizer_config_json)).unwrap()
+    };
+    let tokenizer = train(&BpeOptions { bos: None, eos: None, pad: None, chat_template: None, ..options });
+    assert_eq!(tokenizer.special_tokens().mask.as_ref().map(|mask| mask.id), Some(3));
+    assert_eq!(tokenizer.frame().unwrap(), (vec![1], vec![2]));
+    let ids = tokenizer.encode_ids("the [MASK]", true).unwrap();
+    assert_eq!((ids[0], ids[ids.len() - 2..].to_vec()), (1, vec![3, 2]));
+    assert_eq!(TOKENIZER.frame().unwrap(), (vec![], vec![]));
+}

@@ -9,6 +9,7 @@ use rootstock_text::PromptTemplate;
 
 use super::{
     arguments::arguments,
+    encoder::{self, CLASSIFICATION, MASKED, classification, masked, new_encoder},
     infilling::{INFILLING, infilling},
     numbers::{Fields, or_default},
 };
@@ -33,12 +34,12 @@ const MAX_ROW_TOKENS: usize = 1 << 17;
 const BLOCK_SIZE: usize = 128;
 const ROW_TOKENS: usize = 512;
 /// Largest width of a new model.
-const MAX_WIDTH: usize = 1 << 16;
-const MAX_LAYERS: usize = 512;
-const MAX_HEADS: usize = 1024;
-const MAX_POSITIONS: usize = 1 << 20;
+pub(super) const MAX_WIDTH: usize = 1 << 16;
+pub(super) const MAX_LAYERS: usize = 512;
+pub(super) const MAX_HEADS: usize = 1024;
+pub(super) const MAX_POSITIONS: usize = 1 << 20;
 const MAX_RANK: usize = 1024;
-const MAX_INITIALIZER_RANGE: f64 = 10.0;
+pub(super) const MAX_INITIALIZER_RANGE: f64 = 10.0;
 const MAX_ROPE_THETA: f64 = 1e12;
 const MAX_LORA_ALPHA: f64 = 1e6;
 /// Most entries of `lora.target_modules`; a model has seven modules, which may be named twice.
@@ -48,7 +49,7 @@ const RANK: usize = 8;
 const ALPHA: f64 = 8.0;
 /// Hugging Face's defaults for Llama.
 const ROPE_THETA: f64 = 10_000.0;
-const INITIALIZER_RANGE: f64 = 0.02;
+pub(super) const INITIALIZER_RANGE: f64 = 0.02;
 const RMS_NORM_EPS: f64 = 1e-6;
 
 impl TryFrom<&proto::TrainingSpec> for Spec {
@@ -61,6 +62,10 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
         let validation = validation(from)?;
         let unset = proto::TrainingArguments::default();
         let given = from.arguments.as_ref().unwrap_or(&unset);
+        if objective.is_of_encoders() {
+            encoder::check_method(&method)?;
+            encoder::check_arguments(given)?;
+        }
         Ok(Self {
             output: output(from, &method)?,
             dataset: reference(SPEC, "dataset", &[Kind::Dataset], &from.dataset)?,
@@ -83,7 +88,12 @@ fn output(from: &proto::TrainingSpec, method: &Method) -> Result<AliasName, Erro
     names::alias(kind, &from.output).ok_or_else(|| SPEC.invalid("output", message()))
 }
 
-fn reference(fields: Fields, field: &str, kinds: &[Kind], name: &str) -> Result<ArtifactName, Error> {
+pub(super) fn reference(
+    fields: Fields,
+    field: &str,
+    kinds: &[Kind],
+    name: &str,
+) -> Result<ArtifactName, Error> {
     let aliases: Vec<String> = kinds.iter().map(|kind| format!("{}/{{id}}", kind.collection())).collect();
     let message = || format!("must be {}, a version of it, or a digest sha256:…", aliases.join(" or "));
     names::reference(kinds, name).ok_or_else(|| fields.invalid(field, message()))
@@ -102,7 +112,7 @@ fn validation(from: &proto::TrainingSpec) -> Result<Validation, Error> {
 
 fn start(from: &proto::TrainingSpec, objective: &mut Objective, method: &Method) -> Result<Start, Error> {
     match &from.start {
-        None => Err(SPEC.invalid("start", "is missing; set base_model or new_model")),
+        None => Err(SPEC.invalid("start", "is missing; set base_model, new_model or new_encoder")),
         Some(proto::training_spec::Start::BaseModel(name)) => {
             reference(SPEC, "base_model", &[Kind::BaseModel], name).map(Start::Base)
         }
@@ -110,6 +120,11 @@ fn start(from: &proto::TrainingSpec, objective: &mut Objective, method: &Method)
             if matches!(objective, Objective::Supervised { .. }) {
                 let message = "can't learn from instructions before it has learnt language; \
                                train it with causal first, then set base_model";
+                return Err(SPEC.invalid("new_model", message));
+            }
+            if objective.is_of_encoders() {
+                let message =
+                    format!("is a decoder, which can't learn {}; describe a new_encoder", objective.name());
                 return Err(SPEC.invalid("new_model", message));
             }
             if *method != Method::Full {
@@ -122,6 +137,20 @@ fn start(from: &proto::TrainingSpec, objective: &mut Objective, method: &Method)
             }
             fits_together(&model, objective)?;
             Ok(Start::New(model))
+        }
+        Some(proto::training_spec::Start::NewEncoder(model)) => {
+            if !objective.is_of_encoders() {
+                let message =
+                    format!("is an encoder, which can't learn {}; describe a new_model", objective.name());
+                return Err(SPEC.invalid("new_encoder", message));
+            }
+            encoder::check_frozen(objective)?;
+            let model = new_encoder(model)?;
+            if leaves_length_open(from) {
+                objective.shorten(model.max_position_embeddings);
+            }
+            fits_positions(objective, model.max_position_embeddings)?;
+            Ok(Start::NewEncoder(model))
         }
     }
 }
@@ -172,8 +201,11 @@ fn fits_together(model: &NewModel, objective: &Objective) -> Result<(), Error> {
             format!("is {}, but must divide num_attention_heads = {heads}", model.num_key_value_heads);
         return Err(NEW_MODEL.invalid("num_key_value_heads", message));
     }
+    fits_positions(objective, model.max_position_embeddings)
+}
+
+fn fits_positions(objective: &Objective, positions: usize) -> Result<(), Error> {
     let (longest, field) = objective.longest();
-    let positions = model.max_position_embeddings;
     if longest > positions {
         let message = format!("is {longest}, but the model has max_position_embeddings = {positions}");
         return Err(Error::invalid(field, message));
@@ -183,7 +215,8 @@ fn fits_together(model: &NewModel, objective: &Objective) -> Result<(), Error> {
 
 fn objective(from: &proto::TrainingSpec) -> Result<Objective, Error> {
     match &from.objective {
-        None => Err(SPEC.invalid("objective", "is missing; set causal, supervised or infilling")),
+        None => Err(SPEC
+            .invalid("objective", "is missing; set causal, supervised, infilling, masked or classification")),
         Some(proto::training_spec::Objective::Causal(causal)) => {
             let block_size = row_tokens(CAUSAL, "block_size", causal.block_size, BLOCK_SIZE)?;
             Ok(Objective::Causal { block_size })
@@ -205,6 +238,13 @@ fn objective(from: &proto::TrainingSpec) -> Result<Objective, Error> {
         Some(proto::training_spec::Objective::Infilling(written)) => {
             infilling(written, row_tokens(INFILLING, "max_length", written.max_length, BLOCK_SIZE)?)
         }
+        Some(proto::training_spec::Objective::Masked(written)) => {
+            masked(written, row_tokens(MASKED, "block_size", written.block_size, BLOCK_SIZE)?)
+        }
+        Some(proto::training_spec::Objective::Classification(written)) => {
+            let max_length = row_tokens(CLASSIFICATION, "max_length", written.max_length, ROW_TOKENS)?;
+            classification(written, max_length)
+        }
     }
 }
 
@@ -215,6 +255,8 @@ fn leaves_length_open(from: &proto::TrainingSpec) -> bool {
         Some(proto::training_spec::Objective::Causal(causal)) => causal.block_size == 0,
         Some(proto::training_spec::Objective::Supervised(supervised)) => supervised.max_length == 0,
         Some(proto::training_spec::Objective::Infilling(infilling)) => infilling.max_length == 0,
+        Some(proto::training_spec::Objective::Masked(masked)) => masked.block_size == 0,
+        Some(proto::training_spec::Objective::Classification(written)) => written.max_length == 0,
     }
 }
 

@@ -7,6 +7,9 @@ use rootstock_model::Recompute;
 use rootstock_text::Corruption;
 
 use super::*;
+
+mod encoders;
+
 use crate::spec::{
     Arguments, Curve, Denoiser, EarlyStopping, Length, Lora, Method, Objective, Optim, Phases, Scheduler,
     Start, Validation, Warmup, WeightDtype,
@@ -44,6 +47,23 @@ pub(crate) fn causal() -> proto::TrainingSpec {
         objective: Some(training_spec::Objective::Causal(proto::CausalObjective::default())),
         method: Some(training_spec::Method::Full(proto::FullMethod {})),
         ..Default::default()
+    }
+}
+
+/// A masked pre-training of a new encoder.
+pub(crate) fn masked() -> proto::TrainingSpec {
+    proto::TrainingSpec {
+        start: Some(ProtoStart::NewEncoder(proto::NewEncoder {
+            tokenizer: "tokenizers/tiny".into(),
+            hidden_size: 32,
+            intermediate_size: 64,
+            num_hidden_layers: 2,
+            num_attention_heads: 4,
+            max_position_embeddings: 64,
+            ..Default::default()
+        })),
+        objective: Some(training_spec::Objective::Masked(proto::MaskedObjective::default())),
+        ..causal()
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rootstock_client::FetchedArtifact;
 use rootstock_proto::tokenization::v1::Encoding;
 use rootstock_text::{
-    DocumentFormat, EncodedPrompt, Prompt, PromptTemplate, Row, Supervised, SupervisedExample, TextTokenizer,
-    causal_blocks, parse_documents, parse_rows, supervised_example,
+    DocumentFormat, EncodedPrompt, LabelledText, Prompt, PromptTemplate, Row, Supervised, SupervisedExample,
+    TextTokenizer, causal_blocks, parse_documents, parse_labelled_texts, parse_rows, supervised_example,
 };
 
 use super::{
@@ -14,9 +14,11 @@ use super::{
     fault::{Fault, of_job},
     infilling::{Infilling, denoising},
     inputs::{blocking, read},
+    labelled::Labelled,
+    masked::{MaskedTexts, Words},
     rows::Rows,
 };
-use crate::spec::{Denoiser, Objective};
+use crate::spec::{Denoiser, Masked, Objective};
 
 /// A document is encoded in pieces of about this many bytes.
 const PIECE_BYTES: usize = 64 << 10;
@@ -53,6 +55,14 @@ impl Reader {
                 let documents = blocking(move || documents(field, &files)).await?;
                 self.infilling(documents, denoisers, *max_length).await
             }
+            Objective::Classification(classification) => {
+                let texts = blocking(move || labelled_texts(field, &files)).await?;
+                self.classification(texts, classification.max_length).await
+            }
+            Objective::Masked(masked) => {
+                let documents = blocking(move || documents(field, &files)).await?;
+                self.masked(documents, *masked).await
+            }
             Objective::Supervised { prompt_template, max_length, .. } => {
                 let (prompt_template, max_length) = (*prompt_template, *max_length);
                 let tokenizer = Arc::clone(&self.tokenizer);
@@ -88,8 +98,42 @@ impl Reader {
         Ok(Read { rows: Rows::Infilling(infilling), dropped })
     }
 
-    /// The ids of whole documents, without special tokens.
-    async fn encoded(&self, documents: Vec<String>) -> Result<Vec<Vec<u32>>, Fault> {
+    async fn classification(&self, rows: Vec<LabelledText>, max_length: usize) -> Result<Read, Fault> {
+        let (texts, labels): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| (row.text, row.label)).unzip();
+        let how = How { add_special_tokens: true, return_offsets: false };
+        let encodings = self.encoder.encode(texts, how).await?;
+        let all = encodings.len();
+        let labelled = blocking(move || {
+            let rows = encodings.into_iter().map(|encoding| encoding.ids).zip(labels);
+            Ok(Labelled::new(rows.filter(|(ids, _)| (1..=max_length).contains(&ids.len()))))
+        });
+        let labelled = labelled.await?;
+        let dropped = (all - labelled.rows.len()) as u64;
+        Ok(Read { rows: Rows::Labelled(labelled), dropped })
+    }
+
+    async fn masked(&self, documents: Vec<String>, objective: Masked) -> Result<Read, Fault> {
+        let (counts, pieces) = self.pieces(documents);
+        let how = How { add_special_tokens: false, return_offsets: true };
+        let encodings = self.encoder.encode(pieces.clone(), how).await?;
+        let (tokenizer, seed) = (Arc::clone(&self.tokenizer), self.seed);
+        let masked = blocking(move || {
+            let mut words = pieces.iter().zip(encodings).map(|(piece, encoding)| {
+                let offsets = encoding.start_offsets.into_iter().zip(encoding.end_offsets);
+                Words::of_piece(piece, encoding.ids, offsets, &tokenizer)
+            });
+            let documents = counts.into_iter().map(|count| {
+                let mut document = Words::default();
+                words.by_ref().take(count).for_each(|piece| document.extend(piece));
+                document
+            });
+            MaskedTexts::new(documents, &tokenizer, (&objective, seed))
+        });
+        Ok(Read { rows: Rows::Masked(masked.await?), dropped: 0 })
+    }
+
+    /// Documents in pieces to be encoded, and how many there are of each.
+    fn pieces(&self, documents: Vec<String>) -> (Vec<usize>, Vec<String>) {
         let whole = adds_space(&self.tokenizer);
         let mut counts = Vec::with_capacity(documents.len());
         let mut pieces = Vec::new();
@@ -98,6 +142,12 @@ impl Reader {
             counts.push(cut.len());
             pieces.extend(cut.into_iter().map(str::to_owned));
         }
+        (counts, pieces)
+    }
+
+    /// The ids of whole documents, without special tokens.
+    async fn encoded(&self, documents: Vec<String>) -> Result<Vec<Vec<u32>>, Fault> {
+        let (counts, pieces) = self.pieces(documents);
         let how = How { add_special_tokens: false, return_offsets: false };
         let mut encodings = self.encoder.encode(pieces, how).await?.into_iter();
         let document =
@@ -143,6 +193,15 @@ fn documents(field: &str, files: &Contents) -> Result<Vec<String>, Fault> {
         documents.extend(parsed.map_err(|error| of_job(format!("{field}: {name}"))(&error))?);
     }
     Ok(documents)
+}
+
+fn labelled_texts(field: &str, files: &Contents) -> Result<Vec<LabelledText>, Fault> {
+    let mut texts = Vec::new();
+    for (name, bytes) in files {
+        let parsed = parse_labelled_texts(bytes);
+        texts.extend(parsed.map_err(|error| of_job(format!("{field}: {name}"))(&error))?);
+    }
+    Ok(texts)
 }
 
 /// Rows as texts to be encoded.

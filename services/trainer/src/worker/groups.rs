@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rootstock_kernels::StepRates;
 
-use super::learner::Learner;
+use super::trainee::Trainee;
 use crate::spec::Arguments;
 
 /// The groups of all trained tensors, by name.
@@ -22,7 +22,7 @@ struct Group {
 }
 
 impl Groups {
-    pub(super) fn new(learner: &Learner, arguments: &Arguments) -> Self {
+    pub(super) fn new(learner: &Trainee, arguments: &Arguments) -> Self {
         let group = |name: &str| {
             let depth = below_head(name, learner.layers());
             let ratio = if is_lora_b(name) { arguments.loraplus_lr_ratio } else { 1.0 };
@@ -53,11 +53,13 @@ fn is_lora_b(name: &str) -> bool {
 /// How many layers below the head a tensor lies, of a model of `layers`: 0 for the head and the last norm.
 fn below_head(name: &str, layers: usize) -> i32 {
     let parts: Vec<&str> = name.split('.').collect();
-    let number =
-        parts.windows(2).find(|pair| pair[0] == "layers").and_then(|pair| pair[1].parse::<usize>().ok());
+    let number = parts
+        .windows(2)
+        .find(|pair| ["layers", "layer"].contains(&pair[0]))
+        .and_then(|pair| pair[1].parse::<usize>().ok());
     let depth = match number {
         Some(layer) => layers.saturating_sub(layer),
-        None if parts.contains(&"embed_tokens") => layers + 1,
+        None if ["embed_tokens", "embeddings"].iter().any(|table| parts.contains(table)) => layers + 1,
         None => 0,
     };
     i32::try_from(depth).unwrap_or(i32::MAX)
@@ -86,7 +88,7 @@ mod tests {
         ] {
             assert!(!decays(name), "{name}");
         }
-        let groups = Groups::new(&full(), &Arguments { weight_decay: 0.1, ..arguments() });
+        let groups = Groups::new(&full().into(), &Arguments { weight_decay: 0.1, ..arguments() });
         assert_eq!(
             groups.rates("lm_head.weight", 1.0).weight_decay,
             0.0,
@@ -99,7 +101,7 @@ mod tests {
     #[test]
     fn lower_layers_have_lower_rates_and_the_embedding_the_lowest() {
         let arguments = Arguments { layerwise_lr_decay: 0.5, ..arguments() };
-        let groups = Groups::new(&full(), &arguments);
+        let groups = Groups::new(&full().into(), &arguments);
         let rate = |name: &str| groups.rates(name, 1.0).lr;
         assert_eq!(rate("model.norm.weight"), 1.0);
         assert_eq!(rate("model.layers.1.mlp.up_proj.weight"), 0.5);
@@ -110,7 +112,7 @@ mod tests {
     #[test]
     fn lora_plus_is_for_the_matrices_b_and_goes_with_lower_layers() {
         let arguments = Arguments { layerwise_lr_decay: 0.5, loraplus_lr_ratio: 16.0, ..arguments() };
-        let groups = Groups::new(&lora(0.0), &arguments);
+        let groups = Groups::new(&lora(0.0).into(), &arguments);
         let name =
             |half: &str| format!("base_model.model.model.layers.0.self_attn.q_proj.lora_{half}.weight");
         assert_eq!(groups.rates(&name("A"), 1.0).lr, 0.25);

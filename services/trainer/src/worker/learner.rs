@@ -91,32 +91,6 @@ impl Learner {
         evaluate(&self.decoder, frozen.as_ref().map(|adapter| adapter as &dyn Adapter), batch)
     }
 
-    /// Copies of the trained weights, which later steps don't change.
-    pub(super) fn weights(&self) -> Result<Tensors, candle_core::Error> {
-        let copy =
-            |(name, variable): &(String, Var)| Ok((name.clone(), variable.as_detached_tensor().copy()?));
-        self.variables.iter().map(copy).collect()
-    }
-
-    /// Puts weights back that [`Learner::weights`] gave.
-    pub(super) fn set_weights(&self, weights: &Tensors) -> Result<(), Fault> {
-        let unfit = |problem: String| Fault::Job(format!("the saved weights don't fit: {problem}"));
-        if weights.len() != self.variables.len() {
-            return Err(unfit(format!("{} tensors instead of {}", weights.len(), self.variables.len())));
-        }
-        for ((name, variable), (stored, tensor)) in self.variables.iter().zip(weights) {
-            if name != stored || variable.shape() != tensor.shape() {
-                return Err(unfit(format!(
-                    "{stored} {:?} for {name} {:?}",
-                    tensor.shape(),
-                    variable.shape()
-                )));
-            }
-            variable.set(tensor).map_err(|error| unfit(error.to_string()))?;
-        }
-        Ok(())
-    }
-
     /// Writes what was trained: a PEFT directory, or the weights of a Hugging Face directory.
     pub(super) fn save(&self, dir: &Path) -> Result<(), Fault> {
         let failed = |error: &dyn std::fmt::Display| Fault::passing("the result can't be written", error);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device};
 use rootstock_client::{Clients, FetchedArtifact};
-use rootstock_model::{Config as ModelConfig, Decoder};
+use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder};
 use rootstock_peft::LoraAdapter;
 use rootstock_proto::training::v1::{self as proto, training_event::Event};
 use rootstock_text::TextTokenizer;
@@ -13,18 +13,21 @@ use super::{
     args::WorkerArgs,
     data::{Read, Reader},
     encode::Encoder,
+    encoder::{self, EncoderLearner},
     fault::{Fault, of_job},
     inputs::{self, Fetcher, blocking, read, weight_files},
+    labelled::with_labels,
     learner::Learner,
     order::split,
     reporter::Reporter,
     rows::Rows,
     snapshot::{Saved, spec_digest},
     stop::Stop,
+    trainee::Trainee,
 };
 use crate::{
-    convert::{lora_config, model_config, product_format, weight_dtype},
-    spec::{Method, Spec, Start, Validation},
+    convert::{encoder_config, lora_config, model_config, product_format, weight_dtype},
+    spec::{Classification, Method, Objective, Spec, Start, Validation},
 };
 
 /// What the job's artifacts are made from, for those who write the next ones.
@@ -37,7 +40,7 @@ pub(super) struct Origin {
     /// Empty for a new model.
     pub(super) base_digest: String,
     pub(super) tokenizer_digest: String,
-    pub(super) config: Arc<ModelConfig>,
+    pub(super) config: Arc<AnyConfig>,
     /// The artifact that the tokenizer lies in; held so that its files stay.
     pub(super) tokenizer: Arc<FetchedArtifact>,
 }
@@ -46,7 +49,7 @@ pub(super) struct Origin {
 pub(super) struct Prepared {
     pub(super) spec: Arc<Spec>,
     pub(super) spec_digest: String,
-    pub(super) learner: Learner,
+    pub(super) learner: Trainee,
     pub(super) train: Rows,
     pub(super) validation: Rows,
     pub(super) resume: Option<Saved>,
@@ -76,7 +79,7 @@ pub(super) async fn prepare(
     let config = Arc::new(shape(&spec, base.as_ref(), &tokenizer)?);
     fit(&mut spec, &config)?;
     let spec = Arc::new(spec);
-    let origin = Origin {
+    let mut origin = Origin {
         spec_digest: spec_digest(written, &lease),
         spec: Arc::clone(&spec),
         dataset_digest: lease.dataset_digest.clone(),
@@ -85,7 +88,8 @@ pub(super) async fn prepare(
         config: Arc::clone(&config),
         tokenizer: tokenizer_files,
     };
-    let (train, validation) = rows(clients, &fetcher, &lease, &origin, tokenizer).await?;
+    let (mut train, mut validation) = rows(clients, &fetcher, &lease, &origin, tokenizer).await?;
+    origin.config = Arc::new(with_labels(&config, &mut train.rows, &mut validation)?);
     let resume = resume(&fetcher, &lease, &origin).await?;
     let learner = {
         let origin = origin.clone();
@@ -100,33 +104,36 @@ pub(super) async fn prepare(
     Ok((origin, Prepared { spec, spec_digest, learner, train: train.rows, validation, resume }))
 }
 
-fn shape(
-    spec: &Spec,
-    base: Option<&FetchedArtifact>,
-    tokenizer: &TextTokenizer,
-) -> Result<ModelConfig, Fault> {
+fn shape(spec: &Spec, base: Option<&FetchedArtifact>, tokenizer: &TextTokenizer) -> Result<AnyConfig, Fault> {
+    let special = tokenizer.special_tokens();
     match (&spec.start, base) {
         (Start::New(model), _) => {
-            let special = tokenizer.special_tokens();
             let (bos, eos) = (special.bos.as_ref(), special.eos.as_ref());
             let ids = (bos.map(|token| token.id), eos.map(|token| token.id));
-            Ok(model_config(model, tokenizer.vocab_size(), ids.0, ids.1))
+            Ok(AnyConfig::Decoder(model_config(model, tokenizer.vocab_size(), ids.0, ids.1)))
+        }
+        (Start::NewEncoder(model), _) => {
+            let pad = special.pad.as_ref().map(|token| token.id);
+            Ok(AnyConfig::Encoder(encoder_config(model, tokenizer.vocab_size(), pad)))
         }
         (Start::Base(_), Some(base)) => {
             let json = read(&base.files, "config.json")?;
-            ModelConfig::from_json(&json).map_err(|error| of_job("spec.base_model")(&error))
+            AnyConfig::from_json(&json).map_err(|error| of_job("spec.base_model")(&error))
         }
         (Start::Base(_), None) => Err(Fault::Job("the lease brought no base model".to_owned())),
     }
 }
 
 /// A default gives way to a shorter context; a length that was asked for does not.
-fn fit(spec: &mut Spec, config: &ModelConfig) -> Result<(), Fault> {
+fn fit(spec: &mut Spec, config: &AnyConfig) -> Result<(), Fault> {
+    if let Some(refusal) = spec.objective.refusal(config) {
+        return Err(Fault::Job(format!("the base model {refusal}")));
+    }
     if spec.default_length {
-        spec.objective.shorten(config.max_position_embeddings);
+        spec.objective.shorten(config.max_position_embeddings());
     }
     let (longest, field) = spec.objective.longest();
-    let positions = config.max_position_embeddings;
+    let positions = config.max_position_embeddings();
     if longest <= positions {
         return Ok(());
     }
@@ -185,11 +192,11 @@ fn something(field: &str, rows: Rows) -> Result<Rows, Fault> {
     )))
 }
 
-fn in_vocabulary(rows: &Rows, config: &ModelConfig) -> Result<(), Fault> {
+fn in_vocabulary(rows: &Rows, config: &AnyConfig) -> Result<(), Fault> {
     match rows.highest_id() {
-        Some(id) if id as usize >= config.vocab_size => Err(Fault::Job(format!(
+        Some(id) if id as usize >= config.vocab_size() => Err(Fault::Job(format!(
             "TOKENIZER_MISMATCH: the tokenizer gives id {id}, but the model has vocab_size = {}",
-            config.vocab_size
+            config.vocab_size()
         ))),
         _ => Ok(()),
     }
@@ -216,8 +223,26 @@ async fn resume(
     blocking(move || Saved::read(&artifact.artifact.digest, &artifact.files, &digest)).await.map(Some)
 }
 
-fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, Fault> {
-    let (spec, config) = (&origin.spec, ModelConfig::clone(&origin.config));
+fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Trainee, Fault> {
+    let arguments = &origin.spec.arguments;
+    match AnyConfig::clone(&origin.config) {
+        AnyConfig::Decoder(config) => decoder(origin, config, base).map(Trainee::from),
+        AnyConfig::Encoder(config) => {
+            let encoder = encoder::load(config, base, arguments.seed)?;
+            let format = product_format(arguments.weight_dtype);
+            let learner = match origin.spec.objective {
+                Objective::Classification(Classification { freeze_encoder: true, .. }) => {
+                    EncoderLearner::head(encoder, format)
+                }
+                _ => EncoderLearner::full(encoder, format),
+            };
+            learner.map(Trainee::from)
+        }
+    }
+}
+
+fn decoder(origin: &Origin, config: ModelConfig, base: Option<&FetchedArtifact>) -> Result<Learner, Fault> {
+    let spec = &origin.spec;
     let (seed, device) = (spec.arguments.seed, Device::Cpu);
     let failed = of_job("model");
     let decoder = match base {
@@ -242,7 +267,7 @@ fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, F
     }
 }
 
-fn data_ready(train: &Read, validation: &Rows, learner: &Learner) -> proto::TrainingDataReady {
+fn data_ready(train: &Read, validation: &Rows, learner: &Trainee) -> proto::TrainingDataReady {
     let (tokens, loss_tokens) = train.rows.tokens();
     let (trainable, total) = learner.parameters();
     proto::TrainingDataReady {

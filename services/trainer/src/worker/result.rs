@@ -68,9 +68,8 @@ fn write(origin: &Origin, finished: &Finished, dir: &Path) -> Result<ArtifactDra
         }
         Method::Full => {
             let mut draft = ArtifactDraft::new(Kind::BaseModel);
-            let mut config = rootstock_model::Config::clone(&origin.config);
-            config.torch_dtype = Some("float32".to_owned());
-            draft.files = vec![here(MODEL_FILE), (CONFIG_FILE.to_owned(), config.to_json().into())];
+            let config = origin.config.stored_as("float32").to_json();
+            draft.files = vec![here(MODEL_FILE), (CONFIG_FILE.to_owned(), config.into())];
             draft.files.extend(tokenizer_files(origin));
             Ok(draft)
         }

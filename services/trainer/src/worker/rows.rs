@@ -2,9 +2,9 @@
 
 use rootstock_kernels::Random;
 use rootstock_model::Batch;
-use rootstock_text::{Denoised, IGNORE_INDEX, Replacement, SupervisedExample, TokenDropout};
+use rootstock_text::{Denoised, IGNORE_INDEX, MaskedExample, Replacement, SupervisedExample, TokenDropout};
 
-use super::infilling::Infilling;
+use super::{infilling::Infilling, labelled::Labelled, masked::MaskedTexts};
 
 /// The rows of a data set.
 #[derive(Clone, Debug)]
@@ -15,6 +15,10 @@ pub(crate) enum Rows {
     Supervised(Vec<SupervisedExample>),
     /// Texts out of which spans are cut, which are learned.
     Infilling(Infilling),
+    /// Texts of which tokens are hidden, which are learned.
+    Masked(MaskedTexts),
+    /// Texts with labels, which are learned.
+    Labelled(Labelled),
 }
 
 /// How rows are changed each time they are seen, from a seed.
@@ -45,10 +49,12 @@ impl Rows {
             Self::Causal(blocks) => blocks.len(),
             Self::Supervised(examples) => examples.len(),
             Self::Infilling(infilling) => infilling.texts.len(),
+            Self::Masked(masked) => masked.len(),
+            Self::Labelled(labelled) => labelled.rows.len(),
         }
     }
 
-    /// A row as it is validated: as it is, or always with the same spans cut out.
+    /// A row as it is validated: as it is, or always with the same tokens cut out or hidden.
     pub(crate) fn example(&self, row: usize) -> Example {
         match self {
             Self::Causal(blocks) => {
@@ -57,6 +63,8 @@ impl Rows {
             }
             Self::Supervised(examples) => Example::from(examples[row].clone()),
             Self::Infilling(infilling) => Example::from(infilling.fixed(row)),
+            Self::Masked(masked) => Example::from(masked.fixed(row)),
+            Self::Labelled(labelled) => labelled.rows[row].clone(),
         }
     }
 
@@ -69,6 +77,7 @@ impl Rows {
                 Example::from(examples[row].augmented(&augment.dropout, |n| random.uniform(n)))
             }
             (Self::Infilling(infilling), _) => Example::from(infilling.drawn(row, epoch)),
+            (Self::Masked(masked), _) => Example::from(masked.drawn(row, epoch)),
             _ => self.example(row),
         }
     }
@@ -81,6 +90,8 @@ impl Rows {
                 Self::Supervised(rows.iter().map(|row| examples[*row].clone()).collect())
             }
             Self::Infilling(infilling) => Self::Infilling(infilling.select(rows)),
+            Self::Masked(masked) => Self::Masked(masked.select(rows)),
+            Self::Labelled(labelled) => Self::Labelled(labelled.select(rows)),
         }
     }
 
@@ -88,15 +99,25 @@ impl Rows {
     pub(crate) fn tokens(&self) -> (u64, u64) {
         let count = |row| {
             let example = self.example(row);
-            (example.input_ids.len() as u64, loss_tokens(&example.labels))
+            (example.input_ids.len() as u64, self.loss_tokens(&example.labels))
         };
         (0..self.len()).map(count).fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1))
+    }
+
+    fn loss_tokens(&self, labels: &[i64]) -> u64 {
+        match self {
+            Self::Masked(_) | Self::Labelled(_) => {
+                labels.iter().filter(|label| **label != IGNORE_INDEX).count() as u64
+            }
+            Self::Causal(_) | Self::Supervised(_) | Self::Infilling(_) => loss_tokens(labels),
+        }
     }
 
     /// The highest token id, if there is any.
     pub(crate) fn highest_id(&self) -> Option<u32> {
         match self {
             Self::Infilling(infilling) => infilling.highest_id(),
+            Self::Masked(masked) => masked.highest_id(),
             _ => (0..self.len()).filter_map(|row| self.example(row).input_ids.into_iter().max()).max(),
         }
     }
@@ -105,6 +126,12 @@ impl Rows {
 impl From<Denoised> for Example {
     fn from(row: Denoised) -> Self {
         Self { labels: row.labels(), input_ids: row.input_ids }
+    }
+}
+
+impl From<MaskedExample> for Example {
+    fn from(row: MaskedExample) -> Self {
+        Self { input_ids: row.input_ids, labels: row.labels }
     }
 }
 

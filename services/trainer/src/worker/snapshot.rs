@@ -136,6 +136,9 @@ pub(super) fn spec_digest(spec: &proto::TrainingSpec, lease: &proto::LeaseJobRes
         Some(proto::training_spec::Start::NewModel(model)) => {
             model.tokenizer.clone_from(&lease.tokenizer_artifact_digest);
         }
+        Some(proto::training_spec::Start::NewEncoder(model)) => {
+            model.tokenizer.clone_from(&lease.tokenizer_artifact_digest);
+        }
         None => {}
     }
     rootstock_artifacts::Digest::of(&spec.encode_to_vec()).to_string()

@@ -3,24 +3,25 @@
 use std::time::Instant;
 
 use rootstock_kernels::{AdafactorOptions, Optimizer, Rule};
-use rootstock_model::{Batch, DropoutKey, LossSum, Regularization};
+use rootstock_model::{DropoutKey, LossSum, Regularization};
 use rootstock_proto::training::v1::{self as proto, training_event::Event};
 use tokio::sync::oneshot;
 
 use super::{
     fault::{Fault, of_job},
     groups::Groups,
-    learner::{Learner, StepGradients, Tensors},
+    learner::{StepGradients, Tensors},
     meter::{Meter, StepDone},
     order::{Order, Plan},
     patience::Patience,
     prepare::Prepared,
     reporter::Reporter,
-    rows::{Augment, Rows, batch},
+    rows::{Augment, Example, Rows},
     saver::Saver,
     schedule::Schedule,
     snapshot::{Saved, Snapshot, TrainerState},
     stop::Stop,
+    trainee::Trainee,
 };
 use crate::spec::{Arguments, Objective, Optim, Spec};
 
@@ -62,7 +63,7 @@ impl Outside for Worker {
 
 /// A trained model.
 pub(super) struct Finished {
-    pub(super) learner: Learner,
+    pub(super) learner: Trainee,
     /// Steps in the weights: fewer than were made where an earlier state was better.
     pub(super) step: u64,
 }
@@ -98,7 +99,7 @@ pub(super) async fn on_thread(
 pub(super) struct Training<O> {
     spec: std::sync::Arc<Spec>,
     spec_digest: String,
-    learner: Learner,
+    learner: Trainee,
     train: Rows,
     validation: Rows,
     augment: Option<Augment>,
@@ -128,7 +129,7 @@ impl<O: Outside> Training<O> {
             Objective::Supervised { instruction_token_dropout, .. } => {
                 Augment::new(instruction_token_dropout, arguments.seed)
             }
-            Objective::Causal { .. } | Objective::Infilling { .. } => None,
+            _ => None,
         };
         let plan = Plan::new(train.len(), arguments);
         let mut training = Self {
@@ -218,14 +219,14 @@ impl<O: Outside> Training<O> {
     }
 
     /// The micro-batches of the next step, and their tokens.
-    fn batches(&mut self) -> (Vec<Batch>, u64) {
+    fn batches(&mut self) -> (Vec<Vec<Example>>, u64) {
         let rows = self.order.rows(self.step);
         let mut tokens = 0;
         let batches = rows.micro_batches.iter().map(|numbers| {
             let seen = |row: &usize| self.train.augmented(*row, rows.epoch, self.augment.as_ref());
-            let examples: Vec<_> = numbers.iter().map(seen).collect();
+            let examples: Vec<Example> = numbers.iter().map(seen).collect();
             tokens += examples.iter().map(|example| example.input_ids.len() as u64).sum::<u64>();
-            batch(&examples)
+            examples
         });
         (batches.collect(), tokens)
     }
@@ -297,7 +298,7 @@ impl<O: Outside> Training<O> {
         for numbers in rows.chunks(self.arguments().batch_size) {
             self.outside.check()?;
             let examples: Vec<_> = numbers.iter().map(|row| self.validation.example(*row)).collect();
-            let loss = self.learner.evaluate(&batch(&examples)).map_err(|error| failed(&error))?;
+            let loss = self.learner.evaluate(&examples).map_err(|error| failed(&error))?;
             sum.sum += loss.sum;
             sum.tokens += loss.tokens;
         }

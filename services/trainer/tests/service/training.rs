@@ -15,20 +15,20 @@ impl Bench {
         (ended, self.job(&job).await)
     }
 
-    async fn succeed(&self, id: &str, spec: proto::TrainingSpec) -> proto::TrainingJob {
+    pub(crate) async fn succeed(&self, id: &str, spec: proto::TrainingSpec) -> proto::TrainingJob {
         let (ended, job) = self.compute(id, spec).await;
         assert_eq!((ended, job.state()), (Ended::Succeeded, TrainingJobState::Succeeded), "{}", job.error);
         job
     }
 
-    async fn fail(&self, id: &str, spec: proto::TrainingSpec) -> String {
+    pub(crate) async fn fail(&self, id: &str, spec: proto::TrainingSpec) -> String {
         let (ended, job) = self.compute(id, spec).await;
         assert_eq!((ended, job.state()), (Ended::Failed, TrainingJobState::Failed));
         job.error
     }
 }
 
-fn with(
+pub(crate) fn with(
     mut spec: proto::TrainingSpec,
     change: impl FnOnce(&mut proto::TrainingArguments),
 ) -> proto::TrainingSpec {
@@ -37,11 +37,11 @@ fn with(
 }
 
 /// Played workers block the only slot until they are gone, so these tests have several.
-async fn bench() -> Bench {
+pub(crate) async fn bench() -> Bench {
     Bench::with(Script::Played, |config| config.workers = 16).await
 }
 
-fn progress(events: &[Event]) -> Vec<proto::TrainingProgress> {
+pub(crate) fn progress(events: &[Event]) -> Vec<proto::TrainingProgress> {
     let of = |event: &Event| match event {
         Event::Progress(progress) => Some(*progress),
         _ => None,

@@ -75,6 +75,32 @@ impl AnyConfig {
         }
     }
 
+    /// The longest sequence, in tokens.
+    pub fn max_position_embeddings(&self) -> usize {
+        match self {
+            Self::Decoder(config) => config.max_position_embeddings,
+            Self::Encoder(config) => config.max_position_embeddings,
+        }
+    }
+
+    /// The same model with its weights stored as this dtype (`torch_dtype`).
+    #[must_use]
+    pub fn stored_as(&self, dtype: &str) -> Self {
+        let torch_dtype = Some(dtype.to_owned());
+        match self {
+            Self::Decoder(config) => Self::Decoder(Config { torch_dtype, ..config.clone() }),
+            Self::Encoder(config) => Self::Encoder(EncoderConfig { torch_dtype, ..config.clone() }),
+        }
+    }
+
+    /// Writes the configuration as Hugging Face's `config.json`.
+    pub fn to_json(&self) -> String {
+        match self {
+            Self::Decoder(config) => config.to_json(),
+            Self::Encoder(config) => config.to_json(),
+        }
+    }
+
     /// Rows of the embedding table.
     pub fn vocab_size(&self) -> usize {
         match self {

@@ -76,6 +76,7 @@ pub(crate) struct ConfigFile {
     pub(crate) bos_token: Option<TokenField>,
     pub(crate) eos_token: Option<TokenField>,
     pub(crate) pad_token: Option<TokenField>,
+    pub(crate) mask_token: Option<TokenField>,
     pub(crate) chat_template: Option<ChatTemplateField>,
 }
 

@@ -26,6 +26,8 @@ pub struct SpecialTokens {
     pub eos: Option<SpecialToken>,
     /// Fills up the shorter rows of a batch.
     pub pad: Option<SpecialToken>,
+    /// Stands where a token is hidden.
+    pub mask: Option<SpecialToken>,
 }
 
 impl SpecialTokens {
@@ -50,17 +52,19 @@ impl SpecialTokens {
             bos: find("bos_token", &config.bos_token)?,
             eos: find("eos_token", &config.eos_token)?,
             pad: find("pad_token", &config.pad_token)?,
+            mask: find("mask_token", &config.mask_token)?,
         })
     }
 
-    /// Each token with its name in tokenizer_config.json.
-    pub(crate) fn named(&self) -> [(&'static str, &Option<SpecialToken>); 3] {
-        [("bos_token", &self.bos), ("eos_token", &self.eos), ("pad_token", &self.pad)]
+    /// Each token with its name in tokenizer_config.json; a mask only where there is one, so that the digests of those without stay.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &Option<SpecialToken>)> {
+        let all = [("bos_token", &self.bos), ("eos_token", &self.eos), ("pad_token", &self.pad)];
+        all.into_iter().chain(self.mask.is_some().then_some(("mask_token", &self.mask)))
     }
 
     /// The texts of those that are set.
     pub(crate) fn texts(&self) -> Vec<&str> {
-        self.named().into_iter().filter_map(|(_, token)| token.as_ref()).map(|t| t.text.as_str()).collect()
+        self.named().filter_map(|(_, token)| token.as_ref()).map(|t| t.text.as_str()).collect()
     }
 }
 

@@ -15,13 +15,18 @@ use super::*;
 use crate::{
     convert::tests::{arguments, causal, supervised},
     spec::{EarlyStopping, Length, Validation},
-    worker::{
-        infilling::Infilling,
-        learner::tests::{full, lora},
-        snapshot::TrainerState,
-        stop::Ended,
-    },
+    worker::{infilling::Infilling, learner::tests as learners, snapshot::TrainerState, stop::Ended},
 };
+
+mod encoders;
+
+fn full() -> Trainee {
+    learners::full().into()
+}
+
+fn lora(lora_dropout: f64) -> Trainee {
+    learners::lora(lora_dropout).into()
+}
 
 /// Keeps what training says, and cuts it after some steps.
 #[derive(Clone, Default)]
@@ -99,7 +104,7 @@ fn short() -> Arguments {
     }
 }
 
-fn prepared(learner: Learner, arguments: Arguments, validation: usize) -> Prepared {
+fn prepared(learner: Trainee, arguments: Arguments, validation: usize) -> Prepared {
     let proto = if learner.parameters().0 == learner.parameters().1 { causal() } else { supervised() };
     let mut spec = Spec::try_from(&proto).unwrap();
     spec.arguments = arguments;
@@ -118,7 +123,7 @@ fn run(prepared: Prepared, script: &Script) -> Result<Finished, Fault> {
     Training::new(prepared, script.clone()).and_then(Training::run)
 }
 
-fn bits(learner: &Learner) -> Vec<u32> {
+fn bits(learner: &Trainee) -> Vec<u32> {
     let numbers =
         |(_, tensor): &(String, candle_core::Tensor)| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     learner.weights().unwrap().iter().flat_map(numbers).map(f32::to_bits).collect()
@@ -133,7 +138,7 @@ fn read_back(script: &Script) -> Saved {
     Saved::read("sha256:state", &files, "sha256:test").unwrap()
 }
 
-fn assert_resumes(learner: fn() -> Learner, arguments: &Arguments, validation: usize, cut: usize) {
+fn assert_resumes(learner: fn() -> Trainee, arguments: &Arguments, validation: usize, cut: usize) {
     let whole = Script::default();
     let undisturbed = run(prepared(learner(), arguments.clone(), validation), &whole).unwrap();
     let before = Script::cut_after(cut);

@@ -95,16 +95,19 @@ class TrainingJob(_message.Message):
     def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "causal", "supervised", "infilling", "full", "lora", "arguments")
+    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "arguments")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_SPLIT_FIELD_NUMBER: _ClassVar[int]
     BASE_MODEL_FIELD_NUMBER: _ClassVar[int]
     NEW_MODEL_FIELD_NUMBER: _ClassVar[int]
+    NEW_ENCODER_FIELD_NUMBER: _ClassVar[int]
     CAUSAL_FIELD_NUMBER: _ClassVar[int]
     SUPERVISED_FIELD_NUMBER: _ClassVar[int]
     INFILLING_FIELD_NUMBER: _ClassVar[int]
+    MASKED_FIELD_NUMBER: _ClassVar[int]
+    CLASSIFICATION_FIELD_NUMBER: _ClassVar[int]
     FULL_FIELD_NUMBER: _ClassVar[int]
     LORA_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -114,13 +117,16 @@ class TrainingSpec(_message.Message):
     validation_split: float
     base_model: str
     new_model: NewModel
+    new_encoder: NewEncoder
     causal: CausalObjective
     supervised: SupervisedObjective
     infilling: InfillingObjective
+    masked: MaskedObjective
+    classification: ClassificationObjective
     full: FullMethod
     lora: LoraMethod
     arguments: TrainingArguments
-    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
 
 class NewModel(_message.Message):
     __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rope_theta", "tie_word_embeddings", "initializer_range")
@@ -146,11 +152,53 @@ class NewModel(_message.Message):
     initializer_range: float
     def __init__(self, tokenizer: _Optional[str] = ..., hidden_size: _Optional[int] = ..., intermediate_size: _Optional[int] = ..., num_hidden_layers: _Optional[int] = ..., num_attention_heads: _Optional[int] = ..., num_key_value_heads: _Optional[int] = ..., max_position_embeddings: _Optional[int] = ..., rope_theta: _Optional[float] = ..., tie_word_embeddings: bool = ..., initializer_range: _Optional[float] = ...) -> None: ...
 
+class NewEncoder(_message.Message):
+    __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings", "type_vocab_size", "hidden_dropout_prob", "initializer_range", "layer_norm_eps")
+    TOKENIZER_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_SIZE_FIELD_NUMBER: _ClassVar[int]
+    INTERMEDIATE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    NUM_HIDDEN_LAYERS_FIELD_NUMBER: _ClassVar[int]
+    NUM_ATTENTION_HEADS_FIELD_NUMBER: _ClassVar[int]
+    MAX_POSITION_EMBEDDINGS_FIELD_NUMBER: _ClassVar[int]
+    TYPE_VOCAB_SIZE_FIELD_NUMBER: _ClassVar[int]
+    HIDDEN_DROPOUT_PROB_FIELD_NUMBER: _ClassVar[int]
+    INITIALIZER_RANGE_FIELD_NUMBER: _ClassVar[int]
+    LAYER_NORM_EPS_FIELD_NUMBER: _ClassVar[int]
+    tokenizer: str
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    max_position_embeddings: int
+    type_vocab_size: int
+    hidden_dropout_prob: float
+    initializer_range: float
+    layer_norm_eps: float
+    def __init__(self, tokenizer: _Optional[str] = ..., hidden_size: _Optional[int] = ..., intermediate_size: _Optional[int] = ..., num_hidden_layers: _Optional[int] = ..., num_attention_heads: _Optional[int] = ..., max_position_embeddings: _Optional[int] = ..., type_vocab_size: _Optional[int] = ..., hidden_dropout_prob: _Optional[float] = ..., initializer_range: _Optional[float] = ..., layer_norm_eps: _Optional[float] = ...) -> None: ...
+
 class CausalObjective(_message.Message):
     __slots__ = ("block_size",)
     BLOCK_SIZE_FIELD_NUMBER: _ClassVar[int]
     block_size: int
     def __init__(self, block_size: _Optional[int] = ...) -> None: ...
+
+class MaskedObjective(_message.Message):
+    __slots__ = ("mlm_probability", "whole_word_mask", "block_size")
+    MLM_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_WORD_MASK_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_SIZE_FIELD_NUMBER: _ClassVar[int]
+    mlm_probability: float
+    whole_word_mask: bool
+    block_size: int
+    def __init__(self, mlm_probability: _Optional[float] = ..., whole_word_mask: bool = ..., block_size: _Optional[int] = ...) -> None: ...
+
+class ClassificationObjective(_message.Message):
+    __slots__ = ("max_length", "freeze_encoder")
+    MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    FREEZE_ENCODER_FIELD_NUMBER: _ClassVar[int]
+    max_length: int
+    freeze_encoder: bool
+    def __init__(self, max_length: _Optional[int] = ..., freeze_encoder: bool = ...) -> None: ...
 
 class InfillingObjective(_message.Message):
     __slots__ = ("max_length", "denoisers")

@@ -1,0 +1,117 @@
+//! Texts with labels: the labels of a data set by number, and the head that they ask for.
+
+use std::collections::HashMap;
+
+use rootstock_model::{AnyConfig, EncoderConfig, Task};
+use rootstock_text::IGNORE_INDEX;
+
+use super::{
+    fault::Fault,
+    rows::{Example, Rows},
+};
+
+/// Most labels of a job.
+const MAX_LABELS: usize = 4096;
+
+/// Texts whose labels are numbers of names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Labelled {
+    pub(super) rows: Vec<Example>,
+    /// In order, whole numbers by their size.
+    names: Vec<String>,
+}
+
+impl Labelled {
+    /// Numbers the labels of texts.
+    pub(super) fn new(texts: impl Iterator<Item = (Vec<u32>, String)>) -> Self {
+        let texts: Vec<_> = texts.collect();
+        let mut names: Vec<String> = texts.iter().map(|(_, label)| label.clone()).collect();
+        names.sort_by_cached_key(|name| (name.parse::<u64>().unwrap_or(u64::MAX), name.clone()));
+        names.dedup();
+        let numbers = numbers(&names);
+        let row = |(input_ids, label): (Vec<u32>, String)| {
+            let label = numbers.get(label.as_str()).copied().unwrap_or(IGNORE_INDEX);
+            Example { input_ids, labels: vec![label] }
+        };
+        let rows = texts.into_iter().map(row).collect();
+        Self { rows, names }
+    }
+
+    pub(super) fn select(&self, rows: &[usize]) -> Self {
+        Self { rows: rows.iter().map(|row| self.rows[*row].clone()).collect(), names: self.names.clone() }
+    }
+
+    /// Numbers the labels as these names are; the first label that is none of them is the error.
+    fn rename(&mut self, names: &[String]) -> Result<(), String> {
+        let numbers = numbers(names);
+        let number = |name: &String| numbers.get(name.as_str()).copied().ok_or_else(|| name.clone());
+        let new: Vec<i64> = self.names.iter().map(number).collect::<Result<_, _>>()?;
+        for label in self.rows.iter_mut().flat_map(|row| &mut row.labels) {
+            *label = new[*label as usize];
+        }
+        self.names = names.to_vec();
+        Ok(())
+    }
+}
+
+fn numbers(names: &[String]) -> HashMap<&str, i64> {
+    names.iter().map(String::as_str).zip(0..).collect()
+}
+
+/// The configuration with the head that the labels of the rows ask for, and the rows numbered for it. Rows of other kinds change
+/// nothing.
+pub(super) fn with_labels(
+    config: &AnyConfig,
+    train: &mut Rows,
+    validation: &mut Rows,
+) -> Result<AnyConfig, Fault> {
+    let (Rows::Labelled(train), Rows::Labelled(validation), AnyConfig::Encoder(encoder)) =
+        (train, validation, config)
+    else {
+        return Ok(config.clone());
+    };
+    let names = match &encoder.task {
+        Task::Classification(known) if train.names.iter().all(|name| known.contains(name)) => known.clone(),
+        _ => train.names.clone(),
+    };
+    let count = names.len();
+    if !(2..=MAX_LABELS).contains(&count) {
+        let message = format!("spec.dataset: has {count} different labels, but must have 2 to {MAX_LABELS}");
+        return Err(Fault::Job(message));
+    }
+    for (field, rows) in [("spec.dataset", train), ("spec.validation_dataset", validation)] {
+        rows.rename(&names).map_err(|name| {
+            Fault::Job(format!("{field}: label {name:?} is in no row of spec.dataset; take its rows out"))
+        })?;
+    }
+    Ok(AnyConfig::Encoder(EncoderConfig { task: Task::Classification(names), ..encoder.clone() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labelled(labels: &[&str]) -> Labelled {
+        Labelled::new((1..).zip(labels).map(|(id, label)| (vec![id], (*label).to_owned())))
+    }
+
+    fn numbers(labelled: &Labelled) -> Vec<i64> {
+        labelled.rows.iter().map(|row| row.labels[0]).collect()
+    }
+
+    #[test]
+    fn labels_are_numbered_in_order_and_whole_numbers_by_their_size() {
+        let rows = labelled(&["10", "9", "no", "10"]);
+        assert_eq!(rows.names, ["9", "10", "no"]);
+        assert_eq!(numbers(&rows), [1, 0, 2, 1]);
+    }
+
+    #[test]
+    fn other_rows_are_numbered_alike_and_strangers_are_named() {
+        let names = ["c", "b", "a"].map(str::to_owned);
+        let mut rows = labelled(&["a", "b"]);
+        rows.rename(&names).unwrap();
+        assert_eq!(numbers(&rows), [2, 1]);
+        assert_eq!(labelled(&["a", "d"]).rename(&names), Err("d".to_owned()));
+    }
+}
