@@ -10,6 +10,7 @@ mod crash;
 mod discovery;
 mod drain;
 mod evaluation;
+mod examples;
 mod gauges;
 mod golden;
 mod main_job;

@@ -1,7 +1,9 @@
 //! From the contract to domain types and back: what comes out of here needs no further checks.
 
 mod arguments;
+mod full;
 mod infilling;
+mod lora;
 mod numbers;
 mod optim;
 mod scheduler;
@@ -17,7 +19,8 @@ use crate::{
     store::{Job, State},
 };
 
-pub(crate) use spec::{lora_config, model_config, product_format, weight_dtype};
+pub(crate) use lora::lora_config;
+pub(crate) use spec::{model_config, product_format, weight_dtype};
 
 /// Longest `request_id`.
 const MAX_REQUEST_ID: usize = 64;

@@ -3,6 +3,7 @@
 use rootstock_artifacts::ArtifactName;
 use rootstock_client::{ClientError, Clients};
 use rootstock_model::Config as ModelConfig;
+use rootstock_peft::PeftError;
 use rootstock_proto::{
     checkpoint::v1::{Artifact, ArtifactKind},
     tokenization::v1::Tokenizer,
@@ -11,9 +12,10 @@ use rootstock_runtime::{ErrorReason, Failure};
 use rootstock_text::PromptTemplate;
 
 use crate::{
+    convert::lora_config,
     error::Error,
     memory,
-    spec::{Objective, Spec, Start, Validation},
+    spec::{Method, Objective, Spec, Start, Validation},
     store::Resolved,
 };
 
@@ -41,7 +43,7 @@ impl Resolver {
             Validation::None | Validation::Split(_) => None,
         };
         let (base, tokenizer) = self.start(&spec.start).await?;
-        self.check_length(spec, base.as_ref()).await?;
+        self.check_model(spec, base.as_ref()).await?;
         check_template(spec, &tokenizer)?;
         check_files("spec.dataset", spec, &dataset)?;
         if let Some(validation) = &validation {
@@ -80,8 +82,9 @@ impl Resolver {
         }
     }
 
-    /// Whether rows of the length asked for fit the base model's context; a default gives way to it.
-    async fn check_length(&self, spec: &Spec, base: Option<&Artifact>) -> Result<(), Error> {
+    /// Whether the base model has the modules that are to be trained, and rows of the length asked for fit its context; a default gives
+    /// way to it.
+    async fn check_model(&self, spec: &Spec, base: Option<&Artifact>) -> Result<(), Error> {
         let blobs = base.map(|artifact| artifact.blobs.as_slice()).unwrap_or_default();
         let Some(entry) = blobs.iter().find(|blob| blob.path == CONFIG) else { return Ok(()) };
         let Ok(digest) = entry.digest.parse() else { return Ok(()) };
@@ -89,6 +92,7 @@ impl Resolver {
         let json = read.map_err(|error| Error::remote(error, "checkpoint", "spec.base_model"))?;
         let config = ModelConfig::from_json(&json);
         let config = config.map_err(|error| Error::invalid("spec.base_model", error.to_string()))?;
+        check_method(&spec.method, &config)?;
         if spec.default_length {
             return Ok(());
         }
@@ -119,6 +123,25 @@ impl Resolver {
     async fn tokenizer(&self, field: &str, digest: &str) -> Result<Tokenizer, Error> {
         let found = self.clients.tokenization().get_tokenizer(digest).await;
         found.map_err(|error| Error::remote(error, "tokenization", field))
+    }
+}
+
+/// Whether the model has what is to be trained.
+fn check_method(method: &Method, config: &ModelConfig) -> Result<(), Error> {
+    match method {
+        Method::Full(full) => full.trained(config).map(|_| ()),
+        Method::Lora(lora) => {
+            let adapter = lora_config(lora, "");
+            let checked = adapter.check_trainable(config).and_then(|()| adapter.refuse_ambiguous(config));
+            checked.map_err(|error| match error {
+                PeftError::Field { field, problem } => Error::invalid(format!("spec.lora.{field}"), problem),
+                PeftError::Unsupported { field, value, supported } => {
+                    let message = format!("is {value}, which is not supported; {supported}");
+                    Error::invalid(format!("spec.lora.{field}"), message)
+                }
+                other => Error::invalid("spec.lora", other.to_string()),
+            })
+        }
     }
 }
 

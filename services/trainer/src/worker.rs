@@ -24,6 +24,7 @@ mod schedule;
 mod snapshot;
 mod stop;
 mod train;
+mod unfreeze;
 mod upload;
 
 use rootstock_client::Clients;

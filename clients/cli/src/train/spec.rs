@@ -66,6 +66,16 @@ fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Res
         ("lora_dropout", file.lora_dropout.is_some(), method == Method::Lora, "method: lora"),
         ("target_modules", file.target_modules.is_some(), method == Method::Lora, "method: lora"),
         ("use_rslora", file.use_rslora.is_some(), method == Method::Lora, "method: lora"),
+        ("use_dora", file.use_dora.is_some(), method == Method::Lora, "method: lora"),
+        ("rank_pattern", file.rank_pattern.is_some(), method == Method::Lora, "method: lora"),
+        ("alpha_pattern", file.alpha_pattern.is_some(), method == Method::Lora, "method: lora"),
+        ("exclude_modules", file.exclude_modules.is_some(), method == Method::Lora, "method: lora"),
+        ("layers_to_transform", file.layers_to_transform.is_some(), method == Method::Lora, "method: lora"),
+        ("modules_to_save", file.modules_to_save.is_some(), method == Method::Lora, "method: lora"),
+        ("init_lora_weights", file.init_lora_weights.is_some(), method == Method::Lora, "method: lora"),
+        ("trainable_modules", file.trainable_modules.is_some(), method == Method::Full, "method: full"),
+        ("frozen_modules", file.frozen_modules.is_some(), method == Method::Full, "method: full"),
+        ("unfreeze_every_steps", file.unfreeze_every_steps.is_some(), method == Method::Full, "method: full"),
         ("loraplus_lr_ratio", file.loraplus_lr_ratio.is_some(), method == Method::Lora, "method: lora"),
     ];
     match belongs.into_iter().find(|(_, set, fits, _)| *set && !fits) {
@@ -141,13 +151,24 @@ fn denoisers(denoisers: &[Denoiser]) -> Result<Vec<proto::Denoiser>, String> {
 fn method_of(file: &TrainFile, method: Method) -> proto::training_spec::Method {
     use proto::training_spec::Method as Of;
     match method {
-        Method::Full => Of::Full(proto::FullMethod {}),
+        Method::Full => Of::Full(proto::FullMethod {
+            trainable_modules: modules(file.trainable_modules.as_ref()),
+            frozen_modules: modules(file.frozen_modules.as_ref()),
+            unfreeze_every_steps: file.unfreeze_every_steps.unwrap_or_default(),
+        }),
         Method::Lora => Of::Lora(proto::LoraMethod {
             r: file.r.unwrap_or_default(),
             lora_alpha: file.lora_alpha.unwrap_or_default(),
             lora_dropout: file.lora_dropout.unwrap_or_default(),
             target_modules: modules(file.target_modules.as_ref()),
             use_rslora: file.use_rslora.unwrap_or_default(),
+            use_dora: file.use_dora.unwrap_or_default(),
+            rank_pattern: file.rank_pattern.clone().unwrap_or_default(),
+            alpha_pattern: file.alpha_pattern.clone().unwrap_or_default(),
+            exclude_modules: modules(file.exclude_modules.as_ref()),
+            layers_to_transform: file.layers_to_transform.clone().unwrap_or_default(),
+            modules_to_save: modules(file.modules_to_save.as_ref()),
+            init_lora_weights: file.init_lora_weights.clone().unwrap_or_default(),
         }),
     }
 }
@@ -274,6 +295,27 @@ mod tests {
         assert_eq!((arguments.learning_rate, arguments.max_steps, arguments.seed), (1e-3, 20, Some(7)));
         assert_eq!(arguments.lr_scheduler_type(), proto::LrSchedulerType::Cosine);
         assert_eq!(arguments.max_grad_norm, None, "what is not set is left to the server");
+    }
+
+    #[test]
+    fn what_is_trained_and_at_which_rank_is_named_as_in_peft() {
+        let text = format!(
+            "{LORA}use_dora: true\nrank_pattern: {{q_proj: 2, k_proj: 4}}\nalpha_pattern: {{q_proj: 3}}\n\
+             exclude_modules: layers.0.mlp.up_proj\nlayers_to_transform: [0, 1]\nmodules_to_save: [lm_head]\n"
+        );
+        let Some(MethodOf::Lora(lora)) = parse(text.as_bytes()).unwrap().method else { panic!("not lora") };
+        assert!(lora.use_dora);
+        assert_eq!(lora.rank_pattern, [("k_proj".to_owned(), 4), ("q_proj".to_owned(), 2)].into());
+        assert_eq!(
+            (lora.layers_to_transform, lora.modules_to_save),
+            (vec![0, 1], vec!["lm_head".to_owned()])
+        );
+        let text = "output: t\nbase_model: t\ndataset: d\nobjective: causal\nmethod: full\n\
+                    trainable_modules: [lm_head, layers.1]\nunfreeze_every_steps: 5\n";
+        let Some(MethodOf::Full(full)) = parse(text.as_bytes()).unwrap().method else { panic!("not full") };
+        assert_eq!((full.trainable_modules.len(), full.unfreeze_every_steps), (2, 5));
+        let foreign = refusal(&format!("{LORA}frozen_modules: [lm_head]\n"));
+        assert!(foreign.starts_with("frozen_modules is only for method: full"), "{foreign}");
     }
 
     #[test]

@@ -224,7 +224,7 @@ fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, F
         None => Decoder::init(config, seed, &device),
         Some(base) => {
             let dtype = match spec.method {
-                Method::Full => DType::F32,
+                Method::Full(_) => DType::F32,
                 Method::Lora(_) => weight_dtype(spec.arguments.weight_dtype, config.torch_dtype.as_deref()),
             };
             Decoder::load(config, &weight_files(base), dtype, &device)
@@ -233,10 +233,14 @@ fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, F
     let mut decoder = decoder.map_err(|error| failed(&error))?;
     decoder.set_recompute(spec.arguments.recompute);
     match &spec.method {
-        Method::Full => Learner::full(decoder, product_format(spec.arguments.weight_dtype)),
+        Method::Full(full) => {
+            let trained = full.trained(decoder.config()).map_err(|error| of_job("method")(&error))?;
+            let format = product_format(spec.arguments.weight_dtype);
+            Learner::full(decoder, format, |name| trained.contains(name))
+        }
         Method::Lora(lora) => {
             let config = lora_config(lora, &origin.base_digest);
-            let adapter = LoraAdapter::init(&config, decoder.config(), seed, &device);
+            let adapter = LoraAdapter::start(&config, &decoder, seed);
             Ok(Learner::lora(decoder, adapter.map_err(|error| of_job("adapter")(&error))?))
         }
     }

@@ -195,22 +195,56 @@ class SupervisedObjective(_message.Message):
     def __init__(self, prompt_template: _Optional[str] = ..., max_length: _Optional[int] = ..., instruction_token_dropout: _Optional[float] = ...) -> None: ...
 
 class FullMethod(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("trainable_modules", "frozen_modules", "unfreeze_every_steps")
+    TRAINABLE_MODULES_FIELD_NUMBER: _ClassVar[int]
+    FROZEN_MODULES_FIELD_NUMBER: _ClassVar[int]
+    UNFREEZE_EVERY_STEPS_FIELD_NUMBER: _ClassVar[int]
+    trainable_modules: _containers.RepeatedScalarFieldContainer[str]
+    frozen_modules: _containers.RepeatedScalarFieldContainer[str]
+    unfreeze_every_steps: int
+    def __init__(self, trainable_modules: _Optional[_Iterable[str]] = ..., frozen_modules: _Optional[_Iterable[str]] = ..., unfreeze_every_steps: _Optional[int] = ...) -> None: ...
 
 class LoraMethod(_message.Message):
-    __slots__ = ("r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora")
+    __slots__ = ("r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "exclude_modules", "layers_to_transform", "modules_to_save", "init_lora_weights")
+    class RankPatternEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class AlphaPatternEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     R_FIELD_NUMBER: _ClassVar[int]
     LORA_ALPHA_FIELD_NUMBER: _ClassVar[int]
     LORA_DROPOUT_FIELD_NUMBER: _ClassVar[int]
     TARGET_MODULES_FIELD_NUMBER: _ClassVar[int]
     USE_RSLORA_FIELD_NUMBER: _ClassVar[int]
+    USE_DORA_FIELD_NUMBER: _ClassVar[int]
+    RANK_PATTERN_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_PATTERN_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_MODULES_FIELD_NUMBER: _ClassVar[int]
+    LAYERS_TO_TRANSFORM_FIELD_NUMBER: _ClassVar[int]
+    MODULES_TO_SAVE_FIELD_NUMBER: _ClassVar[int]
+    INIT_LORA_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     r: int
     lora_alpha: float
     lora_dropout: float
     target_modules: _containers.RepeatedScalarFieldContainer[str]
     use_rslora: bool
-    def __init__(self, r: _Optional[int] = ..., lora_alpha: _Optional[float] = ..., lora_dropout: _Optional[float] = ..., target_modules: _Optional[_Iterable[str]] = ..., use_rslora: bool = ...) -> None: ...
+    use_dora: bool
+    rank_pattern: _containers.ScalarMap[str, int]
+    alpha_pattern: _containers.ScalarMap[str, float]
+    exclude_modules: _containers.RepeatedScalarFieldContainer[str]
+    layers_to_transform: _containers.RepeatedScalarFieldContainer[int]
+    modules_to_save: _containers.RepeatedScalarFieldContainer[str]
+    init_lora_weights: str
+    def __init__(self, r: _Optional[int] = ..., lora_alpha: _Optional[float] = ..., lora_dropout: _Optional[float] = ..., target_modules: _Optional[_Iterable[str]] = ..., use_rslora: bool = ..., use_dora: bool = ..., rank_pattern: _Optional[_Mapping[str, int]] = ..., alpha_pattern: _Optional[_Mapping[str, float]] = ..., exclude_modules: _Optional[_Iterable[str]] = ..., layers_to_transform: _Optional[_Iterable[int]] = ..., modules_to_save: _Optional[_Iterable[str]] = ..., init_lora_weights: _Optional[str] = ...) -> None: ...
 
 class LrSchedulerKwargs(_message.Message):
     __slots__ = ("num_cycles", "min_lr", "min_lr_rate", "power", "lr_end", "timescale", "num_decay_steps", "num_stable_steps", "warmup_type", "decay_type", "min_lr_ratio")
