@@ -118,7 +118,7 @@ fn scaled(x: &Tensor, factors: &[f32]) -> Result<Tensor> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::D;
+    use candle_core::{D, Var};
 
     use super::*;
     use crate::{
@@ -149,7 +149,7 @@ mod tests {
                 let (w, dy) = (normal(9, (outputs, inputs)), normal(8, (rows, outputs)));
                 let variables =
                     [(rows, inputs), (rank, inputs), (outputs, rank)].map(|shape| variable(1, shape));
-                let [x, a, b] = variables.each_ref().map(|variable| variable.as_tensor());
+                let [x, a, b] = variables.each_ref().map(Var::as_tensor);
                 let magnitude = variable(4, outputs);
                 let expected = by_definition([x, a, b, magnitude.as_tensor()], &w, mask).unwrap();
                 let by_tape = (&expected * &dy).unwrap().sum_all().unwrap().backward().unwrap();
