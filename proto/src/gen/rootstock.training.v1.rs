@@ -53,7 +53,7 @@ pub struct TrainingSpec {
     #[prost(message, optional, tag = "11")]
     pub arguments: ::core::option::Option<TrainingArguments>,
     /// Where the weights come from.
-    #[prost(oneof = "training_spec::Start", tags = "5, 6")]
+    #[prost(oneof = "training_spec::Start", tags = "5, 6, 19")]
     pub start: ::core::option::Option<training_spec::Start>,
     /// What is learned.
     #[prost(oneof = "training_spec::Objective", tags = "7, 8, 12")]
@@ -73,6 +73,10 @@ pub mod training_spec {
         /// Random weights of a new model.
         #[prost(message, tag = "6")]
         NewModel(super::NewModel),
+        /// An adapter of the store, alias or digest, with which LoRA goes on: the same base model and the same configuration. Of `lora`
+        /// only `lora_dropout` may be set; 0 leaves it as the adapter has it. The optimizer begins anew.
+        #[prost(string, tag = "19")]
+        BaseAdapter(::prost::alloc::string::String),
     }
     /// What is learned.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
@@ -1630,6 +1634,9 @@ pub struct LeaseJobResponse {
     /// The step of that state.
     #[prost(int64, tag = "8")]
     pub resume_step: i64,
+    /// Digest of the adapter's artifact that training goes on with, where there is one.
+    #[prost(string, tag = "19")]
+    pub adapter_digest: ::prost::alloc::string::String,
 }
 /// Request of Heartbeat.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -26,6 +26,15 @@ const MAX_CONFIG_BYTES: usize = 1 << 20;
 /// Files that can hold rows.
 const ROW_FILES: [&str; 2] = [".jsonl", ".json"];
 
+/// What a job starts from.
+struct Started {
+    /// The base model, where there is one.
+    base: Option<Artifact>,
+    /// The adapter that is gone on with, or nothing.
+    adapter_digest: String,
+    tokenizer: Tokenizer,
+}
+
 /// Finds what a specification's names stand for.
 #[derive(Clone, Debug)]
 pub(crate) struct Resolver {
@@ -42,7 +51,7 @@ impl Resolver {
             }
             Validation::None | Validation::Split(_) => None,
         };
-        let (base, tokenizer) = self.start(&spec.start).await?;
+        let Started { base, adapter_digest, tokenizer } = self.start(&spec.start).await?;
         self.check_model(spec, base.as_ref()).await?;
         check_template(spec, &tokenizer)?;
         check_files("spec.dataset", spec, &dataset)?;
@@ -59,27 +68,41 @@ impl Resolver {
             dataset_digest: dataset.digest,
             validation_dataset_digest: validation.map(|artifact| artifact.digest).unwrap_or_default(),
             base_digest: base.map(|artifact| artifact.digest).unwrap_or_default(),
+            adapter_digest,
             tokenizer_artifact_digest: tokenizer.artifact_digest,
             tokenizer_digest: tokenizer.tokenizer_digest,
         })
     }
 
-    /// The base model, where there is one, and the tokenizer: a base model's is its own.
-    async fn start(&self, start: &Start) -> Result<(Option<Artifact>, Tokenizer), Error> {
+    async fn start(&self, start: &Start) -> Result<Started, Error> {
         match start {
             Start::Base(name) => {
                 let base = self.artifact("spec.base_model", name, &[ArtifactKind::BaseModel]).await?;
-                let tokenizer = self.tokenizer("spec.base_model", &base.digest).await?;
-                same_tokenizer("spec.base_model", &base, &tokenizer.tokenizer_digest)?;
-                Ok((Some(base), tokenizer))
+                self.on_base("spec.base_model", base, String::new()).await
+            }
+            Start::Adapter(name) => {
+                let field = "spec.base_adapter";
+                let adapter = self.artifact(field, name, &[ArtifactKind::Adapter]).await?;
+                let base =
+                    adapter.base_digest.parse().map_err(|_| Error::invalid(field, "names no base model"))?;
+                let base = self.artifact(field, &base, &[ArtifactKind::BaseModel]).await?;
+                self.on_base(field, base, adapter.digest).await
             }
             Start::New(model) => {
                 let field = "spec.new_model.tokenizer";
                 let kinds = [ArtifactKind::Tokenizer, ArtifactKind::BaseModel];
                 let artifact = self.artifact(field, &model.tokenizer, &kinds).await?;
-                Ok((None, self.tokenizer(field, &artifact.digest).await?))
+                let tokenizer = self.tokenizer(field, &artifact.digest).await?;
+                Ok(Started { base: None, adapter_digest: String::new(), tokenizer })
             }
         }
+    }
+
+    /// A base model's tokenizer is its own.
+    async fn on_base(&self, field: &str, base: Artifact, adapter_digest: String) -> Result<Started, Error> {
+        let tokenizer = self.tokenizer(field, &base.digest).await?;
+        same_tokenizer(field, &base, &tokenizer.tokenizer_digest)?;
+        Ok(Started { base: Some(base), adapter_digest, tokenizer })
     }
 
     /// Whether the base model has the modules that are to be trained, and rows of the length asked for fit its context; a default gives
@@ -92,7 +115,10 @@ impl Resolver {
         let json = read.map_err(|error| Error::remote(error, "checkpoint", "spec.base_model"))?;
         let config = ModelConfig::from_json(&json);
         let config = config.map_err(|error| Error::invalid("spec.base_model", error.to_string()))?;
-        check_method(&spec.method, &config)?;
+        // An adapter that is gone on with was checked against this model when it was stored.
+        if !matches!(spec.start, Start::Adapter(_)) {
+            check_method(&spec.method, &config)?;
+        }
         if spec.default_length {
             return Ok(());
         }

@@ -38,6 +38,8 @@ pub(crate) enum Validation {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Start {
     Base(ArtifactName),
+    /// The base model is the adapter's, and so are the settings of its method but for dropout.
+    Adapter(ArtifactName),
     New(NewModel),
 }
 

@@ -76,6 +76,7 @@ pub(super) enum Names {
 pub(super) struct TrainFile {
     pub(super) output: Option<String>,
     pub(super) base_model: Option<String>,
+    pub(super) base_adapter: Option<String>,
     pub(super) new_model: Option<NewModel>,
     pub(super) dataset: Option<String>,
     pub(super) validation_dataset: Option<String>,

@@ -29,6 +29,7 @@ const fn key(key: &'static str, r#type: &'static str, default: &'static str, mea
 pub(super) const KEYS: &[Key] = &[
     key("output", "name", "required", "what to call the result: an adapter (lora) or a base model (full)"),
     key("base_model", "name", "-", "the model to start from; either this or new_model"),
+    key("base_adapter", "name", "-", "lora: the adapter to go on with, on its own base model and with its own configuration"),
     key("new_model", "mapping", "-", "a new Llama of random weights; either this or base_model"),
     key("new_model.tokenizer", "name", "required", "its tokenizer"),
     key("new_model.hidden_size", "integer", "required", "width of the residual stream"),

@@ -90,6 +90,12 @@ fn named(key: &str, kind: Kind, name: &str) -> Result<String, String> {
 
 fn start(file: &TrainFile) -> Result<proto::training_spec::Start, String> {
     use proto::training_spec::Start;
+    if let Some(name) = &file.base_adapter {
+        if file.base_model.is_some() || file.new_model.is_some() {
+            return Err("base_adapter has a base model of its own; take base_model and new_model out".into());
+        }
+        return named("base_adapter", Kind::Adapter, name).map(Start::BaseAdapter);
+    }
     match (&file.base_model, &file.new_model) {
         (Some(name), None) => named("base_model", Kind::BaseModel, name).map(Start::BaseModel),
         (None, Some(model)) => Ok(Start::NewModel(proto::NewModel {
@@ -314,6 +320,10 @@ mod tests {
                     trainable_modules: [lm_head, layers.1]\nunfreeze_every_steps: 5\n";
         let Some(MethodOf::Full(full)) = parse(text.as_bytes()).unwrap().method else { panic!("not full") };
         assert_eq!((full.trainable_modules.len(), full.unfreeze_every_steps), (2, 5));
+        let goes_on = "output: t\nbase_adapter: a\ndataset: d\nobjective: causal\nmethod: lora\n";
+        let start = parse(goes_on.as_bytes()).unwrap().start;
+        assert_eq!(start, Some(Start::BaseAdapter("adapters/a".into())));
+        assert!(refusal(&format!("{goes_on}base_model: b\n")).starts_with("base_adapter has a base model"));
         let foreign = refusal(&format!("{LORA}frozen_modules: [lm_head]\n"));
         assert!(foreign.starts_with("frozen_modules is only for method: full"), "{foreign}");
     }

@@ -95,7 +95,11 @@ fn validation(from: &proto::TrainingSpec) -> Result<Validation, Error> {
 
 fn start(from: &proto::TrainingSpec, objective: &mut Objective, method: &Method) -> Result<Start, Error> {
     match &from.start {
-        None => Err(SPEC.invalid("start", "is missing; set base_model or new_model")),
+        None => Err(SPEC.invalid("start", "is missing; set base_model, base_adapter or new_model")),
+        Some(proto::training_spec::Start::BaseAdapter(name)) => {
+            goes_on_with_adapter(from)?;
+            reference(SPEC, "base_adapter", &[Kind::Adapter], name).map(Start::Adapter)
+        }
         Some(proto::training_spec::Start::BaseModel(name)) => {
             reference(SPEC, "base_model", &[Kind::BaseModel], name).map(Start::Base)
         }
@@ -117,6 +121,18 @@ fn start(from: &proto::TrainingSpec, objective: &mut Objective, method: &Method)
             Ok(Start::New(model))
         }
     }
+}
+
+/// An adapter that is gone on with has its configuration already.
+fn goes_on_with_adapter(from: &proto::TrainingSpec) -> Result<(), Error> {
+    let Some(proto::training_spec::Method::Lora(lora)) = &from.method else {
+        return Err(SPEC.invalid("base_adapter", "is gone on with by LoRA alone; set lora, or base_model"));
+    };
+    if *lora == (proto::LoraMethod { lora_dropout: lora.lora_dropout, ..Default::default() }) {
+        return Ok(());
+    }
+    let message = "must set nothing but lora_dropout: base_adapter keeps the configuration that it has";
+    Err(SPEC.invalid("lora", message))
 }
 
 fn new_model(from: &proto::NewModel) -> Result<NewModel, Error> {

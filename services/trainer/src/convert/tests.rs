@@ -567,3 +567,22 @@ fn parts_of_a_model_to_train_are_for_one_that_is_there() {
     spec.method = full("re:(");
     assert_eq!(refused(&spec).0, "spec.full.trainable_modules[0]");
 }
+
+#[test]
+fn an_adapter_that_is_gone_on_with_keeps_its_configuration() {
+    let mut spec = supervised();
+    spec.start = Some(ProtoStart::BaseAdapter("adapters/greeter".into()));
+    let mut with = |method: training_spec::Method| {
+        spec.method = Some(method);
+        Spec::try_from(&spec)
+    };
+    let lora = |lora_dropout, r| proto::LoraMethod { lora_dropout, r, ..Default::default() };
+    let started = with(training_spec::Method::Lora(lora(0.1, 0))).unwrap();
+    assert!(matches!(started.start, Start::Adapter(_)));
+    for (method, refused) in [
+        (training_spec::Method::Lora(lora(0.1, 8)), "spec.lora"),
+        (training_spec::Method::Full(proto::FullMethod::default()), "spec.base_adapter"),
+    ] {
+        assert!(matches!(with(method), Err(Error::Invalid { field, .. }) if field == refused));
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 use rootstock_client::{Clients, FetchedArtifact};
 use rootstock_model::{Config as ModelConfig, Decoder};
-use rootstock_peft::LoraAdapter;
+use rootstock_peft::{CONFIG_FILE, LoraAdapter, LoraConfig, PeftError, WEIGHTS_FILE};
 use rootstock_proto::training::v1::{self as proto, training_event::Event};
 use rootstock_text::TextTokenizer;
 
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     convert::{lora_config, model_config, product_format, weight_dtype},
-    spec::{Method, Spec, Start, Validation},
+    spec::{Lora, Method, Spec, Start, Validation},
 };
 
 /// What the job's artifacts are made from, for those who write the next ones.
@@ -73,6 +73,10 @@ pub(super) async fn prepare(
         "" => None,
         digest => Some(fetcher.fetch("spec.base_model", digest).await?),
     };
+    let adapter = match lease.adapter_digest.as_str() {
+        "" => None,
+        digest => Some(fetcher.fetch("spec.base_adapter", digest).await?),
+    };
     let config = Arc::new(shape(&spec, base.as_ref(), &tokenizer)?);
     fit(&mut spec, &config)?;
     let spec = Arc::new(spec);
@@ -89,7 +93,7 @@ pub(super) async fn prepare(
     let resume = resume(&fetcher, &lease, &origin).await?;
     let learner = {
         let origin = origin.clone();
-        blocking(move || learner(&origin, base.as_ref())).await?
+        blocking(move || learner(&origin, base.as_ref(), adapter.as_ref())).await?
     };
     if let Some(saved) = &resume {
         let resumed = proto::TrainingResumed { step: saved.state.step as i64, digest: saved.digest.clone() };
@@ -112,11 +116,13 @@ fn shape(
             let ids = (bos.map(|token| token.id), eos.map(|token| token.id));
             Ok(model_config(model, tokenizer.vocab_size(), ids.0, ids.1))
         }
-        (Start::Base(_), Some(base)) => {
+        (Start::Base(_) | Start::Adapter(_), Some(base)) => {
             let json = read(&base.files, "config.json")?;
             ModelConfig::from_json(&json).map_err(|error| of_job("spec.base_model")(&error))
         }
-        (Start::Base(_), None) => Err(Fault::Job("the lease brought no base model".to_owned())),
+        (Start::Base(_) | Start::Adapter(_), None) => {
+            Err(Fault::Job("the lease brought no base model".to_owned()))
+        }
     }
 }
 
@@ -216,7 +222,11 @@ async fn resume(
     blocking(move || Saved::read(&artifact.artifact.digest, &artifact.files, &digest)).await.map(Some)
 }
 
-fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, Fault> {
+fn learner(
+    origin: &Origin,
+    base: Option<&FetchedArtifact>,
+    adapter: Option<&FetchedArtifact>,
+) -> Result<Learner, Fault> {
     let (spec, config) = (&origin.spec, ModelConfig::clone(&origin.config));
     let (seed, device) = (spec.arguments.seed, Device::Cpu);
     let failed = of_job("model");
@@ -239,11 +249,27 @@ fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, F
             Learner::full(decoder, format, |name| trained.contains(name))
         }
         Method::Lora(lora) => {
-            let config = lora_config(lora, &origin.base_digest);
-            let adapter = LoraAdapter::start(&config, &decoder, seed);
+            let adapter = match adapter {
+                None => LoraAdapter::start(&lora_config(lora, &origin.base_digest), &decoder, seed),
+                Some(before) => {
+                    let (config, weights) =
+                        (read(&before.files, CONFIG_FILE)?, read(&before.files, WEIGHTS_FILE)?);
+                    go_on(&config, &weights, &decoder, lora)
+                }
+            };
             Ok(Learner::lora(decoder, adapter.map_err(|error| of_job("adapter")(&error))?))
         }
     }
+}
+
+/// The adapter of these files in training, with another dropout where one is asked for.
+fn go_on(config: &[u8], weights: &[u8], base: &Decoder, lora: &Lora) -> Result<LoraAdapter, PeftError> {
+    let mut config = LoraConfig::from_json(config)?;
+    if lora.lora_dropout > 0.0 {
+        config.lora_dropout = lora.lora_dropout;
+    }
+    let json = config.to_json();
+    LoraAdapter::from_bytes(json.as_bytes(), weights, base, DType::F32, base.device())?.into_trainable()
 }
 
 fn data_ready(train: &Read, validation: &Rows, learner: &Learner) -> proto::TrainingDataReady {
