@@ -19,7 +19,9 @@ fn generate(out: &Path) {
         file.source_code_info = None;
     }
     fs::write(out.join("descriptors.bin"), stripped.encode_to_vec()).unwrap();
-    tonic_prost_build::configure().out_dir(out).bytes(".").compile_fds(descriptors).unwrap();
+    // Specifications are compared by the digest of their bytes, so that their maps need an order.
+    let configured = tonic_prost_build::configure().out_dir(out).bytes(".").btree_map(".rootstock.training");
+    configured.compile_fds(descriptors).unwrap();
     for file in fs::read_dir(out).unwrap() {
         let path = file.unwrap().path();
         if path.extension().is_some_and(|e| e == "rs") {

@@ -11,6 +11,7 @@ mod discovery;
 mod drain;
 mod encoders;
 mod evaluation;
+mod examples;
 mod gauges;
 mod golden;
 mod main_job;

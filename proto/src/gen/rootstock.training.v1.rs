@@ -54,7 +54,7 @@ pub struct TrainingSpec {
     #[prost(message, optional, tag = "11")]
     pub arguments: ::core::option::Option<TrainingArguments>,
     /// Where the weights come from.
-    #[prost(oneof = "training_spec::Start", tags = "5, 6, 21")]
+    #[prost(oneof = "training_spec::Start", tags = "5, 6, 19, 21")]
     pub start: ::core::option::Option<training_spec::Start>,
     /// What is learned.
     #[prost(oneof = "training_spec::Objective", tags = "7, 8, 12, 13, 14")]
@@ -74,6 +74,10 @@ pub mod training_spec {
         /// Random weights of a new model.
         #[prost(message, tag = "6")]
         NewModel(super::NewModel),
+        /// An adapter of the store, alias or digest, with which LoRA goes on: the same base model and the same configuration. Of `lora`
+        /// only `lora_dropout` may be set; 0 leaves it as the adapter has it. The optimizer begins anew.
+        #[prost(string, tag = "19")]
+        BaseAdapter(::prost::alloc::string::String),
         /// Random weights of a new encoder.
         #[prost(message, tag = "21")]
         NewEncoder(super::NewEncoder),
@@ -284,9 +288,29 @@ pub struct SupervisedObjective {
     #[prost(double, tag = "3")]
     pub instruction_token_dropout: f64,
 }
-/// Full training.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct FullMethod {}
+/// Full training: of all weights, or of some. The others stay as they are, bit for bit: nothing is computed or kept for them, and the
+/// backward pass ends above the layers below which nothing is trained.
+///
+/// An entry of `trainable_modules` or `frozen_modules` is a name or, after `re:`, a regular expression (linear-time syntax: no
+/// look-around, no back-references). A name stands for each module whose path is the name or ends in `.` and the name, as in PEFT's
+/// lists; an expression for each whose whole path it matches. Paths are those of transformers, such as `model.layers.3.mlp.up_proj`; a
+/// module includes all below it, and a single weight or bias can be named like a module. An entry that stands for nothing is refused.
+/// Examples: `\[lm_head\]` trains the head alone (`\[embed_tokens\]` where the head is the embedding); `\[layers.10, layers.11, model.norm,  lm_head\]` the last two of twelve layers and the head; `\[bias\]` biases alone (BitFit); `frozen_modules: \[embed_tokens\]` all but the
+/// embedding; `\["re:model\\.layers\\.[0-9\]+\\.mlp"]` the feed-forward blocks.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FullMethod {
+    /// What is trained; empty is everything. At most 256. Both lists are for a base model: a new one has random weights to train.
+    #[prost(string, repeated, tag = "1")]
+    pub trainable_modules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What of that is not trained. At most 256.
+    #[prost(string, repeated, tag = "2")]
+    pub frozen_modules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Gradual unfreezing (Howard & Ruder, 2018, ULMFiT): the first steps train the head, the last norm and the top layer, and each time
+    /// after so many steps the next lower layer joins, at last the embedding (also where it is the head). An optimizer counts a weight's
+    /// steps from its first one. Stages without anything to train are left out. 0 trains everything from the beginning.
+    #[prost(int64, tag = "3")]
+    pub unfreeze_every_steps: i64,
+}
 /// LoRA; the names of PEFT's LoraConfig.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LoraMethod {
@@ -299,13 +323,43 @@ pub struct LoraMethod {
     /// Dropout before the low-rank product, in \[0, 1).
     #[prost(double, tag = "3")]
     pub lora_dropout: f64,
-    /// Modules to adapt, among q_proj k_proj v_proj o_proj gate_proj up_proj down_proj; empty means q_proj and v_proj;
-    /// at most 64 entries.
+    /// Modules to adapt, among q_proj k_proj v_proj o_proj gate_proj up_proj down_proj embed_tokens lm_head; empty means q_proj and
+    /// v_proj; at most 64 entries. Where lm_head is among them, `lora_dropout` must be 0.
     #[prost(string, repeated, tag = "4")]
     pub target_modules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Scale by `lora_alpha / sqrt(r)` instead.
     #[prost(bool, tag = "5")]
     pub use_rslora: bool,
+    /// DoRA (Liu et al., 2024): a learned magnitude for each output of an adapted module; not with embed_tokens. As in PEFT, the norms
+    /// that the magnitudes are over are constants of the backward pass.
+    #[prost(bool, tag = "6")]
+    pub use_dora: bool,
+    /// Other ranks, by a regular expression for the end of a module's path from one of its dots on. A map has no order, so that patterns
+    /// with different values for one module are refused. At most 64 entries.
+    #[prost(btree_map = "string, int32", tag = "7")]
+    pub rank_pattern: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        i32,
+    >,
+    /// Other numerators of the scale, in the same way.
+    #[prost(btree_map = "string, double", tag = "8")]
+    pub alpha_pattern: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        f64,
+    >,
+    /// Modules that are not adapted although `target_modules` names them: names or ends of paths, such as `layers.0.self_attn.q_proj`;
+    /// at most 64 entries.
+    #[prost(string, repeated, tag = "9")]
+    pub exclude_modules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Numbers of the layers whose modules are adapted, from 0; empty is all. Both ends of the model lie in none. At most 1024 entries.
+    #[prost(int32, repeated, tag = "10")]
+    pub layers_to_transform: ::prost::alloc::vec::Vec<i32>,
+    /// Modules that are trained whole and go with the adapter: embed_tokens, lm_head. Each takes as much memory as the base's own.
+    #[prost(string, repeated, tag = "11")]
+    pub modules_to_save: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How the matrices A start: empty is PEFT's default (Kaiming), `gaussian` draws them from N(0, 1/r^2).
+    #[prost(string, tag = "12")]
+    pub init_lora_weights: ::prost::alloc::string::String,
 }
 /// What only some schedules have; the names of transformers' `lr_scheduler_kwargs`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1654,6 +1708,9 @@ pub struct LeaseJobResponse {
     /// The step of that state.
     #[prost(int64, tag = "8")]
     pub resume_step: i64,
+    /// Digest of the adapter's artifact that training goes on with, where there is one.
+    #[prost(string, tag = "19")]
+    pub adapter_digest: ::prost::alloc::string::String,
 }
 /// Request of Heartbeat.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -2,7 +2,9 @@
 
 mod arguments;
 mod encoder;
+mod full;
 mod infilling;
+mod lora;
 mod numbers;
 mod optim;
 mod scheduler;
@@ -19,7 +21,8 @@ use crate::{
 };
 
 pub(crate) use encoder::encoder_config;
-pub(crate) use spec::{lora_config, model_config, product_format, weight_dtype};
+pub(crate) use lora::lora_config;
+pub(crate) use spec::{model_config, product_format, weight_dtype};
 
 /// Longest `request_id`.
 const MAX_REQUEST_ID: usize = 64;

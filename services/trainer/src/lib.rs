@@ -12,6 +12,7 @@ mod grpc;
 mod jobs;
 mod memory;
 mod metrics;
+mod modules;
 mod names;
 mod resolve;
 mod service;

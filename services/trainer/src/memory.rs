@@ -26,7 +26,7 @@ pub(crate) fn check(spec: &Spec, tokenizer: &Tokenizer) -> Result<(), Error> {
 fn within(spec: &Spec, tokenizer: &Tokenizer, total: u64) -> Result<(), Error> {
     let vocab_size = usize::try_from(tokenizer.vocab_size).unwrap_or_default();
     let (field, parameters, needed) = match &spec.start {
-        Start::Base(_) => return Ok(()),
+        Start::Base(_) | Start::Adapter(_) => return Ok(()),
         Start::New(model) => {
             let config = model_config(model, vocab_size, None, None);
             ("spec.new_model", config.parameters(), needed(&config, &spec.arguments))

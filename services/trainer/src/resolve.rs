@@ -2,7 +2,8 @@
 
 use rootstock_artifacts::ArtifactName;
 use rootstock_client::{ClientError, Clients};
-use rootstock_model::AnyConfig;
+use rootstock_model::{AnyConfig, Config as ModelConfig};
+use rootstock_peft::PeftError;
 use rootstock_proto::{
     checkpoint::v1::{Artifact, ArtifactKind},
     tokenization::v1::Tokenizer,
@@ -11,9 +12,10 @@ use rootstock_runtime::{ErrorReason, Failure};
 use rootstock_text::PromptTemplate;
 
 use crate::{
+    convert::lora_config,
     error::Error,
     memory,
-    spec::{Objective, Spec, Start, Validation},
+    spec::{Method, Objective, Spec, Start, Validation},
     store::Resolved,
 };
 
@@ -23,6 +25,15 @@ const CONFIG: &str = "config.json";
 const MAX_CONFIG_BYTES: usize = 1 << 20;
 /// Files that can hold rows.
 const ROW_FILES: [&str; 2] = [".jsonl", ".json"];
+
+/// What a job starts from.
+struct Started {
+    /// The base model, where there is one.
+    base: Option<Artifact>,
+    /// The adapter that is gone on with, or nothing.
+    adapter_digest: String,
+    tokenizer: Tokenizer,
+}
 
 /// Finds what a specification's names stand for.
 #[derive(Clone, Debug)]
@@ -40,8 +51,8 @@ impl Resolver {
             }
             Validation::None | Validation::Split(_) => None,
         };
-        let (base, tokenizer) = self.start(&spec.start).await?;
-        self.check_base(spec, base.as_ref()).await?;
+        let Started { base, adapter_digest, tokenizer } = self.start(&spec.start).await?;
+        self.check_model(spec, base.as_ref()).await?;
         check_template(spec, &tokenizer)?;
         check_files("spec.dataset", spec, &dataset)?;
         if let Some(validation) = &validation {
@@ -57,25 +68,33 @@ impl Resolver {
             dataset_digest: dataset.digest,
             validation_dataset_digest: validation.map(|artifact| artifact.digest).unwrap_or_default(),
             base_digest: base.map(|artifact| artifact.digest).unwrap_or_default(),
+            adapter_digest,
             tokenizer_artifact_digest: tokenizer.artifact_digest,
             tokenizer_digest: tokenizer.tokenizer_digest,
         })
     }
 
-    /// The base model, where there is one, and the tokenizer: a base model's is its own.
-    async fn start(&self, start: &Start) -> Result<(Option<Artifact>, Tokenizer), Error> {
+    async fn start(&self, start: &Start) -> Result<Started, Error> {
         match start {
             Start::Base(name) => {
                 let base = self.artifact("spec.base_model", name, &[ArtifactKind::BaseModel]).await?;
-                let tokenizer = self.tokenizer("spec.base_model", &base.digest).await?;
-                same_tokenizer("spec.base_model", &base, &tokenizer.tokenizer_digest)?;
-                Ok((Some(base), tokenizer))
+                self.on_base("spec.base_model", base, String::new()).await
+            }
+            Start::Adapter(name) => {
+                let field = "spec.base_adapter";
+                let adapter = self.artifact(field, name, &[ArtifactKind::Adapter]).await?;
+                let base =
+                    adapter.base_digest.parse().map_err(|_| Error::invalid(field, "names no base model"))?;
+                let base = self.artifact(field, &base, &[ArtifactKind::BaseModel]).await?;
+                self.on_base(field, base, adapter.digest).await
             }
             Start::New(model) => {
-                Ok((None, self.own_tokenizer("spec.new_model.tokenizer", &model.tokenizer).await?))
+                let tokenizer = self.own_tokenizer("spec.new_model.tokenizer", &model.tokenizer).await?;
+                Ok(Started { base: None, adapter_digest: String::new(), tokenizer })
             }
             Start::NewEncoder(model) => {
-                Ok((None, self.own_tokenizer("spec.new_encoder.tokenizer", &model.tokenizer).await?))
+                let tokenizer = self.own_tokenizer("spec.new_encoder.tokenizer", &model.tokenizer).await?;
+                Ok(Started { base: None, adapter_digest: String::new(), tokenizer })
             }
         }
     }
@@ -87,8 +106,16 @@ impl Resolver {
         self.tokenizer(field, &artifact.digest).await
     }
 
-    /// Whether the base model can learn what it shall, and rows of the length asked for fit its context; a default gives way to it.
-    async fn check_base(&self, spec: &Spec, base: Option<&Artifact>) -> Result<(), Error> {
+    /// A base model's tokenizer is its own.
+    async fn on_base(&self, field: &str, base: Artifact, adapter_digest: String) -> Result<Started, Error> {
+        let tokenizer = self.tokenizer(field, &base.digest).await?;
+        same_tokenizer(field, &base, &tokenizer.tokenizer_digest)?;
+        Ok(Started { base: Some(base), adapter_digest, tokenizer })
+    }
+
+    /// Whether the base model can learn what it shall and has the modules that are to be trained, and rows of the length asked for fit its
+    /// context; a default gives way to it.
+    async fn check_model(&self, spec: &Spec, base: Option<&Artifact>) -> Result<(), Error> {
         let blobs = base.map(|artifact| artifact.blobs.as_slice()).unwrap_or_default();
         let Some(entry) = blobs.iter().find(|blob| blob.path == CONFIG) else { return Ok(()) };
         let Ok(digest) = entry.digest.parse() else { return Ok(()) };
@@ -98,6 +125,12 @@ impl Resolver {
         let config = config.map_err(|error| Error::invalid("spec.base_model", error.to_string()))?;
         if let Some(refusal) = spec.objective.refusal(&config) {
             return Err(Error::invalid("spec.base_model", refusal));
+        }
+        // An adapter that is gone on with was checked against this model when it was stored.
+        if let AnyConfig::Decoder(config) = &config
+            && !matches!(spec.start, Start::Adapter(_))
+        {
+            check_method(&spec.method, config)?;
         }
         if spec.default_length {
             return Ok(());
@@ -129,6 +162,25 @@ impl Resolver {
     async fn tokenizer(&self, field: &str, digest: &str) -> Result<Tokenizer, Error> {
         let found = self.clients.tokenization().get_tokenizer(digest).await;
         found.map_err(|error| Error::remote(error, "tokenization", field))
+    }
+}
+
+/// Whether the model has what is to be trained.
+fn check_method(method: &Method, config: &ModelConfig) -> Result<(), Error> {
+    match method {
+        Method::Full(full) => full.trained(config).map(|_| ()),
+        Method::Lora(lora) => {
+            let adapter = lora_config(lora, "");
+            let checked = adapter.check_trainable(config).and_then(|()| adapter.refuse_ambiguous(config));
+            checked.map_err(|error| match error {
+                PeftError::Field { field, problem } => Error::invalid(format!("spec.lora.{field}"), problem),
+                PeftError::Unsupported { field, value, supported } => {
+                    let message = format!("is {value}, which is not supported; {supported}");
+                    Error::invalid(format!("spec.lora.{field}"), message)
+                }
+                other => Error::invalid("spec.lora", other.to_string()),
+            })
+        }
     }
 }
 

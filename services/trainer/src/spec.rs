@@ -3,6 +3,7 @@
 use rootstock_artifacts::{AliasName, ArtifactName};
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
+use rootstock_peft::{InitLoraWeights, SavedModule};
 use rootstock_text::{Corruption, PromptTemplate};
 
 mod encoder;
@@ -41,6 +42,8 @@ pub(crate) enum Validation {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Start {
     Base(ArtifactName),
+    /// The base model is the adapter's, and so are the settings of its method but for dropout.
+    Adapter(ArtifactName),
     New(NewModel),
     NewEncoder(NewEncoder),
 }
@@ -119,8 +122,17 @@ impl Objective {
 /// Which weights are trained.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Method {
-    Full,
+    Full(Full),
     Lora(Lora),
+}
+
+/// Which of all weights are trained, and from when on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Full {
+    /// As written in the contract; empty is everything.
+    pub(crate) trainable_modules: Vec<String>,
+    pub(crate) frozen_modules: Vec<String>,
+    pub(crate) unfreeze_every_steps: Option<u64>,
 }
 
 /// The settings of PEFT's `LoraConfig` that can be chosen.
@@ -129,9 +141,16 @@ pub(crate) struct Lora {
     pub(crate) r: usize,
     pub(crate) lora_alpha: f64,
     pub(crate) lora_dropout: f64,
-    /// Without repetition, in the order of [`rootstock_model::Projection::ALL`].
+    /// Without repetition, in the order of [`rootstock_model::Projection::ALL`], then both ends.
     pub(crate) target_modules: Vec<String>,
     pub(crate) use_rslora: bool,
+    pub(crate) use_dora: bool,
+    pub(crate) rank_pattern: Vec<(String, usize)>,
+    pub(crate) alpha_pattern: Vec<(String, f64)>,
+    pub(crate) exclude_modules: Vec<String>,
+    pub(crate) layers_to_transform: Vec<usize>,
+    pub(crate) modules_to_save: Vec<SavedModule>,
+    pub(crate) init_lora_weights: InitLoraWeights,
 }
 
 /// How the learning rate goes on after warm-up; rates are shares of the peak.

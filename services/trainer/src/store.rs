@@ -59,6 +59,8 @@ pub(crate) struct Resolved {
     pub(crate) validation_dataset_digest: String,
     /// Empty where there is none.
     pub(crate) base_digest: String,
+    /// Empty where there is none.
+    pub(crate) adapter_digest: String,
     pub(crate) tokenizer_artifact_digest: String,
     pub(crate) tokenizer_digest: String,
 }

@@ -28,6 +28,7 @@ mod snapshot;
 mod stop;
 mod train;
 mod trainee;
+mod unfreeze;
 mod upload;
 
 use rootstock_client::Clients;

@@ -36,7 +36,7 @@ impl From<TrainingJob> for Details {
 impl From<TrainingSpec> for Asked {
     fn from(spec: TrainingSpec) -> Self {
         let base_model = match spec.start {
-            Some(Start::BaseModel(name)) => Some(name),
+            Some(Start::BaseModel(name) | Start::BaseAdapter(name)) => Some(name),
             Some(Start::NewModel(_) | Start::NewEncoder(_)) | None => None,
         };
         let rate = spec.arguments.map(|arguments| arguments.learning_rate);

@@ -1,5 +1,7 @@
 //! The keys of a training file: one flat mapping, with the names of Hugging Face's TrainingArguments and PEFT's
 //! LoraConfig. What is not set is left to the server's defaults.
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_yaml_ng::Value;
@@ -76,6 +78,7 @@ pub(super) enum Names {
 pub(super) struct TrainFile {
     pub(super) output: Option<String>,
     pub(super) base_model: Option<String>,
+    pub(super) base_adapter: Option<String>,
     pub(super) new_model: Option<NewModel>,
     pub(super) new_encoder: Option<NewEncoder>,
     pub(super) dataset: Option<String>,
@@ -96,6 +99,16 @@ pub(super) struct TrainFile {
     pub(super) lora_dropout: Option<f64>,
     pub(super) target_modules: Option<Names>,
     pub(super) use_rslora: Option<bool>,
+    pub(super) use_dora: Option<bool>,
+    pub(super) rank_pattern: Option<BTreeMap<String, i32>>,
+    pub(super) alpha_pattern: Option<BTreeMap<String, f64>>,
+    pub(super) exclude_modules: Option<Names>,
+    pub(super) layers_to_transform: Option<Vec<i32>>,
+    pub(super) modules_to_save: Option<Names>,
+    pub(super) init_lora_weights: Option<String>,
+    pub(super) trainable_modules: Option<Names>,
+    pub(super) frozen_modules: Option<Names>,
+    pub(super) unfreeze_every_steps: Option<i64>,
     pub(super) learning_rate: Option<f64>,
     pub(super) num_train_epochs: Option<f64>,
     pub(super) max_steps: Option<i64>,

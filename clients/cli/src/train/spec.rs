@@ -92,6 +92,16 @@ fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Res
         ("lora_dropout", file.lora_dropout.is_some(), method == Method::Lora, "method: lora"),
         ("target_modules", file.target_modules.is_some(), method == Method::Lora, "method: lora"),
         ("use_rslora", file.use_rslora.is_some(), method == Method::Lora, "method: lora"),
+        ("use_dora", file.use_dora.is_some(), method == Method::Lora, "method: lora"),
+        ("rank_pattern", file.rank_pattern.is_some(), method == Method::Lora, "method: lora"),
+        ("alpha_pattern", file.alpha_pattern.is_some(), method == Method::Lora, "method: lora"),
+        ("exclude_modules", file.exclude_modules.is_some(), method == Method::Lora, "method: lora"),
+        ("layers_to_transform", file.layers_to_transform.is_some(), method == Method::Lora, "method: lora"),
+        ("modules_to_save", file.modules_to_save.is_some(), method == Method::Lora, "method: lora"),
+        ("init_lora_weights", file.init_lora_weights.is_some(), method == Method::Lora, "method: lora"),
+        ("trainable_modules", file.trainable_modules.is_some(), method == Method::Full, "method: full"),
+        ("frozen_modules", file.frozen_modules.is_some(), method == Method::Full, "method: full"),
+        ("unfreeze_every_steps", file.unfreeze_every_steps.is_some(), method == Method::Full, "method: full"),
         ("loraplus_lr_ratio", file.loraplus_lr_ratio.is_some(), method == Method::Lora, "method: lora"),
     ];
     match belongs.into_iter().find(|(_, set, fits, _)| *set && !fits) {
@@ -106,6 +116,15 @@ fn named(key: &str, kind: Kind, name: &str) -> Result<String, String> {
 
 fn start(file: &TrainFile) -> Result<proto::training_spec::Start, String> {
     use proto::training_spec::Start;
+    if let Some(name) = &file.base_adapter {
+        if file.base_model.is_some() || file.new_model.is_some() || file.new_encoder.is_some() {
+            return Err(
+                "base_adapter has a base model of its own; take base_model, new_model and new_encoder out"
+                    .into(),
+            );
+        }
+        return named("base_adapter", Kind::Adapter, name).map(Start::BaseAdapter);
+    }
     match (&file.base_model, &file.new_model, &file.new_encoder) {
         (Some(name), None, None) => named("base_model", Kind::BaseModel, name).map(Start::BaseModel),
         (None, None, Some(model)) => new_encoder(model).map(Start::NewEncoder),
@@ -194,13 +213,24 @@ fn denoisers(denoisers: &[Denoiser]) -> Result<Vec<proto::Denoiser>, String> {
 fn method_of(file: &TrainFile, method: Method) -> proto::training_spec::Method {
     use proto::training_spec::Method as Of;
     match method {
-        Method::Full => Of::Full(proto::FullMethod {}),
+        Method::Full => Of::Full(proto::FullMethod {
+            trainable_modules: modules(file.trainable_modules.as_ref()),
+            frozen_modules: modules(file.frozen_modules.as_ref()),
+            unfreeze_every_steps: file.unfreeze_every_steps.unwrap_or_default(),
+        }),
         Method::Lora => Of::Lora(proto::LoraMethod {
             r: file.r.unwrap_or_default(),
             lora_alpha: file.lora_alpha.unwrap_or_default(),
             lora_dropout: file.lora_dropout.unwrap_or_default(),
             target_modules: modules(file.target_modules.as_ref()),
             use_rslora: file.use_rslora.unwrap_or_default(),
+            use_dora: file.use_dora.unwrap_or_default(),
+            rank_pattern: file.rank_pattern.clone().unwrap_or_default(),
+            alpha_pattern: file.alpha_pattern.clone().unwrap_or_default(),
+            exclude_modules: modules(file.exclude_modules.as_ref()),
+            layers_to_transform: file.layers_to_transform.clone().unwrap_or_default(),
+            modules_to_save: modules(file.modules_to_save.as_ref()),
+            init_lora_weights: file.init_lora_weights.clone().unwrap_or_default(),
         }),
     }
 }
@@ -327,6 +357,31 @@ mod tests {
         assert_eq!((arguments.learning_rate, arguments.max_steps, arguments.seed), (1e-3, 20, Some(7)));
         assert_eq!(arguments.lr_scheduler_type(), proto::LrSchedulerType::Cosine);
         assert_eq!(arguments.max_grad_norm, None, "what is not set is left to the server");
+    }
+
+    #[test]
+    fn what_is_trained_and_at_which_rank_is_named_as_in_peft() {
+        let text = format!(
+            "{LORA}use_dora: true\nrank_pattern: {{q_proj: 2, k_proj: 4}}\nalpha_pattern: {{q_proj: 3}}\n\
+             exclude_modules: layers.0.mlp.up_proj\nlayers_to_transform: [0, 1]\nmodules_to_save: [lm_head]\n"
+        );
+        let Some(MethodOf::Lora(lora)) = parse(text.as_bytes()).unwrap().method else { panic!("not lora") };
+        assert!(lora.use_dora);
+        assert_eq!(lora.rank_pattern, [("k_proj".to_owned(), 4), ("q_proj".to_owned(), 2)].into());
+        assert_eq!(
+            (lora.layers_to_transform, lora.modules_to_save),
+            (vec![0, 1], vec!["lm_head".to_owned()])
+        );
+        let text = "output: t\nbase_model: t\ndataset: d\nobjective: causal\nmethod: full\n\
+                    trainable_modules: [lm_head, layers.1]\nunfreeze_every_steps: 5\n";
+        let Some(MethodOf::Full(full)) = parse(text.as_bytes()).unwrap().method else { panic!("not full") };
+        assert_eq!((full.trainable_modules.len(), full.unfreeze_every_steps), (2, 5));
+        let goes_on = "output: t\nbase_adapter: a\ndataset: d\nobjective: causal\nmethod: lora\n";
+        let start = parse(goes_on.as_bytes()).unwrap().start;
+        assert_eq!(start, Some(Start::BaseAdapter("adapters/a".into())));
+        assert!(refusal(&format!("{goes_on}base_model: b\n")).starts_with("base_adapter has a base model"));
+        let foreign = refusal(&format!("{LORA}frozen_modules: [lm_head]\n"));
+        assert!(foreign.starts_with("frozen_modules is only for method: full"), "{foreign}");
     }
 
     #[test]

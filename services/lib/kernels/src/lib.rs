@@ -66,7 +66,8 @@ pub use layer_norm::{LayerNormGradients, layer_norm, layer_norm_backward};
 pub use linear::{InputGradient, LinearInput, OutputGradient, linear, linear_weight_gradient};
 pub use lion::LionOptions;
 pub use lora_linear::{
-    FactorRows, LoraMap, LoraPair, LoraRows, lora_backward, lora_linear, lora_linear_rows, lora_norms,
+    DoraGradients, DoraPair, FactorRows, LoraMap, LoraPair, LoraRows, dora_backward, dora_linear,
+    lora_backward, lora_linear, lora_linear_rows, lora_norms,
 };
 pub use mapped::MappedFile;
 pub use memory::keep_freed_memory;

@@ -184,6 +184,15 @@ impl InputGradient {
         self.apart.push(dx);
     }
 
+    /// Adds a gradient of the input's shape.
+    pub(crate) fn add_made(&mut self, dx: &Tensor) -> Result<()> {
+        if !dx.device().is_cpu() {
+            return self.add_tensor(dx.clone());
+        }
+        self.add_apart(floats(dx)?.to_vec());
+        Ok(())
+    }
+
     pub(crate) fn add_tensor(&mut self, product: Tensor) -> Result<()> {
         self.elsewhere = Some(match &self.elsewhere {
             Some(sum) => (sum + product)?,

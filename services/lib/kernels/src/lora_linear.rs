@@ -13,9 +13,11 @@ use crate::{
     matmul::{self, Operand, Right, Sizes},
 };
 
+mod dora;
 mod norms;
 mod rows;
 
+pub use dora::{DoraGradients, DoraPair, dora_backward, dora_linear};
 pub use norms::lora_norms;
 pub use rows::{FactorRows, LoraMap, LoraRows, lora_linear_rows};
 

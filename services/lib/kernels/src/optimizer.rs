@@ -100,6 +100,21 @@ impl<R: Rule> Optimizer<R> {
         gradients: &BTreeMap<String, Gradient>,
         rates: impl Fn(&str) -> StepRates,
     ) -> Result<()> {
+        self.step_begun(parameters, gradients, rates, |_| 0)
+    }
+
+    /// [`Optimizer::step`] for parameters that were not all trained from the beginning: `begun` says after how many steps each one's
+    /// first was made, from which its own are counted.
+    ///
+    /// # Errors
+    /// As [`Optimizer::step`].
+    pub fn step_begun(
+        &mut self,
+        parameters: &[(String, Var)],
+        gradients: &BTreeMap<String, Gradient>,
+        rates: impl Fn(&str) -> StepRates,
+        begun: impl Fn(&str) -> u64,
+    ) -> Result<()> {
         self.steps += 1;
         for (name, parameter) in parameters {
             let Some(gradient) = gradients.get(name) else { continue };
@@ -111,7 +126,8 @@ impl<R: Rule> Optimizer<R> {
             if kept.shape != *shape {
                 bail!("{}: {name} was {:?} and is {shape:?}", rule.name(), kept.shape);
             }
-            let at = At { shape, rates: rates(name), step: self.steps };
+            let step = self.steps.saturating_sub(begun(name)).max(1);
+            let at = At { shape, rates: rates(name), step };
             update(rule, parameter, gradient, &mut kept.numbers, at)?;
         }
         Ok(())

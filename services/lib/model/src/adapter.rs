@@ -32,6 +32,9 @@ pub struct Update<'a> {
     pub pairs: &'a [LoraPair],
     /// DoRA's magnitudes over norms, [out]; ones if absent.
     pub factors: Option<&'a [f32]>,
+    /// DoRA's magnitudes in training, [out] f32: the factors are made of them and of the norms as they are now, for whole sequences
+    /// alone, so that training and its validations see every step. With one pair, and no `factors`.
+    pub magnitude: Option<&'a Tensor>,
 }
 
 /// What is done to the output projection.
@@ -66,7 +69,7 @@ pub struct EmbeddingPair {
 
 impl<'a> From<Option<&'a LoraPair>> for Update<'a> {
     fn from(pair: Option<&'a LoraPair>) -> Self {
-        Self { pairs: pair.map_or(&[], std::slice::from_ref), factors: None }
+        Self { pairs: pair.map_or(&[], std::slice::from_ref), ..Self::default() }
     }
 }
 
@@ -76,14 +79,15 @@ impl<'a> Update<'a> {
         self.pairs.is_empty() && self.factors.is_none()
     }
 
-    /// Whether it is at most one pair: what can be trained.
-    pub(crate) fn is_plain(&self) -> bool {
+    /// Whether it is at most one pair, rescaled or not: what can be trained.
+    pub(crate) fn is_trainable(&self) -> bool {
         self.pairs.len() <= 1 && self.factors.is_none()
     }
 
     /// Notes in the map that this is done to the rows, which come after those noted before. Neighbours of one adapter are multiplied
     /// together.
     pub(crate) fn note(self, rows: Range<usize>, map: &mut LoraMap<'a>) {
+        debug_assert!(self.magnitude.is_none(), "an adapter in training is for whole sequences");
         let first = map.groups.len().checked_sub(self.pairs.len());
         match first.filter(|first| self.goes_on(*first, rows.start, &map.groups)) {
             Some(first) => map.groups[first..].iter_mut().for_each(|group| group.rows.end = rows.end),
@@ -121,31 +125,38 @@ impl EmbeddingChange<'_> {
 
     /// Rows `ids` [n, H] f32 of the changed table.
     pub(crate) fn rows(&self, shared: &LinearWeight, ids: &[u32]) -> Result<Tensor, ModelError> {
-        let rows = embedding(self.table.unwrap_or(shared), ids)?;
+        // Out of reach of a tape: the backward pass is written in `train`.
+        let rows = embedding(&self.table.unwrap_or(shared).detach(), ids)?;
         let Some(pair) = self.pair else { return Ok(rows) };
-        let low = embedding(&pair.a, ids)?; // [n, r]
-        let update = (linear(&LinearInput::from(&low), &pair.b)? * pair.scale)?; // [n, H]
+        let low = embedding(&pair.a.detach(), ids)?; // [n, r]
+        let update = (linear(&LinearInput::from(&low), &pair.b.detach())? * pair.scale)?; // [n, H]
         Ok(add(&rows, &update)?)
     }
 }
 
 /// Refuses an adapter whose gradients nobody computes.
 pub(crate) fn check_trainable(adapter: &dyn Adapter, layers: usize) -> Result<(), ModelError> {
-    let refuse = |name: String| {
-        let problem = "is changed by more than one LoRA pair, which can be served but not trained".to_owned();
-        Err(ModelError::Parameter { name, problem })
+    let refuse = |name: String, problem: &str| {
+        Err(ModelError::Parameter {
+            name,
+            problem: format!("{problem}, which can be served but not trained"),
+        })
     };
+    const SEVERAL: &str = "is changed by more than one LoRA pair or by fixed factors";
     for layer in 0..layers {
         for projection in Projection::ALL {
-            if !adapter.update(layer, projection).is_plain() {
-                return refuse(projection.module_path(layer));
+            if !adapter.update(layer, projection).is_trainable() {
+                return refuse(projection.module_path(layer), SEVERAL);
             }
         }
     }
-    match (adapter.head().is_nothing(), adapter.embedding().is_nothing()) {
-        (false, _) => refuse("lm_head".to_owned()),
-        (_, false) => refuse("model.embed_tokens".to_owned()),
-        (true, true) => Ok(()),
+    let head = adapter.head().update;
+    if !head.is_trainable() {
+        return refuse("lm_head".to_owned(), SEVERAL);
+    }
+    match head.pairs.first() {
+        Some(pair) if pair.dropout > 0.0 => refuse("lm_head".to_owned(), "has a pair with dropout"),
+        _ => Ok(()),
     }
 }
 
@@ -172,9 +183,9 @@ mod tests {
     #[test]
     fn neighbours_with_the_same_update_are_taken_together_and_no_others() {
         let (own, other, factors) = ([pair(), pair()], [pair()], [1.0, 2.0]);
-        let sum = Update { pairs: &own, factors: None };
-        let one = Update { pairs: &other, factors: None };
-        let last = Update { pairs: &own[1..], factors: None };
+        let sum = Update { pairs: &own, ..Update::default() };
+        let one = Update { pairs: &other, ..Update::default() };
+        let last = Update { pairs: &own[1..], ..Update::default() };
         let scaled = Update { factors: Some(&factors), ..one };
         let nothing = Update::default();
         assert_eq!(noted(&[nothing; 3]), (vec![], vec![]));

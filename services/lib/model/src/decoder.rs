@@ -112,8 +112,23 @@ impl Decoder {
     /// # Errors
     /// When memory for the variables is not to be had, or the model was loaded as int8 or shall be trained so.
     pub fn set_trainable(&mut self, format: Option<Format>) -> Result<Vec<(String, Var)>, ModelError> {
+        self.set_trainable_where(format, |_| true)
+    }
+
+    /// [`Decoder::set_trainable`] of the weights whose names are wanted; the others stay frozen, in the format they were loaded in.
+    ///
+    /// # Errors
+    /// As [`Decoder::set_trainable`].
+    pub fn set_trainable_where(
+        &mut self,
+        format: Option<Format>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<(String, Var)>, ModelError> {
         let mut variables = Vec::new();
         let mut train = |weight: &mut dyn Named| {
+            if !wanted(weight.name()) {
+                return Ok(());
+            }
             let variable = weight.train(format)?;
             variables.push((weight.name().to_owned(), variable));
             Ok::<_, ModelError>(())

@@ -68,6 +68,13 @@ impl<'a> Sink<'a> {
         self.wanted.get(&id).copied()
     }
 
+    /// Takes the gradient of the variable that this tensor is, if it is wanted.
+    pub(crate) fn put_wanted(&mut self, id: Option<TensorId>, gradient: impl Into<Gradient>) {
+        if let Some(name) = id.and_then(|id| self.wants_tensor(id)) {
+            self.put(name, gradient);
+        }
+    }
+
     pub(crate) fn put(&mut self, name: &str, gradient: impl Into<Gradient>) {
         self.gradients.insert(name.to_owned(), gradient.into());
     }

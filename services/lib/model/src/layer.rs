@@ -3,9 +3,9 @@
 
 use candle_core::Tensor;
 use rootstock_kernels::{
-    Attended, DropoutKey, DropoutMask, Heads, KeyValues, LinearInput, LinearWeight, LoraMap, LoraPair,
-    Rotation, Segments, add, add_bias, attention_cached, attention_forward, lora_linear, lora_linear_rows,
-    rms_norm, rotary, swiglu,
+    Attended, DoraPair, DropoutKey, DropoutMask, Heads, KeyValues, LinearInput, LinearWeight, LoraMap,
+    LoraPair, Rotation, Segments, add, add_bias, attention_cached, attention_forward, dora_linear,
+    lora_linear, lora_linear_rows, rms_norm, rotary, swiglu,
 };
 
 use crate::{
@@ -257,7 +257,7 @@ impl Layer {
                 let project = |projection: &Projection| {
                     let weight = &weights[*projection as usize];
                     let update = self.update(*projection, pass);
-                    if !update.is_plain() {
+                    if !update.is_trainable() {
                         let mut map = LoraMap { weight, groups: Vec::new(), factors: Vec::new() };
                         update.note(0..x.tensor().dim(0)?, &mut map);
                         return Ok(lora_linear_rows(x, &[map])?.swap_remove(0));
@@ -265,7 +265,12 @@ impl Layer {
                     // The backward pass is written out below, so no tape shall keep the activations alive.
                     let pair = update.pairs.first().map(LoraPair::detach);
                     let mask = pair.as_ref().and_then(|pair| self.mask(*projection, pair, pass));
-                    lora_linear(x, weight, pair.as_ref(), mask)
+                    match (&pair, update.magnitude) {
+                        (Some(pair), Some(magnitude)) => {
+                            dora_linear(x, weight, DoraPair { pair, magnitude }, mask)
+                        }
+                        _ => lora_linear(x, weight, pair.as_ref(), mask),
+                    }
                 };
                 projections.iter().map(project).collect::<candle_core::Result<_>>()?
             }
@@ -304,10 +309,6 @@ impl Layer {
 
     fn update<'a>(&self, projection: Projection, pass: &Pass<'a>) -> Update<'a> {
         pass.adapter.map(|adapter| adapter.update(self.index, projection)).unwrap_or_default()
-    }
-
-    fn pair<'a>(&self, projection: Projection, pass: &Pass<'a>) -> Option<&'a LoraPair> {
-        self.update(projection, pass).pairs.first()
     }
 
     fn mask(&self, projection: Projection, pair: &LoraPair, pass: &Pass<'_>) -> Option<DropoutMask> {

@@ -1,21 +1,23 @@
 //! The seam between a model and its training: loss and gradients of a batch, layer by layer, without a tape.
 
 use candle_core::{Tensor, Var};
-use rootstock_kernels::{
-    DropoutKey, LossOptions, LossSum, cross_entropy_with_gradients, embedding, embedding_backward,
-    embedding_noise, rms_norm,
-};
+use rootstock_kernels::{DropoutKey, LossOptions, LossSum, embedding_noise};
 
 use crate::{
     Adapter, Decoder, Gradients, ModelError,
     adapter::check_trainable,
+    decoder::Owner,
     gradients::Sink,
-    layer::{Context, Layer, Pass, Trace, norm},
+    layer::{Context, Layer, Pass, Trace},
 };
 pub use batch::Batch;
 use batch::Packed;
+use ends::{embedding_gradients, head, wants_embedding};
 
 mod batch;
+mod ends;
+
+pub(crate) use ends::Updated;
 
 /// What makes training harder than evaluation, beside an adapter's own dropout.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -40,7 +42,7 @@ impl From<DropoutKey> for Regularization {
 ///
 /// # Errors
 /// When the model was loaded as int8, the batch does not fit it, a parameter is a variable of neither the decoder nor the adapter, or
-/// the adapter does more than add one pair to a projection.
+/// the adapter adds several pairs to a module, scales outputs by fixed factors, or has dropout before a pair of the head.
 pub fn forward_backward(
     decoder: &Decoder,
     adapter: Option<&dyn Adapter>,
@@ -96,47 +98,37 @@ fn walk(
     sink: &mut Sink<'_>,
 ) -> Result<LossSum, ModelError> {
     let again = decoder.recompute().layers(decoder.config(), packed.ids.len());
-    let mut kept = Vec::with_capacity(decoder.layers().len());
-    let mut x = embedding(decoder.embedding().numbers(), &packed.ids)?; // [T, H]
+    let lowest = lowest(decoder, pass, sink);
+    let mut kept = Vec::with_capacity(decoder.layers().len() - lowest);
+    let owner = Owner { rows: packed.ids.len(), adapter: pass.adapter };
+    let mut x = decoder.embed(&packed.ids, &[owner])?; // [T, H]
     if regularization.neftune_noise_alpha > 0.0 {
         x = embedding_noise(&x, &packed.segments, regularization.neftune_noise_alpha, regularization.key)?;
     }
     for layer in decoder.layers() {
         let (output, trace) = layer.forward(&x, pass, &mut Context::Packed(&packed.segments))?;
-        kept.push(if layer.index < again { Kept::Input(x) } else { Kept::Trace(Box::new(trace)) });
+        if layer.index >= lowest {
+            kept.push(if layer.index < again { Kept::Input(x) } else { Kept::Trace(Box::new(trace)) });
+        }
         x = output;
     }
     let options = LossOptions { label_smoothing: regularization.label_smoothing, weights: None };
     let (loss, mut dx) = head(decoder, &x, pass, (packed, scale, &options), sink)?;
-    for (layer, kept) in decoder.layers().iter().zip(kept).rev() {
+    for (layer, kept) in decoder.layers()[lowest..].iter().zip(kept).rev() {
         let trace = kept.trace(layer, pass, packed)?;
         dx = layer.backward(&trace, &dx, (pass, &packed.segments), sink)?;
     }
-    if let Some(name) = sink.wants(decoder.embedding()) {
-        let rows = embedding_backward(decoder.embedding().numbers().dims()?, &packed.ids, &dx)?;
-        // Where the head is tied to the table, its gradient is there already.
-        sink.add(name, rows)?;
-    }
+    embedding_gradients(decoder, &packed.ids, &dx, pass, sink)?;
     Ok(loss)
 }
 
-/// The last norm, the output projection and the loss; gives the gradient of the last layer's output `x` [T, H].
-fn head(
-    decoder: &Decoder,
-    x: &Tensor,
-    pass: &Pass<'_>,
-    (packed, scale, options): (&Packed, f64, &LossOptions),
-    sink: &mut Sink<'_>,
-) -> Result<(LossSum, Tensor), ModelError> {
-    let hidden = rms_norm(x, decoder.norm().numbers(), pass.eps)?;
-    let (weight, targets) = (decoder.head(), &packed.targets);
-    let (name, how) = (sink.wants(weight), (scale, options));
-    let (loss, gradients) =
-        cross_entropy_with_gradients(&hidden, &weight.numbers().packed()?, targets, how, name.is_some())?;
-    if let (Some(name), Some(gradient)) = (name, gradients.head) {
-        sink.put(name, gradient);
+/// The lowest layer in or below which something is trained; what lies below it is computed once and keeps nothing.
+fn lowest(decoder: &Decoder, pass: &Pass<'_>, sink: &Sink<'_>) -> usize {
+    if wants_embedding(decoder, pass, sink) {
+        return 0;
     }
-    Ok((loss, norm((x, decoder.norm()), &gradients.hidden, None, pass, sink)?))
+    let layers = decoder.layers();
+    layers.iter().position(|layer| layer.is_trained(pass, sink)).unwrap_or(layers.len())
 }
 
 impl Kept {

@@ -117,11 +117,13 @@ impl Adapter for Kind {
     fn update(&self, layer: usize, projection: Projection) -> Update<'_> {
         let place = (layer, projection as usize);
         let pairs = self.pairs.get(&place).map_or(&[][..], Vec::as_slice);
-        Update { pairs, factors: self.factors.get(&place).map(Vec::as_slice) }
+        let factors = self.factors.get(&place).map(Vec::as_slice);
+        Update { pairs, factors, magnitude: None }
     }
 
     fn head(&self) -> HeadChange<'_> {
-        let update = Update { pairs: &self.head_pairs, factors: self.head_factors.as_deref() };
+        let update =
+            Update { pairs: &self.head_pairs, factors: self.head_factors.as_deref(), magnitude: None };
         HeadChange { weight: self.head.as_ref(), update }
     }
 

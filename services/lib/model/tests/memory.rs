@@ -75,7 +75,10 @@ fn counted<T>(work: impl FnOnce() -> T) -> (T, usize) {
 #[test]
 fn a_step_takes_what_its_layers_keep_and_the_work_on_one_of_them() {
     let mut decoder = Decoder::init(config(96, true), 1, &Device::Cpu).unwrap();
-    hold(&mut decoder, &[], 0);
+    // The lowest of all weights, so that the backward pass goes through every layer and leaves next to nothing.
+    let lowest = |name: &str| name == "model.layers.0.input_layernorm.weight";
+    let variables = decoder.set_trainable_where(None, lowest).unwrap();
+    hold(&mut decoder, &variables, 0);
     // Beside its weights and moments, full training has the gradients, and two layers' weights packed for their products.
     let variables = decoder.set_trainable(None).unwrap();
     let gradients: usize =
@@ -83,6 +86,22 @@ fn a_step_takes_what_its_layers_keep_and_the_work_on_one_of_them() {
     let layers = decoder.config().num_hidden_layers;
     hold(&mut decoder, &variables, gradients + 2 * gradients / layers);
     hold_rows();
+    hold_top_layer();
+}
+
+/// Where the top layer alone is trained, the others keep nothing of their activations, and nothing has a gradient but its weights.
+fn hold_top_layer() {
+    let mut decoder = Decoder::init(config(96, true), 1, &Device::Cpu).unwrap();
+    let variables = decoder.set_trainable_where(None, |name| name.contains("layers.11.")).unwrap();
+    let bytes: usize = variables.iter().map(|(_, variable)| variable.elem_count() * size_of::<f32>()).sum();
+    let config = decoder.config().clone();
+    let layer = activation_bytes(&config, 1024, Recompute::Never) / config.num_hidden_layers;
+    let batch = batch(1024);
+    let peak = with_threads(1, || peak(&decoder, &variables, &batch));
+    // Its activations and the work on it, or on another layer; its gradients, and its weights packed twice.
+    assert!((layer..layer * 235 / 100 + 3 * bytes).contains(&peak), "{peak} bytes, {layer} for a layer");
+    let names: Vec<String> = gradients(&decoder, &variables, &batch).0.into_keys().collect();
+    assert!(names.len() == 9 && names.iter().all(|name| name.contains("layers.11.")), "{names:?}");
 }
 
 /// The gradient of an embedding that is no output projection too is as long as the batch's different tokens, until the optimizer has

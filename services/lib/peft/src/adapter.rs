@@ -1,20 +1,19 @@
-//! A LoRA adapter in memory: one pair per chosen module, either frozen (serving) or made of variables (training); a frozen one may
-//! also rescale outputs (DoRA), adapt both ends of the model, or bring ends of its own.
+//! A LoRA adapter in memory: one pair per chosen module, either frozen (serving) or made of variables (training); it may also rescale
+//! outputs (DoRA), adapt both ends of the model, or bring ends of its own.
 
-use candle_core::{DType, Device, Tensor, Var};
-use rootstock_kernels::{LinearWeight, LoraPair, Random, lora_norms};
+use candle_core::{Tensor, Var};
+use rootstock_kernels::{LinearWeight, LoraPair, lora_norms};
 use rootstock_model::{
     Adapter, Config, Decoder, EmbeddingChange, EmbeddingPair, HeadChange, Projection, Update,
 };
 
 use crate::{
-    Half, LoraConfig, Module, PeftError, SavedModule, Target, TargetModules,
-    config::unsupported,
+    LoraConfig, Module, PeftError, SavedModule, Target,
     names::{Part, part_name},
-    tensor_name,
 };
 
 mod contents;
+mod trained;
 
 const PROJECTIONS: usize = Projection::ALL.len();
 
@@ -44,8 +43,8 @@ struct Linear {
 struct Dora {
     /// [out] f32, as stored.
     magnitude: Tensor,
-    /// Magnitudes over the norms of the updated weight's rows, [out].
-    factors: Vec<f32>,
+    /// Magnitudes over the norms of the updated weight's rows, [out]; absent in training, where both change.
+    factors: Option<Vec<f32>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -64,17 +63,14 @@ struct Embedding {
 
 impl Linear {
     fn update(&self) -> Update<'_> {
-        let factors = self.dora.as_ref().map(|dora| &dora.factors[..]);
-        Update { factors, ..Update::from(Some(&self.pair)) }
+        let factors = self.dora.as_ref().and_then(|dora| dora.factors.as_deref());
+        let magnitude = self.dora.as_ref().map(|dora| &dora.magnitude).filter(|_| factors.is_none());
+        Update { factors, magnitude, ..Update::from(Some(&self.pair)) }
     }
 
     fn bytes(&self) -> usize {
-        let dora = self.dora.as_ref().map_or(0, |dora| 2 * dora.factors.len() * size_of::<f32>());
+        let dora = self.dora.as_ref().map_or(0, |dora| 2 * dora.magnitude.elem_count() * size_of::<f32>());
         self.pair.a.bytes() + self.pair.b.bytes() + dora
-    }
-
-    fn detach(&self) -> Self {
-        Self { pair: self.pair.detach(), dora: self.dora.clone() }
     }
 }
 
@@ -95,30 +91,6 @@ impl Adapter for LoraAdapter {
 }
 
 impl LoraAdapter {
-    /// A trainable adapter that changes nothing yet, as PEFT starts one: A [r, in] drawn evenly from
-    /// +-1/sqrt(in) (Kaiming, a = sqrt 5), B [out, r] zero; f32. The same seed gives the same bits.
-    ///
-    /// # Errors
-    /// When the configuration is out of range, chooses nothing in the base model, or asks for what is not trained here.
-    pub fn init(config: &LoraConfig, base: &Config, seed: u64, device: &Device) -> Result<Self, PeftError> {
-        config.validate()?;
-        let mut config = config.clone();
-        if config.target_modules == TargetModules::AllLinear {
-            // As PEFT does: readers of the file need not know the word.
-            config.target_modules = TargetModules::from(&Projection::ALL[..]);
-        }
-        let mut adapter = Self::empty(&config, base)?;
-        for target in config.targets(base)? {
-            let (out, input) = target.module.shape(base);
-            let bound = 1.0 / (input as f64).sqrt();
-            let random = Random::named(seed, &part_name(target.module, Part::Half(Half::A)));
-            let a = random.uniform_tensor((target.rank, input), -bound, bound, device)?;
-            let b = Tensor::zeros((out, target.rank), DType::F32, device)?;
-            adapter.insert(&target, a.into(), b.into());
-        }
-        adapter.into_trainable()
-    }
-
     pub(crate) fn empty(config: &LoraConfig, base: &Config) -> Result<Self, PeftError> {
         Ok(Self {
             config: config.clone(),
@@ -148,16 +120,7 @@ impl LoraAdapter {
         magnitude: Tensor,
         base: &Decoder,
     ) -> Result<(), PeftError> {
-        let (linear, weight) = match module {
-            Module::Layer(layer, projection) => {
-                (self.slots[slot(layer, projection)].as_mut(), base.projection(layer, projection))
-            }
-            Module::Head => (self.head.linear.as_mut(), Some(base.head_weight())),
-            Module::Embedding => (None, None),
-        };
-        let (Some(linear), Some(weight)) = (linear, weight) else {
-            return Err(PeftError::Base(format!("nothing of {} can be rescaled", module.path())));
-        };
+        let (linear, weight) = self.linear_and_weight(module, base)?;
         let norms = lora_norms(weight, &linear.pair)?;
         let magnitudes = magnitude.to_vec1::<f32>()?;
         let factors: Vec<f32> =
@@ -165,8 +128,30 @@ impl LoraAdapter {
         if let Some(element) = factors.iter().position(|factor| !factor.is_finite()) {
             return Err(PeftError::NotFinite { name: part_name(module, Part::Magnitude), element });
         }
-        linear.dora = Some(Dora { magnitude, factors });
+        let linear = match module {
+            Module::Layer(layer, projection) => self.slots[slot(layer, projection)].as_mut(),
+            _ => self.head.linear.as_mut(),
+        };
+        if let Some(linear) = linear {
+            linear.dora = Some(Dora { magnitude, factors: Some(factors) });
+        }
         Ok(())
+    }
+
+    /// What is done to a linear module, and the base's weight [out, in].
+    fn linear_and_weight<'a>(
+        &'a self,
+        module: Module,
+        base: &'a Decoder,
+    ) -> Result<(&'a Linear, &'a LinearWeight), PeftError> {
+        let found = match module {
+            Module::Layer(layer, projection) => {
+                self.slots[slot(layer, projection)].as_ref().zip(base.projection(layer, projection))
+            }
+            Module::Head => self.head.linear.as_ref().map(|linear| (linear, base.head_weight())),
+            Module::Embedding => None,
+        };
+        found.ok_or_else(|| PeftError::Base(format!("nothing of {} can be rescaled", module.path())))
     }
 
     /// Puts a weight [V, H] in the place of the base's.
@@ -183,19 +168,9 @@ impl LoraAdapter {
     }
 
     /// What the adapter has beyond LoRA pairs on projections, by the field of the configuration that asks for it. Such an adapter is
-    /// served by itself, and not trained here.
+    /// served by itself.
     pub fn beyond_lora(&self) -> Option<&'static str> {
         self.beyond_lora
-    }
-
-    fn check_trainable(&self) -> Result<(), PeftError> {
-        let Some(field) = self.beyond_lora else { return Ok(()) };
-        let value = match field {
-            "use_dora" => true.into(),
-            "modules_to_save" => self.config.modules_to_save.iter().map(|module| module.name()).collect(),
-            _ => self.config.target_modules.to_json(),
-        };
-        Err(unsupported(field, &value, "LoRA and rsLoRA on projections are what is trained here"))
     }
 
     /// The settings the adapter was made with.
@@ -208,39 +183,6 @@ impl LoraAdapter {
         self.slots.len() / PROJECTIONS
     }
 
-    /// The same adapter with every tensor an f32 variable.
-    ///
-    /// # Errors
-    /// When the device can't take the copies, or the adapter has more than pairs on projections.
-    pub fn into_trainable(mut self) -> Result<Self, PeftError> {
-        self.check_trainable()?;
-        self.variables.clear();
-        for (index, linear) in self.slots.iter_mut().enumerate() {
-            let Some(linear) = linear else { continue };
-            for half in Half::ALL {
-                let weight = half_of(&mut linear.pair, half);
-                let variable = Var::from_tensor(&weight.tensor()?.detach().to_dtype(DType::F32)?)?;
-                *weight = variable.as_tensor().clone().into();
-                self.variables.push((name_of(index, half), variable));
-            }
-        }
-        self.variables.sort_by(|(left, _), (right, _)| left.cmp(right));
-        Ok(self)
-    }
-
-    /// A view of the same weights that records nothing for a backward pass: what evaluation during training runs with.
-    /// It shares memory with `self`, so it follows every optimizer step.
-    pub fn frozen(&self) -> Self {
-        Self {
-            config: self.config.clone(),
-            beyond_lora: self.beyond_lora,
-            slots: self.slots.iter().map(|linear| linear.as_ref().map(Linear::detach)).collect(),
-            head: self.head.clone(),
-            embedding: self.embedding.clone(),
-            variables: Vec::new(),
-        }
-    }
-
     /// The variables to train, by PEFT name in order of names; empty when the adapter is frozen.
     pub fn parameters(&self) -> Vec<(String, Var)> {
         self.variables.clone()
@@ -250,17 +192,6 @@ impl LoraAdapter {
 pub(crate) fn slot(layer: usize, projection: Projection) -> usize {
     // The enum's order is that of `Projection::ALL`, which a test holds.
     layer * PROJECTIONS + projection as usize
-}
-
-fn name_of(index: usize, half: Half) -> String {
-    tensor_name(index / PROJECTIONS, Projection::ALL[index % PROJECTIONS], half)
-}
-
-fn half_of(pair: &mut LoraPair, half: Half) -> &mut LinearWeight {
-    match half {
-        Half::A => &mut pair.a,
-        Half::B => &mut pair.b,
-    }
 }
 
 #[cfg(test)]

@@ -51,6 +51,8 @@ pub struct LoraConfig {
     pub alpha_pattern: Vec<(String, f64)>,
     /// Whether each output is rescaled to a learned magnitude (Liu et al., 2024, "DoRA").
     pub use_dora: bool,
+    /// How the pairs start in training.
+    pub init_lora_weights: InitLoraWeights,
     /// Modules that the adapter replaces whole.
     pub modules_to_save: Vec<SavedModule>,
     /// Whether the scale is `lora_alpha / sqrt(r)` (Kalajdzievski, 2023, "rsLoRA") instead of `lora_alpha / r`.
@@ -77,6 +79,7 @@ impl Default for LoraConfig {
             rank_pattern: Vec::new(),
             alpha_pattern: Vec::new(),
             use_dora: false,
+            init_lora_weights: InitLoraWeights::Kaiming,
             modules_to_save: Vec::new(),
             use_rslora: false,
             base_model_name_or_path: None,
@@ -107,6 +110,7 @@ impl LoraConfig {
             rank_pattern: fields.ranks()?,
             alpha_pattern: fields.alphas()?,
             use_dora: fields.flag_or("use_dora", false)?,
+            init_lora_weights: fields.init(),
             modules_to_save: fields.modules_to_save()?,
             use_rslora: fields.flag_or("use_rslora", false)?,
             base_model_name_or_path: fields.text("base_model_name_or_path")?,
@@ -155,7 +159,7 @@ impl LoraConfig {
     }
 
     /// What an adapter of this configuration has beyond LoRA pairs on projections, by the field that asks for it; such adapters are
-    /// served one at a time and not trained.
+    /// served one at a time.
     ///
     /// # Errors
     /// As [`LoraConfig::targets`].
@@ -192,7 +196,7 @@ impl LoraConfig {
             ("use_rslora", Entry::Value(json!(self.use_rslora))),
             ("modules_to_save", Entry::Value(some(json!(saved)))),
             ("bias", Entry::Value(json!(fields::NO_BIAS))),
-            ("init_lora_weights", Entry::Value(json!(true))),
+            ("init_lora_weights", Entry::Value(self.init_lora_weights.to_json())),
         ]);
         // Absent where it is off, as before there was such a field: the same settings give the same bytes.
         let excluded = self.exclude_modules.as_ref().map(TargetModules::to_json);
@@ -200,6 +204,25 @@ impl LoraConfig {
         fields.extend(fields::WRITTEN_OFF.map(|(field, off)| (field, Entry::Value(off.to_json()))));
         let text = serde_json::to_string_pretty(&fields).expect("a map of text keys has a JSON form");
         format!("{text}\n")
+    }
+}
+
+/// How the pairs of a new adapter start (PEFT's `init_lora_weights`); what a finished one computes doesn't depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InitLoraWeights {
+    /// A drawn evenly, as in torch's linear maps: PEFT's `true`.
+    #[default]
+    Kaiming,
+    /// A drawn from N(0, 1/r^2): PEFT's `"gaussian"`.
+    Gaussian,
+}
+
+impl InitLoraWeights {
+    fn to_json(self) -> Value {
+        match self {
+            Self::Kaiming => json!(true),
+            Self::Gaussian => json!(fields::GAUSSIAN),
+        }
     }
 }
 

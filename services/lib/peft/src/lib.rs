@@ -17,7 +17,7 @@ mod targets;
 
 pub use adapter::LoraAdapter;
 pub use check::{SUPPORTED_DTYPES, TensorHeader, check_tensors, expected_shapes, resident_bytes};
-pub use config::{LoraConfig, MAX_ALPHA, MAX_CONFIG_BYTES, MAX_RANK};
+pub use config::{InitLoraWeights, LoraConfig, MAX_ALPHA, MAX_CONFIG_BYTES, MAX_RANK};
 pub use error::PeftError;
 pub use files::{CONFIG_FILE, WEIGHTS_FILE};
 pub use header::{MAX_HEADER_BYTES, read_header};

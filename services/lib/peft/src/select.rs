@@ -53,6 +53,17 @@ impl LoraConfig {
             .collect())
     }
 
+    /// Refuses patterns of which two give one module different values: for those who have them from where entries have no order.
+    ///
+    /// # Errors
+    /// As [`LoraConfig::targets`], and when that is so.
+    pub fn refuse_ambiguous(&self, base: &Config) -> Result<(), PeftError> {
+        let targets = self.targets(base)?;
+        let paths: Vec<String> = targets.into_iter().map(|target| target.module.path()).collect();
+        one_value("rank_pattern", &self.rank_pattern, &paths)?;
+        one_value("alpha_pattern", &self.alpha_pattern, &paths)
+    }
+
     /// What multiplies B A: `alpha / r`, or `alpha / sqrt(r)` with rsLoRA.
     fn scale_of(&self, rank: usize, alpha: f64) -> f64 {
         let rank = rank as f64;
@@ -130,6 +141,25 @@ fn by_pattern<T: Copy>(
         }
     }
     Ok(values.into_iter().map(|value| value.unwrap_or(default)).collect())
+}
+
+fn one_value<T: Copy + PartialEq>(
+    field: &str,
+    patterns: &[(String, T)],
+    paths: &[String],
+) -> Result<(), PeftError> {
+    let keys = patterns.iter().map(|(key, _)| ending(field, key)).collect::<Result<Vec<_>, _>>()?;
+    for path in paths {
+        let mut matching = keys.iter().zip(patterns).filter(|(key, _)| key.is_match(path));
+        let Some((_, (first, value))) = matching.next() else { continue };
+        if let Some((_, (other, _))) = matching.find(|(_, (_, other))| other != value) {
+            let problem = format!(
+                "has {first:?} and {other:?}, which give {path} different values; make them exclude each other"
+            );
+            return Err(PeftError::field(field, problem));
+        }
+    }
+    Ok(())
 }
 
 /// What was meant for another model: PEFT skips a name that chooses nothing, and would then train or serve less than was asked for; a

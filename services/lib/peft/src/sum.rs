@@ -44,7 +44,7 @@ impl WeightedSum {
 impl Adapter for WeightedSum {
     fn update(&self, layer: usize, projection: Projection) -> Update<'_> {
         let pairs = self.slots.get(slot(layer, projection)).map_or(&[][..], Vec::as_slice);
-        Update { pairs, factors: None }
+        Update { pairs, ..Update::default() }
     }
 }
 

@@ -26,6 +26,8 @@ mod families;
 mod int8;
 #[path = "golden/kinds.rs"]
 mod kinds;
+#[path = "golden/training.rs"]
+mod training;
 #[path = "golden/values.rs"]
 mod values;
 
@@ -243,7 +245,8 @@ fn train(
     let mut optimizer =
         AdamW::new(AdamWOptions { beta1: settings.beta1, beta2: settings.beta2, eps: settings.eps });
     let rates = |name: &str| {
-        let weight_decay = if name.contains("norm") { 0.0 } else { settings.weight_decay };
+        let vector = ["norm", "magnitude"].iter().any(|word| name.contains(word));
+        let weight_decay = if vector { 0.0 } else { settings.weight_decay };
         StepRates { lr: training.lr, weight_decay }
     };
     for index in 0..settings.steps {

@@ -63,7 +63,7 @@ impl Plan {
             validation_split: 0.05,
             start: Some(Start::NewModel(model)),
             objective: Some(Objective::Causal(CausalObjective { block_size: 128 })),
-            method: Some(Method::Full(FullMethod {})),
+            method: Some(Method::Full(FullMethod::default())),
             arguments: Some(arguments),
             ..TrainingSpec::default()
         }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    spec::{Classification, MIN_ENCODER_TOKENS, Masked, Method, NewEncoder, Objective},
+    spec::{Classification, Full, MIN_ENCODER_TOKENS, Masked, Method, NewEncoder, Objective},
 };
 
 pub(super) const MASKED: Fields = Fields { path: "spec.masked" };
@@ -108,10 +108,10 @@ pub(super) fn new_encoder(from: &proto::NewEncoder) -> Result<NewEncoder, Error>
 
 /// Refuses what jobs of encoders can't have.
 pub(super) fn check_method(method: &Method) -> Result<(), Error> {
-    if *method == Method::Full {
+    if *method == Method::Full(Full::default()) {
         return Ok(());
     }
-    Err(Error::invalid("spec.method", "is lora, which encoders have not; set full"))
+    Err(Error::invalid("spec.method", "must be full without more for encoders"))
 }
 
 /// Refuses arguments that would do nothing.

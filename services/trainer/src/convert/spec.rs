@@ -2,28 +2,28 @@
 
 use candle_core::DType;
 use rootstock_artifacts::{AliasName, ArtifactName, Kind};
-use rootstock_model::{Config, Family, Format, Layers, Projection, RopeScaling};
-use rootstock_peft::LoraConfig;
+use rootstock_model::{Config, Family, Format, Layers, RopeScaling};
 use rootstock_proto::training::v1 as proto;
 use rootstock_text::PromptTemplate;
 
 use super::{
     arguments::arguments,
     encoder::{self, CLASSIFICATION, MASKED, classification, masked, new_encoder},
+    full::full,
     infilling::{INFILLING, infilling},
+    lora::lora,
     numbers::{Fields, or_default},
 };
 use crate::{
     error::Error,
     names,
-    spec::{Lora, MIN_ROW_TOKENS, Method, NewModel, Objective, Spec, Start, Validation, WeightDtype},
+    spec::{Full, MIN_ROW_TOKENS, Method, NewModel, Objective, Spec, Start, Validation, WeightDtype},
 };
 
 const SPEC: Fields = Fields { path: "spec" };
 const NEW_MODEL: Fields = Fields { path: "spec.new_model" };
 const CAUSAL: Fields = Fields { path: "spec.causal" };
 const SUPERVISED: Fields = Fields { path: "spec.supervised" };
-const LORA: Fields = Fields { path: "spec.lora" };
 
 /// Largest share of the data held out for validation.
 const MAX_VALIDATION_SPLIT: f64 = 0.5;
@@ -38,15 +38,8 @@ pub(super) const MAX_WIDTH: usize = 1 << 16;
 pub(super) const MAX_LAYERS: usize = 512;
 pub(super) const MAX_HEADS: usize = 1024;
 pub(super) const MAX_POSITIONS: usize = 1 << 20;
-const MAX_RANK: usize = 1024;
 pub(super) const MAX_INITIALIZER_RANGE: f64 = 10.0;
 const MAX_ROPE_THETA: f64 = 1e12;
-const MAX_LORA_ALPHA: f64 = 1e6;
-/// Most entries of `lora.target_modules`; a model has seven modules, which may be named twice.
-const MAX_TARGET_MODULES: usize = 64;
-/// PEFT's defaults.
-const RANK: usize = 8;
-const ALPHA: f64 = 8.0;
 /// Hugging Face's defaults for Llama.
 const ROPE_THETA: f64 = 10_000.0;
 pub(super) const INITIALIZER_RANGE: f64 = 0.02;
@@ -82,7 +75,7 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
 fn output(from: &proto::TrainingSpec, method: &Method) -> Result<AliasName, Error> {
     let (kind, why) = match method {
         Method::Lora(_) => (Kind::Adapter, "LoRA makes an adapter"),
-        Method::Full => (Kind::BaseModel, "full training makes a base model"),
+        Method::Full(_) => (Kind::BaseModel, "full training makes a base model"),
     };
     let message = || format!("must be {}/{{id}}, because {why}", kind.collection());
     names::alias(kind, &from.output).ok_or_else(|| SPEC.invalid("output", message()))
@@ -112,7 +105,13 @@ fn validation(from: &proto::TrainingSpec) -> Result<Validation, Error> {
 
 fn start(from: &proto::TrainingSpec, objective: &mut Objective, method: &Method) -> Result<Start, Error> {
     match &from.start {
-        None => Err(SPEC.invalid("start", "is missing; set base_model, new_model or new_encoder")),
+        None => {
+            Err(SPEC.invalid("start", "is missing; set base_model, base_adapter, new_model or new_encoder"))
+        }
+        Some(proto::training_spec::Start::BaseAdapter(name)) => {
+            goes_on_with_adapter(from)?;
+            reference(SPEC, "base_adapter", &[Kind::Adapter], name).map(Start::Adapter)
+        }
         Some(proto::training_spec::Start::BaseModel(name)) => {
             reference(SPEC, "base_model", &[Kind::BaseModel], name).map(Start::Base)
         }
@@ -127,8 +126,8 @@ fn start(from: &proto::TrainingSpec, objective: &mut Objective, method: &Method)
                     format!("is a decoder, which can't learn {}; describe a new_encoder", objective.name());
                 return Err(SPEC.invalid("new_model", message));
             }
-            if *method != Method::Full {
-                let message = "has only random weights, which LoRA would freeze; set full, or base_model";
+            if *method != Method::Full(Full::default()) {
+                let message = "has only random weights, all of which are to be trained; set full without more, or base_model";
                 return Err(SPEC.invalid("new_model", message));
             }
             let model = new_model(model)?;
@@ -153,6 +152,18 @@ fn start(from: &proto::TrainingSpec, objective: &mut Objective, method: &Method)
             Ok(Start::NewEncoder(model))
         }
     }
+}
+
+/// An adapter that is gone on with has its configuration already.
+fn goes_on_with_adapter(from: &proto::TrainingSpec) -> Result<(), Error> {
+    let Some(proto::training_spec::Method::Lora(lora)) = &from.method else {
+        return Err(SPEC.invalid("base_adapter", "is gone on with by LoRA alone; set lora, or base_model"));
+    };
+    if *lora == (proto::LoraMethod { lora_dropout: lora.lora_dropout, ..Default::default() }) {
+        return Ok(());
+    }
+    let message = "must set nothing but lora_dropout: base_adapter keeps the configuration that it has";
+    Err(SPEC.invalid("lora", message))
 }
 
 fn new_model(from: &proto::NewModel) -> Result<NewModel, Error> {
@@ -272,45 +283,9 @@ fn row_tokens(fields: Fields, field: &str, value: i32, default: usize) -> Result
 fn method(from: &proto::TrainingSpec) -> Result<Method, Error> {
     match &from.method {
         None => Err(SPEC.invalid("method", "is missing; set full or lora")),
-        Some(proto::training_spec::Method::Full(_)) => Ok(Method::Full),
-        Some(proto::training_spec::Method::Lora(lora)) => {
-            let alpha = or_default(lora.lora_alpha, ALPHA);
-            Ok(Method::Lora(Lora {
-                r: LORA.size("r", lora.r, RANK, MAX_RANK)?,
-                lora_alpha: LORA.number(
-                    "lora_alpha",
-                    alpha,
-                    f64::MIN_POSITIVE..=MAX_LORA_ALPHA,
-                    "above 0 and at most 1e6",
-                )?,
-                lora_dropout: LORA.number(
-                    "lora_dropout",
-                    lora.lora_dropout,
-                    0.0..1.0,
-                    "at least 0 and below 1",
-                )?,
-                target_modules: target_modules(&lora.target_modules)?,
-                use_rslora: lora.use_rslora,
-            }))
-        }
+        Some(proto::training_spec::Method::Full(written)) => full(written).map(Method::Full),
+        Some(proto::training_spec::Method::Lora(written)) => lora(written).map(Method::Lora),
     }
-}
-
-fn target_modules(names: &[String]) -> Result<Vec<String>, Error> {
-    if names.len() > MAX_TARGET_MODULES {
-        let message = format!("has {} entries, but must have at most {MAX_TARGET_MODULES}", names.len());
-        return Err(LORA.invalid("target_modules", message));
-    }
-    let known: Vec<&str> = Projection::ALL.iter().map(|projection| projection.name()).collect();
-    if let Some((i, name)) = names.iter().enumerate().find(|(_, name)| !known.contains(&name.as_str())) {
-        let shown: String = name.chars().take(32).collect();
-        let message = format!("\"{shown}\" is no module of the model; known are {}", known.join(" "));
-        return Err(Error::invalid(format!("spec.lora.target_modules[{i}]"), message));
-    }
-    let default = [Projection::Q.name(), Projection::V.name()];
-    let chosen =
-        |name: &&str| if names.is_empty() { default.contains(name) } else { names.iter().any(|n| n == name) };
-    Ok(known.into_iter().filter(chosen).map(str::to_owned).collect())
 }
 
 /// The configuration of a new model with a tokenizer of `vocab_size` ids.
@@ -341,19 +316,6 @@ pub(crate) fn model_config(
         eos_token_ids: eos_token_id.into_iter().collect(),
         initializer_range: model.initializer_range,
         torch_dtype: Some("float32".to_owned()),
-    }
-}
-
-/// PEFT's configuration of the adapter; `base_digest` stands where PEFT has the base model's name.
-pub(crate) fn lora_config(lora: &Lora, base_digest: &str) -> LoraConfig {
-    LoraConfig {
-        r: lora.r,
-        lora_alpha: lora.lora_alpha,
-        lora_dropout: lora.lora_dropout,
-        target_modules: lora.target_modules.clone().into(),
-        use_rslora: lora.use_rslora,
-        base_model_name_or_path: Some(base_digest.to_owned()),
-        ..LoraConfig::default()
     }
 }
 

@@ -4,6 +4,7 @@ use proto::{denoiser::Corruption as Written, training_spec, training_spec::Start
 
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
+use rootstock_peft::{InitLoraWeights, SavedModule};
 use rootstock_text::Corruption;
 
 use super::*;
@@ -45,7 +46,7 @@ pub(crate) fn causal() -> proto::TrainingSpec {
             ..Default::default()
         })),
         objective: Some(training_spec::Objective::Causal(proto::CausalObjective::default())),
-        method: Some(training_spec::Method::Full(proto::FullMethod {})),
+        method: Some(training_spec::Method::Full(proto::FullMethod::default())),
         ..Default::default()
     }
 }
@@ -105,6 +106,13 @@ fn what_is_not_set_has_the_default_of_the_contract() {
             lora_dropout: 0.0,
             target_modules: vec!["q_proj".into(), "v_proj".into()],
             use_rslora: false,
+            use_dora: false,
+            rank_pattern: vec![],
+            alpha_pattern: vec![],
+            exclude_modules: vec![],
+            layers_to_transform: vec![],
+            modules_to_save: vec![],
+            init_lora_weights: InitLoraWeights::Kaiming,
         })
     );
     let a = spec.arguments;
@@ -448,9 +456,9 @@ fn objective_and_method_have_ranges_too() {
     assert_eq!(lora_with(|l| l.r = -1).0, "spec.lora.r");
     assert_eq!(lora_with(|l| l.lora_alpha = -1.0).0, "spec.lora.lora_alpha");
     assert_eq!(lora_with(|l| l.lora_dropout = 1.0).0, "spec.lora.lora_dropout");
-    let modules = lora_with(|l| l.target_modules = vec!["q_proj".into(), "lm_head".into()]);
+    let modules = lora_with(|l| l.target_modules = vec!["q_proj".into(), "router".into()]);
     assert_eq!(modules.0, "spec.lora.target_modules[1]");
-    assert!(modules.1.contains("lm_head") && modules.1.contains("gate_proj"), "{}", modules.1);
+    assert!(modules.1.contains("router") && modules.1.contains("gate_proj"), "{}", modules.1);
 }
 
 #[test]
@@ -519,4 +527,82 @@ fn the_default_length_gives_way_to_a_shorter_context_and_a_length_that_is_asked_
     let asked = proto::CausalObjective { block_size: 32 };
     spec.objective = Some(training_spec::Objective::Causal(asked));
     assert_eq!(refused(&spec).0, "spec.causal.block_size");
+}
+
+#[test]
+fn the_names_of_lora_config_become_the_configuration_of_the_adapter() {
+    let mut spec = supervised();
+    let lora = |change: fn(&mut proto::LoraMethod)| {
+        let mut lora = proto::LoraMethod {
+            use_dora: true,
+            target_modules: vec!["lm_head".into(), "q_proj".into()],
+            rank_pattern: [("q_proj".to_owned(), 2)].into(),
+            alpha_pattern: [("lm_head".to_owned(), 5.0)].into(),
+            exclude_modules: vec!["layers.0.self_attn.q_proj".into()],
+            modules_to_save: vec!["embed_tokens".into(), "embed_tokens".into()],
+            init_lora_weights: "gaussian".into(),
+            ..proto::LoraMethod::default()
+        };
+        change(&mut lora);
+        Some(training_spec::Method::Lora(lora))
+    };
+    spec.method = lora(|_| ());
+    let Method::Lora(checked) = Spec::try_from(&spec).unwrap().method else { panic!("not lora") };
+    let config = lora_config(&checked, "sha256:base");
+    assert_eq!(config.target_modules, vec!["q_proj".to_owned(), "lm_head".to_owned()].into());
+    assert_eq!(
+        (config.rank_pattern, config.alpha_pattern),
+        (vec![("q_proj".into(), 2)], vec![("lm_head".into(), 5.0)])
+    );
+    assert_eq!(config.exclude_modules, Some(vec!["layers.0.self_attn.q_proj".to_owned()].into()));
+    assert_eq!((config.layers_to_transform, config.modules_to_save), (None, vec![SavedModule::Embedding]));
+    assert!(config.use_dora && config.init_lora_weights == InitLoraWeights::Gaussian);
+    for (change, field) in [
+        (
+            (|lora| lora.modules_to_save = vec!["q_proj".into()]) as fn(&mut proto::LoraMethod),
+            "modules_to_save[0]",
+        ),
+        (|lora| lora.layers_to_transform = vec![-1], "layers_to_transform"),
+        (|lora| lora.rank_pattern = [("k".to_owned(), 0)].into(), "rank_pattern[\"k\"]"),
+        (|lora| lora.init_lora_weights = "pissa".into(), "init_lora_weights"),
+    ] {
+        spec.method = lora(change);
+        assert_eq!(refused(&spec).0, format!("spec.lora.{field}"));
+    }
+}
+
+#[test]
+fn parts_of_a_model_to_train_are_for_one_that_is_there() {
+    let full = |trainable: &str| {
+        let trainable_modules = vec![trainable.to_owned()];
+        let full = proto::FullMethod { trainable_modules, unfreeze_every_steps: 5, ..Default::default() };
+        Some(training_spec::Method::Full(full))
+    };
+    let mut spec = causal();
+    spec.method = full("lm_head");
+    assert_eq!(refused(&spec).0, "spec.new_model");
+    spec.start = Some(ProtoStart::BaseModel("baseModels/tiny".into()));
+    let Method::Full(checked) = Spec::try_from(&spec).unwrap().method else { panic!("not full") };
+    assert_eq!((checked.trainable_modules, checked.unfreeze_every_steps), (vec!["lm_head".into()], Some(5)));
+    spec.method = full("re:(");
+    assert_eq!(refused(&spec).0, "spec.full.trainable_modules[0]");
+}
+
+#[test]
+fn an_adapter_that_is_gone_on_with_keeps_its_configuration() {
+    let mut spec = supervised();
+    spec.start = Some(ProtoStart::BaseAdapter("adapters/greeter".into()));
+    let mut with = |method: training_spec::Method| {
+        spec.method = Some(method);
+        Spec::try_from(&spec)
+    };
+    let lora = |lora_dropout, r| proto::LoraMethod { lora_dropout, r, ..Default::default() };
+    let started = with(training_spec::Method::Lora(lora(0.1, 0))).unwrap();
+    assert!(matches!(started.start, Start::Adapter(_)));
+    for (method, refused) in [
+        (training_spec::Method::Lora(lora(0.1, 8)), "spec.lora"),
+        (training_spec::Method::Full(proto::FullMethod::default()), "spec.base_adapter"),
+    ] {
+        assert!(matches!(with(method), Err(Error::Invalid { field, .. }) if field == refused));
+    }
 }

@@ -31,6 +31,7 @@ impl TrainingWorkerService for WorkerApi {
             dataset_digest: resolved.dataset_digest,
             validation_dataset_digest: resolved.validation_dataset_digest,
             base_digest: resolved.base_digest,
+            adapter_digest: resolved.adapter_digest,
             tokenizer_artifact_digest: resolved.tokenizer_artifact_digest,
             tokenizer_digest: resolved.tokenizer_digest,
             resume_digest,

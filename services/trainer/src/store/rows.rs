@@ -41,6 +41,7 @@ fn resolved(row: &SqliteRow) -> Result<Resolved, Error> {
         dataset_digest: row.try_get("dataset_digest")?,
         validation_dataset_digest: row.try_get("validation_dataset_digest")?,
         base_digest: row.try_get("base_digest")?,
+        adapter_digest: row.try_get("adapter_digest")?,
         tokenizer_artifact_digest: row.try_get("tokenizer_artifact_digest")?,
         tokenizer_digest: row.try_get("tokenizer_digest")?,
     })

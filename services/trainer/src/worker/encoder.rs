@@ -36,9 +36,11 @@ impl EncoderLearner {
         Ok(Self { encoder, variables })
     }
 
-    /// Loss and gradients of the mean over all labels of all micro-batches, as if they were one batch. The key counts them.
+    /// Loss and gradients, for some of the variables, of the mean over all labels of all micro-batches, as if they were one batch. The
+    /// key counts them.
     pub(super) fn step(
         &self,
+        variables: &[(String, Var)],
         micro_batches: &[Vec<Example>],
         key: DropoutKey,
     ) -> Result<StepGradients, ModelError> {
@@ -47,8 +49,7 @@ impl EncoderLearner {
         let mut sum = StepGradients { loss: LossSum::default(), gradients: Gradients::default() };
         for (micro, batch) in batches.iter().enumerate() {
             let key = DropoutKey { micro: micro as u64, ..key };
-            let (loss, gradients) =
-                self.encoder.forward_backward(&self.variables, batch, denominator, key)?;
+            let (loss, gradients) = self.encoder.forward_backward(variables, batch, denominator, key)?;
             sum.loss += loss;
             sum.gradients.accumulate(gradients)?;
         }

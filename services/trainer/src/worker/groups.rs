@@ -51,7 +51,7 @@ fn is_lora_b(name: &str) -> bool {
 }
 
 /// How many layers below the head a tensor lies, of a model of `layers`: 0 for the head and the last norm.
-fn below_head(name: &str, layers: usize) -> i32 {
+pub(super) fn below_head(name: &str, layers: usize) -> i32 {
     let parts: Vec<&str> = name.split('.').collect();
     let number = parts
         .windows(2)

@@ -31,9 +31,14 @@ pub(super) struct StepGradients {
 }
 
 impl Learner {
-    /// All weights are trained, as f32; their products are made in the format.
-    pub(super) fn full(mut decoder: Decoder, format: Format) -> Result<Self, Fault> {
-        let mut variables = decoder.set_trainable(Some(format)).map_err(|error| of_job("model")(&error))?;
+    /// The wanted weights are trained, as f32; their products are made in the format.
+    pub(super) fn full(
+        mut decoder: Decoder,
+        format: Format,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Self, Fault> {
+        let variables = decoder.set_trainable_where(Some(format), wanted);
+        let mut variables = variables.map_err(|error| of_job("model")(&error))?;
         variables.sort_by(|(left, _), (right, _)| left.cmp(right));
         Ok(Self { decoder, adapter: None, variables })
     }
@@ -60,9 +65,11 @@ impl Learner {
         (trained, if self.adapter.is_some() { base + trained } else { base })
     }
 
-    /// Loss and gradients of the mean over all tokens of all micro-batches, as if they were one batch. Its key counts them.
+    /// Loss and gradients, for some of the variables, of the mean over all tokens of all micro-batches, as if they were one batch. Its
+    /// key counts them.
     pub(super) fn step(
         &self,
+        variables: &[(String, Var)],
         micro_batches: &[Batch],
         regularization: Regularization,
     ) -> Result<StepGradients, ModelError> {
@@ -74,7 +81,7 @@ impl Learner {
             let key = DropoutKey { micro: micro as u64, ..regularization.key };
             let how = Regularization { key, ..regularization };
             let (loss, gradients) =
-                forward_backward(&self.decoder, adapter, &self.variables, batch, denominator, how)?;
+                forward_backward(&self.decoder, adapter, variables, batch, denominator, how)?;
             sum.loss.sum += loss.sum;
             sum.loss.tokens += loss.tokens;
             match micro {

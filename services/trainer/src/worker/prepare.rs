@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 use rootstock_client::{Clients, FetchedArtifact};
 use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder};
-use rootstock_peft::LoraAdapter;
+use rootstock_peft::{CONFIG_FILE, LoraAdapter, LoraConfig, PeftError, WEIGHTS_FILE};
 use rootstock_proto::training::v1::{self as proto, training_event::Event};
 use rootstock_text::TextTokenizer;
 
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     convert::{encoder_config, lora_config, model_config, product_format, weight_dtype},
-    spec::{Classification, Method, Objective, Spec, Start, Validation},
+    spec::{Classification, Lora, Method, Objective, Spec, Start, Validation},
 };
 
 /// What the job's artifacts are made from, for those who write the next ones.
@@ -76,6 +76,10 @@ pub(super) async fn prepare(
         "" => None,
         digest => Some(fetcher.fetch("spec.base_model", digest).await?),
     };
+    let adapter = match lease.adapter_digest.as_str() {
+        "" => None,
+        digest => Some(fetcher.fetch("spec.base_adapter", digest).await?),
+    };
     let config = Arc::new(shape(&spec, base.as_ref(), &tokenizer)?);
     fit(&mut spec, &config)?;
     let spec = Arc::new(spec);
@@ -93,7 +97,7 @@ pub(super) async fn prepare(
     let resume = resume(&fetcher, &lease, &origin).await?;
     let learner = {
         let origin = origin.clone();
-        blocking(move || learner(&origin, base.as_ref())).await?
+        blocking(move || learner(&origin, base.as_ref(), adapter.as_ref())).await?
     };
     if let Some(saved) = &resume {
         let resumed = proto::TrainingResumed { step: saved.state.step as i64, digest: saved.digest.clone() };
@@ -116,11 +120,13 @@ fn shape(spec: &Spec, base: Option<&FetchedArtifact>, tokenizer: &TextTokenizer)
             let pad = special.pad.as_ref().map(|token| token.id);
             Ok(AnyConfig::Encoder(encoder_config(model, tokenizer.vocab_size(), pad)))
         }
-        (Start::Base(_), Some(base)) => {
+        (Start::Base(_) | Start::Adapter(_), Some(base)) => {
             let json = read(&base.files, "config.json")?;
             AnyConfig::from_json(&json).map_err(|error| of_job("spec.base_model")(&error))
         }
-        (Start::Base(_), None) => Err(Fault::Job("the lease brought no base model".to_owned())),
+        (Start::Base(_) | Start::Adapter(_), None) => {
+            Err(Fault::Job("the lease brought no base model".to_owned()))
+        }
     }
 }
 
@@ -223,10 +229,14 @@ async fn resume(
     blocking(move || Saved::read(&artifact.artifact.digest, &artifact.files, &digest)).await.map(Some)
 }
 
-fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Trainee, Fault> {
+fn learner(
+    origin: &Origin,
+    base: Option<&FetchedArtifact>,
+    adapter: Option<&FetchedArtifact>,
+) -> Result<Trainee, Fault> {
     let arguments = &origin.spec.arguments;
     match AnyConfig::clone(&origin.config) {
-        AnyConfig::Decoder(config) => decoder(origin, config, base).map(Trainee::from),
+        AnyConfig::Decoder(config) => decoder(origin, config, base, adapter).map(Trainee::from),
         AnyConfig::Encoder(config) => {
             let encoder = encoder::load(config, base, arguments.seed)?;
             let format = product_format(arguments.weight_dtype);
@@ -241,7 +251,12 @@ fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Trainee, F
     }
 }
 
-fn decoder(origin: &Origin, config: ModelConfig, base: Option<&FetchedArtifact>) -> Result<Learner, Fault> {
+fn decoder(
+    origin: &Origin,
+    config: ModelConfig,
+    base: Option<&FetchedArtifact>,
+    adapter: Option<&FetchedArtifact>,
+) -> Result<Learner, Fault> {
     let spec = &origin.spec;
     let (seed, device) = (spec.arguments.seed, Device::Cpu);
     let failed = of_job("model");
@@ -249,7 +264,7 @@ fn decoder(origin: &Origin, config: ModelConfig, base: Option<&FetchedArtifact>)
         None => Decoder::init(config, seed, &device),
         Some(base) => {
             let dtype = match spec.method {
-                Method::Full => DType::F32,
+                Method::Full(_) => DType::F32,
                 Method::Lora(_) => weight_dtype(spec.arguments.weight_dtype, config.torch_dtype.as_deref()),
             };
             Decoder::load(config, &weight_files(base), dtype, &device)
@@ -258,13 +273,33 @@ fn decoder(origin: &Origin, config: ModelConfig, base: Option<&FetchedArtifact>)
     let mut decoder = decoder.map_err(|error| failed(&error))?;
     decoder.set_recompute(spec.arguments.recompute);
     match &spec.method {
-        Method::Full => Learner::full(decoder, product_format(spec.arguments.weight_dtype)),
+        Method::Full(full) => {
+            let trained = full.trained(decoder.config()).map_err(|error| of_job("method")(&error))?;
+            let format = product_format(spec.arguments.weight_dtype);
+            Learner::full(decoder, format, |name| trained.contains(name))
+        }
         Method::Lora(lora) => {
-            let config = lora_config(lora, &origin.base_digest);
-            let adapter = LoraAdapter::init(&config, decoder.config(), seed, &device);
+            let adapter = match adapter {
+                None => LoraAdapter::start(&lora_config(lora, &origin.base_digest), &decoder, seed),
+                Some(before) => {
+                    let (config, weights) =
+                        (read(&before.files, CONFIG_FILE)?, read(&before.files, WEIGHTS_FILE)?);
+                    go_on(&config, &weights, &decoder, lora)
+                }
+            };
             Ok(Learner::lora(decoder, adapter.map_err(|error| of_job("adapter")(&error))?))
         }
     }
+}
+
+/// The adapter of these files in training, with another dropout where one is asked for.
+fn go_on(config: &[u8], weights: &[u8], base: &Decoder, lora: &Lora) -> Result<LoraAdapter, PeftError> {
+    let mut config = LoraConfig::from_json(config)?;
+    if lora.lora_dropout > 0.0 {
+        config.lora_dropout = lora.lora_dropout;
+    }
+    let json = config.to_json();
+    LoraAdapter::from_bytes(json.as_bytes(), weights, base, DType::F32, base.device())?.into_trainable()
 }
 
 fn data_ready(train: &Read, validation: &Rows, learner: &Trainee) -> proto::TrainingDataReady {

@@ -47,7 +47,7 @@ pub(super) async fn publish(
     let digest = upload(&clients.checkpoint(), "the result", draft).await?;
     // What remains is removed with the worker's folder.
     let _ = tokio::fs::remove_dir_all(&dir).await;
-    if origin.spec.method == Method::Full {
+    if matches!(origin.spec.method, Method::Full(_)) {
         move_alias(clients, &origin.spec.output.to_string(), &digest).await?;
     }
     tracing::info!(digest, "result stored");
@@ -66,7 +66,7 @@ fn write(origin: &Origin, finished: &Finished, dir: &Path) -> Result<ArtifactDra
             draft.base_digest.clone_from(&origin.base_digest);
             Ok(draft)
         }
-        Method::Full => {
+        Method::Full(_) => {
             let mut draft = ArtifactDraft::new(Kind::BaseModel);
             let config = origin.config.stored_as("float32").to_json();
             draft.files = vec![here(MODEL_FILE), (CONFIG_FILE.to_owned(), config.into())];

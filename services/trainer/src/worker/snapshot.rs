@@ -133,6 +133,7 @@ pub(super) fn spec_digest(spec: &proto::TrainingSpec, lease: &proto::LeaseJobRes
     spec.validation_dataset.clone_from(&lease.validation_dataset_digest);
     match &mut spec.start {
         Some(proto::training_spec::Start::BaseModel(base)) => base.clone_from(&lease.base_digest),
+        Some(proto::training_spec::Start::BaseAdapter(adapter)) => adapter.clone_from(&lease.adapter_digest),
         Some(proto::training_spec::Start::NewModel(model)) => {
             model.tokenizer.clone_from(&lease.tokenizer_artifact_digest);
         }

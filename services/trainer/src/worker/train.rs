@@ -22,8 +22,9 @@ use super::{
     snapshot::{Saved, Snapshot, TrainerState},
     stop::Stop,
     trainee::Trainee,
+    unfreeze::Unfreezing,
 };
-use crate::spec::{Arguments, Objective, Optim, Spec};
+use crate::spec::{Arguments, Method, Objective, Optim, Spec};
 
 /// What training speaks to.
 pub(super) trait Outside {
@@ -108,6 +109,7 @@ pub(super) struct Training<O> {
     schedule: Schedule,
     optimizer: Optimizer<Box<dyn Rule>>,
     groups: Groups,
+    unfreezing: Unfreezing,
     meter: Meter,
     patience: Patience,
     /// The best weights, where the result shall be made of them.
@@ -136,6 +138,7 @@ impl<O: Outside> Training<O> {
             schedule: Schedule::new(arguments, plan.total_steps),
             optimizer: Optimizer::new(rule(arguments.optim)),
             groups: Groups::new(&learner, arguments),
+            unfreezing: Unfreezing::new(&learner, unfreeze_every(&spec.method)),
             spec,
             spec_digest,
             learner,
@@ -194,7 +197,9 @@ impl<O: Outside> Training<O> {
     fn make_step(&mut self) -> Result<StepDone, Fault> {
         let (batches, tokens) = self.batches();
         let failed = of_job(format!("step {}", self.step + 1));
-        let mut made = self.learner.step(&batches, self.regularization()).map_err(|error| failed(&error))?;
+        let trained = self.unfreezing.trained(self.learner.variables(), self.step);
+        let made = self.learner.step(&trained, &batches, self.regularization());
+        let mut made = made.map_err(|error| failed(&error))?;
         let grad_norm = match self.spec.arguments.max_grad_norm {
             Some(max) => made.gradients.clip(max),
             None => made.gradients.global_norm(),
@@ -233,7 +238,8 @@ impl<O: Outside> Training<O> {
 
     fn update(&mut self, made: &StepGradients, lr: f64) -> Result<(), candle_core::Error> {
         let rates = |name: &str| self.groups.rates(name, lr);
-        self.optimizer.step(self.learner.variables(), &made.gradients.0, rates)
+        let begun = |name: &str| self.unfreezing.begun(name);
+        self.optimizer.step_begun(self.learner.variables(), &made.gradients.0, rates, begun)
     }
 
     /// Names the first tensor that holds what isn't a number.
@@ -346,6 +352,13 @@ impl<O: Outside> Training<O> {
 
     fn arguments(&self) -> &Arguments {
         &self.spec.arguments
+    }
+}
+
+fn unfreeze_every(method: &Method) -> Option<u64> {
+    match method {
+        Method::Full(full) => full.unfreeze_every_steps,
+        Method::Lora(_) => None,
     }
 }
 

@@ -58,18 +58,19 @@ impl Trainee {
         }
     }
 
-    /// Loss and gradients of the mean over all labels of all micro-batches, as if they were one batch.
+    /// Loss and gradients, for some of the variables, of the mean over all labels of all micro-batches, as if they were one batch.
     pub(super) fn step(
         &self,
+        variables: &[(String, Var)],
         micro_batches: &[Vec<Example>],
         regularization: Regularization,
     ) -> Result<StepGradients, ModelError> {
         match self {
             Self::Decoder(learner) => {
                 let batches: Vec<Batch> = micro_batches.iter().map(|examples| batch(examples)).collect();
-                learner.step(&batches, regularization)
+                learner.step(variables, &batches, regularization)
             }
-            Self::Encoder(learner) => learner.step(micro_batches, regularization.key),
+            Self::Encoder(learner) => learner.step(variables, micro_batches, regularization.key),
         }
     }
 

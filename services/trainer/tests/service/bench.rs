@@ -275,7 +275,7 @@ pub(crate) fn pretraining() -> proto::TrainingSpec {
             ..Default::default()
         })),
         objective: Some(training_spec::Objective::Causal(proto::CausalObjective { block_size: 32 })),
-        method: Some(training_spec::Method::Full(proto::FullMethod {})),
+        method: Some(training_spec::Method::Full(proto::FullMethod::default())),
         arguments: Some(proto::TrainingArguments {
             learning_rate: 5e-3,
             max_steps: 12,

@@ -147,3 +147,25 @@ fn adafactor_keeps_of_a_matrix_only_rows_and_columns() {
         [("a.exp_avg_sq_row", &[3]), ("a.exp_avg_sq_col", &[5]), ("b.exp_avg_sq", &[7])];
     assert_eq!(shapes, expected);
 }
+
+#[test]
+fn a_parameter_that_joins_later_is_trained_as_if_it_had_just_begun() {
+    const BEGUN: u64 = 3;
+    for (name, rule) in rules() {
+        let (late, alone) = (parameters(), parameters());
+        let mut optimizer: Any = Optimizer::new(rule);
+        for step in 0..BEGUN + 4 {
+            let joined = if step < BEGUN { &late[..1] } else { &late };
+            let mut gradients = gradients(step);
+            gradients.retain(|name, _| joined.iter().any(|(joined, _)| joined == name));
+            let begun = |name: &str| if name == "b" { BEGUN } else { 0 };
+            optimizer.step_begun(&late, &gradients, |_| RATES, begun).unwrap();
+        }
+        let rule = rules().into_iter().find(|(other, _)| *other == name).unwrap().1;
+        let mut optimizer: Any = Optimizer::new(rule);
+        for step in BEGUN..BEGUN + 4 {
+            optimizer.step(&alone[1..], &gradients(step), |_| RATES).unwrap();
+        }
+        assert_eq!(numbers(&late[1..]), numbers(&alone[1..]), "{name}");
+    }
+}

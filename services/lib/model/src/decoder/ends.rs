@@ -11,6 +11,7 @@ use crate::{
     Adapter, ModelError,
     adapter::{EmbeddingChange, HeadChange},
     layer::Continued,
+    train::Updated,
 };
 
 /// Tokens whose logits are in memory at a time where the loss isn't made together with them.
@@ -87,9 +88,12 @@ impl Decoder {
         adapter: Option<&dyn Adapter>,
     ) -> Result<LossSum, ModelError> {
         let HeadChange { weight, update } = Owner { rows: labels.len(), adapter }.head();
+        let weight = weight.unwrap_or(self.head().numbers()).detach();
         if update.is_nothing() {
-            let weight = weight.unwrap_or(self.head().numbers());
-            return Ok(cross_entropy(x, weight, labels, &LossOptions::default())?);
+            return Ok(cross_entropy(x, &weight, labels, &LossOptions::default())?);
+        }
+        if let (Some(_), Some(updated)) = (update.magnitude, Updated::new(&weight, update)?) {
+            return Ok(cross_entropy(x, &updated.weight, labels, &LossOptions::default())?);
         }
         let mut loss = LossSum::default();
         for (chunk, labels) in labels.chunks(LOSS_ROWS).enumerate() {

@@ -2,12 +2,13 @@
 
 use candle_core::Tensor;
 use rootstock_kernels::{
-    Format, InputGradient, LinearInput, LoraPair, OutputGradient, Segments, attention_backward,
-    bias_gradient, linear_weight_gradient, lora_backward, rms_norm_backward, swiglu_backward,
+    DoraPair, DropoutMask, Format, InputGradient, LinearInput, LinearWeight, LoraPair, OutputGradient,
+    Segments, attention_backward, bias_gradient, dora_backward, linear_weight_gradient, lora_backward,
+    rms_norm_backward, swiglu_backward,
 };
 
 use super::{Layer, Pass, Trace, Weights};
-use crate::{ModelError, Projection, gradients::Sink, weight::Vector};
+use crate::{ModelError, Projection, Update, gradients::Sink, weight::Vector};
 
 impl Layer {
     /// Takes the gradient `dy` [T, H] of the layer's output to that of its input [T, H], leaving those of the weights in the sink.
@@ -37,6 +38,18 @@ impl Layer {
         let into_attention = [(Projection::Q, &dq), (Projection::K, &dk), (Projection::V, &dv)];
         let dnormed = back(&into_attention, &trace.normed, sink)?; // [T, H]
         norm((&trace.input, &self.input_norm), &dnormed, Some(&dmiddle), pass, sink)
+    }
+
+    /// Whether a gradient is wanted of one of its weights, or of what an adapter does to one.
+    pub(crate) fn is_trained(&self, pass: &Pass<'_>, sink: &Sink<'_>) -> bool {
+        let of_adapter = |projection| {
+            let Update { pairs, magnitude, .. } = self.update(projection, pass);
+            let halves = pairs.iter().flat_map(|pair| [pair.a.tensor_id(), pair.b.tensor_id()]);
+            let mut ids = halves.flatten().chain(magnitude.map(Tensor::id));
+            ids.any(|id| sink.wants_tensor(id).is_some())
+        };
+        self.weights().into_iter().any(|weight| sink.wants(weight).is_some())
+            || Projection::ALL.into_iter().any(of_adapter)
     }
 
     /// The gradients of queries and keys before their norms, where they have some.
@@ -75,29 +88,45 @@ impl Layer {
                 (Some(_), Format::Bf16) => OutputGradient::of_trained(dy)?,
                 _ => OutputGradient::from(*dy),
             };
-            dx.add_linear(&gradient, weight)?;
+            let update = self.update(*projection, pass);
+            if update.magnitude.is_none() {
+                dx.add_linear(&gradient, weight)?;
+            }
             if let Some(name) = self.bias(*projection).and_then(|bias| sink.wants(bias)) {
                 sink.put(name, bias_gradient(dy)?);
             }
             if let Some(name) = name {
                 sink.put(name, linear_weight_gradient(&gradient, &input, weight.format())?);
             }
-            if let Some(pair) = self.pair(*projection, pass) {
+            if let Some(pair) = update.pairs.first() {
                 let mask = self.mask(*projection, pair, pass);
-                let (da, db) = lora_backward(x, &pair.detach(), mask, dy, &mut dx)?;
-                put_pair(pair, da, db, sink);
+                back_through_update((pair, update.magnitude), (x, weight, mask), dy, &mut dx, sink)?;
             }
         }
         Ok(dx.finish()?)
     }
 }
 
-fn put_pair(pair: &LoraPair, da: Tensor, db: Tensor, sink: &mut Sink<'_>) {
-    for (half, gradient) in [(&pair.a, da), (&pair.b, db)] {
-        if let Some(name) = half.tensor_id().and_then(|id| sink.wants_tensor(id)) {
-            sink.put(name, gradient);
-        }
-    }
+/// Through a pair alone, or through the whole map where its outputs are rescaled.
+fn back_through_update(
+    (pair, magnitude): (&LoraPair, Option<&Tensor>),
+    (x, weight, mask): (&Tensor, &LinearWeight, Option<DropoutMask>),
+    dy: &Tensor,
+    dx: &mut InputGradient,
+    sink: &mut Sink<'_>,
+) -> Result<(), ModelError> {
+    let plain = pair.detach();
+    let Some(magnitude) = magnitude else {
+        let (da, db) = lora_backward(x, &plain, mask, dy, dx)?;
+        sink.put_wanted(pair.a.tensor_id(), da);
+        sink.put_wanted(pair.b.tensor_id(), db);
+        return Ok(());
+    };
+    let gradients = dora_backward(x, weight, DoraPair { pair: &plain, magnitude }, mask, dy, dx)?;
+    sink.put_wanted(pair.a.tensor_id(), gradients.a);
+    sink.put_wanted(pair.b.tensor_id(), gradients.b);
+    sink.put_wanted(Some(magnitude.id()), gradients.magnitude);
+    Ok(())
 }
 
 /// Through an RMSNorm, with the gradient that went past it added, if any did.

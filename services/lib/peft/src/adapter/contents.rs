@@ -21,18 +21,18 @@ impl LoraAdapter {
             let mut put = |part, tensor| tensors.push((part_name(module, part), tensor));
             put(Part::Half(Half::A), linear.pair.a.tensor()?.detach());
             put(Part::Half(Half::B), linear.pair.b.tensor()?.detach());
-            linear.dora.iter().for_each(|dora| put(Part::Magnitude, dora.magnitude.clone()));
+            linear.dora.iter().for_each(|dora| put(Part::Magnitude, dora.magnitude.detach()));
         }
         let mut put = |module, part, tensor| tensors.push((part_name(module, part), tensor));
         if let Some(EmbeddingPair { a, b, .. }) = &self.embedding.pair {
-            put(Module::Embedding, Part::Half(Half::A), a.tensor()?.t()?.contiguous()?);
-            put(Module::Embedding, Part::Half(Half::B), b.tensor()?);
+            put(Module::Embedding, Part::Half(Half::A), a.tensor()?.detach().t()?.contiguous()?);
+            put(Module::Embedding, Part::Half(Half::B), b.tensor()?.detach());
         }
         for (module, weight) in
             [(Module::Embedding, &self.embedding.table), (Module::Head, &self.head.weight)]
         {
             if let Some(weight) = weight {
-                put(module, Part::Whole, weight.tensor()?);
+                put(module, Part::Whole, weight.tensor()?.detach());
             }
         }
         tensors.sort_by(|(left, _), (right, _)| left.cmp(right));
@@ -50,7 +50,7 @@ impl LoraAdapter {
     pub fn num_parameters(&self) -> usize {
         let count = |weight: &LinearWeight| weight.dims().map_or(0, |(rows, columns)| rows * columns);
         let linear = |(_, linear): (_, &Linear)| {
-            let magnitudes = linear.dora.as_ref().map_or(0, |dora| dora.factors.len());
+            let magnitudes = linear.dora.as_ref().map_or(0, |dora| dora.magnitude.elem_count());
             count(&linear.pair.a) + count(&linear.pair.b) + magnitudes
         };
         let embedding = self.embedding.pair.as_ref().map_or(0, |pair| count(&pair.a) + count(&pair.b));

@@ -1,6 +1,9 @@
 //! A fresh adapter changes nothing, is a function of its seed, and shares its weights with the views made of it.
 
+use candle_core::Device;
+
 use super::*;
+use crate::{Half, InitLoraWeights, TargetModules, tensor_name};
 
 fn base() -> Config {
     Config::from_json(include_bytes!("../../../../../tests/golden/tied/config.json")).unwrap()
@@ -85,4 +88,48 @@ fn bytes_and_parameters_are_counted() {
     assert_eq!(adapter.num_parameters(), 2 * per_layer);
     assert_eq!(adapter.bytes(), 4 * adapter.num_parameters());
     assert_eq!(adapter.num_layers(), 2);
+}
+
+#[test]
+fn what_starts_from_the_base_changes_nothing_yet_and_every_tensor_is_trained() {
+    let config = LoraConfig {
+        use_dora: true,
+        init_lora_weights: InitLoraWeights::Gaussian,
+        target_modules: TargetModules::from(&["q_proj", "down_proj", "lm_head"][..]),
+        modules_to_save: vec![SavedModule::Embedding],
+        ..LoraConfig::default()
+    };
+    let decoder = Decoder::init(base(), 3, &Device::Cpu).unwrap();
+    assert!(
+        LoraAdapter::init(&config, &base(), 1, &Device::Cpu).is_err(),
+        "there are no weights to start from"
+    );
+    let adapter = LoraAdapter::start(&config, &decoder, 1).unwrap();
+    let names: Vec<String> = adapter.parameters().into_iter().map(|(name, _)| name).collect();
+    let stored: Vec<String> = adapter.named_tensors().unwrap().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, stored);
+    assert_eq!(names.len(), 5 * 3 + 1);
+    let batch = rootstock_model::Batch {
+        rows: 1,
+        seq_len: 6,
+        input_ids: vec![3, 1, 4, 1, 5, 9],
+        labels: vec![3, 1, 4, 1, 5, 9],
+    };
+    let loss =
+        |adapter: Option<&dyn Adapter>| rootstock_model::evaluate(&decoder, adapter, &batch).unwrap().sum;
+    let (plain, adapted) = (loss(None), loss(Some(&adapter.frozen())));
+    assert!((plain - adapted).abs() < 1e-5 * plain, "{plain} {adapted}");
+    let a = values(&adapter.lora(0, Projection::Q).unwrap().a);
+    let variance = a.iter().map(|value| value * value).sum::<f32>() / a.len() as f32;
+    assert!((variance * 64.0 - 1.0).abs() < 0.3, "{variance}: not that of N(0, 1/8^2)");
+}
+
+#[test]
+fn dropout_before_a_pair_of_the_head_is_not_trained() {
+    let target_modules = TargetModules::from(&["lm_head"][..]);
+    let config = LoraConfig { target_modules, lora_dropout: 0.1, ..LoraConfig::default() };
+    let refused = config.check_trainable(&base()).unwrap_err().to_string();
+    assert!(refused.contains("lora_dropout") && refused.contains("lm_head"), "{refused}");
+    assert!(LoraAdapter::init(&config, &base(), 1, &Device::Cpu).is_err());
+    LoraConfig { lora_dropout: 0.0, ..config }.check_trainable(&base()).unwrap();
 }

@@ -3,11 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::ordered::Ordered;
-use crate::{MAX_CONFIG_BYTES, Module, PeftError, SavedModule, TargetModules};
+use crate::{InitLoraWeights, MAX_CONFIG_BYTES, Module, PeftError, SavedModule, TargetModules};
 
 pub(super) const LORA: &str = "LORA";
 pub(super) const CAUSAL_LM: &str = "CAUSAL_LM";
 pub(super) const NO_BIAS: &str = "none";
+pub(super) const GAUSSIAN: &str = "gaussian";
 
 /// Fields with values of their own, read or checked one by one.
 const READ: [&str; 19] = [
@@ -44,7 +45,7 @@ const INERT: [&str; 8] = [
     "runtime_config",
 ];
 /// Starts of training that leave the base model as it is; others subtract the start from the base's weights.
-const INITS: [&str; 3] = ["gaussian", "eva", "orthogonal"];
+const INITS: [&str; 3] = [GAUSSIAN, "eva", "orthogonal"];
 const SHOWN_VALUE_BYTES: usize = 80;
 
 /// A value that switches a field off.
@@ -122,6 +123,14 @@ impl<'a> Fields<'a> {
                               path_initial_model_for_weight_conversion";
                 Err(unsupported(FIELD, value, advice))
             }
+        }
+    }
+
+    /// How the pairs started; what is not known here makes no difference any more.
+    pub(super) fn init(&self) -> InitLoraWeights {
+        match self.get("init_lora_weights") {
+            Some(value) if value == GAUSSIAN => InitLoraWeights::Gaussian,
+            _ => InitLoraWeights::Kaiming,
         }
     }
 

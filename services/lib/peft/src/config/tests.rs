@@ -49,6 +49,7 @@ fn a_written_file_reads_as_the_same_settings() {
             rank_pattern: vec![("q_proj".to_owned(), 4), ("0.self_attn.q_proj".to_owned(), 2)],
             alpha_pattern: vec![("q_proj".to_owned(), 4.0), ("0.self_attn.q_proj".to_owned(), 0.5)],
             use_dora: true,
+            init_lora_weights: InitLoraWeights::Gaussian,
             modules_to_save: vec![SavedModule::Embedding, SavedModule::Head],
             use_rslora: true,
             base_model_name_or_path: Some("base \"x\" 模型".to_owned()),

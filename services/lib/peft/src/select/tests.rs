@@ -182,3 +182,15 @@ fn a_pattern_that_can_not_be_compiled_is_refused() {
         refusal(json!(pattern));
     }
 }
+
+#[test]
+fn patterns_that_give_one_module_two_values_are_ambiguous_where_there_is_no_order() {
+    let ranks = |entries: &[(&str, usize)]| {
+        let rank_pattern = entries.iter().map(|(key, rank)| ((*key).to_owned(), *rank)).collect();
+        LoraConfig { rank_pattern, ..LoraConfig::default() }
+    };
+    let base = base();
+    ranks(&[("q_proj", 3), ("[kv]_proj", 4), ("self_attn.q_proj", 3)]).refuse_ambiguous(&base).unwrap();
+    let refused = ranks(&[("q_proj", 3), ("0.self_attn.q_proj", 4)]).refuse_ambiguous(&base).unwrap_err();
+    assert!(refused.to_string().contains("model.layers.0.self_attn.q_proj"), "{refused}");
+}

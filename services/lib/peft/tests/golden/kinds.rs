@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Each kind and the base it is for.
-const KINDS: [(&str, &str); 6] = [
+pub(crate) const KINDS: [(&str, &str); 6] = [
     ("dora", "tied"),
     ("patterns", "tied"),
     ("tied_head", "tied"),

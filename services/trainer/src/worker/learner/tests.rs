@@ -2,10 +2,13 @@
 
 use candle_core::Device;
 use rootstock_model::Config;
-use rootstock_peft::LoraConfig;
+use rootstock_peft::{LoraConfig, SavedModule};
 
 use super::*;
-use crate::worker::rows::{Example, batch};
+use crate::{
+    spec::Full,
+    worker::rows::{Example, batch},
+};
 
 const KEY: DropoutKey = DropoutKey { seed: 1, step: 0, micro: 0 };
 
@@ -19,7 +22,25 @@ pub(in crate::worker) fn config() -> Config {
 
 /// A model of which all weights are trained.
 pub(in crate::worker) fn full() -> Learner {
-    Learner::full(Decoder::init(config(), 5, &Device::Cpu).unwrap(), Format::F32).unwrap()
+    Learner::full(Decoder::init(config(), 5, &Device::Cpu).unwrap(), Format::F32, |_| true).unwrap()
+}
+
+/// A model of which these parts are trained.
+pub(in crate::worker) fn partial(modules: &[&str]) -> Learner {
+    let trainable_modules = modules.iter().map(|module| (*module).to_owned()).collect();
+    let trained = Full { trainable_modules, ..Full::default() }.trained(&config()).unwrap();
+    let decoder = Decoder::init(config(), 5, &Device::Cpu).unwrap();
+    Learner::full(decoder, Format::F32, |name| trained.contains(name)).unwrap()
+}
+
+/// A model with an adapter beside it that rescales outputs and replaces the head.
+pub(in crate::worker) fn dora(lora_dropout: f64) -> Learner {
+    let decoder = Decoder::init(config(), 5, &Device::Cpu).unwrap();
+    let modules_to_save = vec![SavedModule::Head];
+    let settings =
+        LoraConfig { r: 4, lora_dropout, use_dora: true, modules_to_save, ..LoraConfig::default() };
+    let adapter = LoraAdapter::start(&settings, &decoder, 6).unwrap();
+    Learner::lora(decoder, adapter)
 }
 
 /// A model with an adapter beside it.
@@ -43,11 +64,11 @@ fn examples() -> Vec<Example> {
 
 fn assert_accumulates(learner: &Learner) {
     let rows = examples();
-    let whole = learner.step(&[batch(&rows)], KEY.into()).unwrap();
+    let whole = learner.step(learner.variables(), &[batch(&rows)], KEY.into()).unwrap();
     let halves: Vec<_> = rows.chunks(2).map(batch).collect();
-    let parts = learner.step(&halves, KEY.into()).unwrap();
+    let parts = learner.step(learner.variables(), &halves, KEY.into()).unwrap();
     let ones: Vec<_> = rows.chunks(1).map(batch).collect();
-    let singles = learner.step(&ones, KEY.into()).unwrap();
+    let singles = learner.step(learner.variables(), &ones, KEY.into()).unwrap();
     for other in [parts, singles] {
         assert_eq!(whole.loss.tokens, other.loss.tokens);
         assert!((whole.loss.sum - other.loss.sum).abs() / whole.loss.sum < 1e-6);
@@ -70,6 +91,7 @@ fn accumulating_small_batches_is_one_large_batch_for_all_weights() {
 #[test]
 fn accumulating_small_batches_is_one_large_batch_for_an_adapter() {
     assert_accumulates(&lora(0.0));
+    assert_accumulates(&dora(0.0));
 }
 
 #[test]
@@ -77,12 +99,32 @@ fn only_what_is_trained_has_gradients() {
     let rows = [batch(&examples())];
     let adapter = lora(0.0);
     let names = |learner: &Learner| -> Vec<String> {
-        learner.step(&rows, KEY.into()).unwrap().gradients.0.into_keys().collect()
+        learner.step(learner.variables(), &rows, KEY.into()).unwrap().gradients.0.into_keys().collect()
     };
     let variables: Vec<String> = adapter.variables().iter().map(|(name, _)| name.clone()).collect();
     assert_eq!(names(&adapter), variables);
     assert!(variables.iter().all(|name| name.contains("lora_")));
     assert_eq!(names(&full()).len(), config().tensors().len());
+    assert_eq!(names(&partial(&["layers.1.mlp", "model.norm"])).len(), 4);
+}
+
+#[test]
+fn what_is_frozen_is_saved_bit_for_bit_and_gradients_are_those_of_full_training() {
+    let (learner, whole) = (partial(&["layers.1"]), full());
+    let rows = [batch(&examples())];
+    let gradients =
+        |learner: &Learner| learner.step(learner.variables(), &rows, KEY.into()).unwrap().gradients.0;
+    let (some, all) = (gradients(&learner), gradients(&whole));
+    assert_eq!(some.len(), 9);
+    let numbers = |tensor: Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    for (name, gradient) in some {
+        assert_eq!(numbers(gradient.dense().unwrap()), numbers(all[&name].dense().unwrap()), "{name}");
+    }
+    let stored = |learner: &Learner| {
+        let tensors = learner.decoder.named_tensors().unwrap();
+        tensors.into_iter().map(|(name, tensor)| (name, numbers(tensor))).collect::<Vec<_>>()
+    };
+    assert_eq!(stored(&learner), stored(&whole));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     convert::tests::{arguments, causal, supervised},
-    spec::{EarlyStopping, Length, Validation},
+    spec::{EarlyStopping, Full, Length, Validation},
     worker::{infilling::Infilling, learner::tests as learners, snapshot::TrainerState, stop::Ended},
 };
 
@@ -26,6 +26,14 @@ fn full() -> Trainee {
 
 fn lora(lora_dropout: f64) -> Trainee {
     learners::lora(lora_dropout).into()
+}
+
+fn dora(lora_dropout: f64) -> Trainee {
+    learners::dora(lora_dropout).into()
+}
+
+fn partial(modules: &[&str]) -> Trainee {
+    learners::partial(modules).into()
 }
 
 /// Keeps what training says, and cuts it after some steps.
@@ -168,8 +176,46 @@ fn a_run_that_was_cut_comes_to_the_same_bits() {
     let arguments = Arguments { save_steps: Some(3), ..short() };
     assert_resumes(full, &arguments, 0, 7);
     assert_resumes(|| lora(0.2), &arguments, 0, 5);
+    assert_resumes(|| dora(0.2), &arguments, 0, 5);
+    assert_resumes(|| partial(&["layers.1", "model.norm"]), &arguments, 0, 7);
     let noisy = Arguments { neftune_noise_alpha: 5.0, label_smoothing: 0.1, ..arguments };
     assert_resumes(full, &noisy, 0, 7);
+}
+
+#[test]
+fn layers_that_join_one_after_the_other_come_to_the_same_bits_after_a_cut() {
+    let run_from = |cut: Option<usize>, resume: Option<Saved>| {
+        let script = Script { checks_left: Rc::new(Cell::new(cut)), ..Script::default() };
+        let arguments = Arguments { save_steps: Some(3), ..short() };
+        let mut prepared = prepared(full(), arguments, 0);
+        let gradual = Full { unfreeze_every_steps: Some(4), ..Full::default() };
+        Arc::make_mut(&mut prepared.spec).method = Method::Full(gradual);
+        prepared.resume = resume;
+        (run(prepared, &script), script)
+    };
+    let (whole, script) = run_from(None, None);
+    let whole = bits(&whole.unwrap().learner);
+    let changed = |snapshot: &Snapshot| -> Vec<String> {
+        let start = full().weights().unwrap();
+        let numbers = |tensor: &candle_core::Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let moved = start.iter().zip(&snapshot.weights).filter(|((_, a), (_, b))| numbers(a) != numbers(b));
+        moved.map(|((name, _), _)| name.clone()).collect()
+    };
+    let saved = script.saved.borrow();
+    let at = |index: usize| changed(&saved[index]);
+    assert!(
+        at(0).iter().all(|name| name.contains("layers.1.") || name == "model.norm.weight"),
+        "{:?}",
+        at(0)
+    );
+    assert!(at(1).iter().any(|name| name.contains("layers.0.")) && at(1).len() < 20, "{:?}", at(1));
+    assert_eq!(at(3).len(), 20);
+    // Cut before and after the second layer joins.
+    for cut in [4, 7, 10] {
+        let (_, before) = run_from(Some(cut), None);
+        let (resumed, _) = run_from(None, Some(read_back(&before)));
+        assert_eq!(bits(&resumed.unwrap().learner), whole, "cut after {cut} checks");
+    }
 }
 
 /// Texts that are denoised by a mixture, as rows of a job.

@@ -1,0 +1,65 @@
+//! Every training file of services/rootstock/examples does what it says, with the data beside it, and its result answers.
+use std::path::{Path, PathBuf};
+
+use rootstock_test_support::{Server, rootstock};
+use serde_json::Value;
+
+use crate::ROOTSTOCK;
+
+/// The model that the others start from.
+const BASE: &str = "base.yaml";
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+}
+
+/// Files of the examples with this ending, in order.
+fn files(ending: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(examples()).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == ending)).collect();
+    files.sort();
+    files
+}
+
+fn key<'a>(text: &'a str, key: &str) -> &'a str {
+    let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+    line.trim_start_matches(':').split('#').next().unwrap().trim()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_trains_and_what_it_makes_answers() {
+    let server = Server::start(ROOTSTOCK).await;
+    let run = async |args: &[&str]| rootstock(ROOTSTOCK, server.endpoint(), args).await;
+    for data in files("jsonl") {
+        let name = data.file_stem().unwrap().to_str().unwrap().to_owned();
+        run(&["data", "import", data.to_str().unwrap(), "--name", &name]).await.ok();
+    }
+    run(&["tokenizer", "train", "--name", "words", "--dataset", "text", "--vocab-size", "280"]).await.ok();
+    let mut trained = 0;
+    let others = files("yaml").into_iter().filter(|file| !file.ends_with(BASE));
+    for file in [examples().join(BASE)].into_iter().chain(others) {
+        let job: Value = run(&["train", file.to_str().unwrap(), "--json"]).await.json();
+        assert_eq!(job["state"], "succeeded", "{}: {job}", file.display());
+        let text = std::fs::read_to_string(&file).unwrap();
+        let output = key(&text, "output");
+        let asked =
+            ["generate", "--prompt", "Question: colour 1?\nAnswer:", "--max-tokens", "4", "--ignore-eos"];
+        let model = if key(&text, "method") == "lora" {
+            run(&["adapters", "publish", output]).await.ok();
+            ["--adapter", output]
+        } else {
+            ["--model", output]
+        };
+        let answer = run(&[&asked[..], &model].concat()).await.ok();
+        assert!(!answer.is_empty(), "{output} says nothing");
+        trained += 1;
+    }
+    assert!(trained > 1, "there are examples");
+
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    let head = std::fs::read_to_string(examples().join("head.yaml")).unwrap();
+    std::fs::write(file.path(), head.replace("lm_head", "no_head")).unwrap();
+    let refused = run(&["train", file.path().to_str().unwrap()]).await.refused();
+    assert!(refused.contains("trainable_modules[0]") && refused.contains("names nothing"), "{refused}");
+}
