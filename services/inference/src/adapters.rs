@@ -11,9 +11,7 @@ pub(crate) use lease::{AdapterLease, Leases};
 pub(crate) use probe::Proved;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
 use rootstock_model::Format;
-use rootstock_peft::{
-    CONFIG_FILE, LoraAdapter, LoraConfig, WEIGHTS_FILE, check_tensors, read_header, resident_bytes,
-};
+use rootstock_peft::{AdapterConfig, AnyAdapter, CONFIG_FILE, WEIGHTS_FILE, read_header};
 use rootstock_runtime::Tasks;
 use tenants::Use;
 pub(crate) use tenants::{Caps, Tenants};
@@ -34,7 +32,7 @@ pub(crate) use applied::{Applied, Part};
 #[derive(Debug)]
 pub(crate) struct Version {
     artifact: Artifact,
-    weights: LoraAdapter,
+    weights: AnyAdapter,
     bytes: u64,
     _reservation: Reservation,
 }
@@ -238,13 +236,13 @@ fn hexadecimal(digest: &str) -> &str {
     digest.strip_prefix("sha256:").unwrap_or(digest)
 }
 
-fn settings(fetched: &Fetched) -> Result<LoraConfig, Error> {
-    Ok(LoraConfig::from_json(&fetched.read(CONFIG_FILE)?)?)
+fn settings(fetched: &Fetched) -> Result<AdapterConfig, Error> {
+    Ok(AdapterConfig::from_json(&fetched.read(CONFIG_FILE)?)?)
 }
 
 /// Bytes that an adapter of these settings takes in memory.
-fn foretell(settings: &LoraConfig, model: &Model) -> Result<u64, Error> {
-    Ok(resident_bytes(settings, model.decoder().config(), adapter_format(model))? as u64)
+fn foretell(settings: &AdapterConfig, model: &Model) -> Result<u64, Error> {
+    Ok(settings.resident_bytes(model.decoder().config(), adapter_format(model))? as u64)
 }
 
 /// That of the base, unless that is int8: an adapter is multiplied with the same inputs.
@@ -265,10 +263,10 @@ fn load(fetched: Fetched, model: &Model, adapters: &Adapters) -> Result<Version,
     let (file, file_bytes) = open().map_err(|error| Error::internal(WEIGHTS_FILE, error))?;
     let headers = read_header(&mut BufReader::new(file), file_bytes)?;
     let base = model.decoder();
-    check_tensors(&settings, base.config(), &headers)?;
+    settings.check_tensors(base.config(), &headers)?;
     let reservation = adapters.reserve(foretell(&settings, model)?)?;
     let dtype = if adapter_format(model) == Format::Bf16 { DType::BF16 } else { DType::F32 };
-    let weights = LoraAdapter::load_files(config, weights, base, dtype, &Device::Cpu)?;
+    let weights = AnyAdapter::load_files(config, weights, base, dtype, &Device::Cpu)?;
     adapters.proved.prove(&fetched.artifact.digest, &weights, model)?;
     let bytes = weights.bytes() as u64;
     Ok(Version { artifact: fetched.artifact.clone(), weights, bytes, _reservation: reservation })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rootstock_artifacts::Digest;
 use rootstock_model::Adapter;
-use rootstock_peft::WeightedSum;
+use rootstock_peft::{LoraAdapter, WeightedSum};
 
 use super::AdapterLease;
 use crate::{error::Error, follower::Bound};
@@ -28,16 +28,9 @@ pub(crate) struct Part {
 impl Applied {
     /// The sum of adapters of one base model, added in this order.
     pub(crate) fn sum(parts: Vec<(AdapterLease, f64)>) -> Result<Self, Error> {
-        for (index, (lease, _)) in parts.iter().enumerate() {
-            if let Some(field) = lease.version.weights.beyond_lora() {
-                let message = format!(
-                    "is {}, an adapter with {field}; a sum takes LoRA and rsLoRA on projections alone, so ask for it by itself",
-                    lease.digest()
-                );
-                return Err(Error::invalid(format!("adapters[{index}].name"), message));
-            }
-        }
-        let weights: Vec<_> = parts.iter().map(|(lease, weight)| (&lease.version.weights, *weight)).collect();
+        let weights =
+            parts.iter().enumerate().map(|(index, (lease, weight))| Ok((summand(index, lease)?, *weight)));
+        let weights = weights.collect::<Result<Vec<_>, Error>>()?;
         let sum = Arc::new(WeightedSum::new(&weights)?);
         Ok(Self::Sum { parts, sum })
     }
@@ -116,4 +109,15 @@ impl Applied {
         };
         parts.iter().map(part).collect()
     }
+}
+
+/// What a part of a sum adds, if it is nothing but pairs.
+fn summand(index: usize, lease: &AdapterLease) -> Result<&LoraAdapter, Error> {
+    lease.version.weights.summand().map_err(|what| {
+        let message = format!(
+            "is {}, an adapter with {what}; a sum takes LoRA and rsLoRA on projections alone, so ask for it by itself",
+            lease.digest()
+        );
+        Error::invalid(format!("adapters[{index}].name"), message)
+    })
 }

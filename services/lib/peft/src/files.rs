@@ -78,7 +78,7 @@ impl LoraAdapter {
         Self::read(&config, &mut &weights[..], weights.len() as u64, (base, dtype, device))
     }
 
-    fn read(
+    pub(crate) fn read(
         config: &LoraConfig,
         reader: &mut impl Read,
         bytes: u64,
@@ -194,7 +194,7 @@ fn near(found: &[f32], expected: &[f32], format: Format) -> bool {
     found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= COPY_TOLERANCE * b.abs() + floor)
 }
 
-fn read_config(path: &Path) -> Result<Vec<u8>, PeftError> {
+pub(crate) fn read_config(path: &Path) -> Result<Vec<u8>, PeftError> {
     let file = File::open(path).map_err(|error| PeftError::io(CONFIG_FILE, error))?;
     let mut bytes = Vec::new();
     // One byte more than allowed, so that the parser sees that there is too much.

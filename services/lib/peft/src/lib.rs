@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod adapter;
+mod any;
 mod check;
 mod config;
 mod error;
@@ -16,6 +17,7 @@ mod sum;
 mod targets;
 
 pub use adapter::LoraAdapter;
+pub use any::{AdapterConfig, AnyAdapter};
 pub use check::{SUPPORTED_DTYPES, TensorHeader, check_tensors, expected_shapes, resident_bytes};
 pub use config::{LoraConfig, MAX_ALPHA, MAX_CONFIG_BYTES, MAX_RANK};
 pub use error::PeftError;

@@ -7,7 +7,7 @@ use rootstock_model::{
     Adapter, Batch, Decoder, DropoutKey, Format, Gradients, LossSum, ModelError, Regularization, evaluate,
     forward_backward,
 };
-use rootstock_peft::LoraAdapter;
+use rootstock_peft::AnyAdapter;
 
 use super::{
     fault::{Fault, of_job},
@@ -20,7 +20,7 @@ pub(super) type Tensors = Vec<(String, Tensor)>;
 /// A model and the variables in it.
 pub(super) struct Learner {
     decoder: Decoder,
-    adapter: Option<LoraAdapter>,
+    adapter: Option<AnyAdapter>,
     variables: Vec<(String, Var)>,
 }
 
@@ -39,7 +39,7 @@ impl Learner {
     }
 
     /// Only the adapter is trained.
-    pub(super) fn lora(decoder: Decoder, adapter: LoraAdapter) -> Self {
+    pub(super) fn adapter(decoder: Decoder, adapter: AnyAdapter) -> Self {
         let variables = adapter.parameters();
         Self { decoder, adapter: Some(adapter), variables }
     }
@@ -87,7 +87,7 @@ impl Learner {
 
     /// The loss of a batch, nothing dropped out.
     pub(super) fn evaluate(&self, batch: &Batch) -> Result<LossSum, ModelError> {
-        let frozen = self.adapter.as_ref().map(LoraAdapter::frozen);
+        let frozen = self.adapter.as_ref().map(AnyAdapter::frozen);
         evaluate(&self.decoder, frozen.as_ref().map(|adapter| adapter as &dyn Adapter), batch)
     }
 
@@ -117,7 +117,7 @@ impl Learner {
         Ok(())
     }
 
-    /// Writes what was trained: a PEFT directory, or the weights of a Hugging Face directory.
+    /// Writes what was trained: an adapter's directory, or the weights of a Hugging Face directory.
     pub(super) fn save(&self, dir: &Path) -> Result<(), Fault> {
         let failed = |error: &dyn std::fmt::Display| Fault::passing("the result can't be written", error);
         match &self.adapter {

@@ -237,7 +237,7 @@ fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, F
         Method::Lora(lora) => {
             let config = lora_config(lora, &origin.base_digest);
             let adapter = LoraAdapter::init(&config, decoder.config(), seed, &device);
-            Ok(Learner::lora(decoder, adapter.map_err(|error| of_job("adapter")(&error))?))
+            Ok(Learner::adapter(decoder, adapter.map_err(|error| of_job("adapter")(&error))?.into()))
         }
     }
 }

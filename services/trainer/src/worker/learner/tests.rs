@@ -2,7 +2,7 @@
 
 use candle_core::Device;
 use rootstock_model::Config;
-use rootstock_peft::LoraConfig;
+use rootstock_peft::{LoraAdapter, LoraConfig};
 
 use super::*;
 use crate::worker::rows::{Example, batch};
@@ -27,7 +27,7 @@ pub(in crate::worker) fn lora(lora_dropout: f64) -> Learner {
     let decoder = Decoder::init(config(), 5, &Device::Cpu).unwrap();
     let settings = LoraConfig { r: 4, lora_dropout, ..LoraConfig::default() };
     let adapter = LoraAdapter::init(&settings, decoder.config(), 6, &Device::Cpu).unwrap();
-    Learner::lora(decoder, adapter)
+    Learner::adapter(decoder, adapter.into())
 }
 
 /// Rows of different lengths, with and without a prompt.

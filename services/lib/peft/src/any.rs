@@ -1,0 +1,176 @@
+//! An adapter of any method: what services read, train, load and apply without asking which one it is.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+};
+
+use candle_core::{DType, Device, Var};
+use rootstock_kernels::Format;
+use rootstock_model::{Adapter, Config, Decoder, EmbeddingChange, HeadChange, Projection, Update};
+
+use crate::{
+    LoraAdapter, LoraConfig, PeftError, TensorHeader, WEIGHTS_FILE, check_tensors, expected_shapes,
+    files::read_config, resident_bytes,
+};
+
+/// The settings of an adapter, as its `adapter_config.json` tells them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AdapterConfig {
+    /// Low-rank pairs beside frozen weights, and what PEFT's `LoraConfig` has besides.
+    Lora(LoraConfig),
+}
+
+/// An adapter in memory.
+#[derive(Debug)]
+pub enum AnyAdapter {
+    /// That of [`AdapterConfig::Lora`].
+    Lora(LoraAdapter),
+}
+
+impl AdapterConfig {
+    /// Parses an `adapter_config.json`.
+    ///
+    /// # Errors
+    /// Names the field that is missing, out of range, or asks for something that is not supported.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, PeftError> {
+        LoraConfig::from_json(bytes).map(Self::Lora)
+    }
+
+    /// What the adapter's maker called the base model; a label, not a path to follow.
+    pub fn base_model_name_or_path(&self) -> Option<&str> {
+        match self {
+            Self::Lora(config) => config.base_model_name_or_path.as_deref(),
+        }
+    }
+
+    /// Checks that an adapter's tensors are exactly those that its settings ask for on this base model, in a dtype that is read.
+    ///
+    /// # Errors
+    /// Names the first tensor that is unknown, stored twice, missing, of another shape, or of a dtype that is not read.
+    pub fn check_tensors(&self, base: &Config, tensors: &[TensorHeader]) -> Result<(), PeftError> {
+        match self {
+            Self::Lora(config) => check_tensors(config, base, tensors),
+        }
+    }
+
+    /// The shape of every tensor that the settings ask for on this base model, by name.
+    ///
+    /// # Errors
+    /// When the settings don't fit the base model.
+    pub fn expected_shapes(&self, base: &Config) -> Result<BTreeMap<String, Vec<usize>>, PeftError> {
+        match self {
+            Self::Lora(config) => expected_shapes(config, base),
+        }
+    }
+
+    /// Bytes that such an adapter takes when it is packed for serving.
+    ///
+    /// # Errors
+    /// When the settings don't fit the base model.
+    pub fn resident_bytes(&self, base: &Config, format: Format) -> Result<usize, PeftError> {
+        match self {
+            Self::Lora(config) => resident_bytes(config, base, format),
+        }
+    }
+}
+
+impl AnyAdapter {
+    /// Reads an adapter from its two files, of any name, into frozen weights of `dtype` (f32 or bf16).
+    ///
+    /// # Errors
+    /// When a file is broken; when the settings ask for what is not supported; when a tensor fits nowhere, is missing, has another shape
+    /// or dtype, or holds a value that is not finite.
+    pub fn load_files(
+        config: &Path,
+        weights: &Path,
+        base: &Decoder,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, PeftError> {
+        let config = AdapterConfig::from_json(&read_config(config)?)?;
+        let file = File::open(weights).map_err(|error| PeftError::io(WEIGHTS_FILE, error))?;
+        let bytes = file.metadata().map_err(|error| PeftError::io(WEIGHTS_FILE, error))?.len();
+        Self::read(&config, &mut BufReader::new(file), bytes, (base, dtype, device))
+    }
+
+    fn read(
+        config: &AdapterConfig,
+        reader: &mut impl Read,
+        bytes: u64,
+        onto: (&Decoder, DType, &Device),
+    ) -> Result<Self, PeftError> {
+        match config {
+            AdapterConfig::Lora(config) => LoraAdapter::read(config, reader, bytes, onto).map(Self::Lora),
+        }
+    }
+
+    fn adapter(&self) -> &dyn Adapter {
+        match self {
+            Self::Lora(adapter) => adapter,
+        }
+    }
+
+    /// The LoRA that can be part of a weighted sum; otherwise what keeps the adapter from it.
+    ///
+    /// # Errors
+    /// Names what the adapter has that can't be added up.
+    pub fn summand(&self) -> Result<&LoraAdapter, &'static str> {
+        match self {
+            Self::Lora(adapter) => adapter.beyond_lora().map_or(Ok(adapter), Err),
+        }
+    }
+
+    /// Bytes the weights take in memory.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Lora(adapter) => adapter.bytes(),
+        }
+    }
+
+    /// The variables to train, in order of names; empty when the adapter is frozen.
+    pub fn parameters(&self) -> Vec<(String, Var)> {
+        match self {
+            Self::Lora(adapter) => adapter.parameters(),
+        }
+    }
+
+    /// A view of the same weights that records nothing for a backward pass and drops nothing out; it follows every optimizer step.
+    pub fn frozen(&self) -> Self {
+        match self {
+            Self::Lora(adapter) => Self::Lora(adapter.frozen()),
+        }
+    }
+
+    /// Writes the two files of the adapter's directory, which is made when it is not there.
+    ///
+    /// # Errors
+    /// When a file can't be written.
+    pub fn save(&self, dir: &Path) -> Result<(), PeftError> {
+        match self {
+            Self::Lora(adapter) => adapter.save(dir),
+        }
+    }
+}
+
+impl From<LoraAdapter> for AnyAdapter {
+    fn from(adapter: LoraAdapter) -> Self {
+        Self::Lora(adapter)
+    }
+}
+
+impl Adapter for AnyAdapter {
+    fn update(&self, layer: usize, projection: Projection) -> Update<'_> {
+        self.adapter().update(layer, projection)
+    }
+
+    fn head(&self) -> HeadChange<'_> {
+        self.adapter().head()
+    }
+
+    fn embedding(&self) -> EmbeddingChange<'_> {
+        self.adapter().embedding()
+    }
+}
