@@ -11,6 +11,7 @@ use rootstock_kernels::{
 use crate::{
     Adapter, Config, KvCache, ModelError, Projection, Update,
     config::{head_norm_names, input_norm_name, post_attention_norm_name},
+    lead::Lead,
     load::Take,
     weight::{Matrix, Named, Vector},
 };
@@ -24,8 +25,22 @@ pub(crate) struct Pass<'a> {
     pub(crate) eps: f64,
     pub(crate) rotation: Rotation,
     pub(crate) adapter: Option<&'a dyn Adapter>,
+    /// Keys and values of all layers that stand before each of packed sequences, and where; a cache holds them already.
+    pub(crate) states: Option<(&'a Tensor, Lead)>,
     /// Present while training: adapters drop parts of their input.
     pub(crate) dropout: Option<DropoutKey>,
+}
+
+impl Pass<'_> {
+    /// The sequences that attention sees, with what stands before them.
+    fn attended<'s>(&'s self, segments: &'s Segments) -> &'s Segments {
+        self.states.as_ref().map_or(segments, |(_, lead)| lead.segments())
+    }
+
+    /// The rows of tokens, of those that attention gives.
+    fn own(&self, attended: &Tensor) -> Result<Tensor, ModelError> {
+        self.states.as_ref().map_or_else(|| Ok(attended.clone()), |(_, lead)| lead.own(attended))
+    }
 }
 
 /// Where the keys and values of a pass come from.
@@ -153,8 +168,9 @@ impl Layer {
         let [q, k, v] = self.project(into_attention, &input, &weights, pass, context)?;
         let ([q, k], projected) = self.norm_heads([q, k], pass)?;
         let (q, k) = (self.rotate(q, &pass.rotation)?, self.rotate(k, &pass.rotation)?);
-        let attended = self.attend((&q, &k, &v), context)?; // [T, Hq * D]
-        let input = LinearInput::from(&attended.output);
+        let [q, k, v] = self.after_states([q, k, v], pass)?;
+        let attended = self.attend((&q, &k, &v), pass, context)?; // [T, Hq * D]
+        let input = LinearInput::from(&pass.own(&attended.output)?);
         let [mixed] = self.project([Projection::O], &input, &weights, pass, context)?;
         let middle = add(x, &mixed)?; // [T, H]
 
@@ -233,6 +249,21 @@ impl Layer {
     fn by_head(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let (tokens, width) = x.dims2()?;
         x.reshape((tokens, width / self.heads.dim, self.heads.dim))
+    }
+
+    /// Queries, keys and values of packed sequences with those that stand before each; queries there are zeros, whose output nobody
+    /// reads.
+    fn after_states(&self, qkv: [Tensor; 3], pass: &Pass<'_>) -> Result<[Tensor; 3], ModelError> {
+        let Some((states, lead)) = &pass.states else { return Ok(qkv) };
+        let ([q, k, v], [keys, values]) = (qkv, self.states(states)?);
+        Ok([lead.put_zeros_before(&q)?, lead.put_before(&keys, &k)?, lead.put_before(&values, &v)?])
+    }
+
+    /// Keys and values [n, Hkv * D] of this layer, which lie in columns of those of all layers.
+    pub(crate) fn states(&self, all: &Tensor) -> Result<[Tensor; 2], ModelError> {
+        let width = self.heads.key_value * self.heads.dim;
+        let columns = |place: usize| all.detach().narrow(1, place * width, width)?.contiguous();
+        Ok([columns(2 * self.index)?, columns(2 * self.index + 1)?])
     }
 
     fn rotate(&self, x: Tensor, rotation: &Rotation) -> Result<Tensor, ModelError> {
@@ -318,10 +349,13 @@ impl Layer {
     fn attend(
         &self,
         (q, k, v): (&Tensor, &Tensor, &Tensor),
+        pass: &Pass<'_>,
         context: &mut Context<'_, '_>,
     ) -> Result<Attended, ModelError> {
         match context {
-            Context::Packed(segments) => Ok(attention_forward((q, k, v), segments, self.heads)?),
+            Context::Packed(segments) => {
+                Ok(attention_forward((q, k, v), pass.attended(segments), self.heads)?)
+            }
             Context::Cached(sequences) => {
                 let stores = sequences.iter_mut().map(|s| (s.ids.len(), s.cache.layer_mut(self.index)));
                 KeyValues::append_each(k, v, &mut stores.collect::<Vec<_>>())?;

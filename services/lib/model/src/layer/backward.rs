@@ -28,15 +28,36 @@ impl Layer {
         let dnormed = back(&into_mlp, &trace.middle_normed, sink)?; // [T, H]
         let dmiddle = norm((&trace.middle, &self.post_attention_norm), &dnormed, Some(dy), pass, sink)?;
 
-        let dattended = back(&[(Projection::O, &dmiddle)], &trace.attended.output, sink)?; // [T, Hq * D]
-        let qkv = (&trace.q, &trace.k, &trace.v);
-        let (dq, dk, dv) = attention_backward(qkv, &trace.attended, &dattended, segments, self.heads)?;
+        let mixed = pass.own(&trace.attended.output)?;
+        let dattended = back(&[(Projection::O, &dmiddle)], &mixed, sink)?; // [T, Hq * D]
+        let (dq, dk, dv) = self.back_through_attention(trace, &dattended, (pass, segments), sink)?;
         let backwards = pass.rotation.inverse();
         let turned = [self.rotate(dq, &backwards)?, self.rotate(dk, &backwards)?];
         let [dq, dk] = self.back_through_head_norms(trace, turned, pass, sink)?;
         let into_attention = [(Projection::Q, &dq), (Projection::K, &dk), (Projection::V, &dv)];
         let dnormed = back(&into_attention, &trace.normed, sink)?; // [T, H]
         norm((&trace.input, &self.input_norm), &dnormed, Some(&dmiddle), pass, sink)
+    }
+
+    /// The gradients of queries, keys and values of tokens, leaving those of what stands before them in the sink.
+    fn back_through_attention(
+        &self,
+        trace: &Trace,
+        dattended: &Tensor,
+        (pass, segments): (&Pass<'_>, &Segments),
+        sink: &mut Sink<'_>,
+    ) -> Result<(Tensor, Tensor, Tensor), ModelError> {
+        let qkv = (&trace.q, &trace.k, &trace.v);
+        let Some((states, lead)) = &pass.states else {
+            return Ok(attention_backward(qkv, &trace.attended, dattended, segments, self.heads)?);
+        };
+        let dattended = lead.put_zeros_before(dattended)?;
+        let (dq, dk, dv) = attention_backward(qkv, &trace.attended, &dattended, lead.segments(), self.heads)?;
+        if let Some(name) = sink.wants_tensor(states.id()) {
+            sink.put_columns(name, 2 * self.index, lead.sum(&dk)?);
+            sink.put_columns(name, 2 * self.index + 1, lead.sum(&dv)?);
+        }
+        Ok((lead.own(&dq)?, lead.own(&dk)?, lead.own(&dv)?))
     }
 
     /// The gradients of queries and keys before their norms, where they have some.
