@@ -9,11 +9,17 @@ use std::{
 
 use candle_core::{DType, Device, Var};
 use rootstock_kernels::Format;
-use rootstock_model::{Adapter, Config, Decoder, EmbeddingChange, HeadChange, Projection, Update};
+use rootstock_model::{
+    Adapter, Beginning, Config, Decoder, EmbeddingChange, Gradients, HeadChange, Projection, Update,
+};
 
 use crate::{
-    LoraAdapter, LoraConfig, PeftError, TensorHeader, WEIGHTS_FILE, check_tensors, expected_shapes,
-    files::read_config, resident_bytes,
+    LoraAdapter, LoraConfig, PeftError, TensorHeader, VirtualTokens, VirtualTokensConfig, WEIGHTS_FILE,
+    check_tensors,
+    config::Fields,
+    expected_shapes,
+    files::{read_config, save_files},
+    resident_bytes,
 };
 
 /// The settings of an adapter, as its `adapter_config.json` tells them.
@@ -21,6 +27,8 @@ use crate::{
 pub enum AdapterConfig {
     /// Low-rank pairs beside frozen weights, and what PEFT's `LoraConfig` has besides.
     Lora(LoraConfig),
+    /// Virtual tokens before each sequence: PEFT's prompt and prefix tuning.
+    VirtualTokens(VirtualTokensConfig),
 }
 
 /// An adapter in memory.
@@ -28,6 +36,8 @@ pub enum AdapterConfig {
 pub enum AnyAdapter {
     /// That of [`AdapterConfig::Lora`].
     Lora(LoraAdapter),
+    /// That of [`AdapterConfig::VirtualTokens`].
+    VirtualTokens(VirtualTokens),
 }
 
 impl AdapterConfig {
@@ -36,13 +46,20 @@ impl AdapterConfig {
     /// # Errors
     /// Names the field that is missing, out of range, or asks for something that is not supported.
     pub fn from_json(bytes: &[u8]) -> Result<Self, PeftError> {
-        LoraConfig::from_json(bytes).map(Self::Lora)
+        let fields = Fields::parse(bytes)?;
+        match fields.text("peft_type")? {
+            Some(name) if VirtualTokensConfig::is_type(&name) => {
+                VirtualTokensConfig::read(&fields).map(Self::VirtualTokens)
+            }
+            _ => LoraConfig::from_json(bytes).map(Self::Lora),
+        }
     }
 
     /// What the adapter's maker called the base model; a label, not a path to follow.
     pub fn base_model_name_or_path(&self) -> Option<&str> {
         match self {
             Self::Lora(config) => config.base_model_name_or_path.as_deref(),
+            Self::VirtualTokens(config) => config.base_model_name_or_path.as_deref(),
         }
     }
 
@@ -53,6 +70,7 @@ impl AdapterConfig {
     pub fn check_tensors(&self, base: &Config, tensors: &[TensorHeader]) -> Result<(), PeftError> {
         match self {
             Self::Lora(config) => check_tensors(config, base, tensors),
+            Self::VirtualTokens(config) => config.check_tensors(base, tensors),
         }
     }
 
@@ -63,16 +81,18 @@ impl AdapterConfig {
     pub fn expected_shapes(&self, base: &Config) -> Result<BTreeMap<String, Vec<usize>>, PeftError> {
         match self {
             Self::Lora(config) => expected_shapes(config, base),
+            Self::VirtualTokens(config) => config.expected_shapes(base),
         }
     }
 
-    /// Bytes that such an adapter takes when it is packed for serving.
+    /// Bytes that such an adapter takes when it is packed for serving, with the keys and values of its virtual tokens.
     ///
     /// # Errors
     /// When the settings don't fit the base model.
     pub fn resident_bytes(&self, base: &Config, format: Format) -> Result<usize, PeftError> {
         match self {
             Self::Lora(config) => resident_bytes(config, base, format),
+            Self::VirtualTokens(config) => config.resident_bytes(base, format),
         }
     }
 }
@@ -100,16 +120,22 @@ impl AnyAdapter {
         config: &AdapterConfig,
         reader: &mut impl Read,
         bytes: u64,
-        onto: (&Decoder, DType, &Device),
+        (base, dtype, device): (&Decoder, DType, &Device),
     ) -> Result<Self, PeftError> {
         match config {
-            AdapterConfig::Lora(config) => LoraAdapter::read(config, reader, bytes, onto).map(Self::Lora),
+            AdapterConfig::Lora(config) => {
+                LoraAdapter::read(config, reader, bytes, (base, dtype, device)).map(Self::Lora)
+            }
+            AdapterConfig::VirtualTokens(config) => {
+                VirtualTokens::read(config, reader, bytes, (base, device)).map(Self::VirtualTokens)
+            }
         }
     }
 
     fn adapter(&self) -> &dyn Adapter {
         match self {
             Self::Lora(adapter) => adapter,
+            Self::VirtualTokens(adapter) => adapter,
         }
     }
 
@@ -120,6 +146,7 @@ impl AnyAdapter {
     pub fn summand(&self) -> Result<&LoraAdapter, &'static str> {
         match self {
             Self::Lora(adapter) => adapter.beyond_lora().map_or(Ok(adapter), Err),
+            Self::VirtualTokens(_) => Err("virtual tokens"),
         }
     }
 
@@ -127,6 +154,7 @@ impl AnyAdapter {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Lora(adapter) => adapter.bytes(),
+            Self::VirtualTokens(adapter) => adapter.bytes(),
         }
     }
 
@@ -134,13 +162,45 @@ impl AnyAdapter {
     pub fn parameters(&self) -> Vec<(String, Var)> {
         match self {
             Self::Lora(adapter) => adapter.parameters(),
+            Self::VirtualTokens(adapter) => adapter.parameters(),
         }
     }
 
-    /// A view of the same weights that records nothing for a backward pass and drops nothing out; it follows every optimizer step.
+    /// The variables whose gradients the model gives: those to train, unless something stands between them.
+    pub fn differentiated(&self) -> Vec<(String, Var)> {
+        match self {
+            Self::Lora(adapter) => adapter.parameters(),
+            Self::VirtualTokens(adapter) => adapter.differentiated(),
+        }
+    }
+
+    /// Lets what the model is given follow what was trained.
+    ///
+    /// # Errors
+    /// When memory for it is not to be had.
+    pub fn refresh(&self) -> Result<(), PeftError> {
+        match self {
+            Self::Lora(_) => Ok(()),
+            Self::VirtualTokens(adapter) => adapter.refresh(),
+        }
+    }
+
+    /// The gradients of what is trained, from those that the model gives.
+    ///
+    /// # Errors
+    /// When memory for them is not to be had.
+    pub fn pull_back(&self, gradients: Gradients) -> Result<Gradients, PeftError> {
+        match self {
+            Self::Lora(_) => Ok(gradients),
+            Self::VirtualTokens(adapter) => adapter.pull_back(gradients),
+        }
+    }
+
+    /// A view of the same weights that records nothing for a backward pass and drops nothing out; it follows every refresh.
     pub fn frozen(&self) -> Self {
         match self {
             Self::Lora(adapter) => Self::Lora(adapter.frozen()),
+            Self::VirtualTokens(adapter) => Self::VirtualTokens(adapter.frozen()),
         }
     }
 
@@ -151,6 +211,9 @@ impl AnyAdapter {
     pub fn save(&self, dir: &Path) -> Result<(), PeftError> {
         match self {
             Self::Lora(adapter) => adapter.save(dir),
+            Self::VirtualTokens(adapter) => {
+                save_files(dir, &adapter.config_json(), (WEIGHTS_FILE, &adapter.weights_bytes()?))
+            }
         }
     }
 }
@@ -158,6 +221,12 @@ impl AnyAdapter {
 impl From<LoraAdapter> for AnyAdapter {
     fn from(adapter: LoraAdapter) -> Self {
         Self::Lora(adapter)
+    }
+}
+
+impl From<VirtualTokens> for AnyAdapter {
+    fn from(adapter: VirtualTokens) -> Self {
+        Self::VirtualTokens(adapter)
     }
 }
 
@@ -172,5 +241,9 @@ impl Adapter for AnyAdapter {
 
     fn embedding(&self) -> EmbeddingChange<'_> {
         self.adapter().embedding()
+    }
+
+    fn beginning(&self) -> Option<Beginning<'_>> {
+        self.adapter().beginning()
     }
 }

@@ -107,9 +107,7 @@ impl LoraAdapter {
     /// # Errors
     /// When a file can't be written.
     pub fn save(&self, dir: &Path) -> Result<(), PeftError> {
-        fs::create_dir_all(dir).map_err(|error| PeftError::io(CONFIG_FILE, error))?;
-        write_whole(dir, WEIGHTS_FILE, &self.weights_bytes()?)?;
-        write_whole(dir, CONFIG_FILE, self.config().to_json().as_bytes())
+        save_files(dir, &self.config().to_json(), (WEIGHTS_FILE, &self.weights_bytes()?))
     }
 
     /// The contents of `adapter_model.safetensors`: tensors sorted by name, so that equal adapters give equal bytes.
@@ -117,16 +115,27 @@ impl LoraAdapter {
     /// # Errors
     /// When a tensor can't be brought to the CPU.
     pub fn weights_bytes(&self) -> Result<Vec<u8>, PeftError> {
-        let tensors = self.named_tensors()?.into_iter().map(|(name, tensor)| {
-            let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
-            Ok((name, tensor))
-        });
-        let tensors: Vec<_> = tensors.collect::<Result<_, PeftError>>()?;
-        // One key only: the map has no order, and the bytes must have one.
-        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        safetensors::serialize(tensors, Some(metadata))
-            .map_err(|error| PeftError::format(WEIGHTS_FILE, error))
+        tensor_file(self.named_tensors()?)
     }
+}
+
+/// The contents of a safetensors file of these tensors.
+pub(crate) fn tensor_file(tensors: Vec<(String, Tensor)>) -> Result<Vec<u8>, PeftError> {
+    let tensors = tensors.into_iter().map(|(name, tensor)| {
+        let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
+        Ok((name, tensor))
+    });
+    let tensors: Vec<_> = tensors.collect::<Result<_, PeftError>>()?;
+    // One key only: the map has no order, and the bytes must have one.
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize(tensors, Some(metadata)).map_err(|error| PeftError::format(WEIGHTS_FILE, error))
+}
+
+/// Writes the two files of an adapter's directory, which is made when it is not there. Each appears whole or not at all.
+pub(crate) fn save_files(dir: &Path, config: &str, (file, weights): (&str, &[u8])) -> Result<(), PeftError> {
+    fs::create_dir_all(dir).map_err(|error| PeftError::io(CONFIG_FILE, error))?;
+    write_whole(dir, file, weights)?;
+    write_whole(dir, CONFIG_FILE, config.as_bytes())
 }
 
 /// The tensors of a file, by name, until each has found its place.
@@ -205,7 +214,7 @@ pub(crate) fn read_config(path: &Path) -> Result<Vec<u8>, PeftError> {
 }
 
 /// The entries follow each other without gaps, which `read_entries` has checked, so reading goes straight on.
-fn read_tensor(
+pub(crate) fn read_tensor(
     reader: &mut impl Read,
     entry: &Entry,
     dtype: DType,

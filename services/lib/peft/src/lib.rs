@@ -15,6 +15,7 @@ mod pattern;
 mod select;
 mod sum;
 mod targets;
+mod virtual_tokens;
 
 pub use adapter::LoraAdapter;
 pub use any::{AdapterConfig, AnyAdapter};
@@ -30,3 +31,6 @@ pub use pattern::MAX_PATTERN_BYTES;
 pub use select::Target;
 pub use sum::WeightedSum;
 pub use targets::TargetModules;
+pub use virtual_tokens::{
+    MAX_ENCODER_WIDTH, MAX_VIRTUAL_TOKENS, VirtualTokens, VirtualTokensConfig, VirtualTokensKind,
+};
