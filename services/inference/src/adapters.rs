@@ -10,7 +10,7 @@ use candle_core::{DType, Device};
 pub(crate) use lease::{AdapterLease, Leases};
 pub(crate) use probe::Proved;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
-use rootstock_model::Format;
+use rootstock_model::{Format, KvCache};
 use rootstock_peft::{AdapterConfig, AnyAdapter, CONFIG_FILE, WEIGHTS_FILE, read_header};
 use rootstock_runtime::Tasks;
 use tenants::Use;
@@ -33,6 +33,8 @@ pub(crate) use applied::{Applied, Part};
 pub(crate) struct Version {
     artifact: Artifact,
     weights: AnyAdapter,
+    /// The keys and values of its virtual tokens, where it has some; sequences begin with them.
+    start: Option<KvCache>,
     bytes: u64,
     _reservation: Reservation,
 }
@@ -42,7 +44,12 @@ impl Version {
         &self.artifact.digest
     }
 
-    /// Size of the weights.
+    /// Whether a running sequence can go on with this version: what stands before its first token can't be changed any more.
+    pub(crate) fn takes_over(&self, from: &Self) -> bool {
+        self.start.is_none() && from.start.is_none()
+    }
+
+    /// Size of the weights, and of the keys and values of virtual tokens.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -267,9 +274,10 @@ fn load(fetched: Fetched, model: &Model, adapters: &Adapters) -> Result<Version,
     let reservation = adapters.reserve(foretell(&settings, model)?)?;
     let dtype = if adapter_format(model) == Format::Bf16 { DType::BF16 } else { DType::F32 };
     let weights = AnyAdapter::load_files(config, weights, base, dtype, &Device::Cpu)?;
-    adapters.proved.prove(&fetched.artifact.digest, &weights, model)?;
-    let bytes = weights.bytes() as u64;
-    Ok(Version { artifact: fetched.artifact.clone(), weights, bytes, _reservation: reservation })
+    let start = base.begin(&weights)?;
+    adapters.proved.prove(&fetched.artifact.digest, (&weights, start.as_ref()), model)?;
+    let bytes = (weights.bytes() + start.as_ref().map_or(0, KvCache::bytes)) as u64;
+    Ok(Version { artifact: fetched.artifact.clone(), weights, start, bytes, _reservation: reservation })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rootstock_artifacts::Digest;
-use rootstock_model::Adapter;
+use rootstock_model::{Adapter, KvCache};
 use rootstock_peft::{LoraAdapter, WeightedSum};
 
 use super::AdapterLease;
@@ -52,6 +52,16 @@ impl Applied {
             Self::One(lease) => &lease.version_at(token).weights,
             Self::Sum { sum, .. } => &**sum,
         }
+    }
+
+    /// The keys and values that a sequence begins with, where the adapter puts something before it.
+    pub(crate) fn start(&self) -> Option<&KvCache> {
+        self.one()?.start()
+    }
+
+    /// Virtual tokens before a sequence.
+    pub(crate) fn virtual_tokens(&self) -> usize {
+        self.one().map_or(0, AdapterLease::virtual_tokens)
     }
 
     /// Where the next version takes over from the one that computes a token, if another one does.
