@@ -13,6 +13,7 @@ mod evaluation;
 mod gauges;
 mod golden;
 mod main_job;
+mod methods;
 mod network;
 mod objectives;
 mod refusals;

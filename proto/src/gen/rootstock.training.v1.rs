@@ -36,7 +36,7 @@ pub struct TrainingJob {
 /// What to train, on what, and how. What is not set has the default told here, which is Hugging Face's where it has one.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrainingSpec {
-    /// The alias of the result: `adapters/{id}` for LoRA, `baseModels/{id}` for full training. A base model's alias is
+    /// The alias of the result: `adapters/{id}` for an adapter, `baseModels/{id}` for full training. A base model's alias is
     /// moved when the job succeeds; an adapter is published by AdapterService.
     #[prost(string, tag = "1")]
     pub output: ::prost::alloc::string::String,
@@ -59,7 +59,7 @@ pub struct TrainingSpec {
     #[prost(oneof = "training_spec::Objective", tags = "7, 8, 12")]
     pub objective: ::core::option::Option<training_spec::Objective>,
     /// Which weights are trained.
-    #[prost(oneof = "training_spec::Method", tags = "9, 10")]
+    #[prost(oneof = "training_spec::Method", tags = "9, 10, 17, 18")]
     pub method: ::core::option::Option<training_spec::Method>,
 }
 /// Nested message and enum types in `TrainingSpec`.
@@ -96,6 +96,12 @@ pub mod training_spec {
         /// Low-rank adapters beside frozen weights.
         #[prost(message, tag = "10")]
         Lora(super::LoraMethod),
+        /// Keys and values of every layer before each row, beside frozen weights.
+        #[prost(message, tag = "17")]
+        Prefix(super::PrefixTuningMethod),
+        /// Rows in the place of token embeddings before each row, beside frozen weights.
+        #[prost(message, tag = "18")]
+        Prompt(super::PromptTuningMethod),
     }
 }
 /// A Llama to be made from random weights; the names of Hugging Face's config.json.
@@ -232,6 +238,34 @@ pub struct LoraMethod {
     /// Scale by `lora_alpha / sqrt(r)` instead.
     #[prost(bool, tag = "5")]
     pub use_rslora: bool,
+}
+/// Prompt tuning; the names of PEFT's PromptTuningConfig. Virtual tokens take positions before each row, which must fit the model's
+/// context with them; they have no loss, and no token is predicted from them.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PromptTuningMethod {
+    /// How many virtual tokens; at most 4096; 0 means 20.
+    #[prost(int32, tag = "1")]
+    pub num_virtual_tokens: i32,
+    /// What they begin as.
+    #[prost(enumeration = "PromptTuningInit", tag = "2")]
+    pub prompt_tuning_init: i32,
+    /// TEXT: the text, whose tokens' embeddings they begin as, over and over or as many as there is room for. Unset otherwise.
+    #[prost(string, tag = "3")]
+    pub prompt_tuning_init_text: ::prost::alloc::string::String,
+}
+/// Prefix tuning; the names of PEFT's PrefixTuningConfig. The keys of virtual tokens are not rotated; the first token of a row has the
+/// position after them. They take positions and have no loss, as with prompt tuning.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrefixTuningMethod {
+    /// How many virtual tokens; at most 4096; 0 means 20.
+    #[prost(int32, tag = "1")]
+    pub num_virtual_tokens: i32,
+    /// Two layers make the keys and values while training, and are trained in their place; the result holds what they made in the end.
+    #[prost(bool, tag = "2")]
+    pub prefix_projection: bool,
+    /// Width between the two; at most 65536; 0 means the width of a layer's keys. Only with `prefix_projection`.
+    #[prost(int32, tag = "3")]
+    pub encoder_hidden_size: i32,
 }
 /// What only some schedules have; the names of transformers' `lr_scheduler_kwargs`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -656,6 +690,39 @@ impl TrainingJobState {
             "TRAINING_JOB_STATE_SUCCEEDED" => Some(Self::Succeeded),
             "TRAINING_JOB_STATE_FAILED" => Some(Self::Failed),
             "TRAINING_JOB_STATE_CANCELLED" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
+/// What the rows of a prompt begin as; the names of PEFT's PromptTuningInit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PromptTuningInit {
+    /// RANDOM.
+    Unspecified = 0,
+    /// Numbers from N(0, 1).
+    Random = 1,
+    /// The embeddings of a text's tokens.
+    Text = 2,
+}
+impl PromptTuningInit {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PROMPT_TUNING_INIT_UNSPECIFIED",
+            Self::Random => "PROMPT_TUNING_INIT_RANDOM",
+            Self::Text => "PROMPT_TUNING_INIT_TEXT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PROMPT_TUNING_INIT_UNSPECIFIED" => Some(Self::Unspecified),
+            "PROMPT_TUNING_INIT_RANDOM" => Some(Self::Random),
+            "PROMPT_TUNING_INIT_TEXT" => Some(Self::Text),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ mod numbers;
 mod optim;
 mod scheduler;
 mod spec;
+mod virtual_tokens;
 
 use prost_types::Timestamp;
 use rootstock_proto::training::v1 as proto;
@@ -18,6 +19,7 @@ use crate::{
 };
 
 pub(crate) use spec::{lora_config, model_config, product_format, weight_dtype};
+pub(crate) use virtual_tokens::virtual_tokens_config;
 
 /// Longest `request_id`.
 const MAX_REQUEST_ID: usize = 64;

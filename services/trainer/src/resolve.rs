@@ -92,13 +92,8 @@ impl Resolver {
         if spec.default_length {
             return Ok(());
         }
-        let (longest, field) = spec.objective.longest();
-        let positions = config.max_position_embeddings;
-        if longest <= positions {
-            return Ok(());
-        }
-        let message = format!("is {longest}, but the base model has max_position_embeddings = {positions}");
-        Err(Error::invalid(field, message))
+        let checked = spec.check_length(config.max_position_embeddings);
+        checked.map_err(|(field, problem)| Error::invalid(field, problem))
     }
 
     async fn artifact(

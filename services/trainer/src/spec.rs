@@ -3,6 +3,7 @@
 use rootstock_artifacts::{AliasName, ArtifactName};
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
+use rootstock_peft::VirtualTokensKind;
 use rootstock_text::{Corruption, PromptTemplate};
 
 /// Shortest block or row that has a next token.
@@ -22,6 +23,24 @@ pub(crate) struct Spec {
     pub(crate) default_length: bool,
     pub(crate) method: Method,
     pub(crate) arguments: Arguments,
+}
+
+impl Spec {
+    /// Refuses rows that are longer than what a model of so many positions has for them; says which field is too large, and why.
+    pub(crate) fn check_length(&self, positions: usize) -> Result<(), (&'static str, String)> {
+        let (longest, field) = self.objective.longest();
+        let virtual_tokens = self.method.virtual_tokens();
+        if longest.saturating_add(virtual_tokens) <= positions {
+            return Ok(());
+        }
+        let beside = if virtual_tokens > 0 {
+            format!(", of which the method's virtual tokens take {virtual_tokens}")
+        } else {
+            String::new()
+        };
+        let problem = format!("is {longest}, but the base model has max_position_embeddings = {positions}");
+        Err((field, problem + &beside))
+    }
 }
 
 /// Where validation data comes from.
@@ -97,6 +116,25 @@ impl Objective {
 pub(crate) enum Method {
     Full,
     Lora(Lora),
+    VirtualTokens(VirtualTokens),
+}
+
+impl Method {
+    /// Tokens that stand before each row and take positions of the model's context.
+    pub(crate) fn virtual_tokens(&self) -> usize {
+        match self {
+            Self::Full | Self::Lora(_) => 0,
+            Self::VirtualTokens(tokens) => tokens.num_virtual_tokens,
+        }
+    }
+}
+
+/// The settings of PEFT's `PromptTuningConfig` and `PrefixTuningConfig` that can be chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct VirtualTokens {
+    pub(crate) num_virtual_tokens: usize,
+    /// `encoder_hidden_size` 0 is the width of a layer's keys.
+    pub(crate) kind: VirtualTokensKind,
 }
 
 /// The settings of PEFT's `LoraConfig` that can be chosen.

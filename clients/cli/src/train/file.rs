@@ -1,5 +1,5 @@
-//! The keys of a training file: one flat mapping, with the names of Hugging Face's TrainingArguments and PEFT's
-//! LoraConfig. What is not set is left to the server's defaults.
+//! The keys of a training file: one flat mapping, with the names of Hugging Face's TrainingArguments and of PEFT's
+//! configurations. What is not set is left to the server's defaults.
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_yaml_ng::Value;
@@ -21,6 +21,17 @@ pub(super) enum Objective {
 pub(super) enum Method {
     Full,
     Lora,
+    Prefix,
+    Prompt,
+}
+
+/// What the rows of a prompt begin as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(super) enum PromptInit {
+    #[serde(rename = "RANDOM")]
+    Random,
+    #[serde(rename = "TEXT")]
+    Text,
 }
 
 /// Schedule of the learning rate.
@@ -90,6 +101,11 @@ pub(super) struct TrainFile {
     pub(super) lora_dropout: Option<f64>,
     pub(super) target_modules: Option<Names>,
     pub(super) use_rslora: Option<bool>,
+    pub(super) num_virtual_tokens: Option<i32>,
+    pub(super) prompt_tuning_init: Option<PromptInit>,
+    pub(super) prompt_tuning_init_text: Option<String>,
+    pub(super) prefix_projection: Option<bool>,
+    pub(super) encoder_hidden_size: Option<i32>,
     pub(super) learning_rate: Option<f64>,
     pub(super) num_train_epochs: Option<f64>,
     pub(super) max_steps: Option<i64>,

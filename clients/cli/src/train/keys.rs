@@ -27,7 +27,7 @@ const fn key(key: &'static str, r#type: &'static str, default: &'static str, mea
 /// Every key, in the order in which a file is written.
 #[rustfmt::skip]
 pub(super) const KEYS: &[Key] = &[
-    key("output", "name", "required", "what to call the result: an adapter (lora) or a base model (full)"),
+    key("output", "name", "required", "what to call the result: a base model (full) or an adapter (all others)"),
     key("base_model", "name", "-", "the model to start from; either this or new_model"),
     key("new_model", "mapping", "-", "a new Llama of random weights; either this or base_model"),
     key("new_model.tokenizer", "name", "required", "its tokenizer"),
@@ -54,12 +54,17 @@ pub(super) const KEYS: &[Key] = &[
     key("denoisers.continuation", "boolean", "false", "infilling: cuts out all from some token on instead of spans"),
     key("denoisers.weight", "number", "1", "infilling: how often it is drawn, in proportion to the others"),
     key("denoisers.prefix_token", "token", "-", "infilling: a token of the tokenizer that begins its rows"),
-    key("method", "choice", "required", "lora (low-rank adapters beside frozen weights) or full (all weights)"),
+    key("method", "choice", "required", "full (all weights); beside frozen weights lora (low-rank adapters), prefix (keys and values before each row) or prompt (rows in the place of embeddings before it)"),
     key("r", "integer", "8", "lora: rank"),
     key("lora_alpha", "number", "8", "lora: the scale is lora_alpha / r"),
     key("lora_dropout", "number", "0", "lora: dropout before the low-rank product, from 0 to below 1"),
     key("target_modules", "name or list", "[q_proj, v_proj]", "lora: modules to adapt; all-linear takes all seven"),
     key("use_rslora", "boolean", "false", "lora: the scale is lora_alpha / sqrt(r)"),
+    key("num_virtual_tokens", "integer", "20", "prefix, prompt: how many stand before each row"),
+    key("prompt_tuning_init", "choice", "RANDOM", "prompt: what it begins as: RANDOM or TEXT"),
+    key("prompt_tuning_init_text", "text", "-", "prompt: with TEXT, the text whose embeddings it begins as"),
+    key("prefix_projection", "boolean", "false", "prefix: trains two layers that make the keys and values"),
+    key("encoder_hidden_size", "integer", "width of keys", "prefix: width between the two"),
     key("learning_rate", "number", "5e-5", "its peak"),
     key("num_train_epochs", "number", "3", "passes over the data; not used with max_steps"),
     key("max_steps", "integer", "0", "optimizer steps; 0 leaves it to num_train_epochs"),

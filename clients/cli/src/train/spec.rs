@@ -4,7 +4,8 @@ use rootstock_client::proto::training::v1 as proto;
 use rootstock_model::Projection;
 
 use super::file::{
-    self, Denoiser, Dtype, Method, Names, Objective, Optimizer, Scheduler, SchedulerKwargs, TrainFile,
+    self, Denoiser, Dtype, Method, Names, Objective, Optimizer, PromptInit, Scheduler, SchedulerKwargs,
+    TrainFile,
 };
 use crate::names;
 
@@ -18,10 +19,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<proto::TrainingSpec, String> {
 
 fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
     let objective = file.objective.ok_or("objective is missing; write causal, supervised or infilling")?;
-    let method = file.method.ok_or("method is missing; write lora or full")?;
+    let method = file.method.ok_or("method is missing; write lora, prefix, prompt or full")?;
     refuse_foreign(&file, objective, method)?;
     let output = file.output.as_deref().ok_or("output is missing; write what to call the result")?;
-    let kind = if method == Method::Lora { Kind::Adapter } else { Kind::BaseModel };
+    let kind = if method == Method::Full { Kind::BaseModel } else { Kind::Adapter };
     let dataset =
         file.dataset.as_deref().ok_or("dataset is missing; `rootstock data list` shows those there are")?;
     let validation = file.validation_dataset.as_deref();
@@ -66,6 +67,26 @@ fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Res
         ("lora_dropout", file.lora_dropout.is_some(), method == Method::Lora, "method: lora"),
         ("target_modules", file.target_modules.is_some(), method == Method::Lora, "method: lora"),
         ("use_rslora", file.use_rslora.is_some(), method == Method::Lora, "method: lora"),
+        (
+            "num_virtual_tokens",
+            file.num_virtual_tokens.is_some(),
+            matches!(method, Method::Prefix | Method::Prompt),
+            "method: prefix or prompt",
+        ),
+        ("prompt_tuning_init", file.prompt_tuning_init.is_some(), method == Method::Prompt, "method: prompt"),
+        (
+            "prompt_tuning_init_text",
+            file.prompt_tuning_init_text.is_some(),
+            method == Method::Prompt,
+            "method: prompt",
+        ),
+        ("prefix_projection", file.prefix_projection.is_some(), method == Method::Prefix, "method: prefix"),
+        (
+            "encoder_hidden_size",
+            file.encoder_hidden_size.is_some(),
+            method == Method::Prefix,
+            "method: prefix",
+        ),
         ("loraplus_lr_ratio", file.loraplus_lr_ratio.is_some(), method == Method::Lora, "method: lora"),
     ];
     match belongs.into_iter().find(|(_, set, fits, _)| *set && !fits) {
@@ -142,6 +163,16 @@ fn method_of(file: &TrainFile, method: Method) -> proto::training_spec::Method {
     use proto::training_spec::Method as Of;
     match method {
         Method::Full => Of::Full(proto::FullMethod {}),
+        Method::Prefix => Of::Prefix(proto::PrefixTuningMethod {
+            num_virtual_tokens: file.num_virtual_tokens.unwrap_or_default(),
+            prefix_projection: file.prefix_projection.unwrap_or_default(),
+            encoder_hidden_size: file.encoder_hidden_size.unwrap_or_default(),
+        }),
+        Method::Prompt => Of::Prompt(proto::PromptTuningMethod {
+            num_virtual_tokens: file.num_virtual_tokens.unwrap_or_default(),
+            prompt_tuning_init: prompt_init(file.prompt_tuning_init).into(),
+            prompt_tuning_init_text: file.prompt_tuning_init_text.clone().unwrap_or_default(),
+        }),
         Method::Lora => Of::Lora(proto::LoraMethod {
             r: file.r.unwrap_or_default(),
             lora_alpha: file.lora_alpha.unwrap_or_default(),
@@ -149,6 +180,14 @@ fn method_of(file: &TrainFile, method: Method) -> proto::training_spec::Method {
             target_modules: modules(file.target_modules.as_ref()),
             use_rslora: file.use_rslora.unwrap_or_default(),
         }),
+    }
+}
+
+fn prompt_init(init: Option<PromptInit>) -> proto::PromptTuningInit {
+    match init {
+        None => proto::PromptTuningInit::Unspecified,
+        Some(PromptInit::Random) => proto::PromptTuningInit::Random,
+        Some(PromptInit::Text) => proto::PromptTuningInit::Text,
     }
 }
 
@@ -289,6 +328,24 @@ mod tests {
         assert_eq!(optim("lion_32bit"), proto::Optimizer::Lion);
         let typo = refusal(&sgd.replace("momentum", "momentun"));
         assert_eq!(typo, "unknown key optim_args.momentun; did you mean momentum?");
+    }
+
+    #[test]
+    fn virtual_tokens_have_the_names_of_peft() {
+        let begins = "output: greeter\nbase_model: tiny\ndataset: facts\nobjective: causal\n";
+        let parsed = |rest: &str| parse(format!("{begins}{rest}").as_bytes());
+        let prompt = "method: prompt\nnum_virtual_tokens: 8\nprompt_tuning_init: TEXT\nprompt_tuning_init_text: Answer\n";
+        let Some(MethodOf::Prompt(found)) = parsed(prompt).unwrap().method else { panic!("no prompt") };
+        assert_eq!((found.num_virtual_tokens, found.prompt_tuning_init_text.as_str()), (8, "Answer"));
+        assert_eq!(found.prompt_tuning_init(), proto::PromptTuningInit::Text);
+        let prefix = "method: prefix\nprefix_projection: true\nencoder_hidden_size: 12\n";
+        let Some(MethodOf::Prefix(found)) = parsed(prefix).unwrap().method else { panic!("no prefix") };
+        assert_eq!(
+            (found.num_virtual_tokens, found.prefix_projection, found.encoder_hidden_size),
+            (0, true, 12)
+        );
+        let foreign = parsed(&format!("{prefix}prompt_tuning_init: RANDOM\n")).unwrap_err();
+        assert_eq!(foreign, "prompt_tuning_init is only for method: prompt; take it out");
     }
 
     #[test]

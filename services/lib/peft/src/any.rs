@@ -178,7 +178,7 @@ impl AnyAdapter {
     ///
     /// # Errors
     /// When memory for it is not to be had.
-    pub fn refresh(&self) -> Result<(), PeftError> {
+    pub fn refresh(&self) -> candle_core::Result<()> {
         match self {
             Self::Lora(_) => Ok(()),
             Self::VirtualTokens(adapter) => adapter.refresh(),
@@ -189,7 +189,7 @@ impl AnyAdapter {
     ///
     /// # Errors
     /// When memory for them is not to be had.
-    pub fn pull_back(&self, gradients: Gradients) -> Result<Gradients, PeftError> {
+    pub fn pull_back(&self, gradients: Gradients) -> candle_core::Result<Gradients> {
         match self {
             Self::Lora(_) => Ok(gradients),
             Self::VirtualTokens(adapter) => adapter.pull_back(gradients),

@@ -103,7 +103,7 @@ impl VirtualTokens {
     ///
     /// # Errors
     /// When memory for them is not to be had.
-    pub fn refresh(&self) -> Result<(), PeftError> {
+    pub fn refresh(&self) -> candle_core::Result<()> {
         if let (Some(encoder), Some(variable)) = (&self.encoder, &self.variable) {
             variable.set(&encoder.encode()?.detach())?;
         }
@@ -114,7 +114,7 @@ impl VirtualTokens {
     ///
     /// # Errors
     /// When memory for them is not to be had.
-    pub fn pull_back(&self, gradients: Gradients) -> Result<Gradients, PeftError> {
+    pub fn pull_back(&self, gradients: Gradients) -> candle_core::Result<Gradients> {
         let (Some(encoder), Some(of_embeddings)) = (&self.encoder, gradients.0.get(EMBEDDINGS)) else {
             return Ok(gradients);
         };

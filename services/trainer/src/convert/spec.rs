@@ -11,6 +11,7 @@ use super::{
     arguments::arguments,
     infilling::{INFILLING, infilling},
     numbers::{Fields, or_default},
+    virtual_tokens::{prefix_tuning, prompt_tuning},
 };
 use crate::{
     error::Error,
@@ -77,6 +78,7 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
 fn output(from: &proto::TrainingSpec, method: &Method) -> Result<AliasName, Error> {
     let (kind, why) = match method {
         Method::Lora(_) => (Kind::Adapter, "LoRA makes an adapter"),
+        Method::VirtualTokens(_) => (Kind::Adapter, "virtual tokens make an adapter"),
         Method::Full => (Kind::BaseModel, "full training makes a base model"),
     };
     let message = || format!("must be {}/{{id}}, because {why}", kind.collection());
@@ -113,7 +115,8 @@ fn start(from: &proto::TrainingSpec, objective: &mut Objective, method: &Method)
                 return Err(SPEC.invalid("new_model", message));
             }
             if *method != Method::Full {
-                let message = "has only random weights, which LoRA would freeze; set full, or base_model";
+                let message =
+                    "has only random weights, which an adapter would freeze; set full, or base_model";
                 return Err(SPEC.invalid("new_model", message));
             }
             let model = new_model(model)?;
@@ -229,8 +232,14 @@ fn row_tokens(fields: Fields, field: &str, value: i32, default: usize) -> Result
 
 fn method(from: &proto::TrainingSpec) -> Result<Method, Error> {
     match &from.method {
-        None => Err(SPEC.invalid("method", "is missing; set full or lora")),
+        None => Err(SPEC.invalid("method", "is missing; set full, lora, prefix or prompt")),
         Some(proto::training_spec::Method::Full(_)) => Ok(Method::Full),
+        Some(proto::training_spec::Method::Prompt(prompt)) => {
+            prompt_tuning(prompt).map(Method::VirtualTokens)
+        }
+        Some(proto::training_spec::Method::Prefix(prefix)) => {
+            prefix_tuning(prefix).map(Method::VirtualTokens)
+        }
         Some(proto::training_spec::Method::Lora(lora)) => {
             let alpha = or_default(lora.lora_alpha, ALPHA);
             Ok(Method::Lora(Lora {

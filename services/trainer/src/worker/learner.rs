@@ -67,6 +67,8 @@ impl Learner {
         regularization: Regularization,
     ) -> Result<StepGradients, ModelError> {
         let adapter = self.adapter.as_ref().map(|adapter| adapter as &dyn Adapter);
+        self.adapter.as_ref().map_or(Ok(()), AnyAdapter::refresh)?;
+        let variables = self.differentiated();
         let tokens: u64 = micro_batches.iter().map(counted).sum();
         let denominator = tokens.max(1) as f64;
         let mut sum = StepGradients { loss: LossSum::default(), gradients: Gradients::default() };
@@ -74,7 +76,7 @@ impl Learner {
             let key = DropoutKey { micro: micro as u64, ..regularization.key };
             let how = Regularization { key, ..regularization };
             let (loss, gradients) =
-                forward_backward(&self.decoder, adapter, &self.variables, batch, denominator, how)?;
+                forward_backward(&self.decoder, adapter, &variables, batch, denominator, how)?;
             sum.loss.sum += loss.sum;
             sum.loss.tokens += loss.tokens;
             match micro {
@@ -82,11 +84,20 @@ impl Learner {
                 _ => sum.gradients.accumulate(gradients)?,
             }
         }
+        if let Some(adapter) = &self.adapter {
+            sum.gradients = adapter.pull_back(sum.gradients)?;
+        }
         Ok(sum)
+    }
+
+    /// The variables whose gradients the model gives.
+    fn differentiated(&self) -> Vec<(String, Var)> {
+        self.adapter.as_ref().map_or_else(|| self.variables.clone(), AnyAdapter::differentiated)
     }
 
     /// The loss of a batch, nothing dropped out.
     pub(super) fn evaluate(&self, batch: &Batch) -> Result<LossSum, ModelError> {
+        self.adapter.as_ref().map_or(Ok(()), AnyAdapter::refresh)?;
         let frozen = self.adapter.as_ref().map(AnyAdapter::frozen);
         evaluate(&self.decoder, frozen.as_ref().map(|adapter| adapter as &dyn Adapter), batch)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 use rootstock_client::{Clients, FetchedArtifact};
 use rootstock_model::{Config as ModelConfig, Decoder};
-use rootstock_peft::LoraAdapter;
+use rootstock_peft::{LoraAdapter, VirtualTokens, VirtualTokensKind};
 use rootstock_proto::training::v1::{self as proto, training_event::Event};
 use rootstock_text::TextTokenizer;
 
@@ -23,7 +23,7 @@ use super::{
     stop::Stop,
 };
 use crate::{
-    convert::{lora_config, model_config, product_format, weight_dtype},
+    convert::{lora_config, model_config, product_format, virtual_tokens_config, weight_dtype},
     spec::{Method, Spec, Start, Validation},
 };
 
@@ -85,11 +85,11 @@ pub(super) async fn prepare(
         config: Arc::clone(&config),
         tokenizer: tokenizer_files,
     };
-    let (train, validation) = rows(clients, &fetcher, &lease, &origin, tokenizer).await?;
+    let (train, validation) = rows(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
     let resume = resume(&fetcher, &lease, &origin).await?;
     let learner = {
         let origin = origin.clone();
-        blocking(move || learner(&origin, base.as_ref())).await?
+        blocking(move || learner(&origin, base.as_ref(), &tokenizer)).await?
     };
     if let Some(saved) = &resume {
         let resumed = proto::TrainingResumed { step: saved.state.step as i64, digest: saved.digest.clone() };
@@ -123,16 +123,10 @@ fn shape(
 /// A default gives way to a shorter context; a length that was asked for does not.
 fn fit(spec: &mut Spec, config: &ModelConfig) -> Result<(), Fault> {
     if spec.default_length {
-        spec.objective.shorten(config.max_position_embeddings);
+        spec.objective.shorten(config.max_position_embeddings.saturating_sub(spec.method.virtual_tokens()));
     }
-    let (longest, field) = spec.objective.longest();
-    let positions = config.max_position_embeddings;
-    if longest <= positions {
-        return Ok(());
-    }
-    Err(Fault::Job(format!(
-        "{field} is {longest}, but the base model has max_position_embeddings = {positions}"
-    )))
+    let checked = spec.check_length(config.max_position_embeddings);
+    checked.map_err(|(field, problem)| Fault::Job(format!("{field} {problem}")))
 }
 
 /// The rows to train on, and those to validate on.
@@ -216,7 +210,11 @@ async fn resume(
     blocking(move || Saved::read(&artifact.artifact.digest, &artifact.files, &digest)).await.map(Some)
 }
 
-fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, Fault> {
+fn learner(
+    origin: &Origin,
+    base: Option<&FetchedArtifact>,
+    tokenizer: &TextTokenizer,
+) -> Result<Learner, Fault> {
     let (spec, config) = (&origin.spec, ModelConfig::clone(&origin.config));
     let (seed, device) = (spec.arguments.seed, Device::Cpu);
     let failed = of_job("model");
@@ -225,7 +223,9 @@ fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, F
         Some(base) => {
             let dtype = match spec.method {
                 Method::Full => DType::F32,
-                Method::Lora(_) => weight_dtype(spec.arguments.weight_dtype, config.torch_dtype.as_deref()),
+                Method::Lora(_) | Method::VirtualTokens(_) => {
+                    weight_dtype(spec.arguments.weight_dtype, config.torch_dtype.as_deref())
+                }
             };
             Decoder::load(config, &weight_files(base), dtype, &device)
         }
@@ -237,6 +237,16 @@ fn learner(origin: &Origin, base: Option<&FetchedArtifact>) -> Result<Learner, F
         Method::Lora(lora) => {
             let config = lora_config(lora, &origin.base_digest);
             let adapter = LoraAdapter::init(&config, decoder.config(), seed, &device);
+            Ok(Learner::adapter(decoder, adapter.map_err(|error| of_job("adapter")(&error))?.into()))
+        }
+        Method::VirtualTokens(tokens) => {
+            let config = virtual_tokens_config(tokens, decoder.config(), &origin.base_digest);
+            let init_ids = match &config.kind {
+                VirtualTokensKind::Prompt { init_text: Some(text) } => tokenizer.encode_ids(text, true),
+                _ => Ok(Vec::new()),
+            };
+            let init_ids = init_ids.map_err(|error| of_job("spec.prompt.prompt_tuning_init_text")(&error))?;
+            let adapter = VirtualTokens::init(&config, &decoder, &init_ids, seed, &device);
             Ok(Learner::adapter(decoder, adapter.map_err(|error| of_job("adapter")(&error))?.into()))
         }
     }

@@ -1,9 +1,7 @@
 //! The two layers that make a prefix while it is trained (PEFT's `PrefixEncoder` with `prefix_projection`); they are not kept after.
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var, bail};
 use rootstock_kernels::{LinearInput, LinearWeight, Random, add_bias, linear};
-
-use crate::PeftError;
 
 const NAMES: [&str; 5] = [
     "prompt_encoder.embedding.weight",
@@ -26,14 +24,14 @@ impl Encoder {
         (tokens, width, hidden, outputs): (usize, usize, usize, usize),
         seed: u64,
         device: &Device,
-    ) -> Result<Self, PeftError> {
+    ) -> Result<Self> {
         let draw = |name: &str, shape: &[usize], inputs: usize| {
             let (random, bound) = (Random::named(seed, name), 1.0 / (inputs as f64).sqrt());
             let drawn = match inputs {
                 0 => random.normal_tensor(shape, 0.0, 1.0, device)?,
                 _ => random.uniform_tensor(shape, -bound, bound, device)?,
             };
-            Ok::<_, PeftError>(Var::from_tensor(&drawn.to_dtype(DType::F32)?)?)
+            Var::from_tensor(&drawn.to_dtype(DType::F32)?)
         };
         let [embedding, first_bias, first, second_bias, second] = NAMES;
         let variables = [
@@ -52,21 +50,21 @@ impl Encoder {
     }
 
     /// The keys and values [n, outputs], f32, which a tape can follow back to the variables.
-    pub(super) fn encode(&self) -> Result<Tensor, PeftError> {
+    pub(super) fn encode(&self) -> Result<Tensor> {
         let [embedding, first_bias, first, second_bias, second] =
             self.variables.each_ref().map(|variable| variable.as_tensor());
         let layer = |x: &Tensor, weight: &Tensor, bias: &Tensor| {
             add_bias(&linear(&LinearInput::from(x), &LinearWeight::from(weight.clone()))?, bias)
         };
-        Ok(layer(&layer(embedding, first, first_bias)?.tanh()?, second, second_bias)?)
+        layer(&layer(embedding, first, first_bias)?.tanh()?, second, second_bias)
     }
 
     /// The variables' gradients, in their order, from that of the keys and values.
-    pub(super) fn gradients(&self, of_output: &Tensor) -> Result<Vec<(String, Tensor)>, PeftError> {
+    pub(super) fn gradients(&self, of_output: &Tensor) -> Result<Vec<(String, Tensor)>> {
         let gradients = (self.encode()? * of_output)?.sum_all()?.backward()?;
-        let of = |(name, variable): (String, Var)| {
-            let missing = || PeftError::Base(format!("nothing leads back to {name}"));
-            Ok((name.clone(), gradients.get(&variable).cloned().ok_or_else(missing)?))
+        let of = |(name, variable): (String, Var)| match gradients.get(&variable) {
+            Some(gradient) => Ok((name, gradient.clone())),
+            None => bail!("nothing leads back to {name}"),
         };
         self.parameters().into_iter().map(of).collect()
     }

@@ -2,7 +2,7 @@
 
 use candle_core::Device;
 use rootstock_model::Config;
-use rootstock_peft::{LoraAdapter, LoraConfig};
+use rootstock_peft::{LoraAdapter, LoraConfig, VirtualTokens, VirtualTokensConfig, VirtualTokensKind};
 
 use super::*;
 use crate::worker::rows::{Example, batch};
@@ -27,6 +27,15 @@ pub(in crate::worker) fn lora(lora_dropout: f64) -> Learner {
     let decoder = Decoder::init(config(), 5, &Device::Cpu).unwrap();
     let settings = LoraConfig { r: 4, lora_dropout, ..LoraConfig::default() };
     let adapter = LoraAdapter::init(&settings, decoder.config(), 6, &Device::Cpu).unwrap();
+    Learner::adapter(decoder, adapter.into())
+}
+
+/// A model with a prefix that two layers make while they are trained.
+pub(in crate::worker) fn prefix() -> Learner {
+    let decoder = Decoder::init(config(), 5, &Device::Cpu).unwrap();
+    let kind = VirtualTokensKind::Prefix { encoder_hidden_size: Some(6) };
+    let settings = VirtualTokensConfig { num_virtual_tokens: 3, kind, base_model_name_or_path: None };
+    let adapter = VirtualTokens::init(&settings, &decoder, &[], 6, &Device::Cpu).unwrap();
     Learner::adapter(decoder, adapter.into())
 }
 
@@ -70,6 +79,7 @@ fn accumulating_small_batches_is_one_large_batch_for_all_weights() {
 #[test]
 fn accumulating_small_batches_is_one_large_batch_for_an_adapter() {
     assert_accumulates(&lora(0.0));
+    assert_accumulates(&prefix());
 }
 
 #[test]

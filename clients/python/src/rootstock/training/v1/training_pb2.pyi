@@ -19,6 +19,12 @@ class TrainingJobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRAINING_JOB_STATE_FAILED: _ClassVar[TrainingJobState]
     TRAINING_JOB_STATE_CANCELLED: _ClassVar[TrainingJobState]
 
+class PromptTuningInit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROMPT_TUNING_INIT_UNSPECIFIED: _ClassVar[PromptTuningInit]
+    PROMPT_TUNING_INIT_RANDOM: _ClassVar[PromptTuningInit]
+    PROMPT_TUNING_INIT_TEXT: _ClassVar[PromptTuningInit]
+
 class LrSchedulerType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     LR_SCHEDULER_TYPE_UNSPECIFIED: _ClassVar[LrSchedulerType]
@@ -51,6 +57,9 @@ TRAINING_JOB_STATE_RUNNING: TrainingJobState
 TRAINING_JOB_STATE_SUCCEEDED: TrainingJobState
 TRAINING_JOB_STATE_FAILED: TrainingJobState
 TRAINING_JOB_STATE_CANCELLED: TrainingJobState
+PROMPT_TUNING_INIT_UNSPECIFIED: PromptTuningInit
+PROMPT_TUNING_INIT_RANDOM: PromptTuningInit
+PROMPT_TUNING_INIT_TEXT: PromptTuningInit
 LR_SCHEDULER_TYPE_UNSPECIFIED: LrSchedulerType
 LR_SCHEDULER_TYPE_LINEAR: LrSchedulerType
 LR_SCHEDULER_TYPE_COSINE: LrSchedulerType
@@ -95,7 +104,7 @@ class TrainingJob(_message.Message):
     def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "causal", "supervised", "infilling", "full", "lora", "arguments")
+    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "causal", "supervised", "infilling", "full", "lora", "prefix", "prompt", "arguments")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -107,6 +116,8 @@ class TrainingSpec(_message.Message):
     INFILLING_FIELD_NUMBER: _ClassVar[int]
     FULL_FIELD_NUMBER: _ClassVar[int]
     LORA_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
     output: str
     dataset: str
@@ -119,8 +130,10 @@ class TrainingSpec(_message.Message):
     infilling: InfillingObjective
     full: FullMethod
     lora: LoraMethod
+    prefix: PrefixTuningMethod
+    prompt: PromptTuningMethod
     arguments: TrainingArguments
-    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
 
 class NewModel(_message.Message):
     __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rope_theta", "tie_word_embeddings", "initializer_range")
@@ -211,6 +224,26 @@ class LoraMethod(_message.Message):
     target_modules: _containers.RepeatedScalarFieldContainer[str]
     use_rslora: bool
     def __init__(self, r: _Optional[int] = ..., lora_alpha: _Optional[float] = ..., lora_dropout: _Optional[float] = ..., target_modules: _Optional[_Iterable[str]] = ..., use_rslora: bool = ...) -> None: ...
+
+class PromptTuningMethod(_message.Message):
+    __slots__ = ("num_virtual_tokens", "prompt_tuning_init", "prompt_tuning_init_text")
+    NUM_VIRTUAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TUNING_INIT_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TUNING_INIT_TEXT_FIELD_NUMBER: _ClassVar[int]
+    num_virtual_tokens: int
+    prompt_tuning_init: PromptTuningInit
+    prompt_tuning_init_text: str
+    def __init__(self, num_virtual_tokens: _Optional[int] = ..., prompt_tuning_init: _Optional[_Union[PromptTuningInit, str]] = ..., prompt_tuning_init_text: _Optional[str] = ...) -> None: ...
+
+class PrefixTuningMethod(_message.Message):
+    __slots__ = ("num_virtual_tokens", "prefix_projection", "encoder_hidden_size")
+    NUM_VIRTUAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_PROJECTION_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_HIDDEN_SIZE_FIELD_NUMBER: _ClassVar[int]
+    num_virtual_tokens: int
+    prefix_projection: bool
+    encoder_hidden_size: int
+    def __init__(self, num_virtual_tokens: _Optional[int] = ..., prefix_projection: bool = ..., encoder_hidden_size: _Optional[int] = ...) -> None: ...
 
 class LrSchedulerKwargs(_message.Message):
     __slots__ = ("num_cycles", "min_lr", "min_lr_rate", "power", "lr_end", "timescale", "num_decay_steps", "num_stable_steps", "warmup_type", "decay_type", "min_lr_ratio")
