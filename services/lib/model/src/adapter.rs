@@ -7,7 +7,7 @@ use rootstock_kernels::{
     FactorRows, LinearInput, LinearWeight, LoraMap, LoraPair, LoraRows, add, embedding, linear,
 };
 
-use crate::{ModelError, Projection};
+use crate::{Bottleneck, ModelError, Place, Projection};
 
 /// What an adapter adds to a decoder; the decoder asks it at each projection, and at both ends.
 pub trait Adapter: Send + Sync {
@@ -26,6 +26,11 @@ pub trait Adapter: Send + Sync {
 
     /// What stands before the first token of each sequence.
     fn beginning(&self) -> Option<Beginning<'_>> {
+        None
+    }
+
+    /// What is added to a block of a layer.
+    fn bottleneck(&self, _layer: usize, _place: Place) -> Option<&Bottleneck> {
         None
     }
 }

@@ -9,7 +9,8 @@ use rootstock_kernels::{
 };
 
 use crate::{
-    Adapter, Config, KvCache, ModelError, Projection, Update,
+    Adapter, Bottleneck, Config, KvCache, ModelError, Place, Projection, Update,
+    bottleneck::Narrow,
     config::{head_norm_names, input_norm_name, post_attention_norm_name},
     lead::Lead,
     load::Take,
@@ -123,6 +124,8 @@ pub(crate) struct Trace {
     up: Tensor,
     /// [T, I]
     activated: Tensor,
+    /// Those of the adapter's bottlenecks, where it has some.
+    narrow: [Option<Narrow>; 2],
 }
 
 /// The matrices of a layer, [out, in] each, packed.
@@ -172,7 +175,7 @@ impl Layer {
         let attended = self.attend((&q, &k, &v), pass, context)?; // [T, Hq * D]
         let input = LinearInput::from(&pass.own(&attended.output)?);
         let [mixed] = self.project([Projection::O], &input, &weights, pass, context)?;
-        let middle = add(x, &mixed)?; // [T, H]
+        let (middle, behind_attention) = self.add_block(Place::Attention, (x, mixed), pass, context)?; // [T, H]
 
         let middle_normed = rms_norm(&middle, self.post_attention_norm.numbers(), pass.eps)?;
         let input = LinearInput::from(&middle_normed);
@@ -181,12 +184,85 @@ impl Layer {
         let activated = swiglu(&gate, &up)?;
         let input = LinearInput::from(&activated);
         let [down] = self.project([Projection::Down], &input, &weights, pass, context)?;
-        let output = add(&middle, &down)?; // [T, H]
+        let (output, behind_mlp) = self.add_block(Place::FeedForward, (&middle, down), pass, context)?; // [T, H]
 
         let input = x.clone();
-        let trace =
-            Trace { input, normed, projected, q, k, v, attended, middle, middle_normed, gate, up, activated };
+        let narrow = [behind_attention, behind_mlp];
+        let trace = Trace {
+            input,
+            normed,
+            projected,
+            q,
+            k,
+            v,
+            attended,
+            middle,
+            middle_normed,
+            gate,
+            up,
+            activated,
+            narrow,
+        };
         Ok((output, trace))
+    }
+
+    /// The residual stream behind a block, `before` [T, H] and the block's `output` [T, H], with what bottlenecks add.
+    fn add_block(
+        &self,
+        place: Place,
+        (before, output): (&Tensor, Tensor),
+        pass: &Pass<'_>,
+        context: &Context<'_, '_>,
+    ) -> Result<(Tensor, Option<Narrow>), ModelError> {
+        match context {
+            Context::Packed(_) => {
+                let Some(bottleneck) = self.bottleneck(place, pass.adapter) else {
+                    return Ok((add(before, &output)?, None));
+                };
+                let (added, narrow) = bottleneck.forward(&output, before)?;
+                Ok((add(before, &add(&output, &added)?)?, Some(narrow)))
+            }
+            Context::Cached(sequences) => {
+                let output = self.with_bottlenecks(place, (before, output), sequences)?;
+                Ok((add(before, &output)?, None))
+            }
+        }
+    }
+
+    /// A block's output [T, H] with what the bottlenecks of sequences, whose rows follow each other, add to their own.
+    fn with_bottlenecks(
+        &self,
+        place: Place,
+        (before, output): (&Tensor, Tensor),
+        sequences: &[Continued<'_>],
+    ) -> Result<Tensor, ModelError> {
+        let mut runs: Vec<(usize, Option<&Bottleneck>)> = Vec::new();
+        for sequence in sequences {
+            let (rows, own) = (sequence.ids.len(), self.bottleneck(place, sequence.adapter));
+            match runs.last_mut() {
+                Some((all, last)) if last.map(std::ptr::from_ref) == own.map(std::ptr::from_ref) => {
+                    *all += rows
+                }
+                _ => runs.push((rows, own)),
+            }
+        }
+        if let [(_, None)] = runs[..] {
+            return Ok(output);
+        }
+        let (mut parts, mut first) = (Vec::with_capacity(runs.len()), 0);
+        for (rows, bottleneck) in runs {
+            let (own, stream) = (output.narrow(0, first, rows)?, before.narrow(0, first, rows)?);
+            first += rows;
+            parts.push(match bottleneck {
+                Some(bottleneck) => add(&own, &bottleneck.forward(&own, &stream)?.0)?,
+                None => own,
+            });
+        }
+        Ok(Tensor::cat(&parts, 0)?)
+    }
+
+    fn bottleneck<'a>(&self, place: Place, adapter: Option<&'a dyn Adapter>) -> Option<&'a Bottleneck> {
+        adapter.and_then(|adapter| adapter.bottleneck(self.index, place))
     }
 
     /// The matrices, those in training packed for one pass: kept for the backward one they would be a second copy of the model.

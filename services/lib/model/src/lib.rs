@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod adapter;
+mod bottleneck;
 mod cache;
 mod config;
 mod decoder;
@@ -20,6 +21,7 @@ mod train;
 mod weight;
 
 pub use adapter::{Adapter, Beginning, EmbeddingChange, EmbeddingPair, HeadChange, Update};
+pub use bottleneck::{Bottleneck, NonLinearity, Place, Reads};
 pub use cache::{Block, KvCache};
 pub use config::{
     AnyConfig, Config, ConfigError, EMBEDDING, FINAL_NORM, Family, HEAD, Layers, MAX_LAYERS, MAX_WIDTH,

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use rootstock_kernels::{Dispatch, Random, with_dispatch, with_threads};
 use rootstock_model::{
-    Adapter, Beginning, Config, Continued, Decoder, EmbeddingChange, EmbeddingPair, Format, HeadChange,
-    KvCache, LinearWeight, LoraPair, Projection, ReadLogits, Update, Wanted, save_tensors,
+    Adapter, Beginning, Bottleneck, Config, Continued, Decoder, EmbeddingChange, EmbeddingPair, Format,
+    HeadChange, KvCache, LinearWeight, LoraPair, NonLinearity, Place, Projection, ReadLogits, Reads, Update,
+    Wanted, save_tensors,
 };
 
 /// One more than there are kinds of adapters: two neighbours have the same one.
-const SEQUENCES: usize = 13;
+const SEQUENCES: usize = 14;
 const KINDS: usize = SEQUENCES - 1;
 const LONGEST: usize = 150;
 const BATCHES: usize = 50;
@@ -49,6 +50,7 @@ struct Kind {
     /// Virtual tokens as rows, or as keys and values of both layers.
     rows: Option<Tensor>,
     states: Option<Tensor>,
+    bottlenecks: BTreeMap<(usize, Place), Bottleneck>,
 }
 
 /// Random numbers that depend on their name.
@@ -90,7 +92,7 @@ impl Kind {
     }
 
     /// Base, LoRA of four ranks, rsLoRA, DoRA, ends of its own, adapted ends, an embedding of its own with a weighted sum, more virtual
-    /// tokens than a block of keys has, and fewer.
+    /// tokens than a block of keys has, and fewer, bottlenecks.
     fn all(dtype: DType) -> [Option<Self>; KINDS] {
         let (vocab, width) = (config().vocab_size, config().hidden_size);
         let lora = |ranks: &[usize]| Some(Self::lora(ranks, 0.7, false, dtype));
@@ -117,9 +119,25 @@ impl Kind {
         let prompt = Self { rows: Some(draw("rows", (70, width), DType::F32)), ..Self::default() };
         let states = draw("states", (9, 2 * 2 * 2 * 18), DType::F32);
         let prefix = Self { states: Some(states), ..Self::default() };
-        let ends = [Some(own_head), Some(adapted), Some(sum)];
-        let [own_head, adapted, sum] = ends;
-        [None, one, four, sixteen, many, rslora, dora, own_head, adapted, sum, Some(prompt), Some(prefix)]
+        let bottleneck = |(layer, place): (usize, Place)| {
+            let name = format!("bottleneck.{layer}.{place:?}");
+            let bias = |name: String, n| draw(&name, (1, n), DType::F32).get(0).unwrap();
+            let bottleneck = Bottleneck {
+                down: frozen(&format!("{name}.down"), (5, width), dtype),
+                down_bias: bias(format!("{name}.d"), 5),
+                up: frozen(&format!("{name}.up"), (width, 5), dtype),
+                up_bias: bias(format!("{name}.u"), width),
+                non_linearity: [NonLinearity::Gelu, NonLinearity::Swish][layer],
+                scale: 1.5,
+                reads: [Reads::After, Reads::Output][layer],
+            };
+            ((layer, place), bottleneck)
+        };
+        let places = (0..2).flat_map(|layer| Place::ALL.map(|place| (layer, place)));
+        let narrow = Self { bottlenecks: places.map(bottleneck).collect(), ..Self::default() };
+        let [prompt, prefix, narrow] = [prompt, prefix, narrow].map(Some);
+        let [own_head, adapted, sum] = [own_head, adapted, sum].map(Some);
+        [None, one, four, sixteen, many, rslora, dora, own_head, adapted, sum, prompt, prefix, narrow]
     }
 }
 
@@ -137,6 +155,10 @@ impl Adapter for Kind {
 
     fn embedding(&self) -> EmbeddingChange<'_> {
         EmbeddingChange { table: self.table.as_ref(), pair: self.embedding.as_ref() }
+    }
+
+    fn bottleneck(&self, layer: usize, place: Place) -> Option<&Bottleneck> {
+        self.bottlenecks.get(&(layer, place))
     }
 
     fn beginning(&self) -> Option<Beginning<'_>> {
@@ -229,7 +251,7 @@ impl World {
             let (mut last, mut each) = (Vec::new(), Vec::new());
             for ((s, cache), shown) in caches.iter_mut().enumerate().zip(&mut shown) {
                 if cache.len() == virtuals[s] + self.ids[s].len() {
-                    cache.truncate(virtuals[s] + draw(s, 0, 30));
+                    cache.truncate(virtuals[s] + draw(s, 0, 20));
                 }
                 let start = cache.len() - virtuals[s];
                 if draw(s, 1, 3) == 0 {

@@ -7,7 +7,7 @@ use rootstock_kernels::{
 };
 
 use super::{Layer, Pass, Trace, Weights};
-use crate::{ModelError, Projection, gradients::Sink, weight::Vector};
+use crate::{ModelError, Place, Projection, gradients::Sink, weight::Vector};
 
 impl Layer {
     /// Takes the gradient `dy` [T, H] of the layer's output to that of its input [T, H], leaving those of the weights in the sink.
@@ -22,14 +22,17 @@ impl Layer {
         let back = |outputs: &[(Projection, &Tensor)], x: &Tensor, sink: &mut Sink<'_>| {
             self.back(outputs, x, &weights, pass, sink)
         };
-        let dactivated = back(&[(Projection::Down, dy)], &trace.activated, sink)?; // [T, I]
+        let (ddown, dy) = self.back_through_bottleneck(Place::FeedForward, trace, dy, pass, sink)?;
+        let dactivated = back(&[(Projection::Down, &ddown)], &trace.activated, sink)?; // [T, I]
         let (dgate, dup) = swiglu_backward(&trace.gate, &trace.up, &dactivated)?;
         let into_mlp = [(Projection::Gate, &dgate), (Projection::Up, &dup)];
         let dnormed = back(&into_mlp, &trace.middle_normed, sink)?; // [T, H]
-        let dmiddle = norm((&trace.middle, &self.post_attention_norm), &dnormed, Some(dy), pass, sink)?;
+        let dmiddle = norm((&trace.middle, &self.post_attention_norm), &dnormed, Some(&dy), pass, sink)?;
 
+        let (dmixed, dmiddle) =
+            self.back_through_bottleneck(Place::Attention, trace, &dmiddle, pass, sink)?;
         let mixed = pass.own(&trace.attended.output)?;
-        let dattended = back(&[(Projection::O, &dmiddle)], &mixed, sink)?; // [T, Hq * D]
+        let dattended = back(&[(Projection::O, &dmixed)], &mixed, sink)?; // [T, Hq * D]
         let (dq, dk, dv) = self.back_through_attention(trace, &dattended, (pass, segments), sink)?;
         let backwards = pass.rotation.inverse();
         let turned = [self.rotate(dq, &backwards)?, self.rotate(dk, &backwards)?];
@@ -37,6 +40,21 @@ impl Layer {
         let into_attention = [(Projection::Q, &dq), (Projection::K, &dk), (Projection::V, &dv)];
         let dnormed = back(&into_attention, &trace.normed, sink)?; // [T, H]
         norm((&trace.input, &self.input_norm), &dnormed, Some(&dmiddle), pass, sink)
+    }
+
+    /// The gradients of a block's output and of the residual stream before it, both with `dy` [T, H] of the stream behind it.
+    fn back_through_bottleneck(
+        &self,
+        place: Place,
+        trace: &Trace,
+        dy: &Tensor,
+        pass: &Pass<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(Tensor, Tensor), ModelError> {
+        match (self.bottleneck(place, pass.adapter), &trace.narrow[place as usize]) {
+            (Some(bottleneck), Some(narrow)) => bottleneck.backward(narrow, dy, sink),
+            _ => Ok((dy.clone(), dy.clone())),
+        }
     }
 
     /// The gradients of queries, keys and values of tokens, leaving those of what stands before them in the sink.
