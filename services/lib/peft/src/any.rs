@@ -10,12 +10,13 @@ use std::{
 use candle_core::{DType, Device, Var};
 use rootstock_kernels::Format;
 use rootstock_model::{
-    Adapter, Beginning, Config, Decoder, EmbeddingChange, Gradients, HeadChange, Projection, Update,
+    Adapter, Beginning, Bottleneck, Config, Decoder, EmbeddingChange, Gradients, HeadChange, Place,
+    Projection, Update,
 };
 
 use crate::{
-    LoraAdapter, LoraConfig, PeftError, TensorHeader, VirtualTokens, VirtualTokensConfig, WEIGHTS_FILE,
-    check_tensors,
+    BottleneckAdapter, BottleneckConfig, LoraAdapter, LoraConfig, PeftError, TensorHeader, VirtualTokens,
+    VirtualTokensConfig, WEIGHTS_FILE, check_tensors,
     config::Fields,
     expected_shapes,
     files::{read_config, save_files},
@@ -29,6 +30,8 @@ pub enum AdapterConfig {
     Lora(LoraConfig),
     /// Virtual tokens before each sequence: PEFT's prompt and prefix tuning.
     VirtualTokens(VirtualTokensConfig),
+    /// Bottlenecks behind or beside blocks: the `adapters` library's.
+    Bottleneck(BottleneckConfig),
 }
 
 /// An adapter in memory.
@@ -38,6 +41,8 @@ pub enum AnyAdapter {
     Lora(LoraAdapter),
     /// That of [`AdapterConfig::VirtualTokens`].
     VirtualTokens(VirtualTokens),
+    /// That of [`AdapterConfig::Bottleneck`].
+    Bottleneck(BottleneckAdapter),
 }
 
 impl AdapterConfig {
@@ -47,6 +52,9 @@ impl AdapterConfig {
     /// Names the field that is missing, out of range, or asks for something that is not supported.
     pub fn from_json(bytes: &[u8]) -> Result<Self, PeftError> {
         let fields = Fields::parse(bytes)?;
+        if BottleneckConfig::is_type(fields.object()) {
+            return BottleneckConfig::read(fields.object()).map(Self::Bottleneck);
+        }
         match fields.text("peft_type")? {
             Some(name) if VirtualTokensConfig::is_type(&name) => {
                 VirtualTokensConfig::read(&fields).map(Self::VirtualTokens)
@@ -60,6 +68,7 @@ impl AdapterConfig {
         match self {
             Self::Lora(config) => config.base_model_name_or_path.as_deref(),
             Self::VirtualTokens(config) => config.base_model_name_or_path.as_deref(),
+            Self::Bottleneck(config) => config.base_model_name_or_path.as_deref(),
         }
     }
 
@@ -71,6 +80,7 @@ impl AdapterConfig {
         match self {
             Self::Lora(config) => check_tensors(config, base, tensors),
             Self::VirtualTokens(config) => config.check_tensors(base, tensors),
+            Self::Bottleneck(config) => config.check_tensors(base, tensors),
         }
     }
 
@@ -82,6 +92,7 @@ impl AdapterConfig {
         match self {
             Self::Lora(config) => expected_shapes(config, base),
             Self::VirtualTokens(config) => config.expected_shapes(base),
+            Self::Bottleneck(config) => Ok(config.expected_shapes(base)),
         }
     }
 
@@ -93,6 +104,7 @@ impl AdapterConfig {
         match self {
             Self::Lora(config) => resident_bytes(config, base, format),
             Self::VirtualTokens(config) => config.resident_bytes(base, format),
+            Self::Bottleneck(config) => Ok(config.resident_bytes(base, format)),
         }
     }
 }
@@ -129,6 +141,10 @@ impl AnyAdapter {
             AdapterConfig::VirtualTokens(config) => {
                 VirtualTokens::read(config, reader, bytes, (base, device)).map(Self::VirtualTokens)
             }
+            AdapterConfig::Bottleneck(config) => {
+                BottleneckAdapter::read(config, reader, bytes, (base.config(), dtype, device))
+                    .map(Self::Bottleneck)
+            }
         }
     }
 
@@ -136,6 +152,7 @@ impl AnyAdapter {
         match self {
             Self::Lora(adapter) => adapter,
             Self::VirtualTokens(adapter) => adapter,
+            Self::Bottleneck(adapter) => adapter,
         }
     }
 
@@ -147,6 +164,7 @@ impl AnyAdapter {
         match self {
             Self::Lora(adapter) => adapter.beyond_lora().map_or(Ok(adapter), Err),
             Self::VirtualTokens(_) => Err("virtual tokens"),
+            Self::Bottleneck(_) => Err("bottlenecks"),
         }
     }
 
@@ -155,6 +173,7 @@ impl AnyAdapter {
         match self {
             Self::Lora(adapter) => adapter.bytes(),
             Self::VirtualTokens(adapter) => adapter.bytes(),
+            Self::Bottleneck(adapter) => adapter.bytes(),
         }
     }
 
@@ -163,6 +182,7 @@ impl AnyAdapter {
         match self {
             Self::Lora(adapter) => adapter.parameters(),
             Self::VirtualTokens(adapter) => adapter.parameters(),
+            Self::Bottleneck(adapter) => adapter.parameters(),
         }
     }
 
@@ -171,6 +191,7 @@ impl AnyAdapter {
         match self {
             Self::Lora(adapter) => adapter.parameters(),
             Self::VirtualTokens(adapter) => adapter.differentiated(),
+            Self::Bottleneck(adapter) => adapter.parameters(),
         }
     }
 
@@ -180,7 +201,7 @@ impl AnyAdapter {
     /// When memory for it is not to be had.
     pub fn refresh(&self) -> candle_core::Result<()> {
         match self {
-            Self::Lora(_) => Ok(()),
+            Self::Lora(_) | Self::Bottleneck(_) => Ok(()),
             Self::VirtualTokens(adapter) => adapter.refresh(),
         }
     }
@@ -191,7 +212,7 @@ impl AnyAdapter {
     /// When memory for them is not to be had.
     pub fn pull_back(&self, gradients: Gradients) -> candle_core::Result<Gradients> {
         match self {
-            Self::Lora(_) => Ok(gradients),
+            Self::Lora(_) | Self::Bottleneck(_) => Ok(gradients),
             Self::VirtualTokens(adapter) => adapter.pull_back(gradients),
         }
     }
@@ -201,6 +222,7 @@ impl AnyAdapter {
         match self {
             Self::Lora(adapter) => Self::Lora(adapter.frozen()),
             Self::VirtualTokens(adapter) => Self::VirtualTokens(adapter.frozen()),
+            Self::Bottleneck(adapter) => Self::Bottleneck(adapter.frozen()),
         }
     }
 
@@ -212,6 +234,9 @@ impl AnyAdapter {
         match self {
             Self::Lora(adapter) => adapter.save(dir),
             Self::VirtualTokens(adapter) => {
+                save_files(dir, &adapter.config_json(), (WEIGHTS_FILE, &adapter.weights_bytes()?))
+            }
+            Self::Bottleneck(adapter) => {
                 save_files(dir, &adapter.config_json(), (WEIGHTS_FILE, &adapter.weights_bytes()?))
             }
         }
@@ -230,6 +255,12 @@ impl From<VirtualTokens> for AnyAdapter {
     }
 }
 
+impl From<BottleneckAdapter> for AnyAdapter {
+    fn from(adapter: BottleneckAdapter) -> Self {
+        Self::Bottleneck(adapter)
+    }
+}
+
 impl Adapter for AnyAdapter {
     fn update(&self, layer: usize, projection: Projection) -> Update<'_> {
         self.adapter().update(layer, projection)
@@ -245,5 +276,9 @@ impl Adapter for AnyAdapter {
 
     fn beginning(&self) -> Option<Beginning<'_>> {
         self.adapter().beginning()
+    }
+
+    fn bottleneck(&self, layer: usize, place: Place) -> Option<&Bottleneck> {
+        self.adapter().bottleneck(layer, place)
     }
 }

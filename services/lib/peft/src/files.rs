@@ -234,7 +234,7 @@ pub(crate) fn read_tensor(
 }
 
 /// Bytes that tensors take when they are packed.
-fn packed_bytes<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> usize {
+pub(crate) fn packed_bytes<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> usize {
     let bytes = |tensor: &Tensor| {
         let format = if tensor.dtype() == DType::BF16 { Format::Bf16 } else { Format::F32 };
         tensor.dims2().map_or(0, |(outputs, inputs)| LinearWeight::packed_bytes(outputs, inputs, format))

@@ -18,6 +18,8 @@ use crate::{
 mod bert;
 #[path = "golden/bf16.rs"]
 mod bf16;
+#[path = "golden/bottleneck.rs"]
+mod bottleneck;
 #[path = "golden/compare.rs"]
 mod compare;
 #[path = "golden/families.rs"]

@@ -127,6 +127,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// All fields.
+    pub(crate) fn object(&self) -> &Map<String, Value> {
+        &self.object
+    }
+
     /// A field that is present and not null.
     fn get(&self, field: &str) -> Option<&Value> {
         self.object.get(field).filter(|value| !value.is_null())

@@ -22,15 +22,58 @@ use crate::{
 
 const ADAPTERS: [&str; 3] = ["prompt", "prefix", "projected"];
 
+/// What training an adapter led to.
 #[derive(Deserialize)]
-struct Found {
+pub(crate) struct Found {
     parameters: usize,
     loss: f64,
     training: Training,
 }
 
-fn found() -> Outcome<BTreeMap<String, Found>> {
-    Ok(serde_json::from_slice(&fs::read(dir("soft.json"))?)?)
+pub(crate) fn found(file: &str) -> Outcome<BTreeMap<String, Found>> {
+    Ok(serde_json::from_slice(&fs::read(dir(file))?)?)
+}
+
+impl Found {
+    /// Compares the number of what is trained, the loss, gradients by name, and ten steps.
+    pub(crate) fn compare(
+        &self,
+        name: &str,
+        (decoder, adapter): (&Decoder, &AnyAdapter),
+        expected: &HashMap<String, Tensor>,
+        comparison: &mut Comparison,
+    ) -> Outcome {
+        let Self { parameters, loss, training } = self;
+        let (values, trained) = (Values::read()?, adapter.parameters());
+        assert_eq!(trained.iter().map(|(_, variable)| variable.elem_count()).sum::<usize>(), *parameters);
+        let (found, gradients) = step(decoder, adapter, &values.lora_batches[0].batch())?;
+        comparison.number(&format!("{name}: loss"), found, *loss);
+        let of = |key: &String| key.strip_prefix(&format!("{name}.gradient.")).map(str::to_owned);
+        let named = expected.iter().filter_map(|(key, tensor)| Some((of(key)?, tensor.clone())));
+        comparison.tensors(name, &gradients.0, &named.collect())?;
+
+        let settings = &values.optimizer;
+        let options = AdamWOptions { beta1: settings.beta1, beta2: settings.beta2, eps: settings.eps };
+        let mut optimizer = AdamW::new(options);
+        let rates = |name: &str| {
+            let weight_decay = if name.ends_with("bias") { 0.0 } else { settings.weight_decay };
+            StepRates { lr: training.lr, weight_decay }
+        };
+        for index in 0..settings.steps {
+            let batch = values.lora_batches[index % values.lora_batches.len()].batch();
+            let (loss, mut gradients) = step(decoder, adapter, &batch)?;
+            let norm = gradients.clip(settings.clip_norm)?;
+            comparison.number(&format!("{name}: loss at step {index}"), loss, training.losses[index]);
+            comparison.number(&format!("{name}: norm at step {index}"), norm, training.gradient_norms[index]);
+            optimizer.step(&trained, &gradients.0, rates)?;
+        }
+        for (parameter, variable) in &trained {
+            let norm = f64::from(variable.sqr()?.sum_all()?.sqrt()?.to_scalar::<f32>()?);
+            let expected = training.parameter_norms[parameter];
+            comparison.number(&format!("{name}: norm of {parameter}"), norm, expected);
+        }
+        Ok(())
+    }
 }
 
 fn config(name: &str) -> Outcome<VirtualTokensConfig> {
@@ -82,39 +125,15 @@ fn logits_after_virtual_tokens_agree_whole_and_token_by_token() -> Outcome {
 
 #[test]
 fn loss_gradients_and_ten_steps_of_virtual_tokens_agree() -> Outcome {
-    let (values, expected, decoder) =
-        (Values::read()?, tensors("soft.safetensors")?, decoder("tied", DType::F32)?);
+    let (expected, decoder) = (tensors("soft.safetensors")?, decoder("tied", DType::F32)?);
     let mut comparison = Comparison::new("training of virtual tokens");
-    for (name, Found { parameters, loss, training }) in found()? {
-        let adapter = trainable(&name, &decoder, &expected)?;
-        let trained = adapter.parameters();
-        assert_eq!(trained.iter().map(|(_, variable)| variable.elem_count()).sum::<usize>(), parameters);
-        let (found, gradients) = step(&decoder, &adapter, &values.lora_batches[0].batch())?;
-        comparison.number(&format!("{name}: loss"), found, loss);
-        let of = |key: &String| key.strip_prefix(&format!("{name}.gradient.")).map(str::to_owned);
-        let named = expected.iter().filter_map(|(key, tensor)| Some((of(key)?, tensor.clone())));
-        comparison.tensors(&name, &gradients.0, &named.collect())?;
-
-        let settings = &values.optimizer;
-        let options = AdamWOptions { beta1: settings.beta1, beta2: settings.beta2, eps: settings.eps };
-        let mut optimizer = AdamW::new(options);
-        let rates = |name: &str| {
-            let weight_decay = if name.ends_with("bias") { 0.0 } else { settings.weight_decay };
-            StepRates { lr: training.lr, weight_decay }
-        };
-        for index in 0..settings.steps {
-            let batch = values.lora_batches[index % values.lora_batches.len()].batch();
-            let (loss, mut gradients) = step(&decoder, &adapter, &batch)?;
-            let norm = gradients.clip(settings.clip_norm)?;
-            comparison.number(&format!("{name}: loss at step {index}"), loss, training.losses[index]);
-            comparison.number(&format!("{name}: norm at step {index}"), norm, training.gradient_norms[index]);
-            optimizer.step(&trained, &gradients.0, rates)?;
-        }
-        for (parameter, variable) in &trained {
-            let norm = f64::from(variable.sqr()?.sum_all()?.sqrt()?.to_scalar::<f32>()?);
-            let expected = training.parameter_norms[parameter];
-            comparison.number(&format!("{name}: norm of {parameter}"), norm, expected);
-        }
+    for (name, found) in found("soft.json")? {
+        found.compare(
+            &name,
+            (&decoder, &trainable(&name, &decoder, &expected)?),
+            &expected,
+            &mut comparison,
+        )?;
     }
     comparison.finish()
 }
