@@ -6,7 +6,7 @@ use rootstock_test_support::{Server, fixtures, generate, rootstock};
 use crate::ROOTSTOCK;
 
 /// Each has an example.
-const METHODS: [&str; 2] = ["prompt", "prefix"];
+const METHODS: [&str; 3] = ["prompt", "prefix", "bottleneck"];
 const REQUESTS: usize = 16;
 const TOKENS: i32 = 12;
 

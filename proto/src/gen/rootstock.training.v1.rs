@@ -59,7 +59,7 @@ pub struct TrainingSpec {
     #[prost(oneof = "training_spec::Objective", tags = "7, 8, 12")]
     pub objective: ::core::option::Option<training_spec::Objective>,
     /// Which weights are trained.
-    #[prost(oneof = "training_spec::Method", tags = "9, 10, 17, 18")]
+    #[prost(oneof = "training_spec::Method", tags = "9, 10, 16, 17, 18")]
     pub method: ::core::option::Option<training_spec::Method>,
 }
 /// Nested message and enum types in `TrainingSpec`.
@@ -96,6 +96,9 @@ pub mod training_spec {
         /// Low-rank adapters beside frozen weights.
         #[prost(message, tag = "10")]
         Lora(super::LoraMethod),
+        /// Bottlenecks behind or beside the blocks of each layer, beside frozen weights.
+        #[prost(message, tag = "16")]
+        Bottleneck(super::BottleneckMethod),
         /// Keys and values of every layer before each row, beside frozen weights.
         #[prost(message, tag = "17")]
         Prefix(super::PrefixTuningMethod),
@@ -238,6 +241,33 @@ pub struct LoraMethod {
     /// Scale by `lora_alpha / sqrt(r)` instead.
     #[prost(bool, tag = "5")]
     pub use_rslora: bool,
+}
+/// Bottleneck adapters; the names of the `adapters` library's BnConfig, whose format the result has. Neither place set means
+/// `output_adapter`, as in SeqBnConfig with `original_ln_before` (Pfeiffer) and ParBnConfig with `is_parallel`; DoubleSeqBnConfig
+/// (Houlsby) sets both places.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BottleneckMethod {
+    /// One behind the attention of each layer.
+    #[prost(bool, tag = "1")]
+    pub mh_adapter: bool,
+    /// One behind the feed-forward block of each layer.
+    #[prost(bool, tag = "2")]
+    pub output_adapter: bool,
+    /// The model's width over the bottleneck's, above 0 and at most 65536; 0 means 16.
+    #[prost(double, tag = "3")]
+    pub reduction_factor: f64,
+    /// `relu`, `gelu` or `swish`; empty means relu.
+    #[prost(string, tag = "4")]
+    pub non_linearity: ::prost::alloc::string::String,
+    /// Multiplies what is added, at most 1e6 in size; 0 means 1.
+    #[prost(double, tag = "5")]
+    pub scaling: f64,
+    /// It reads the residual stream behind the block, not the block's output alone. Not with `is_parallel`.
+    #[prost(bool, tag = "6")]
+    pub original_ln_before: bool,
+    /// It stands beside the block and reads the residual stream before it.
+    #[prost(bool, tag = "7")]
+    pub is_parallel: bool,
 }
 /// Prompt tuning; the names of PEFT's PromptTuningConfig. Virtual tokens take positions before each row, which must fit the model's
 /// context with them; they have no loss, and no token is predicted from them.

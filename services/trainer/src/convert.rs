@@ -1,6 +1,7 @@
 //! From the contract to domain types and back: what comes out of here needs no further checks.
 
 mod arguments;
+mod bottleneck;
 mod infilling;
 mod numbers;
 mod optim;

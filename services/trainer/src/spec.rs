@@ -3,7 +3,7 @@
 use rootstock_artifacts::{AliasName, ArtifactName};
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
-use rootstock_peft::VirtualTokensKind;
+use rootstock_peft::{BottleneckConfig, VirtualTokensKind};
 use rootstock_text::{Corruption, PromptTemplate};
 
 /// Shortest block or row that has a next token.
@@ -117,13 +117,15 @@ pub(crate) enum Method {
     Full,
     Lora(Lora),
     VirtualTokens(VirtualTokens),
+    /// Its name and its base model's label are its output's and the base's.
+    Bottleneck(BottleneckConfig),
 }
 
 impl Method {
     /// Tokens that stand before each row and take positions of the model's context.
     pub(crate) fn virtual_tokens(&self) -> usize {
         match self {
-            Self::Full | Self::Lora(_) => 0,
+            Self::Full | Self::Lora(_) | Self::Bottleneck(_) => 0,
             Self::VirtualTokens(tokens) => tokens.num_virtual_tokens,
         }
     }

@@ -21,6 +21,7 @@ pub(super) enum Objective {
 pub(super) enum Method {
     Full,
     Lora,
+    Bottleneck,
     Prefix,
     Prompt,
 }
@@ -101,6 +102,13 @@ pub(super) struct TrainFile {
     pub(super) lora_dropout: Option<f64>,
     pub(super) target_modules: Option<Names>,
     pub(super) use_rslora: Option<bool>,
+    pub(super) mh_adapter: Option<bool>,
+    pub(super) output_adapter: Option<bool>,
+    pub(super) reduction_factor: Option<f64>,
+    pub(super) non_linearity: Option<String>,
+    pub(super) scaling: Option<f64>,
+    pub(super) original_ln_before: Option<bool>,
+    pub(super) is_parallel: Option<bool>,
     pub(super) num_virtual_tokens: Option<i32>,
     pub(super) prompt_tuning_init: Option<PromptInit>,
     pub(super) prompt_tuning_init_text: Option<String>,

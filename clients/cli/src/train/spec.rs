@@ -19,7 +19,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<proto::TrainingSpec, String> {
 
 fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
     let objective = file.objective.ok_or("objective is missing; write causal, supervised or infilling")?;
-    let method = file.method.ok_or("method is missing; write lora, prefix, prompt or full")?;
+    let method = file.method.ok_or("method is missing; write lora, bottleneck, prefix, prompt or full")?;
     refuse_foreign(&file, objective, method)?;
     let output = file.output.as_deref().ok_or("output is missing; write what to call the result")?;
     let kind = if method == Method::Full { Kind::BaseModel } else { Kind::Adapter };
@@ -67,6 +67,23 @@ fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Res
         ("lora_dropout", file.lora_dropout.is_some(), method == Method::Lora, "method: lora"),
         ("target_modules", file.target_modules.is_some(), method == Method::Lora, "method: lora"),
         ("use_rslora", file.use_rslora.is_some(), method == Method::Lora, "method: lora"),
+        ("mh_adapter", file.mh_adapter.is_some(), method == Method::Bottleneck, "method: bottleneck"),
+        ("output_adapter", file.output_adapter.is_some(), method == Method::Bottleneck, "method: bottleneck"),
+        (
+            "reduction_factor",
+            file.reduction_factor.is_some(),
+            method == Method::Bottleneck,
+            "method: bottleneck",
+        ),
+        ("non_linearity", file.non_linearity.is_some(), method == Method::Bottleneck, "method: bottleneck"),
+        ("scaling", file.scaling.is_some(), method == Method::Bottleneck, "method: bottleneck"),
+        (
+            "original_ln_before",
+            file.original_ln_before.is_some(),
+            method == Method::Bottleneck,
+            "method: bottleneck",
+        ),
+        ("is_parallel", file.is_parallel.is_some(), method == Method::Bottleneck, "method: bottleneck"),
         (
             "num_virtual_tokens",
             file.num_virtual_tokens.is_some(),
@@ -163,6 +180,15 @@ fn method_of(file: &TrainFile, method: Method) -> proto::training_spec::Method {
     use proto::training_spec::Method as Of;
     match method {
         Method::Full => Of::Full(proto::FullMethod {}),
+        Method::Bottleneck => Of::Bottleneck(proto::BottleneckMethod {
+            mh_adapter: file.mh_adapter.unwrap_or_default(),
+            output_adapter: file.output_adapter.unwrap_or_default(),
+            reduction_factor: file.reduction_factor.unwrap_or_default(),
+            non_linearity: file.non_linearity.clone().unwrap_or_default(),
+            scaling: file.scaling.unwrap_or_default(),
+            original_ln_before: file.original_ln_before.unwrap_or_default(),
+            is_parallel: file.is_parallel.unwrap_or_default(),
+        }),
         Method::Prefix => Of::Prefix(proto::PrefixTuningMethod {
             num_virtual_tokens: file.num_virtual_tokens.unwrap_or_default(),
             prefix_projection: file.prefix_projection.unwrap_or_default(),
@@ -331,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn virtual_tokens_have_the_names_of_peft() {
+    fn virtual_tokens_and_bottlenecks_have_the_names_of_their_libraries() {
         let begins = "output: greeter\nbase_model: tiny\ndataset: facts\nobjective: causal\n";
         let parsed = |rest: &str| parse(format!("{begins}{rest}").as_bytes());
         let prompt = "method: prompt\nnum_virtual_tokens: 8\nprompt_tuning_init: TEXT\nprompt_tuning_init_text: Answer\n";
@@ -344,6 +370,11 @@ mod tests {
             (found.num_virtual_tokens, found.prefix_projection, found.encoder_hidden_size),
             (0, true, 12)
         );
+        let narrow = "method: bottleneck\nmh_adapter: true\noutput_adapter: true\nnon_linearity: swish\n";
+        let Some(MethodOf::Bottleneck(found)) = parsed(narrow).unwrap().method else {
+            panic!("no bottleneck")
+        };
+        assert_eq!((found.mh_adapter, found.non_linearity.as_str(), found.scaling), (true, "swish", 0.0));
         let foreign = parsed(&format!("{prefix}prompt_tuning_init: RANDOM\n")).unwrap_err();
         assert_eq!(foreign, "prompt_tuning_init is only for method: prompt; take it out");
     }

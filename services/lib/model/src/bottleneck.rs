@@ -75,6 +75,25 @@ pub(crate) struct Narrow {
 }
 
 impl NonLinearity {
+    /// The function of a name, whatever its case.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name.to_lowercase().as_str() {
+            "relu" => Some(Self::Relu),
+            "gelu" => Some(Self::Gelu),
+            "swish" | "silu" => Some(Self::Swish),
+            _ => None,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::Gelu => "gelu",
+            Self::Swish => "swish",
+        }
+    }
+
     fn forward(self, x: &Tensor) -> candle_core::Result<Tensor> {
         match self {
             Self::Relu => x.relu(),

@@ -9,6 +9,7 @@ use rootstock_text::PromptTemplate;
 
 use super::{
     arguments::arguments,
+    bottleneck::bottleneck,
     infilling::{INFILLING, infilling},
     numbers::{Fields, or_default},
     virtual_tokens::{prefix_tuning, prompt_tuning},
@@ -78,6 +79,7 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
 fn output(from: &proto::TrainingSpec, method: &Method) -> Result<AliasName, Error> {
     let (kind, why) = match method {
         Method::Lora(_) => (Kind::Adapter, "LoRA makes an adapter"),
+        Method::Bottleneck(_) => (Kind::Adapter, "bottlenecks make an adapter"),
         Method::VirtualTokens(_) => (Kind::Adapter, "virtual tokens make an adapter"),
         Method::Full => (Kind::BaseModel, "full training makes a base model"),
     };
@@ -232,8 +234,11 @@ fn row_tokens(fields: Fields, field: &str, value: i32, default: usize) -> Result
 
 fn method(from: &proto::TrainingSpec) -> Result<Method, Error> {
     match &from.method {
-        None => Err(SPEC.invalid("method", "is missing; set full, lora, prefix or prompt")),
+        None => Err(SPEC.invalid("method", "is missing; set full, lora, bottleneck, prefix or prompt")),
         Some(proto::training_spec::Method::Full(_)) => Ok(Method::Full),
+        Some(proto::training_spec::Method::Bottleneck(written)) => {
+            bottleneck(written).map(Method::Bottleneck)
+        }
         Some(proto::training_spec::Method::Prompt(prompt)) => {
             prompt_tuning(prompt).map(Method::VirtualTokens)
         }

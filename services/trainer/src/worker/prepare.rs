@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 use rootstock_client::{Clients, FetchedArtifact};
 use rootstock_model::{Config as ModelConfig, Decoder};
-use rootstock_peft::{LoraAdapter, VirtualTokens, VirtualTokensKind};
+use rootstock_peft::{BottleneckAdapter, BottleneckConfig, LoraAdapter, VirtualTokens, VirtualTokensKind};
 use rootstock_proto::training::v1::{self as proto, training_event::Event};
 use rootstock_text::TextTokenizer;
 
@@ -223,7 +223,7 @@ fn learner(
         Some(base) => {
             let dtype = match spec.method {
                 Method::Full => DType::F32,
-                Method::Lora(_) | Method::VirtualTokens(_) => {
+                Method::Lora(_) | Method::VirtualTokens(_) | Method::Bottleneck(_) => {
                     weight_dtype(spec.arguments.weight_dtype, config.torch_dtype.as_deref())
                 }
             };
@@ -237,6 +237,12 @@ fn learner(
         Method::Lora(lora) => {
             let config = lora_config(lora, &origin.base_digest);
             let adapter = LoraAdapter::init(&config, decoder.config(), seed, &device);
+            Ok(Learner::adapter(decoder, adapter.map_err(|error| of_job("adapter")(&error))?.into()))
+        }
+        Method::Bottleneck(config) => {
+            let base_model_name_or_path = Some(origin.base_digest.clone());
+            let config = BottleneckConfig { base_model_name_or_path, ..config.clone() };
+            let adapter = BottleneckAdapter::init(&config, decoder.config(), seed, &device);
             Ok(Learner::adapter(decoder, adapter.map_err(|error| of_job("adapter")(&error))?.into()))
         }
         Method::VirtualTokens(tokens) => {

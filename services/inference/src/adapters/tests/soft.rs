@@ -1,7 +1,8 @@
-//! Virtual tokens before a sequence: they share batches with all other kinds, and nothing goes wrong with what is kept, counted or moved.
+//! Virtual tokens before a sequence, and bottlenecks: they share batches with all other kinds, and nothing goes wrong with what is kept, counted or moved.
 
 use futures::stream;
-use rootstock_peft::{VirtualTokensConfig, VirtualTokensKind};
+use rootstock_model::NonLinearity;
+use rootstock_peft::{BottleneckConfig, VirtualTokensConfig, VirtualTokensKind};
 
 use super::*;
 use crate::generation::Input;
@@ -19,10 +20,29 @@ fn settings() -> [VirtualTokensConfig; 2] {
     ]
 }
 
+/// Behind attention and feed-forward.
+fn bottlenecks() -> BottleneckConfig {
+    BottleneckConfig {
+        name: "narrow".to_owned(),
+        mh_adapter: true,
+        output_adapter: true,
+        reduction_factor: 4.0,
+        non_linearity: NonLinearity::Swish,
+        original_ln_before: false,
+        is_parallel: false,
+        scaling: 1.0,
+        base_model_name_or_path: None,
+    }
+}
+
 fn put(world: &World, base: Digest, config: &VirtualTokensConfig) -> Digest {
-    let shapes = AdapterConfig::VirtualTokens(config.clone()).expected_shapes(&tiny_config()).unwrap();
-    let files = files_with(config.to_json(&tiny_config()), shapes);
-    world.store.put(Kind::Adapter, files, Some(base), "")
+    put_any(world, base, config.to_json(&tiny_config()))
+}
+
+fn put_any(world: &World, base: Digest, config: String) -> Digest {
+    let shapes =
+        AdapterConfig::from_json(config.as_bytes()).unwrap().expected_shapes(&tiny_config()).unwrap();
+    world.store.put(Kind::Adapter, files_with(config, shapes), Some(base), "")
 }
 
 #[tokio::test]
@@ -40,6 +60,7 @@ async fn sixteen_requests_of_all_kinds_answer_as_each_alone_with_kept_blocks_and
         let dora = LoraConfig { use_dora: true, ..LoraConfig::default() };
         let mut names = vec![String::new(), version(world.store.put_adapter(base, 1))];
         names.push(version(world.store.put(Kind::Adapter, files_of(&dora), Some(base), "")));
+        names.push(version(put_any(&world, base, bottlenecks().to_json(&tiny_config()))));
         names.extend(settings().iter().map(|config| version(put(&world, base, config))));
         let asked = |number: usize| {
             let adapter = &names[number % names.len()];
@@ -59,7 +80,7 @@ async fn sixteen_requests_of_all_kinds_answer_as_each_alone_with_kept_blocks_and
             cached += answers.iter().map(|answer| answer.end.as_ref().unwrap().cached_tokens).sum::<usize>();
             let found: Vec<_> = answers.into_iter().map(|answer| answer.ids).collect();
             if expected.is_empty() {
-                assert!(found[3] != found[0] && found[4] != found[0] && found[3] != found[4]);
+                assert!((1..names.len()).all(|kind| found[kind] != found[0]));
                 expected = found;
             } else {
                 assert_eq!(found, expected, "{round}");
@@ -70,7 +91,8 @@ async fn sixteen_requests_of_all_kinds_answer_as_each_alone_with_kept_blocks_and
 }
 
 #[tokio::test]
-async fn virtual_tokens_take_the_bytes_that_their_settings_foretell_and_positions_of_the_context() {
+async fn every_kind_takes_the_bytes_that_its_settings_foretell_and_virtual_tokens_take_positions_of_the_context()
+ {
     let world = World::start(Config::default()).await;
     let base = world.store.put_model("base", 1);
     let mut foretold = 0;
@@ -81,19 +103,27 @@ async fn virtual_tokens_take_the_bytes_that_their_settings_foretell_and_position
         foretold += settings.resident_bytes(&tiny_config(), Format::F32).unwrap();
         assert_eq!(world.metric("rootstock_inference_adapter_bytes"), Some(foretold as f64));
     }
+    let narrow = bottlenecks().to_json(&tiny_config());
+    world.ask(request("", &version(put_any(&world, base, narrow.clone())), 3)).await.unwrap();
+    let settings_of = AdapterConfig::from_json(narrow.as_bytes()).unwrap();
+    foretold += settings_of.resident_bytes(&tiny_config(), Format::F32).unwrap();
+    assert_eq!(world.metric("rootstock_inference_adapter_bytes"), Some(foretold as f64));
     let [prompt, _] = settings();
     let refused = world.ask(request("", &version(put(&world, base, &prompt)), 4095 - 70)).await.unwrap_err();
     assert!(refused.to_string().contains("virtual tokens leave"), "{refused}");
 }
 
 #[tokio::test]
-async fn a_sum_refuses_virtual_tokens_and_a_running_request_finishes_on_its_own() {
+async fn a_sum_refuses_what_is_no_lora_and_a_running_request_finishes_on_its_own_virtual_tokens() {
     let world = World::start(Config { output_buffer: 1, ..Config::default() }).await;
     let base = world.store.put_model("base", 1);
     let [prompt, prefix] = settings().map(|config| put(&world, base, &config));
     world.store.point("adapters/b", world.store.put_adapter(base, 1));
     let refused = world.ask(sum(&[("adapters/b", 1.0), (&version(prefix), 1.0)], 3)).await.unwrap_err();
     assert!(refused.to_string().contains("virtual tokens"), "{refused}");
+    let narrow = put_any(&world, base, bottlenecks().to_json(&tiny_config()));
+    let refused = world.ask(sum(&[("adapters/b", 1.0), (&version(narrow), 1.0)], 3)).await.unwrap_err();
+    assert!(refused.to_string().contains("bottlenecks"), "{refused}");
 
     let generation = publish(&world, prompt).await;
     let expected = world.ask(request("", NAME, 20)).await.unwrap().ids;

@@ -10,9 +10,9 @@ use super::{PARTS, packed_size};
 use crate::{PeftError, TensorHeader, check::check_exactly, config::unsupported};
 
 /// Largest reduction factor accepted.
-const MAX_REDUCTION_FACTOR: f64 = 65_536.0;
+pub const MAX_REDUCTION_FACTOR: f64 = 65_536.0;
 /// Largest scaling accepted.
-const MAX_SCALING: f64 = 1e6;
+pub const MAX_SCALING: f64 = 1e6;
 /// Number of the library's release whose fields are written.
 const VERSION: &str = "adapters.1.2.0";
 /// Longest name accepted, in bytes.
@@ -120,7 +120,7 @@ impl BottleneckConfig {
             reduction_factor: number("reduction_factor").ok_or_else(|| wrong("reduction_factor"))?,
             non_linearity: function
                 .as_str()
-                .and_then(non_linearity)
+                .and_then(NonLinearity::parse)
                 .ok_or_else(|| unsupported("config.non_linearity", function, "relu, gelu and swish are"))?,
             original_ln_before: flag("original_ln_before").unwrap_or(false),
             is_parallel: flag("is_parallel").unwrap_or(false),
@@ -216,7 +216,7 @@ impl BottleneckConfig {
             ("is_parallel", json!(self.is_parallel)),
             ("leave_out", json!([])),
             ("mh_adapter", json!(self.mh_adapter)),
-            ("non_linearity", json!(name_of(self.non_linearity))),
+            ("non_linearity", json!(self.non_linearity.name())),
             ("original_ln_before", json!(self.original_ln_before)),
             ("output_adapter", json!(self.output_adapter)),
             ("reduction_factor", json!(self.reduction_factor)),
@@ -231,23 +231,5 @@ impl BottleneckConfig {
         });
         let text = serde_json::to_string_pretty(&fields).expect("a map of text keys has a JSON form");
         format!("{text}\n")
-    }
-}
-
-/// The function of a name.
-fn non_linearity(name: &str) -> Option<NonLinearity> {
-    match name.to_lowercase().as_str() {
-        "relu" => Some(NonLinearity::Relu),
-        "gelu" => Some(NonLinearity::Gelu),
-        "swish" | "silu" => Some(NonLinearity::Swish),
-        _ => None,
-    }
-}
-
-fn name_of(function: NonLinearity) -> &'static str {
-    match function {
-        NonLinearity::Relu => "relu",
-        NonLinearity::Gelu => "gelu",
-        NonLinearity::Swish => "swish",
     }
 }

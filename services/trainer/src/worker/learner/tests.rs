@@ -1,8 +1,11 @@
 //! Accumulation is one large batch, and weights come back as they were.
 
 use candle_core::Device;
-use rootstock_model::Config;
-use rootstock_peft::{LoraAdapter, LoraConfig, VirtualTokens, VirtualTokensConfig, VirtualTokensKind};
+use rootstock_model::{Config, NonLinearity};
+use rootstock_peft::{
+    BottleneckAdapter, BottleneckConfig, LoraAdapter, LoraConfig, VirtualTokens, VirtualTokensConfig,
+    VirtualTokensKind,
+};
 
 use super::*;
 use crate::worker::rows::{Example, batch};
@@ -36,6 +39,24 @@ pub(in crate::worker) fn prefix() -> Learner {
     let kind = VirtualTokensKind::Prefix { encoder_hidden_size: Some(6) };
     let settings = VirtualTokensConfig { num_virtual_tokens: 3, kind, base_model_name_or_path: None };
     let adapter = VirtualTokens::init(&settings, &decoder, &[], 6, &Device::Cpu).unwrap();
+    Learner::adapter(decoder, adapter.into())
+}
+
+/// A model with bottlenecks that read the residual stream behind feed-forward blocks.
+pub(in crate::worker) fn bottlenecks() -> Learner {
+    let decoder = Decoder::init(config(), 5, &Device::Cpu).unwrap();
+    let settings = BottleneckConfig {
+        name: "default".to_owned(),
+        mh_adapter: false,
+        output_adapter: true,
+        reduction_factor: 4.0,
+        non_linearity: NonLinearity::Gelu,
+        original_ln_before: true,
+        is_parallel: false,
+        scaling: 1.0,
+        base_model_name_or_path: None,
+    };
+    let adapter = BottleneckAdapter::init(&settings, decoder.config(), 6, &Device::Cpu).unwrap();
     Learner::adapter(decoder, adapter.into())
 }
 
@@ -80,6 +101,7 @@ fn accumulating_small_batches_is_one_large_batch_for_all_weights() {
 fn accumulating_small_batches_is_one_large_batch_for_an_adapter() {
     assert_accumulates(&lora(0.0));
     assert_accumulates(&prefix());
+    assert_accumulates(&bottlenecks());
 }
 
 #[test]

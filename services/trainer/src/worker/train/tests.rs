@@ -17,7 +17,7 @@ use crate::{
     spec::{EarlyStopping, Length, Validation},
     worker::{
         infilling::Infilling,
-        learner::tests::{full, lora, prefix},
+        learner::tests::{bottlenecks, full, lora, prefix},
         snapshot::TrainerState,
         stop::Ended,
     },
@@ -164,6 +164,7 @@ fn a_run_that_was_cut_comes_to_the_same_bits() {
     assert_resumes(full, &arguments, 0, 7);
     assert_resumes(|| lora(0.2), &arguments, 0, 5);
     assert_resumes(prefix, &arguments, 0, 5);
+    assert_resumes(bottlenecks, &arguments, 0, 5);
     let noisy = Arguments { neftune_noise_alpha: 5.0, label_smoothing: 0.1, ..arguments };
     assert_resumes(full, &noisy, 0, 7);
 }

@@ -104,7 +104,7 @@ class TrainingJob(_message.Message):
     def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "causal", "supervised", "infilling", "full", "lora", "prefix", "prompt", "arguments")
+    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "causal", "supervised", "infilling", "full", "lora", "bottleneck", "prefix", "prompt", "arguments")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -116,6 +116,7 @@ class TrainingSpec(_message.Message):
     INFILLING_FIELD_NUMBER: _ClassVar[int]
     FULL_FIELD_NUMBER: _ClassVar[int]
     LORA_FIELD_NUMBER: _ClassVar[int]
+    BOTTLENECK_FIELD_NUMBER: _ClassVar[int]
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -130,10 +131,11 @@ class TrainingSpec(_message.Message):
     infilling: InfillingObjective
     full: FullMethod
     lora: LoraMethod
+    bottleneck: BottleneckMethod
     prefix: PrefixTuningMethod
     prompt: PromptTuningMethod
     arguments: TrainingArguments
-    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
 
 class NewModel(_message.Message):
     __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rope_theta", "tie_word_embeddings", "initializer_range")
@@ -224,6 +226,24 @@ class LoraMethod(_message.Message):
     target_modules: _containers.RepeatedScalarFieldContainer[str]
     use_rslora: bool
     def __init__(self, r: _Optional[int] = ..., lora_alpha: _Optional[float] = ..., lora_dropout: _Optional[float] = ..., target_modules: _Optional[_Iterable[str]] = ..., use_rslora: bool = ...) -> None: ...
+
+class BottleneckMethod(_message.Message):
+    __slots__ = ("mh_adapter", "output_adapter", "reduction_factor", "non_linearity", "scaling", "original_ln_before", "is_parallel")
+    MH_ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    REDUCTION_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    NON_LINEARITY_FIELD_NUMBER: _ClassVar[int]
+    SCALING_FIELD_NUMBER: _ClassVar[int]
+    ORIGINAL_LN_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    IS_PARALLEL_FIELD_NUMBER: _ClassVar[int]
+    mh_adapter: bool
+    output_adapter: bool
+    reduction_factor: float
+    non_linearity: str
+    scaling: float
+    original_ln_before: bool
+    is_parallel: bool
+    def __init__(self, mh_adapter: bool = ..., output_adapter: bool = ..., reduction_factor: _Optional[float] = ..., non_linearity: _Optional[str] = ..., scaling: _Optional[float] = ..., original_ln_before: bool = ..., is_parallel: bool = ...) -> None: ...
 
 class PromptTuningMethod(_message.Message):
     __slots__ = ("num_virtual_tokens", "prompt_tuning_init", "prompt_tuning_init_text")
