@@ -241,7 +241,7 @@ impl Layer {
             let (rows, own) = (sequence.ids.len(), self.bottleneck(place, sequence.adapter));
             match runs.last_mut() {
                 Some((all, last)) if last.map(std::ptr::from_ref) == own.map(std::ptr::from_ref) => {
-                    *all += rows
+                    *all += rows;
                 }
                 _ => runs.push((rows, own)),
             }

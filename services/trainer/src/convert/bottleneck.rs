@@ -74,7 +74,7 @@ mod tests {
         ] {
             match bottleneck(&method) {
                 Err(Error::Invalid { field: found, .. }) => {
-                    assert_eq!(found, format!("spec.bottleneck.{field}"))
+                    assert_eq!(found, format!("spec.bottleneck.{field}"));
                 }
                 other => panic!("{other:?}"),
             }

@@ -39,7 +39,7 @@ impl Decoder {
 
     /// Refuses tokens whose cache lacks what their adapter puts before them: they would be computed as if nothing were there.
     pub(super) fn check_begun(&self, sequence: &Continued<'_>) -> Result<(), ModelError> {
-        let beginning = sequence.adapter.and_then(|adapter| adapter.beginning());
+        let beginning = sequence.adapter.and_then(Adapter::beginning);
         let wanted = beginning.map_or(Ok(0), |beginning| beginning.tokens())?;
         if sequence.cache.len() < wanted { Err(ModelError::NotBegun { wanted }) } else { Ok(()) }
     }
@@ -50,7 +50,7 @@ impl Decoder {
         segments: &Segments,
         adapter: Option<&'a dyn Adapter>,
     ) -> Result<Option<(&'a Tensor, Lead)>, ModelError> {
-        match adapter.and_then(|adapter| adapter.beginning()) {
+        match adapter.and_then(Adapter::beginning) {
             Some(Beginning::Rows(rows)) => Ok(Some((rows, Lead::new(rows.dim(0)?, segments)))),
             Some(Beginning::States(_)) | None => Ok(None),
         }
@@ -62,7 +62,7 @@ impl Decoder {
         segments: &Segments,
         adapter: Option<&'a dyn Adapter>,
     ) -> Result<Pass<'a>, ModelError> {
-        match adapter.and_then(|adapter| adapter.beginning()) {
+        match adapter.and_then(Adapter::beginning) {
             Some(Beginning::States(states)) => {
                 let lead = Lead::new(states.dim(0)?, segments);
                 let pass = self.pass(&lead.positions(), adapter);

@@ -52,7 +52,7 @@ impl Encoder {
     /// The keys and values [n, outputs], f32, which a tape can follow back to the variables.
     pub(super) fn encode(&self) -> Result<Tensor> {
         let [embedding, first_bias, first, second_bias, second] =
-            self.variables.each_ref().map(|variable| variable.as_tensor());
+            self.variables.each_ref().map(Var::as_tensor);
         let layer = |x: &Tensor, weight: &Tensor, bias: &Tensor| {
             add_bias(&linear(&LinearInput::from(x), &LinearWeight::from(weight.clone()))?, bias)
         };
