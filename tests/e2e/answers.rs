@@ -11,13 +11,19 @@ use crate::ROOTSTOCK;
 const REQUESTS: usize = 120;
 const REQUESTS_VARIABLE: &str = "ROOTSTOCK_E2E_REQUESTS";
 const AT_ONCE: usize = 32;
-const ADAPTERS: [(&str, &str); 6] = [
+const ADAPTERS: [(&str, &str); 12] = [
     ("lora", "lora"),
     ("rslora", "rslora"),
     ("dora", "kinds/dora"),
     ("patterns", "kinds/patterns"),
     ("tied-head", "kinds/tied_head"),
     ("tied-ends", "kinds/tied_ends"),
+    ("prompt", "soft/prompt"),
+    ("prefix", "soft/prefix"),
+    ("projected", "soft/projected"),
+    ("houlsby", "bottleneck/houlsby"),
+    ("pfeiffer", "bottleneck/pfeiffer"),
+    ("parallel", "bottleneck/parallel"),
 ];
 
 /// Numbers that look random and are the same each time (Knuth's MMIX generator).

@@ -15,6 +15,7 @@ mod examples;
 mod gauges;
 mod golden;
 mod main_job;
+mod methods;
 mod network;
 mod objectives;
 mod refusals;

@@ -36,7 +36,7 @@ pub struct TrainingJob {
 /// What to train, on what, and how. What is not set has the default told here, which is Hugging Face's where it has one.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrainingSpec {
-    /// The alias of the result: `adapters/{id}` for LoRA, `baseModels/{id}` for full training. A base model's alias is
+    /// The alias of the result: `adapters/{id}` for an adapter, `baseModels/{id}` for full training. A base model's alias is
     /// moved when the job succeeds; an adapter is published by AdapterService.
     #[prost(string, tag = "1")]
     pub output: ::prost::alloc::string::String,
@@ -60,7 +60,7 @@ pub struct TrainingSpec {
     #[prost(oneof = "training_spec::Objective", tags = "7, 8, 12, 13, 14")]
     pub objective: ::core::option::Option<training_spec::Objective>,
     /// Which weights are trained.
-    #[prost(oneof = "training_spec::Method", tags = "9, 10")]
+    #[prost(oneof = "training_spec::Method", tags = "9, 10, 16, 17, 18")]
     pub method: ::core::option::Option<training_spec::Method>,
 }
 /// Nested message and enum types in `TrainingSpec`.
@@ -110,6 +110,15 @@ pub mod training_spec {
         /// Low-rank adapters beside frozen weights.
         #[prost(message, tag = "10")]
         Lora(super::LoraMethod),
+        /// Bottlenecks behind or beside the blocks of each layer, beside frozen weights.
+        #[prost(message, tag = "16")]
+        Bottleneck(super::BottleneckMethod),
+        /// Keys and values of every layer before each row, beside frozen weights.
+        #[prost(message, tag = "17")]
+        Prefix(super::PrefixTuningMethod),
+        /// Rows in the place of token embeddings before each row, beside frozen weights.
+        #[prost(message, tag = "18")]
+        Prompt(super::PromptTuningMethod),
     }
 }
 /// A Llama to be made from random weights; the names of Hugging Face's config.json.
@@ -360,6 +369,61 @@ pub struct LoraMethod {
     /// How the matrices A start: empty is PEFT's default (Kaiming), `gaussian` draws them from N(0, 1/r^2).
     #[prost(string, tag = "12")]
     pub init_lora_weights: ::prost::alloc::string::String,
+}
+/// Bottleneck adapters; the names of the `adapters` library's BnConfig, whose format the result has. Neither place set means
+/// `output_adapter`, as in SeqBnConfig with `original_ln_before` (Pfeiffer) and ParBnConfig with `is_parallel`; DoubleSeqBnConfig
+/// (Houlsby) sets both places.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BottleneckMethod {
+    /// One behind the attention of each layer.
+    #[prost(bool, tag = "1")]
+    pub mh_adapter: bool,
+    /// One behind the feed-forward block of each layer.
+    #[prost(bool, tag = "2")]
+    pub output_adapter: bool,
+    /// The model's width over the bottleneck's, above 0 and at most 65536; 0 means 16.
+    #[prost(double, tag = "3")]
+    pub reduction_factor: f64,
+    /// `relu`, `gelu` or `swish`; empty means relu.
+    #[prost(string, tag = "4")]
+    pub non_linearity: ::prost::alloc::string::String,
+    /// Multiplies what is added, at most 1e6 in size; 0 means 1.
+    #[prost(double, tag = "5")]
+    pub scaling: f64,
+    /// It reads the residual stream behind the block, not the block's output alone. Not with `is_parallel`.
+    #[prost(bool, tag = "6")]
+    pub original_ln_before: bool,
+    /// It stands beside the block and reads the residual stream before it.
+    #[prost(bool, tag = "7")]
+    pub is_parallel: bool,
+}
+/// Prompt tuning; the names of PEFT's PromptTuningConfig. Virtual tokens take positions before each row, which must fit the model's
+/// context with them; they have no loss, and no token is predicted from them.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PromptTuningMethod {
+    /// How many virtual tokens; at most 4096; 0 means 20.
+    #[prost(int32, tag = "1")]
+    pub num_virtual_tokens: i32,
+    /// What they begin as.
+    #[prost(enumeration = "PromptTuningInit", tag = "2")]
+    pub prompt_tuning_init: i32,
+    /// TEXT: the text, whose tokens' embeddings they begin as, over and over or as many as there is room for. Unset otherwise.
+    #[prost(string, tag = "3")]
+    pub prompt_tuning_init_text: ::prost::alloc::string::String,
+}
+/// Prefix tuning; the names of PEFT's PrefixTuningConfig. The keys of virtual tokens are not rotated; the first token of a row has the
+/// position after them. They take positions and have no loss, as with prompt tuning.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrefixTuningMethod {
+    /// How many virtual tokens; at most 4096; 0 means 20.
+    #[prost(int32, tag = "1")]
+    pub num_virtual_tokens: i32,
+    /// Two layers make the keys and values while training, and are trained in their place; the result holds what they made in the end.
+    #[prost(bool, tag = "2")]
+    pub prefix_projection: bool,
+    /// Width between the two; at most 65536; 0 means the width of a layer's keys. Only with `prefix_projection`.
+    #[prost(int32, tag = "3")]
+    pub encoder_hidden_size: i32,
 }
 /// What only some schedules have; the names of transformers' `lr_scheduler_kwargs`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -784,6 +848,39 @@ impl TrainingJobState {
             "TRAINING_JOB_STATE_SUCCEEDED" => Some(Self::Succeeded),
             "TRAINING_JOB_STATE_FAILED" => Some(Self::Failed),
             "TRAINING_JOB_STATE_CANCELLED" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
+/// What the rows of a prompt begin as; the names of PEFT's PromptTuningInit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PromptTuningInit {
+    /// RANDOM.
+    Unspecified = 0,
+    /// Numbers from N(0, 1).
+    Random = 1,
+    /// The embeddings of a text's tokens.
+    Text = 2,
+}
+impl PromptTuningInit {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PROMPT_TUNING_INIT_UNSPECIFIED",
+            Self::Random => "PROMPT_TUNING_INIT_RANDOM",
+            Self::Text => "PROMPT_TUNING_INIT_TEXT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PROMPT_TUNING_INIT_UNSPECIFIED" => Some(Self::Unspecified),
+            "PROMPT_TUNING_INIT_RANDOM" => Some(Self::Random),
+            "PROMPT_TUNING_INIT_TEXT" => Some(Self::Text),
             _ => None,
         }
     }

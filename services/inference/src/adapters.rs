@@ -10,10 +10,8 @@ use candle_core::{DType, Device};
 pub(crate) use lease::{AdapterLease, Leases};
 pub(crate) use probe::Proved;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
-use rootstock_model::Format;
-use rootstock_peft::{
-    CONFIG_FILE, LoraAdapter, LoraConfig, WEIGHTS_FILE, check_tensors, read_header, resident_bytes,
-};
+use rootstock_model::{Format, KvCache};
+use rootstock_peft::{AdapterConfig, AnyAdapter, CONFIG_FILE, WEIGHTS_FILE, read_header};
 use rootstock_runtime::Tasks;
 use tenants::Use;
 pub(crate) use tenants::{Caps, Tenants};
@@ -34,7 +32,9 @@ pub(crate) use applied::{Applied, Part};
 #[derive(Debug)]
 pub(crate) struct Version {
     artifact: Artifact,
-    weights: LoraAdapter,
+    weights: AnyAdapter,
+    /// The keys and values of its virtual tokens, where it has some; sequences begin with them.
+    start: Option<KvCache>,
     bytes: u64,
     _reservation: Reservation,
 }
@@ -44,7 +44,12 @@ impl Version {
         &self.artifact.digest
     }
 
-    /// Size of the weights.
+    /// Whether a running sequence can go on with this version: what stands before its first token can't be changed any more.
+    pub(crate) fn takes_over(&self, from: &Self) -> bool {
+        self.start.is_none() && from.start.is_none()
+    }
+
+    /// Size of the weights, and of the keys and values of virtual tokens.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -238,13 +243,13 @@ fn hexadecimal(digest: &str) -> &str {
     digest.strip_prefix("sha256:").unwrap_or(digest)
 }
 
-fn settings(fetched: &Fetched) -> Result<LoraConfig, Error> {
-    Ok(LoraConfig::from_json(&fetched.read(CONFIG_FILE)?)?)
+fn settings(fetched: &Fetched) -> Result<AdapterConfig, Error> {
+    Ok(AdapterConfig::from_json(&fetched.read(CONFIG_FILE)?)?)
 }
 
 /// Bytes that an adapter of these settings takes in memory.
-fn foretell(settings: &LoraConfig, model: &Model) -> Result<u64, Error> {
-    Ok(resident_bytes(settings, model.decoder().config(), adapter_format(model))? as u64)
+fn foretell(settings: &AdapterConfig, model: &Model) -> Result<u64, Error> {
+    Ok(settings.resident_bytes(model.decoder().config(), adapter_format(model))? as u64)
 }
 
 /// That of the base, unless that is int8: an adapter is multiplied with the same inputs.
@@ -265,13 +270,14 @@ fn load(fetched: Fetched, model: &Model, adapters: &Adapters) -> Result<Version,
     let (file, file_bytes) = open().map_err(|error| Error::internal(WEIGHTS_FILE, error))?;
     let headers = read_header(&mut BufReader::new(file), file_bytes)?;
     let base = model.decoder();
-    check_tensors(&settings, base.config(), &headers)?;
+    settings.check_tensors(base.config(), &headers)?;
     let reservation = adapters.reserve(foretell(&settings, model)?)?;
     let dtype = if adapter_format(model) == Format::Bf16 { DType::BF16 } else { DType::F32 };
-    let weights = LoraAdapter::load_files(config, weights, base, dtype, &Device::Cpu)?;
-    adapters.proved.prove(&fetched.artifact.digest, &weights, model)?;
-    let bytes = weights.bytes() as u64;
-    Ok(Version { artifact: fetched.artifact.clone(), weights, bytes, _reservation: reservation })
+    let weights = AnyAdapter::load_files(config, weights, base, dtype, &Device::Cpu)?;
+    let start = base.begin(&weights)?;
+    adapters.proved.prove(&fetched.artifact.digest, (&weights, start.as_ref()), model)?;
+    let bytes = (weights.bytes() + start.as_ref().map_or(0, KvCache::bytes)) as u64;
+    Ok(Version { artifact: fetched.artifact.clone(), weights, start, bytes, _reservation: reservation })
 }
 
 #[cfg(test)]

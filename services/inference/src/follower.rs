@@ -114,16 +114,19 @@ impl Follower {
         }
     }
 
-    /// The version to go on with, if it is another one; from here on the request is bound to that.
-    pub(crate) fn switch(&self) -> Option<(Bound, Arc<Version>)> {
+    /// The version to go on with, if it is another one and can; from here on the request is bound to that.
+    pub(crate) fn switch(&self, from: &Version) -> Option<(Bound, Arc<Version>)> {
         if !self.has_news.load(Ordering::Acquire) {
             return None;
         }
         let mut state = self.state.lock();
         match std::mem::replace(&mut state.news, News::None) {
             News::Loaded(next, version) => {
-                state.bound = next;
                 self.has_news.store(false, Ordering::Release);
+                if !version.takes_over(from) {
+                    return None;
+                }
+                state.bound = next;
                 Some((next, version))
             }
             other => {

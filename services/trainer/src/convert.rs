@@ -1,6 +1,7 @@
 //! From the contract to domain types and back: what comes out of here needs no further checks.
 
 mod arguments;
+mod bottleneck;
 mod encoder;
 mod full;
 mod infilling;
@@ -9,6 +10,7 @@ mod numbers;
 mod optim;
 mod scheduler;
 mod spec;
+mod virtual_tokens;
 
 use prost_types::Timestamp;
 use rootstock_proto::training::v1 as proto;
@@ -23,6 +25,7 @@ use crate::{
 pub(crate) use encoder::encoder_config;
 pub(crate) use lora::lora_config;
 pub(crate) use spec::{model_config, product_format, weight_dtype};
+pub(crate) use virtual_tokens::virtual_tokens_config;
 
 /// Longest `request_id`.
 const MAX_REQUEST_ID: usize = 64;

@@ -135,13 +135,8 @@ impl Resolver {
         if spec.default_length {
             return Ok(());
         }
-        let (longest, field) = spec.objective.longest();
-        let positions = config.max_position_embeddings();
-        if longest <= positions {
-            return Ok(());
-        }
-        let message = format!("is {longest}, but the base model has max_position_embeddings = {positions}");
-        Err(Error::invalid(field, message))
+        let checked = spec.check_length(config.max_position_embeddings());
+        checked.map_err(|(field, problem)| Error::invalid(field, problem))
     }
 
     async fn artifact(
@@ -169,6 +164,7 @@ impl Resolver {
 fn check_method(method: &Method, config: &ModelConfig) -> Result<(), Error> {
     match method {
         Method::Full(full) => full.trained(config).map(|_| ()),
+        Method::Bottleneck(_) | Method::VirtualTokens(_) => Ok(()),
         Method::Lora(lora) => {
             let adapter = lora_config(lora, "");
             let checked = adapter.check_trainable(config).and_then(|()| adapter.refuse_ambiguous(config));

@@ -3,7 +3,7 @@
 use rootstock_artifacts::{AliasName, ArtifactName};
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
-use rootstock_peft::{InitLoraWeights, SavedModule};
+use rootstock_peft::{BottleneckConfig, InitLoraWeights, SavedModule, VirtualTokensKind};
 use rootstock_text::{Corruption, PromptTemplate};
 
 mod encoder;
@@ -27,6 +27,24 @@ pub(crate) struct Spec {
     pub(crate) default_length: bool,
     pub(crate) method: Method,
     pub(crate) arguments: Arguments,
+}
+
+impl Spec {
+    /// Refuses rows that are longer than what a model of so many positions has for them; says which field is too large, and why.
+    pub(crate) fn check_length(&self, positions: usize) -> Result<(), (&'static str, String)> {
+        let (longest, field) = self.objective.longest();
+        let virtual_tokens = self.method.virtual_tokens();
+        if longest.saturating_add(virtual_tokens) <= positions {
+            return Ok(());
+        }
+        let beside = if virtual_tokens > 0 {
+            format!(", of which the method's virtual tokens take {virtual_tokens}")
+        } else {
+            String::new()
+        };
+        let problem = format!("is {longest}, but the base model has max_position_embeddings = {positions}");
+        Err((field, problem + &beside))
+    }
 }
 
 /// Where validation data comes from.
@@ -124,6 +142,27 @@ impl Objective {
 pub(crate) enum Method {
     Full(Full),
     Lora(Lora),
+    VirtualTokens(VirtualTokens),
+    /// Its name and its base model's label are its output's and the base's.
+    Bottleneck(BottleneckConfig),
+}
+
+impl Method {
+    /// Tokens that stand before each row and take positions of the model's context.
+    pub(crate) fn virtual_tokens(&self) -> usize {
+        match self {
+            Self::Full(_) | Self::Lora(_) | Self::Bottleneck(_) => 0,
+            Self::VirtualTokens(tokens) => tokens.num_virtual_tokens,
+        }
+    }
+}
+
+/// The settings of PEFT's `PromptTuningConfig` and `PrefixTuningConfig` that can be chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct VirtualTokens {
+    pub(crate) num_virtual_tokens: usize,
+    /// `encoder_hidden_size` 0 is the width of a layer's keys.
+    pub(crate) kind: VirtualTokensKind,
 }
 
 /// Which of all weights are trained, and from when on.

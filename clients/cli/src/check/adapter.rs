@@ -3,7 +3,7 @@ use std::fs::File;
 use std::path::Path;
 
 use rootstock_model::Config;
-use rootstock_peft::{CONFIG_FILE, LoraConfig, TensorHeader, WEIGHTS_FILE, check_tensors, read_header};
+use rootstock_peft::{AdapterConfig, CONFIG_FILE, TensorHeader, WEIGHTS_FILE, read_header};
 
 use super::{NamedFile, dir};
 use crate::CliError;
@@ -13,7 +13,7 @@ use crate::CliError;
 pub(crate) struct Adapter {
     pub(crate) files: Vec<NamedFile>,
     pub(crate) left_out: Vec<String>,
-    config: LoraConfig,
+    config: AdapterConfig,
     tensors: Vec<TensorHeader>,
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn read(path: &Path) -> Result<Adapter, CliError> {
     let listing = dir::list(path, |name| name == CONFIG_FILE || name == WEIGHTS_FILE)?;
     let at = |problem: String| CliError::refused(format!("{}: {problem}", path.display()));
     let config = listing.read(path, CONFIG_FILE)?;
-    let config = LoraConfig::from_json(&config).map_err(|error| at(error.to_string()))?;
+    let config = AdapterConfig::from_json(&config).map_err(|error| at(error.to_string()))?;
     let weights = listing.path(WEIGHTS_FILE).ok_or_else(|| {
         at(format!(
             "has no {WEIGHTS_FILE}; save the adapter with save_pretrained(..., safe_serialization=True)"
@@ -38,7 +38,7 @@ pub(crate) fn read(path: &Path) -> Result<Adapter, CliError> {
 impl Adapter {
     /// Checks every tensor against the base model's shape.
     pub(crate) fn check_fits(&self, base: &Config, base_name: &str) -> Result<(), CliError> {
-        check_tensors(&self.config, base, &self.tensors).map_err(|error| {
+        self.config.check_tensors(base, &self.tensors).map_err(|error| {
             CliError::refused(format!("{WEIGHTS_FILE} does not fit the base model {base_name}: {error}"))
         })
     }

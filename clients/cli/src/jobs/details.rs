@@ -67,6 +67,15 @@ fn method(method: Method) -> String {
         Method::Lora(lora) => {
             format!("lora (r {}, lora_alpha {})", or_default(lora.r), or_default(lora.lora_alpha))
         }
+        Method::Bottleneck(bottleneck) => {
+            format!("bottleneck (reduction_factor {})", or_default(bottleneck.reduction_factor))
+        }
+        Method::Prefix(prefix) => {
+            format!("prefix (num_virtual_tokens {})", or_default(prefix.num_virtual_tokens))
+        }
+        Method::Prompt(prompt) => {
+            format!("prompt (num_virtual_tokens {})", or_default(prompt.num_virtual_tokens))
+        }
     }
 }
 

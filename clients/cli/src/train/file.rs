@@ -1,5 +1,5 @@
-//! The keys of a training file: one flat mapping, with the names of Hugging Face's TrainingArguments and PEFT's
-//! LoraConfig. What is not set is left to the server's defaults.
+//! The keys of a training file: one flat mapping, with the names of Hugging Face's TrainingArguments and of PEFT's
+//! configurations. What is not set is left to the server's defaults.
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
@@ -25,6 +25,18 @@ pub(super) enum Objective {
 pub(super) enum Method {
     Full,
     Lora,
+    Bottleneck,
+    Prefix,
+    Prompt,
+}
+
+/// What the rows of a prompt begin as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(super) enum PromptInit {
+    #[serde(rename = "RANDOM")]
+    Random,
+    #[serde(rename = "TEXT")]
+    Text,
 }
 
 /// Schedule of the learning rate.
@@ -109,6 +121,18 @@ pub(super) struct TrainFile {
     pub(super) trainable_modules: Option<Names>,
     pub(super) frozen_modules: Option<Names>,
     pub(super) unfreeze_every_steps: Option<i64>,
+    pub(super) mh_adapter: Option<bool>,
+    pub(super) output_adapter: Option<bool>,
+    pub(super) reduction_factor: Option<f64>,
+    pub(super) non_linearity: Option<String>,
+    pub(super) scaling: Option<f64>,
+    pub(super) original_ln_before: Option<bool>,
+    pub(super) is_parallel: Option<bool>,
+    pub(super) num_virtual_tokens: Option<i32>,
+    pub(super) prompt_tuning_init: Option<PromptInit>,
+    pub(super) prompt_tuning_init_text: Option<String>,
+    pub(super) prefix_projection: Option<bool>,
+    pub(super) encoder_hidden_size: Option<i32>,
     pub(super) learning_rate: Option<f64>,
     pub(super) num_train_epochs: Option<f64>,
     pub(super) max_steps: Option<i64>,

@@ -4,8 +4,8 @@ use rootstock_client::proto::training::v1 as proto;
 use rootstock_model::Projection;
 
 use super::file::{
-    self, Denoiser, Dtype, Method, Names, NewEncoder, Objective, Optimizer, Scheduler, SchedulerKwargs,
-    TrainFile,
+    self, Denoiser, Dtype, Method, Names, NewEncoder, Objective, Optimizer, PromptInit, Scheduler,
+    SchedulerKwargs, TrainFile,
 };
 use crate::names;
 
@@ -21,10 +21,10 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
     let objective = file
         .objective
         .ok_or("objective is missing; write causal, supervised, infilling, masked or classification")?;
-    let method = file.method.ok_or("method is missing; write lora or full")?;
+    let method = file.method.ok_or("method is missing; write lora, bottleneck, prefix, prompt or full")?;
     refuse_foreign(&file, objective, method)?;
     let output = file.output.as_deref().ok_or("output is missing; write what to call the result")?;
-    let kind = if method == Method::Lora { Kind::Adapter } else { Kind::BaseModel };
+    let kind = if method == Method::Full { Kind::BaseModel } else { Kind::Adapter };
     let dataset =
         file.dataset.as_deref().ok_or("dataset is missing; `rootstock data list` shows those there are")?;
     let validation = file.validation_dataset.as_deref();
@@ -102,6 +102,43 @@ fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Res
         ("trainable_modules", file.trainable_modules.is_some(), method == Method::Full, "method: full"),
         ("frozen_modules", file.frozen_modules.is_some(), method == Method::Full, "method: full"),
         ("unfreeze_every_steps", file.unfreeze_every_steps.is_some(), method == Method::Full, "method: full"),
+        ("mh_adapter", file.mh_adapter.is_some(), method == Method::Bottleneck, "method: bottleneck"),
+        ("output_adapter", file.output_adapter.is_some(), method == Method::Bottleneck, "method: bottleneck"),
+        (
+            "reduction_factor",
+            file.reduction_factor.is_some(),
+            method == Method::Bottleneck,
+            "method: bottleneck",
+        ),
+        ("non_linearity", file.non_linearity.is_some(), method == Method::Bottleneck, "method: bottleneck"),
+        ("scaling", file.scaling.is_some(), method == Method::Bottleneck, "method: bottleneck"),
+        (
+            "original_ln_before",
+            file.original_ln_before.is_some(),
+            method == Method::Bottleneck,
+            "method: bottleneck",
+        ),
+        ("is_parallel", file.is_parallel.is_some(), method == Method::Bottleneck, "method: bottleneck"),
+        (
+            "num_virtual_tokens",
+            file.num_virtual_tokens.is_some(),
+            matches!(method, Method::Prefix | Method::Prompt),
+            "method: prefix or prompt",
+        ),
+        ("prompt_tuning_init", file.prompt_tuning_init.is_some(), method == Method::Prompt, "method: prompt"),
+        (
+            "prompt_tuning_init_text",
+            file.prompt_tuning_init_text.is_some(),
+            method == Method::Prompt,
+            "method: prompt",
+        ),
+        ("prefix_projection", file.prefix_projection.is_some(), method == Method::Prefix, "method: prefix"),
+        (
+            "encoder_hidden_size",
+            file.encoder_hidden_size.is_some(),
+            method == Method::Prefix,
+            "method: prefix",
+        ),
         ("loraplus_lr_ratio", file.loraplus_lr_ratio.is_some(), method == Method::Lora, "method: lora"),
     ];
     match belongs.into_iter().find(|(_, set, fits, _)| *set && !fits) {
@@ -218,6 +255,25 @@ fn method_of(file: &TrainFile, method: Method) -> proto::training_spec::Method {
             frozen_modules: modules(file.frozen_modules.as_ref()),
             unfreeze_every_steps: file.unfreeze_every_steps.unwrap_or_default(),
         }),
+        Method::Bottleneck => Of::Bottleneck(proto::BottleneckMethod {
+            mh_adapter: file.mh_adapter.unwrap_or_default(),
+            output_adapter: file.output_adapter.unwrap_or_default(),
+            reduction_factor: file.reduction_factor.unwrap_or_default(),
+            non_linearity: file.non_linearity.clone().unwrap_or_default(),
+            scaling: file.scaling.unwrap_or_default(),
+            original_ln_before: file.original_ln_before.unwrap_or_default(),
+            is_parallel: file.is_parallel.unwrap_or_default(),
+        }),
+        Method::Prefix => Of::Prefix(proto::PrefixTuningMethod {
+            num_virtual_tokens: file.num_virtual_tokens.unwrap_or_default(),
+            prefix_projection: file.prefix_projection.unwrap_or_default(),
+            encoder_hidden_size: file.encoder_hidden_size.unwrap_or_default(),
+        }),
+        Method::Prompt => Of::Prompt(proto::PromptTuningMethod {
+            num_virtual_tokens: file.num_virtual_tokens.unwrap_or_default(),
+            prompt_tuning_init: prompt_init(file.prompt_tuning_init).into(),
+            prompt_tuning_init_text: file.prompt_tuning_init_text.clone().unwrap_or_default(),
+        }),
         Method::Lora => Of::Lora(proto::LoraMethod {
             r: file.r.unwrap_or_default(),
             lora_alpha: file.lora_alpha.unwrap_or_default(),
@@ -232,6 +288,14 @@ fn method_of(file: &TrainFile, method: Method) -> proto::training_spec::Method {
             modules_to_save: modules(file.modules_to_save.as_ref()),
             init_lora_weights: file.init_lora_weights.clone().unwrap_or_default(),
         }),
+    }
+}
+
+fn prompt_init(init: Option<PromptInit>) -> proto::PromptTuningInit {
+    match init {
+        None => proto::PromptTuningInit::Unspecified,
+        Some(PromptInit::Random) => proto::PromptTuningInit::Random,
+        Some(PromptInit::Text) => proto::PromptTuningInit::Text,
     }
 }
 
@@ -397,6 +461,29 @@ mod tests {
         assert_eq!(optim("lion_32bit"), proto::Optimizer::Lion);
         let typo = refusal(&sgd.replace("momentum", "momentun"));
         assert_eq!(typo, "unknown key optim_args.momentun; did you mean momentum?");
+    }
+
+    #[test]
+    fn virtual_tokens_and_bottlenecks_have_the_names_of_their_libraries() {
+        let begins = "output: greeter\nbase_model: tiny\ndataset: facts\nobjective: causal\n";
+        let parsed = |rest: &str| parse(format!("{begins}{rest}").as_bytes());
+        let prompt = "method: prompt\nnum_virtual_tokens: 8\nprompt_tuning_init: TEXT\nprompt_tuning_init_text: Answer\n";
+        let Some(MethodOf::Prompt(found)) = parsed(prompt).unwrap().method else { panic!("no prompt") };
+        assert_eq!((found.num_virtual_tokens, found.prompt_tuning_init_text.as_str()), (8, "Answer"));
+        assert_eq!(found.prompt_tuning_init(), proto::PromptTuningInit::Text);
+        let prefix = "method: prefix\nprefix_projection: true\nencoder_hidden_size: 12\n";
+        let Some(MethodOf::Prefix(found)) = parsed(prefix).unwrap().method else { panic!("no prefix") };
+        assert_eq!(
+            (found.num_virtual_tokens, found.prefix_projection, found.encoder_hidden_size),
+            (0, true, 12)
+        );
+        let narrow = "method: bottleneck\nmh_adapter: true\noutput_adapter: true\nnon_linearity: swish\n";
+        let Some(MethodOf::Bottleneck(found)) = parsed(narrow).unwrap().method else {
+            panic!("no bottleneck")
+        };
+        assert_eq!((found.mh_adapter, found.non_linearity.as_str(), found.scaling), (true, "swish", 0.0));
+        let foreign = parsed(&format!("{prefix}prompt_tuning_init: RANDOM\n")).unwrap_err();
+        assert_eq!(foreign, "prompt_tuning_init is only for method: prompt; take it out");
     }
 
     #[test]

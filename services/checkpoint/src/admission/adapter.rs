@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use rootstock_artifacts::Digest;
 use rootstock_artifacts::check::TensorInfo;
 use rootstock_model::{AnyConfig, Config};
-use rootstock_peft::{
-    CONFIG_FILE, LoraConfig, PeftError, TensorHeader, WEIGHTS_FILE, check_tensors, expected_shapes,
-};
+use rootstock_peft::{AdapterConfig, CONFIG_FILE, PeftError, TensorHeader, WEIGHTS_FILE};
 
 use super::{AdmissionError, Base, Inspection, MAX_CONFIG_BYTES};
 
@@ -31,14 +29,15 @@ impl Inspection {
             ));
         }
         let bytes = self.small(CONFIG_FILE, MAX_CONFIG_BYTES)?.unwrap_or_default();
-        let config = LoraConfig::from_json(&bytes).map_err(refusal)?;
+        let config = AdapterConfig::from_json(&bytes).map_err(refusal)?;
         check_named_base(&config, &base)?;
         let headers: Vec<TensorHeader> = tensors
             .values()
             .flatten()
             .map(|tensor| (tensor.name.clone(), tensor.shape.clone(), tensor.dtype))
             .collect();
-        check_tensors(&config, shape, &headers)
+        config
+            .check_tensors(shape, &headers)
             .map_err(|error| judge(error, &config, (base.digest, shape), &headers))?;
         match (self.tokenizer_digest, base.tokenizer_digest) {
             (Some(given), Some(of_base)) if given != of_base => Err(AdmissionError::Tokenizer(format!(
@@ -50,8 +49,8 @@ impl Inspection {
 }
 
 /// An adapter made here names its base by digest; what PEFT writes is a label that says nothing.
-fn check_named_base(config: &LoraConfig, base: &Base) -> Result<(), AdmissionError> {
-    let label = config.base_model_name_or_path.as_deref().unwrap_or_default();
+fn check_named_base(config: &AdapterConfig, base: &Base) -> Result<(), AdmissionError> {
+    let label = config.base_model_name_or_path().unwrap_or_default();
     let named = label.rsplit('/').next().and_then(|last| last.parse::<Digest>().ok());
     match named {
         Some(named) if named != base.digest => {
@@ -65,7 +64,7 @@ fn check_named_base(config: &LoraConfig, base: &Base) -> Result<(), AdmissionErr
 /// One tensor with a wrong shape is a mistake in that tensor. Several are the dimensions of another model.
 fn judge(
     error: PeftError,
-    config: &LoraConfig,
+    config: &AdapterConfig,
     (base, shape): (Digest, &Config),
     tensors: &[TensorHeader],
 ) -> AdmissionError {
@@ -76,8 +75,8 @@ fn judge(
 }
 
 /// How many tensors have a place in the base model, but another shape than it asks for.
-fn misshapen(config: &LoraConfig, base: &Config, tensors: &[TensorHeader]) -> usize {
-    let Ok(shapes) = expected_shapes(config, base) else { return 0 };
+fn misshapen(config: &AdapterConfig, base: &Config, tensors: &[TensorHeader]) -> usize {
+    let Ok(shapes) = config.expected_shapes(base) else { return 0 };
     tensors.iter().filter(|(name, shape, _)| shapes.get(name).is_some_and(|wanted| wanted != shape)).count()
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rootstock_artifacts::Digest;
-use rootstock_model::Adapter;
-use rootstock_peft::WeightedSum;
+use rootstock_model::{Adapter, KvCache};
+use rootstock_peft::{LoraAdapter, WeightedSum};
 
 use super::AdapterLease;
 use crate::{error::Error, follower::Bound};
@@ -28,16 +28,9 @@ pub(crate) struct Part {
 impl Applied {
     /// The sum of adapters of one base model, added in this order.
     pub(crate) fn sum(parts: Vec<(AdapterLease, f64)>) -> Result<Self, Error> {
-        for (index, (lease, _)) in parts.iter().enumerate() {
-            if let Some(field) = lease.version.weights.beyond_lora() {
-                let message = format!(
-                    "is {}, an adapter with {field}; a sum takes LoRA and rsLoRA on projections alone, so ask for it by itself",
-                    lease.digest()
-                );
-                return Err(Error::invalid(format!("adapters[{index}].name"), message));
-            }
-        }
-        let weights: Vec<_> = parts.iter().map(|(lease, weight)| (&lease.version.weights, *weight)).collect();
+        let weights =
+            parts.iter().enumerate().map(|(index, (lease, weight))| Ok((summand(index, lease)?, *weight)));
+        let weights = weights.collect::<Result<Vec<_>, Error>>()?;
         let sum = Arc::new(WeightedSum::new(&weights)?);
         Ok(Self::Sum { parts, sum })
     }
@@ -59,6 +52,16 @@ impl Applied {
             Self::One(lease) => &lease.version_at(token).weights,
             Self::Sum { sum, .. } => &**sum,
         }
+    }
+
+    /// The keys and values that a sequence begins with, where the adapter puts something before it.
+    pub(crate) fn start(&self) -> Option<&KvCache> {
+        self.one()?.start()
+    }
+
+    /// Virtual tokens before a sequence.
+    pub(crate) fn virtual_tokens(&self) -> usize {
+        self.one().map_or(0, AdapterLease::virtual_tokens)
     }
 
     /// Where the next version takes over from the one that computes a token, if another one does.
@@ -116,4 +119,15 @@ impl Applied {
         };
         parts.iter().map(part).collect()
     }
+}
+
+/// What a part of a sum adds, if it is nothing but pairs.
+fn summand(index: usize, lease: &AdapterLease) -> Result<&LoraAdapter, Error> {
+    lease.version.weights.summand().map_err(|what| {
+        let message = format!(
+            "is {}, an adapter with {what}; a sum takes LoRA and rsLoRA on projections alone, so ask for it by itself",
+            lease.digest()
+        );
+        Error::invalid(format!("adapters[{index}].name"), message)
+    })
 }

@@ -7,6 +7,7 @@ use std::{
 
 use parking_lot::Mutex;
 use rootstock_artifacts::{AliasName, Digest};
+use rootstock_model::KvCache;
 use tokio::sync::watch;
 
 use super::{Version, tenants::Use};
@@ -31,6 +32,15 @@ pub(crate) struct AdapterLease {
 impl AdapterLease {
     pub(crate) fn digest(&self) -> &Digest {
         self.version.digest()
+    }
+
+    pub(super) fn start(&self) -> Option<&KvCache> {
+        self.version.start.as_ref()
+    }
+
+    /// Virtual tokens before a sequence.
+    pub(crate) fn virtual_tokens(&self) -> usize {
+        self.start().map_or(0, KvCache::len)
     }
 
     /// What the request is told that it is bound to; the generation is that of the alias that it was asked for by, and 0 if
@@ -59,7 +69,7 @@ impl AdapterLease {
 
     /// Goes on with another version from a token on, if a publish said so and it is loaded; says with which.
     pub(crate) fn switch(&mut self, token: usize) -> Option<Bound> {
-        let (bound, version) = self.follower.as_ref()?.switch()?;
+        let (bound, version) = self.follower.as_ref()?.switch(&self.version)?;
         let used = self.used.last().map(|used| used.of(*version.digest(), version.bytes()));
         self.used.extend(used);
         let before = std::mem::replace(&mut self.version, version);

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use parking_lot::Mutex;
 use rootstock_artifacts::Digest;
-use rootstock_model::{Adapter, Continued, Wanted};
+use rootstock_model::{Adapter, Continued, KvCache, Wanted};
 
 use crate::{error::Error, models::Model};
 
@@ -21,11 +21,16 @@ pub(crate) struct Proved {
 
 impl Proved {
     /// Computes the probe with a version that hasn't yet; blocks for as long as a forward of [`TOKENS`] takes.
-    pub(super) fn prove(&self, digest: &Digest, weights: &dyn Adapter, model: &Model) -> Result<(), Error> {
+    pub(super) fn prove(
+        &self,
+        digest: &Digest,
+        (weights, start): (&dyn Adapter, Option<&KvCache>),
+        model: &Model,
+    ) -> Result<(), Error> {
         if self.digests.lock().contains(digest) {
             return Ok(());
         }
-        if !is_finite(weights, model)? {
+        if !is_finite(weights, start, model)? {
             return Err(Error::InvalidFile(format!(
                 "adapter {digest} gives numbers that are not finite; train it again"
             )));
@@ -40,11 +45,13 @@ impl Proved {
 }
 
 /// Whether the logits after the probe are finite. One number that isn't, at any token, spreads to those after the last.
-fn is_finite(weights: &dyn Adapter, model: &Model) -> Result<bool, Error> {
+fn is_finite(weights: &dyn Adapter, start: Option<&KvCache>, model: &Model) -> Result<bool, Error> {
     let last = model.vocab_size() - 1;
-    let tokens = TOKENS.min(model.context());
+    let virtual_tokens = start.map_or(0, KvCache::len);
+    let tokens = TOKENS.min(model.context() - virtual_tokens);
     let ids: Vec<u32> = (0..tokens).map(|place| (place * last / (TOKENS - 1)) as u32).collect();
-    let mut cache = model.new_cache(tokens)?;
+    let begun = |start: &KvCache| Ok(start.fork(virtual_tokens + tokens));
+    let mut cache = start.map_or_else(|| model.new_cache(tokens), begun)?;
     let logits = model.decoder().forward_batch(&mut [Continued {
         ids: &ids,
         cache: &mut cache,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use rootstock_kernels::Random;
 use rootstock_model::{LinearWeight, save_tensors};
-use rootstock_peft::{SavedModule, TargetModules, expected_shapes};
+use rootstock_peft::{LoraConfig, SavedModule, TargetModules, expected_shapes, resident_bytes};
 use rootstock_runtime::ErrorReason;
 
 use super::*;
@@ -18,6 +18,8 @@ use crate::{
     store::Running,
     tests::{World, adapter_files, eventually, read, request, tiny_config},
 };
+
+mod soft;
 
 const NAME: &str = "adapters/a";
 
@@ -39,6 +41,11 @@ fn bytes(config: &LoraConfig) -> u64 {
 fn files_of(config: &LoraConfig) -> BTreeMap<String, Vec<u8>> {
     let mut shapes = expected_shapes(config, &tiny_config()).unwrap();
     shapes.retain(|name, _| !name.ends_with("base_layer.weight"));
+    files_with(config.to_json(), shapes)
+}
+
+/// The files of these settings and random tensors of these shapes.
+fn files_with(config: String, shapes: BTreeMap<String, Vec<usize>>) -> BTreeMap<String, Vec<u8>> {
     let random = |name: &str, shape: Vec<usize>| {
         Random::named(5, name).normal_tensor(shape, 0.0, 1.0, &Device::Cpu).unwrap()
     };
@@ -47,10 +54,7 @@ fn files_of(config: &LoraConfig) -> BTreeMap<String, Vec<u8>> {
     let dir = tempfile::tempdir().unwrap();
     save_tensors(&dir.path().join(WEIGHTS_FILE), &tensors, &BTreeMap::new()).unwrap();
     let weights = std::fs::read(dir.path().join(WEIGHTS_FILE)).unwrap();
-    BTreeMap::from([
-        (CONFIG_FILE.to_owned(), config.to_json().into_bytes()),
-        (WEIGHTS_FILE.to_owned(), weights),
-    ])
+    BTreeMap::from([(CONFIG_FILE.to_owned(), config.into_bytes()), (WEIGHTS_FILE.to_owned(), weights)])
 }
 
 /// A request for a weighted sum.

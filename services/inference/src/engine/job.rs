@@ -144,14 +144,22 @@ impl Job {
         };
         let too_long = |what, limit| Error::ContextTooLong { prompt, more, what, limit };
         let tokens = prompt.saturating_add(more);
-        if tokens > self.model.context() {
-            return Err(too_long("the model's context", self.model.context()));
+        let virtual_tokens = self.adapter.as_ref().map_or(0, Applied::virtual_tokens);
+        let context = self.model.context().saturating_sub(virtual_tokens);
+        if tokens > context {
+            let what = match virtual_tokens {
+                0 => "the model's context",
+                _ => "what the adapter's virtual tokens leave of the model's context",
+            };
+            return Err(too_long(what, context));
         }
         let per_block = self.model.cache_block_bytes();
-        let needed = per_block.saturating_mul(tokens.div_ceil(KvCache::BLOCK) as u64);
+        // Blocks that are full of virtual tokens are the adapter's own.
+        let lead = virtual_tokens % KvCache::BLOCK;
+        let needed = per_block.saturating_mul((lead + tokens).div_ceil(KvCache::BLOCK) as u64);
         if needed > cache_bytes {
             let blocks = usize::try_from(cache_bytes / per_block.max(1)).unwrap_or(usize::MAX);
-            let limit = blocks.saturating_mul(KvCache::BLOCK);
+            let limit = blocks.saturating_mul(KvCache::BLOCK).saturating_sub(lead);
             return Err(too_long("this server's key/value cache", limit));
         }
         Ok(())

@@ -130,6 +130,7 @@ impl Sequence {
         // The channel is new and has at least one place, so this succeeds.
         let last = events.clone().try_reserve_owned().ok();
         let root = root(&job);
+        let virtual_tokens = job.adapter.as_ref().map_or(0, Applied::virtual_tokens);
         let (ids, stage, tokens) = match job.work {
             Work::Generate(Generate { prompt, sampling, stop, constraint, prompt_logprobs }) => {
                 let tokens = prompt.len() + sampling.max_tokens;
@@ -142,7 +143,7 @@ impl Sequence {
                 (ids, Stage::Score(Box::new(Scoring::new(targets, 0))), tokens)
             }
         };
-        let memory = Memory::new(job.model.cache_block_bytes(), tokens, root, &ids);
+        let memory = Memory::new(job.model.cache_block_bytes(), (tokens, virtual_tokens), root, &ids);
         Self {
             model: job.model,
             adapter: job.adapter,
@@ -272,7 +273,7 @@ impl Sequence {
 
     /// The beginnings of its text that it could take over: nothing of which the logits must be computed.
     pub(super) fn beginnings(&self) -> &[Key] {
-        self.memory.keys(self.first_wanted() / KvCache::BLOCK)
+        self.memory.keys(self.first_wanted())
     }
 
     /// Bytes that it needs for its text so far besides so many blocks that it takes over.
@@ -326,7 +327,7 @@ impl Sequence {
             let tokens = self.ids.len() - self.memory.len();
             self.spans.phase = tracing::info_span!(parent: &self.spans.request, "prefill", tokens);
         }
-        self.memory.open(&self.model)
+        self.memory.open(&self.model, self.adapter.as_ref().and_then(Applied::start))
     }
 
     /// Whether it may go on with another version. A prompt is all of one version, as scores are, and what is computed again is of the
@@ -348,11 +349,11 @@ impl Sequence {
     pub(super) fn next(&mut self, tokens: usize) -> Result<Continued<'_>, Error> {
         let (first_wanted, end) = (self.first_wanted(), self.ends_at());
         let chooses = self.chooses(tokens);
-        let adapter = self.adapter.as_ref().map(|adapter| adapter.weights_at(self.memory.len()));
+        let start = self.memory.len();
+        let adapter = self.adapter.as_ref().map(|adapter| adapter.weights_at(start));
         let Some(cache) = self.memory.cache() else {
             return Err(Error::Internal("a sequence was stepped before its start or after its end".into()));
         };
-        let start = cache.len();
         let ids = &self.ids[start..end.min(start + tokens)];
         let wants = match &mut self.stage {
             Stage::Score(scoring) | Stage::Prompt { scoring: Some(scoring), .. } => {

@@ -42,7 +42,7 @@ impl Target {
     pub(super) async fn judge(self: Arc<Self>, index: usize) -> Result<Item, Error> {
         let this = Arc::clone(&self);
         let encoded = self.tasks.spawn_blocking("inference-encode-row", move || this.encode(index)).await??;
-        let room = self.model.context() - encoded.prompt.len();
+        let room = self.context() - encoded.prompt.len();
         let sampling = Sampling::greedy(self.max_tokens.min(room));
         let generate = Generate {
             prompt: encoded.prompt,
@@ -58,10 +58,16 @@ impl Target {
         Ok(Item::judge(index, &self.questions[index], &answer, loss))
     }
 
+    /// Tokens of a row, of the context that virtual tokens leave.
+    fn context(&self) -> usize {
+        let virtual_tokens = self.adapter.as_ref().map_or(0, AdapterLease::virtual_tokens);
+        self.model.context().saturating_sub(virtual_tokens)
+    }
+
     fn encode(&self, index: usize) -> Result<Encoded, Error> {
         let without = || Error::invalid("spec.model", "the base model has no tokenizer");
         let tokenizer = self.model.tokenizer().ok_or_else(without)?;
-        encode(tokenizer, self.template, &self.questions[index], self.model.context())
+        encode(tokenizer, self.template, &self.questions[index], self.context())
             .map_err(|problem| Error::InvalidRow(format!("row {}: {problem}", index + 1)))
     }
 

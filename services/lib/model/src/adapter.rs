@@ -7,7 +7,7 @@ use rootstock_kernels::{
     FactorRows, LinearInput, LinearWeight, LoraMap, LoraPair, LoraRows, add, embedding, linear,
 };
 
-use crate::{ModelError, Projection};
+use crate::{Bottleneck, ModelError, Place, Projection};
 
 /// What an adapter adds to a decoder; the decoder asks it at each projection, and at both ends.
 pub trait Adapter: Send + Sync {
@@ -22,6 +22,35 @@ pub trait Adapter: Send + Sync {
     /// What is done to the token embedding.
     fn embedding(&self) -> EmbeddingChange<'_> {
         EmbeddingChange::default()
+    }
+
+    /// What stands before the first token of each sequence.
+    fn beginning(&self) -> Option<Beginning<'_>> {
+        None
+    }
+
+    /// What is added to a block of a layer.
+    fn bottleneck(&self, _layer: usize, _place: Place) -> Option<&Bottleneck> {
+        None
+    }
+}
+
+/// Virtual tokens before a sequence's first one: they take positions, are seen by all that follow, and have no logits and no loss.
+#[derive(Clone, Copy, Debug)]
+pub enum Beginning<'a> {
+    /// Rows [n, H] f32 in the place of token embeddings (Lester et al., 2021, "The Power of Scale for Parameter-Efficient Prompt
+    /// Tuning").
+    Rows(&'a Tensor),
+    /// Keys, which are not rotated, and values (Li and Liang, 2021, "Prefix-Tuning"): [n, layers * 2 * Hkv * D] f32, for each layer its
+    /// keys and then its values.
+    States(&'a Tensor),
+}
+
+impl Beginning<'_> {
+    /// The number of virtual tokens.
+    pub(crate) fn tokens(&self) -> Result<usize, ModelError> {
+        let (Self::Rows(tensor) | Self::States(tensor)) = self;
+        Ok(tensor.dim(0)?)
     }
 }
 

@@ -36,6 +36,11 @@ impl KvCache {
         Ok(Self { layers: (0..config.num_hidden_layers).map(layer).collect(), len: 0, capacity })
     }
 
+    /// A cache for up to `capacity` tokens that goes on from what this one holds, and shares that with it.
+    pub fn fork(&self, capacity: usize) -> Self {
+        Self { layers: self.layers.clone(), len: self.len, capacity }
+    }
+
     /// Tokens held.
     pub fn len(&self) -> usize {
         self.len

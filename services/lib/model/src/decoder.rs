@@ -13,6 +13,7 @@ use crate::{
     weight::{Matrix, Named, Vector},
 };
 
+mod begin;
 mod ends;
 mod wanted;
 
@@ -192,24 +193,32 @@ impl Decoder {
     /// When a sequence brings no ids, one is not below the vocabulary size, or a cache is too small; all caches keep their tokens
     /// then.
     pub fn forward_batch(&self, sequences: &mut [Continued<'_>]) -> Result<Tensor, ModelError> {
-        let (mut ids, mut positions) = (Vec::new(), Vec::new());
+        let mut ids = Vec::new();
         for sequence in sequences.iter_mut() {
             self.check_ids(sequence.ids)?;
+            self.check_begun(sequence)?;
             sequence.cache.prepare(sequence.ids.len())?;
-            let start = sequence.cache.len();
-            positions.extend((start..start + sequence.ids.len()).map(|position| position as u32));
             ids.extend_from_slice(sequence.ids);
         }
-        let pass = self.pass(&positions, None);
         let owners: Vec<Owner<'_>> = sequences.iter().map(Owner::of).collect();
-        let mut x = self.embed(&ids, &owners)?; // [T, H]
-        for layer in &self.layers {
-            (x, _) = layer.forward(&x, &pass, &mut Context::Cached(sequences))?;
-        }
+        let x = self.go_on(self.embed(&ids, &owners)?, sequences)?; // [T, H]
         self.show_each(&x, sequences)?;
         let logits = self.last_logits(&x, sequences)?; // [n, V]
         sequences.iter_mut().for_each(|sequence| sequence.cache.advance(sequence.ids.len()));
         Ok(logits)
+    }
+
+    /// Takes rows `x` [T, H], which go on from what caches hold, through all layers.
+    fn go_on(&self, mut x: Tensor, sequences: &mut [Continued<'_>]) -> Result<Tensor, ModelError> {
+        let positions = sequences.iter().flat_map(|sequence| {
+            let start = sequence.cache.len() as u32;
+            start..start + sequence.ids.len() as u32
+        });
+        let pass = self.pass(&positions.collect::<Vec<_>>(), None);
+        for layer in &self.layers {
+            (x, _) = layer.forward(&x, &pass, &mut Context::Cached(sequences))?;
+        }
+        Ok(x)
     }
 
     fn index(&self, rows: Vec<u32>) -> Result<Tensor, ModelError> {
@@ -235,16 +244,25 @@ impl Decoder {
         segments: &Segments,
         adapter: Option<&dyn Adapter>,
     ) -> Result<Tensor, ModelError> {
-        let pass = self.pass(&segments.positions(), adapter);
+        let before = self.rows_before(segments, adapter)?;
+        let segments = before.as_ref().map_or(segments, |(_, lead)| lead.segments());
+        let pass = self.packed_pass(segments, adapter)?;
         let mut x = self.embed(ids, &[Owner { rows: ids.len(), adapter }])?; // [T, H]
+        if let Some((rows, lead)) = &before {
+            x = lead.put_before(rows, &x)?;
+        }
         for layer in &self.layers {
             (x, _) = layer.forward(&x, &pass, &mut Context::Packed(segments))?;
+        }
+        if let Some((_, lead)) = &before {
+            x = lead.own(&x)?;
         }
         Ok(rms_norm(&x, self.norm.numbers(), self.config.rms_norm_eps)?)
     }
 
     pub(crate) fn pass<'a>(&self, positions: &[u32], adapter: Option<&'a dyn Adapter>) -> Pass<'a> {
-        Pass { eps: self.config.rms_norm_eps, rotation: self.rotary.at(positions), adapter, dropout: None }
+        let (eps, rotation) = (self.config.rms_norm_eps, self.rotary.at(positions));
+        Pass { eps, rotation, adapter, states: None, dropout: None }
     }
 
     pub(crate) fn layers(&self) -> &[Layer] {

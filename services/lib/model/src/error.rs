@@ -77,6 +77,14 @@ pub enum ModelError {
         /// Tokens it can hold.
         capacity: usize,
     },
+    /// An adapter's virtual tokens are not in the cache of a sequence.
+    #[error(
+        "the cache does not begin with the adapter's {wanted} virtual tokens; make it of what they begin with"
+    )]
+    NotBegun {
+        /// How many there are.
+        wanted: usize,
+    },
     /// Gradients are asked for from weights that are int8.
     #[error("a model loaded as int8 is for answers alone; load it as f32 or bf16 to train")]
     AnswersAlone,

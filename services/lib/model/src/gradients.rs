@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use candle_core::{TensorId, Var};
+use candle_core::{Tensor, TensorId, Var};
 use rootstock_kernels::{Gradient, clip_by_global_norm, global_norm};
 
 use crate::{ModelError, weight::Named};
@@ -51,12 +51,14 @@ fn add(sums: &mut BTreeMap<String, Gradient>, name: String, gradient: Gradient) 
 pub(crate) struct Sink<'a> {
     wanted: HashMap<TensorId, &'a str>,
     gradients: BTreeMap<String, Gradient>,
+    /// Those of some columns of a parameter, by the place among all of its.
+    columns: BTreeMap<(String, usize), Tensor>,
 }
 
 impl<'a> Sink<'a> {
     pub(crate) fn new(parameters: &'a [(String, Var)]) -> Self {
         let wanted = parameters.iter().map(|(name, var)| (var.as_tensor().id(), name.as_str())).collect();
-        Self { wanted, gradients: BTreeMap::new() }
+        Self { wanted, gradients: BTreeMap::new(), columns: BTreeMap::new() }
     }
 
     /// The name under which a weight's gradient is wanted.
@@ -79,6 +81,11 @@ impl<'a> Sink<'a> {
         self.gradients.insert(name.to_owned(), gradient.into());
     }
 
+    /// The gradient of some columns; those of a parameter stand beside each other in the order of their places.
+    pub(crate) fn put_columns(&mut self, name: &str, place: usize, gradient: Tensor) {
+        self.columns.insert((name.to_owned(), place), gradient);
+    }
+
     /// Adds to what was put under a name, if anything.
     pub(crate) fn add(&mut self, name: &str, gradient: Gradient) -> Result<(), ModelError> {
         add(&mut self.gradients, name.to_owned(), gradient)
@@ -90,6 +97,13 @@ impl<'a> Sink<'a> {
         parameters: &[(String, Var)],
         reached: bool,
     ) -> Result<Gradients, ModelError> {
+        let mut columns: BTreeMap<String, Vec<Tensor>> = BTreeMap::new();
+        for ((name, _), gradient) in std::mem::take(&mut self.columns) {
+            columns.entry(name).or_default().push(gradient);
+        }
+        for (name, columns) in columns {
+            self.put(&name, Tensor::cat(&columns, 1)?);
+        }
         for (name, parameter) in parameters {
             if self.gradients.contains_key(name) {
                 continue;
@@ -107,7 +121,7 @@ impl<'a> Sink<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{Device, Tensor};
+    use candle_core::Device;
 
     fn gradients(name: &str, values: &[f32]) -> Gradients {
         let gradient = Tensor::new(values, &Device::Cpu).unwrap();

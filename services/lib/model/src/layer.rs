@@ -9,8 +9,10 @@ use rootstock_kernels::{
 };
 
 use crate::{
-    Adapter, Config, KvCache, ModelError, Projection, Update,
+    Adapter, Bottleneck, Config, KvCache, ModelError, Place, Projection, Update,
+    bottleneck::Narrow,
     config::{head_norm_names, input_norm_name, post_attention_norm_name},
+    lead::Lead,
     load::Take,
     weight::{Matrix, Named, Vector},
 };
@@ -24,8 +26,22 @@ pub(crate) struct Pass<'a> {
     pub(crate) eps: f64,
     pub(crate) rotation: Rotation,
     pub(crate) adapter: Option<&'a dyn Adapter>,
+    /// Keys and values of all layers that stand before each of packed sequences, and where; a cache holds them already.
+    pub(crate) states: Option<(&'a Tensor, Lead)>,
     /// Present while training: adapters drop parts of their input.
     pub(crate) dropout: Option<DropoutKey>,
+}
+
+impl Pass<'_> {
+    /// The sequences that attention sees, with what stands before them.
+    fn attended<'s>(&'s self, segments: &'s Segments) -> &'s Segments {
+        self.states.as_ref().map_or(segments, |(_, lead)| lead.segments())
+    }
+
+    /// The rows of tokens, of those that attention gives.
+    fn own(&self, attended: &Tensor) -> Result<Tensor, ModelError> {
+        self.states.as_ref().map_or_else(|| Ok(attended.clone()), |(_, lead)| lead.own(attended))
+    }
 }
 
 /// Where the keys and values of a pass come from.
@@ -108,6 +124,8 @@ pub(crate) struct Trace {
     up: Tensor,
     /// [T, I]
     activated: Tensor,
+    /// Those of the adapter's bottlenecks, where it has some.
+    narrow: [Option<Narrow>; 2],
 }
 
 /// The matrices of a layer, [out, in] each, packed.
@@ -153,10 +171,11 @@ impl Layer {
         let [q, k, v] = self.project(into_attention, &input, &weights, pass, context)?;
         let ([q, k], projected) = self.norm_heads([q, k], pass)?;
         let (q, k) = (self.rotate(q, &pass.rotation)?, self.rotate(k, &pass.rotation)?);
-        let attended = self.attend((&q, &k, &v), context)?; // [T, Hq * D]
-        let input = LinearInput::from(&attended.output);
+        let [q, k, v] = self.after_states([q, k, v], pass)?;
+        let attended = self.attend((&q, &k, &v), pass, context)?; // [T, Hq * D]
+        let input = LinearInput::from(&pass.own(&attended.output)?);
         let [mixed] = self.project([Projection::O], &input, &weights, pass, context)?;
-        let middle = add(x, &mixed)?; // [T, H]
+        let (middle, behind_attention) = self.add_block(Place::Attention, (x, mixed), pass, context)?; // [T, H]
 
         let middle_normed = rms_norm(&middle, self.post_attention_norm.numbers(), pass.eps)?;
         let input = LinearInput::from(&middle_normed);
@@ -165,12 +184,85 @@ impl Layer {
         let activated = swiglu(&gate, &up)?;
         let input = LinearInput::from(&activated);
         let [down] = self.project([Projection::Down], &input, &weights, pass, context)?;
-        let output = add(&middle, &down)?; // [T, H]
+        let (output, behind_mlp) = self.add_block(Place::FeedForward, (&middle, down), pass, context)?; // [T, H]
 
         let input = x.clone();
-        let trace =
-            Trace { input, normed, projected, q, k, v, attended, middle, middle_normed, gate, up, activated };
+        let narrow = [behind_attention, behind_mlp];
+        let trace = Trace {
+            input,
+            normed,
+            projected,
+            q,
+            k,
+            v,
+            attended,
+            middle,
+            middle_normed,
+            gate,
+            up,
+            activated,
+            narrow,
+        };
         Ok((output, trace))
+    }
+
+    /// The residual stream behind a block, `before` [T, H] and the block's `output` [T, H], with what bottlenecks add.
+    fn add_block(
+        &self,
+        place: Place,
+        (before, output): (&Tensor, Tensor),
+        pass: &Pass<'_>,
+        context: &Context<'_, '_>,
+    ) -> Result<(Tensor, Option<Narrow>), ModelError> {
+        match context {
+            Context::Packed(_) => {
+                let Some(bottleneck) = self.bottleneck(place, pass.adapter) else {
+                    return Ok((add(before, &output)?, None));
+                };
+                let (added, narrow) = bottleneck.forward(&output, before)?;
+                Ok((add(before, &add(&output, &added)?)?, Some(narrow)))
+            }
+            Context::Cached(sequences) => {
+                let output = self.with_bottlenecks(place, (before, output), sequences)?;
+                Ok((add(before, &output)?, None))
+            }
+        }
+    }
+
+    /// A block's output [T, H] with what the bottlenecks of sequences, whose rows follow each other, add to their own.
+    fn with_bottlenecks(
+        &self,
+        place: Place,
+        (before, output): (&Tensor, Tensor),
+        sequences: &[Continued<'_>],
+    ) -> Result<Tensor, ModelError> {
+        let mut runs: Vec<(usize, Option<&Bottleneck>)> = Vec::new();
+        for sequence in sequences {
+            let (rows, own) = (sequence.ids.len(), self.bottleneck(place, sequence.adapter));
+            match runs.last_mut() {
+                Some((all, last)) if last.map(std::ptr::from_ref) == own.map(std::ptr::from_ref) => {
+                    *all += rows;
+                }
+                _ => runs.push((rows, own)),
+            }
+        }
+        if let [(_, None)] = runs[..] {
+            return Ok(output);
+        }
+        let (mut parts, mut first) = (Vec::with_capacity(runs.len()), 0);
+        for (rows, bottleneck) in runs {
+            let (own, stream) = (output.narrow(0, first, rows)?, before.narrow(0, first, rows)?);
+            first += rows;
+            parts.push(match bottleneck {
+                Some(bottleneck) => add(&own, &bottleneck.forward(&own, &stream)?.0)?,
+                None => own,
+            });
+        }
+        Ok(Tensor::cat(&parts, 0)?)
+    }
+
+    fn bottleneck<'a>(&self, place: Place, adapter: Option<&'a dyn Adapter>) -> Option<&'a Bottleneck> {
+        adapter.and_then(|adapter| adapter.bottleneck(self.index, place))
     }
 
     /// The matrices, those in training packed for one pass: kept for the backward one they would be a second copy of the model.
@@ -233,6 +325,21 @@ impl Layer {
     fn by_head(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let (tokens, width) = x.dims2()?;
         x.reshape((tokens, width / self.heads.dim, self.heads.dim))
+    }
+
+    /// Queries, keys and values of packed sequences with those that stand before each; queries there are zeros, whose output nobody
+    /// reads.
+    fn after_states(&self, qkv: [Tensor; 3], pass: &Pass<'_>) -> Result<[Tensor; 3], ModelError> {
+        let Some((states, lead)) = &pass.states else { return Ok(qkv) };
+        let ([q, k, v], [keys, values]) = (qkv, self.states(states)?);
+        Ok([lead.put_zeros_before(&q)?, lead.put_before(&keys, &k)?, lead.put_before(&values, &v)?])
+    }
+
+    /// Keys and values [n, Hkv * D] of this layer, which lie in columns of those of all layers.
+    pub(crate) fn states(&self, all: &Tensor) -> Result<[Tensor; 2], ModelError> {
+        let width = self.heads.key_value * self.heads.dim;
+        let columns = |place: usize| all.detach().narrow(1, place * width, width)?.contiguous();
+        Ok([columns(2 * self.index)?, columns(2 * self.index + 1)?])
     }
 
     fn rotate(&self, x: Tensor, rotation: &Rotation) -> Result<Tensor, ModelError> {
@@ -319,10 +426,13 @@ impl Layer {
     fn attend(
         &self,
         (q, k, v): (&Tensor, &Tensor, &Tensor),
+        pass: &Pass<'_>,
         context: &mut Context<'_, '_>,
     ) -> Result<Attended, ModelError> {
         match context {
-            Context::Packed(segments) => Ok(attention_forward((q, k, v), segments, self.heads)?),
+            Context::Packed(segments) => {
+                Ok(attention_forward((q, k, v), pass.attended(segments), self.heads)?)
+            }
             Context::Cached(sequences) => {
                 let stores = sequences.iter_mut().map(|s| (s.ids.len(), s.cache.layer_mut(self.index)));
                 KeyValues::append_each(k, v, &mut stores.collect::<Vec<_>>())?;

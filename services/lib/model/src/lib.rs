@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod adapter;
+mod bottleneck;
 mod cache;
 mod config;
 mod decoder;
@@ -9,6 +10,7 @@ mod encoder;
 mod error;
 mod gradients;
 mod layer;
+mod lead;
 mod load;
 mod projection;
 mod recompute;
@@ -18,7 +20,8 @@ mod testing;
 mod train;
 mod weight;
 
-pub use adapter::{Adapter, EmbeddingChange, EmbeddingPair, HeadChange, Update};
+pub use adapter::{Adapter, Beginning, EmbeddingChange, EmbeddingPair, HeadChange, Update};
+pub use bottleneck::{Bottleneck, NonLinearity, Place, Reads};
 pub use cache::{Block, KvCache};
 pub use config::{
     AnyConfig, Config, ConfigError, EMBEDDING, FINAL_NORM, Family, HEAD, Layers, MAX_LAYERS, MAX_WIDTH,

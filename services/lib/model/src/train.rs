@@ -1,7 +1,7 @@
 //! The seam between a model and its training: loss and gradients of a batch, layer by layer, without a tape.
 
 use candle_core::{Tensor, Var};
-use rootstock_kernels::{DropoutKey, LossOptions, LossSum, embedding_noise};
+use rootstock_kernels::{DropoutKey, LossOptions, LossSum, Segments, embedding_noise};
 
 use crate::{
     Adapter, Decoder, Gradients, ModelError,
@@ -9,6 +9,7 @@ use crate::{
     decoder::Owner,
     gradients::Sink,
     layer::{Context, Layer, Pass, Trace},
+    lead::Lead,
 };
 pub use batch::Batch;
 use batch::Packed;
@@ -59,9 +60,13 @@ pub fn forward_backward(
     if packed.ids.is_empty() {
         return Ok((LossSum::default(), sink.finish(parameters, false)?));
     }
-    let mut pass = decoder.pass(&packed.segments.positions(), adapter);
+    let before = decoder.rows_before(&packed.segments, adapter)?;
+    let segments = before.as_ref().map_or(&packed.segments, |(_, lead)| lead.segments());
+    let mut pass = decoder.packed_pass(segments, adapter)?;
     pass.dropout = Some(regularization.key);
-    let loss = walk(decoder, &pass, &packed, (1.0 / denominator, regularization), &mut sink)?;
+    let before = before.as_ref().map(|(rows, lead)| (*rows, lead));
+    let loss =
+        walk(decoder, &pass, (&packed, segments, before), (1.0 / denominator, regularization), &mut sink)?;
     Ok((loss, sink.finish(parameters, true)?))
 }
 
@@ -93,38 +98,54 @@ enum Kept {
 fn walk(
     decoder: &Decoder,
     pass: &Pass<'_>,
-    packed: &Packed,
+    (packed, segments, before): (&Packed, &Segments, Option<(&Tensor, &Lead)>),
     (scale, regularization): (f64, Regularization),
     sink: &mut Sink<'_>,
 ) -> Result<LossSum, ModelError> {
-    let again = decoder.recompute().layers(decoder.config(), packed.ids.len());
-    let lowest = lowest(decoder, pass, sink);
+    let again = decoder.recompute().layers(decoder.config(), segments.tokens());
+    let lowest = lowest(decoder, pass, before, sink);
     let mut kept = Vec::with_capacity(decoder.layers().len() - lowest);
     let owner = Owner { rows: packed.ids.len(), adapter: pass.adapter };
     let mut x = decoder.embed(&packed.ids, &[owner])?; // [T, H]
     if regularization.neftune_noise_alpha > 0.0 {
         x = embedding_noise(&x, &packed.segments, regularization.neftune_noise_alpha, regularization.key)?;
     }
+    if let Some((rows, lead)) = before {
+        x = lead.put_before(rows, &x)?;
+    }
     for layer in decoder.layers() {
-        let (output, trace) = layer.forward(&x, pass, &mut Context::Packed(&packed.segments))?;
+        let (output, trace) = layer.forward(&x, pass, &mut Context::Packed(segments))?;
         if layer.index >= lowest {
             kept.push(if layer.index < again { Kept::Input(x) } else { Kept::Trace(Box::new(trace)) });
         }
         x = output;
     }
     let options = LossOptions { label_smoothing: regularization.label_smoothing, weights: None };
+    if let Some((_, lead)) = before {
+        x = lead.own(&x)?;
+    }
     let (loss, mut dx) = head(decoder, &x, pass, (packed, scale, &options), sink)?;
+    if let Some((_, lead)) = before {
+        dx = lead.put_zeros_before(&dx)?;
+    }
     for (layer, kept) in decoder.layers()[lowest..].iter().zip(kept).rev() {
-        let trace = kept.trace(layer, pass, packed)?;
-        dx = layer.backward(&trace, &dx, (pass, &packed.segments), sink)?;
+        let trace = kept.trace(layer, pass, segments)?;
+        dx = layer.backward(&trace, &dx, (pass, segments), sink)?;
+    }
+    if let Some((rows, lead)) = before {
+        if let Some(name) = sink.wants_tensor(rows.id()) {
+            sink.put(name, lead.sum(&dx)?);
+        }
+        dx = lead.own(&dx)?;
     }
     embedding_gradients(decoder, &packed.ids, &dx, pass, sink)?;
     Ok(loss)
 }
 
 /// The lowest layer in or below which something is trained; what lies below it is computed once and keeps nothing.
-fn lowest(decoder: &Decoder, pass: &Pass<'_>, sink: &Sink<'_>) -> usize {
-    if wants_embedding(decoder, pass, sink) {
+fn lowest(decoder: &Decoder, pass: &Pass<'_>, before: Option<(&Tensor, &Lead)>, sink: &Sink<'_>) -> usize {
+    let wants_before = before.is_some_and(|(rows, _)| sink.wants_tensor(rows.id()).is_some());
+    if wants_before || wants_embedding(decoder, pass, sink) {
         return 0;
     }
     let layers = decoder.layers();
@@ -132,12 +153,10 @@ fn lowest(decoder: &Decoder, pass: &Pass<'_>, sink: &Sink<'_>) -> usize {
 }
 
 impl Kept {
-    fn trace(self, layer: &Layer, pass: &Pass<'_>, packed: &Packed) -> Result<Box<Trace>, ModelError> {
+    fn trace(self, layer: &Layer, pass: &Pass<'_>, segments: &Segments) -> Result<Box<Trace>, ModelError> {
         match self {
             Self::Trace(trace) => Ok(trace),
-            Self::Input(x) => {
-                Ok(Box::new(layer.forward(&x, pass, &mut Context::Packed(&packed.segments))?.1))
-            }
+            Self::Input(x) => Ok(Box::new(layer.forward(&x, pass, &mut Context::Packed(segments))?.1)),
         }
     }
 }

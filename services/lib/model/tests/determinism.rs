@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use rootstock_kernels::{Dispatch, Random, with_dispatch, with_threads};
 use rootstock_model::{
-    Adapter, Config, Continued, Decoder, EmbeddingChange, EmbeddingPair, Format, HeadChange, KvCache,
-    LinearWeight, LoraPair, Projection, ReadLogits, Update, Wanted, save_tensors,
+    Adapter, Beginning, Bottleneck, Config, Continued, Decoder, EmbeddingChange, EmbeddingPair, Format,
+    HeadChange, KvCache, LinearWeight, LoraPair, NonLinearity, Place, Projection, ReadLogits, Reads, Update,
+    Wanted, save_tensors,
 };
 
 /// One more than there are kinds of adapters: two neighbours have the same one.
-const SEQUENCES: usize = 11;
+const SEQUENCES: usize = 14;
+const KINDS: usize = SEQUENCES - 1;
 const LONGEST: usize = 150;
 const BATCHES: usize = 50;
 
@@ -45,6 +47,10 @@ struct Kind {
     head_factors: Option<Vec<f32>>,
     table: Option<LinearWeight>,
     embedding: Option<EmbeddingPair>,
+    /// Virtual tokens as rows, or as keys and values of both layers.
+    rows: Option<Tensor>,
+    states: Option<Tensor>,
+    bottlenecks: BTreeMap<(usize, Place), Bottleneck>,
 }
 
 /// Random numbers that depend on their name.
@@ -85,8 +91,9 @@ impl Kind {
         kind
     }
 
-    /// Base, LoRA of four ranks, rsLoRA, DoRA, ends of its own, adapted ends, an embedding of its own with a weighted sum.
-    fn all(dtype: DType) -> [Option<Self>; 10] {
+    /// Base, LoRA of four ranks, rsLoRA, DoRA, ends of its own, adapted ends, an embedding of its own with a weighted sum, more virtual
+    /// tokens than a block of keys has, and fewer, bottlenecks.
+    fn all(dtype: DType) -> [Option<Self>; KINDS] {
         let (vocab, width) = (config().vocab_size, config().hidden_size);
         let lora = |ranks: &[usize]| Some(Self::lora(ranks, 0.7, false, dtype));
         let (head, table) = (frozen("head", (vocab, width), dtype), frozen("table", (vocab, width), dtype));
@@ -109,7 +116,28 @@ impl Kind {
         let dora = Some(Self::lora(&[4], 0.7, true, dtype));
         let loras = [lora(&[1]), lora(&[4]), lora(&[16]), lora(&[64])];
         let [one, four, sixteen, many] = loras;
-        [None, one, four, sixteen, many, rslora, dora, Some(own_head), Some(adapted), Some(sum)]
+        let prompt = Self { rows: Some(draw("rows", (70, width), DType::F32)), ..Self::default() };
+        let states = draw("states", (9, 2 * 2 * 2 * 18), DType::F32);
+        let prefix = Self { states: Some(states), ..Self::default() };
+        let bottleneck = |(layer, place): (usize, Place)| {
+            let name = format!("bottleneck.{layer}.{place:?}");
+            let bias = |name: String, n| draw(&name, (1, n), DType::F32).get(0).unwrap();
+            let bottleneck = Bottleneck {
+                down: frozen(&format!("{name}.down"), (5, width), dtype),
+                down_bias: bias(format!("{name}.d"), 5),
+                up: frozen(&format!("{name}.up"), (width, 5), dtype),
+                up_bias: bias(format!("{name}.u"), width),
+                non_linearity: [NonLinearity::Gelu, NonLinearity::Swish][layer],
+                scale: 1.5,
+                reads: [Reads::After, Reads::Output][layer],
+            };
+            ((layer, place), bottleneck)
+        };
+        let places = (0..2).flat_map(|layer| Place::ALL.map(|place| (layer, place)));
+        let narrow = Self { bottlenecks: places.map(bottleneck).collect(), ..Self::default() };
+        let [prompt, prefix, narrow] = [prompt, prefix, narrow].map(Some);
+        let [own_head, adapted, sum] = [own_head, adapted, sum].map(Some);
+        [None, one, four, sixteen, many, rslora, dora, own_head, adapted, sum, prompt, prefix, narrow]
     }
 }
 
@@ -130,6 +158,15 @@ impl Adapter for Kind {
     fn embedding(&self) -> EmbeddingChange<'_> {
         EmbeddingChange { table: self.table.as_ref(), pair: self.embedding.as_ref() }
     }
+
+    fn bottleneck(&self, layer: usize, place: Place) -> Option<&Bottleneck> {
+        self.bottlenecks.get(&(layer, place))
+    }
+
+    fn beginning(&self) -> Option<Beginning<'_>> {
+        let rows = self.rows.as_ref().map(Beginning::Rows);
+        rows.or(self.states.as_ref().map(Beginning::States))
+    }
 }
 
 fn bits(logits: &Tensor) -> Vec<u32> {
@@ -149,7 +186,7 @@ impl ReadLogits for Shown {
 /// What is computed: tokens, and which adapter they are computed with.
 struct World {
     decoder: Decoder,
-    adapters: [Option<Kind>; 10],
+    adapters: [Option<Kind>; KINDS],
     ids: Vec<Vec<u32>>,
 }
 
@@ -176,8 +213,12 @@ impl World {
         self.adapters[kind].as_ref().map(|kind| kind as &dyn Adapter)
     }
 
-    fn cache(&self) -> KvCache {
-        KvCache::new(self.decoder.config(), self.decoder.format(), LONGEST, &Device::Cpu).unwrap()
+    /// A cache for a sequence, with what its adapter puts before it.
+    fn cache(&self, sequence: usize) -> KvCache {
+        let begun = self.adapter(sequence).and_then(|adapter| self.decoder.begin(adapter).unwrap());
+        let new =
+            || KvCache::new(self.decoder.config(), self.decoder.format(), LONGEST, &Device::Cpu).unwrap();
+        begun.map_or_else(new, |begun| begun.fork(begun.len() + LONGEST))
     }
 
     /// The logits after each token of each sequence, computed alone: all at once where keys and values are f32, as in training; one
@@ -188,7 +229,7 @@ impl World {
             (0..logits.dim(0).unwrap()).map(|i| bits(&logits.get(i).unwrap())).collect()
         };
         let one_by_one = |s: usize| {
-            let mut cache = self.cache();
+            let mut cache = self.cache(s);
             let next = |id: &u32| {
                 bits(&self.decoder.forward(std::slice::from_ref(id), &mut cache, self.adapter(s)).unwrap())
             };
@@ -201,7 +242,8 @@ impl World {
     /// Random batches: each takes some sequences on by a chunk or by a token, and asks for the logits of the last, of some, or of none.
     fn in_batches(&self, expected: &[Vec<Vec<u32>>], seed: u64, told: &str) {
         let random = Random::new(seed, 1);
-        let mut caches: Vec<KvCache> = (0..SEQUENCES).map(|_| self.cache()).collect();
+        let mut caches: Vec<KvCache> = (0..SEQUENCES).map(|s| self.cache(s)).collect();
+        let virtuals: Vec<usize> = caches.iter().map(KvCache::len).collect();
         for batch in 0..BATCHES {
             let draw = |s: usize, what: u64, below: u64| {
                 random.below((batch * SEQUENCES + s) as u64 * 6 + what, below) as usize
@@ -210,24 +252,25 @@ impl World {
             let mut sequences = Vec::new();
             let (mut last, mut each) = (Vec::new(), Vec::new());
             for ((s, cache), shown) in caches.iter_mut().enumerate().zip(&mut shown) {
-                if cache.len() == self.ids[s].len() {
-                    cache.truncate(draw(s, 0, 30));
+                if cache.len() == virtuals[s] + self.ids[s].len() {
+                    cache.truncate(virtuals[s] + draw(s, 0, 20));
                 }
+                let start = cache.len() - virtuals[s];
                 if draw(s, 1, 3) == 0 {
                     continue;
                 }
                 let most = if draw(s, 2, 2) == 0 { 1 } else { 70 };
-                let n = (1 + draw(s, 3, most)).min(self.ids[s].len() - cache.len());
-                let ids = &self.ids[s][cache.len()..cache.len() + n];
+                let n = (1 + draw(s, 3, most)).min(self.ids[s].len() - start);
+                let ids = &self.ids[s][start..start + n];
                 let wants = match draw(s, 4, 4) {
                     0 => Wanted::Nothing,
                     1 => {
                         let from = draw(s, 5, n as u64);
-                        each.push((s, cache.len() + from..cache.len() + n));
+                        each.push((s, start + from..start + n));
                         Wanted::Each(from, shown)
                     }
                     _ => {
-                        last.push((s, cache.len() + n - 1));
+                        last.push((s, start + n - 1));
                         Wanted::Last
                     }
                 };

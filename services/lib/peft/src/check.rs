@@ -1,6 +1,6 @@
 //! Admission of an adapter by its header alone: every tensor must have its place, and every place its tensor.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rootstock_kernels::{Format, LinearWeight};
 use rootstock_model::Config;
@@ -61,6 +61,37 @@ pub fn expected_shapes(
 /// As [`LoraConfig::targets`].
 pub fn resident_bytes(config: &LoraConfig, base: &Config, format: Format) -> Result<usize, PeftError> {
     Ok(places(config, base)?.values().map(|place| place.bytes(format)).sum())
+}
+
+/// Checks that tensors are exactly those of these shapes, in a dtype that is read; `reason` tells why another one fits nowhere.
+///
+/// # Errors
+/// As [`check_tensors`].
+pub(crate) fn check_exactly(
+    shapes: &BTreeMap<String, Vec<usize>>,
+    tensors: &[TensorHeader],
+    reason: &str,
+) -> Result<(), PeftError> {
+    let mut present = BTreeSet::new();
+    for (name, shape, dtype) in tensors {
+        if !present.insert(name) {
+            return Err(PeftError::DuplicateTensor(name.clone()));
+        }
+        let name = name.clone();
+        let Some(expected) = shapes.get(&name) else {
+            return Err(PeftError::UnknownTensor { name, reason: reason.to_owned() });
+        };
+        if !SUPPORTED_DTYPES.contains(dtype) {
+            return Err(PeftError::Dtype { name, dtype: format!("{dtype:?}") });
+        }
+        if shape != expected {
+            return Err(PeftError::Shape { name, found: shape.clone(), expected: expected.clone() });
+        }
+    }
+    match shapes.keys().find(|name| !present.contains(name)) {
+        Some(missing) => Err(PeftError::MissingTensor(missing.clone())),
+        None => Ok(()),
+    }
 }
 
 /// Where a tensor belongs and what it must look like.

@@ -6,16 +6,12 @@ use rootstock_model::Config;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{
-    Module, PeftError, SavedModule, TargetModules,
-    config::{fields::Fields, ordered::Ordered},
-    pattern::ending,
-};
+use crate::{Module, PeftError, SavedModule, TargetModules, config::ordered::Ordered, pattern::ending};
 
 mod fields;
 mod ordered;
 
-pub(crate) use fields::unsupported;
+pub(crate) use fields::{CAUSAL_LM, Fields, unsupported};
 
 /// Largest `adapter_config.json` read, in bytes.
 pub const MAX_CONFIG_BYTES: usize = 1 << 20;
@@ -24,7 +20,7 @@ pub const MAX_RANK: usize = 4096;
 /// Largest `lora_alpha` accepted; published adapters have up to a few thousand.
 pub const MAX_ALPHA: f64 = 1e6;
 /// Number of the PEFT release whose fields are written.
-const PEFT_VERSION: &str = "0.21.2";
+pub(crate) const PEFT_VERSION: &str = "0.21.2";
 /// Most entries accepted in `rank_pattern` and in `alpha_pattern`; EVA writes one for each module.
 const MAX_PATTERNS: usize = 1024;
 
@@ -83,7 +79,7 @@ impl Default for LoraConfig {
             modules_to_save: Vec::new(),
             use_rslora: false,
             base_model_name_or_path: None,
-            task_type: Some(fields::CAUSAL_LM.to_owned()),
+            task_type: Some(CAUSAL_LM.to_owned()),
             inference_mode: true,
         }
     }
@@ -132,7 +128,7 @@ impl LoraConfig {
             let problem = format!("is {}, but must be at least 0 and below 1", self.lora_dropout);
             return Err(PeftError::field("lora_dropout", problem));
         }
-        if let Some(task) = self.task_type.as_deref().filter(|task| *task != fields::CAUSAL_LM) {
+        if let Some(task) = self.task_type.as_deref().filter(|task| *task != CAUSAL_LM) {
             return Err(unsupported("task_type", &json!(task), "adapters here are for CAUSAL_LM"));
         }
         check_patterns("rank_pattern", &self.rank_pattern, check_rank)?;

@@ -78,7 +78,7 @@ impl LoraAdapter {
         Self::read(&config, &mut &weights[..], weights.len() as u64, (base, dtype, device))
     }
 
-    fn read(
+    pub(crate) fn read(
         config: &LoraConfig,
         reader: &mut impl Read,
         bytes: u64,
@@ -107,9 +107,7 @@ impl LoraAdapter {
     /// # Errors
     /// When a file can't be written.
     pub fn save(&self, dir: &Path) -> Result<(), PeftError> {
-        fs::create_dir_all(dir).map_err(|error| PeftError::io(CONFIG_FILE, error))?;
-        write_whole(dir, WEIGHTS_FILE, &self.weights_bytes()?)?;
-        write_whole(dir, CONFIG_FILE, self.config().to_json().as_bytes())
+        save_files(dir, &self.config().to_json(), (WEIGHTS_FILE, &self.weights_bytes()?))
     }
 
     /// The contents of `adapter_model.safetensors`: tensors sorted by name, so that equal adapters give equal bytes.
@@ -117,16 +115,27 @@ impl LoraAdapter {
     /// # Errors
     /// When a tensor can't be brought to the CPU.
     pub fn weights_bytes(&self) -> Result<Vec<u8>, PeftError> {
-        let tensors = self.named_tensors()?.into_iter().map(|(name, tensor)| {
-            let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
-            Ok((name, tensor))
-        });
-        let tensors: Vec<_> = tensors.collect::<Result<_, PeftError>>()?;
-        // One key only: the map has no order, and the bytes must have one.
-        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        safetensors::serialize(tensors, Some(metadata))
-            .map_err(|error| PeftError::format(WEIGHTS_FILE, error))
+        tensor_file(self.named_tensors()?)
     }
+}
+
+/// The contents of a safetensors file of these tensors.
+pub(crate) fn tensor_file(tensors: Vec<(String, Tensor)>) -> Result<Vec<u8>, PeftError> {
+    let tensors = tensors.into_iter().map(|(name, tensor)| {
+        let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
+        Ok((name, tensor))
+    });
+    let tensors: Vec<_> = tensors.collect::<Result<_, PeftError>>()?;
+    // One key only: the map has no order, and the bytes must have one.
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize(tensors, Some(metadata)).map_err(|error| PeftError::format(WEIGHTS_FILE, error))
+}
+
+/// Writes the two files of an adapter's directory, which is made when it is not there. Each appears whole or not at all.
+pub(crate) fn save_files(dir: &Path, config: &str, (file, weights): (&str, &[u8])) -> Result<(), PeftError> {
+    fs::create_dir_all(dir).map_err(|error| PeftError::io(CONFIG_FILE, error))?;
+    write_whole(dir, file, weights)?;
+    write_whole(dir, CONFIG_FILE, config.as_bytes())
 }
 
 /// The tensors of a file, by name, until each has found its place.
@@ -194,7 +203,7 @@ fn near(found: &[f32], expected: &[f32], format: Format) -> bool {
     found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= COPY_TOLERANCE * b.abs() + floor)
 }
 
-fn read_config(path: &Path) -> Result<Vec<u8>, PeftError> {
+pub(crate) fn read_config(path: &Path) -> Result<Vec<u8>, PeftError> {
     let file = File::open(path).map_err(|error| PeftError::io(CONFIG_FILE, error))?;
     let mut bytes = Vec::new();
     // One byte more than allowed, so that the parser sees that there is too much.
@@ -205,7 +214,7 @@ fn read_config(path: &Path) -> Result<Vec<u8>, PeftError> {
 }
 
 /// The entries follow each other without gaps, which `read_entries` has checked, so reading goes straight on.
-fn read_tensor(
+pub(crate) fn read_tensor(
     reader: &mut impl Read,
     entry: &Entry,
     dtype: DType,
@@ -225,7 +234,7 @@ fn read_tensor(
 }
 
 /// Bytes that tensors take when they are packed.
-fn packed_bytes<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> usize {
+pub(crate) fn packed_bytes<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> usize {
     let bytes = |tensor: &Tensor| {
         let format = if tensor.dtype() == DType::BF16 { Format::Bf16 } else { Format::F32 };
         tensor.dims2().map_or(0, |(outputs, inputs)| LinearWeight::packed_bytes(outputs, inputs, format))

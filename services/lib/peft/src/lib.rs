@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod adapter;
+mod any;
+mod bottleneck;
 mod check;
 mod config;
 mod error;
@@ -14,8 +16,11 @@ mod pattern;
 mod select;
 mod sum;
 mod targets;
+mod virtual_tokens;
 
 pub use adapter::LoraAdapter;
+pub use any::{AdapterConfig, AnyAdapter};
+pub use bottleneck::{BottleneckAdapter, BottleneckConfig, MAX_REDUCTION_FACTOR, MAX_SCALING};
 pub use check::{SUPPORTED_DTYPES, TensorHeader, check_tensors, expected_shapes, resident_bytes};
 pub use config::{InitLoraWeights, LoraConfig, MAX_ALPHA, MAX_CONFIG_BYTES, MAX_RANK};
 pub use error::PeftError;
@@ -28,3 +33,6 @@ pub use pattern::MAX_PATTERN_BYTES;
 pub use select::Target;
 pub use sum::WeightedSum;
 pub use targets::TargetModules;
+pub use virtual_tokens::{
+    MAX_ENCODER_WIDTH, MAX_VIRTUAL_TOKENS, VirtualTokens, VirtualTokensConfig, VirtualTokensKind,
+};

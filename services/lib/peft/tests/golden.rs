@@ -18,6 +18,8 @@ use crate::{
 mod bert;
 #[path = "golden/bf16.rs"]
 mod bf16;
+#[path = "golden/bottleneck.rs"]
+mod bottleneck;
 #[path = "golden/compare.rs"]
 mod compare;
 #[path = "golden/families.rs"]
@@ -26,6 +28,8 @@ mod families;
 mod int8;
 #[path = "golden/kinds.rs"]
 mod kinds;
+#[path = "golden/soft.rs"]
+mod soft;
 #[path = "golden/training.rs"]
 mod training;
 #[path = "golden/values.rs"]
@@ -268,11 +272,15 @@ fn train(
 fn token_by_token(decoder: &Decoder, ids: &[u32], adapter: Option<&dyn Adapter>) -> Outcome<Tensor> {
     const FIRST: usize = 3;
     let mut logits = Vec::new();
+    let begun = adapter.map_or(Ok(None), |adapter| decoder.begin(adapter))?;
+    let new = || match &begun {
+        Some(begun) => Ok(begun.fork(begun.len() + ids.len())),
+        None => KvCache::new(decoder.config(), decoder.format(), ids.len(), &Device::Cpu),
+    };
     for last in 0..FIRST - 1 {
-        let mut cache = KvCache::new(decoder.config(), decoder.format(), ids.len(), &Device::Cpu)?;
-        logits.push(decoder.forward(&ids[..=last], &mut cache, adapter)?);
+        logits.push(decoder.forward(&ids[..=last], &mut new()?, adapter)?);
     }
-    let mut cache = KvCache::new(decoder.config(), decoder.format(), ids.len(), &Device::Cpu)?;
+    let mut cache = new()?;
     logits.push(decoder.forward(&ids[..FIRST], &mut cache, adapter)?);
     for id in &ids[FIRST..] {
         logits.push(decoder.forward(&[*id], &mut cache, adapter)?);

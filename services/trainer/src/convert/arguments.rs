@@ -134,7 +134,7 @@ fn warmup(from: &proto::TrainingArguments) -> Result<Warmup, Error> {
 }
 
 fn loraplus_lr_ratio(from: &proto::TrainingArguments, method: &Method) -> Result<f64, Error> {
-    if from.loraplus_lr_ratio != 0.0 && matches!(method, Method::Full(_)) {
+    if from.loraplus_lr_ratio != 0.0 && !matches!(method, Method::Lora(_)) {
         return Err(
             FIELDS.invalid("loraplus_lr_ratio", "is only for lora: there are no matrices B; take it out")
         );

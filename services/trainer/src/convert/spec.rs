@@ -8,11 +8,13 @@ use rootstock_text::PromptTemplate;
 
 use super::{
     arguments::arguments,
+    bottleneck::bottleneck,
     encoder::{self, CLASSIFICATION, MASKED, classification, masked, new_encoder},
     full::full,
     infilling::{INFILLING, infilling},
     lora::lora,
     numbers::{Fields, or_default},
+    virtual_tokens::{prefix_tuning, prompt_tuning},
 };
 use crate::{
     error::Error,
@@ -75,6 +77,8 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
 fn output(from: &proto::TrainingSpec, method: &Method) -> Result<AliasName, Error> {
     let (kind, why) = match method {
         Method::Lora(_) => (Kind::Adapter, "LoRA makes an adapter"),
+        Method::Bottleneck(_) => (Kind::Adapter, "bottlenecks make an adapter"),
+        Method::VirtualTokens(_) => (Kind::Adapter, "virtual tokens make an adapter"),
         Method::Full(_) => (Kind::BaseModel, "full training makes a base model"),
     };
     let message = || format!("must be {}/{{id}}, because {why}", kind.collection());
@@ -282,9 +286,18 @@ fn row_tokens(fields: Fields, field: &str, value: i32, default: usize) -> Result
 
 fn method(from: &proto::TrainingSpec) -> Result<Method, Error> {
     match &from.method {
-        None => Err(SPEC.invalid("method", "is missing; set full or lora")),
+        None => Err(SPEC.invalid("method", "is missing; set full, lora, bottleneck, prefix or prompt")),
         Some(proto::training_spec::Method::Full(written)) => full(written).map(Method::Full),
         Some(proto::training_spec::Method::Lora(written)) => lora(written).map(Method::Lora),
+        Some(proto::training_spec::Method::Bottleneck(written)) => {
+            bottleneck(written).map(Method::Bottleneck)
+        }
+        Some(proto::training_spec::Method::Prompt(prompt)) => {
+            prompt_tuning(prompt).map(Method::VirtualTokens)
+        }
+        Some(proto::training_spec::Method::Prefix(prefix)) => {
+            prefix_tuning(prefix).map(Method::VirtualTokens)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use rootstock_model::{
     Adapter, Batch, Decoder, DropoutKey, Format, Gradients, LossSum, ModelError, Regularization, evaluate,
     forward_backward,
 };
-use rootstock_peft::LoraAdapter;
+use rootstock_peft::AnyAdapter;
 
 use super::{
     fault::{Fault, of_job},
@@ -20,7 +20,7 @@ pub(super) type Tensors = Vec<(String, Tensor)>;
 /// A model and the variables in it.
 pub(super) struct Learner {
     decoder: Decoder,
-    adapter: Option<LoraAdapter>,
+    adapter: Option<AnyAdapter>,
     variables: Vec<(String, Var)>,
 }
 
@@ -44,7 +44,7 @@ impl Learner {
     }
 
     /// Only the adapter is trained.
-    pub(super) fn lora(decoder: Decoder, adapter: LoraAdapter) -> Self {
+    pub(super) fn adapter(decoder: Decoder, adapter: AnyAdapter) -> Self {
         let variables = adapter.parameters();
         Self { decoder, adapter: Some(adapter), variables }
     }
@@ -74,6 +74,8 @@ impl Learner {
         regularization: Regularization,
     ) -> Result<StepGradients, ModelError> {
         let adapter = self.adapter.as_ref().map(|adapter| adapter as &dyn Adapter);
+        self.adapter.as_ref().map_or(Ok(()), AnyAdapter::refresh)?;
+        let variables = self.differentiated(variables);
         let tokens: u64 = micro_batches.iter().map(counted).sum();
         let denominator = tokens.max(1) as f64;
         let mut sum = StepGradients { loss: LossSum::default(), gradients: Gradients::default() };
@@ -81,7 +83,7 @@ impl Learner {
             let key = DropoutKey { micro: micro as u64, ..regularization.key };
             let how = Regularization { key, ..regularization };
             let (loss, gradients) =
-                forward_backward(&self.decoder, adapter, variables, batch, denominator, how)?;
+                forward_backward(&self.decoder, adapter, &variables, batch, denominator, how)?;
             sum.loss.sum += loss.sum;
             sum.loss.tokens += loss.tokens;
             match micro {
@@ -89,16 +91,25 @@ impl Learner {
                 _ => sum.gradients.accumulate(gradients)?,
             }
         }
+        if let Some(adapter) = &self.adapter {
+            sum.gradients = adapter.pull_back(sum.gradients)?;
+        }
         Ok(sum)
+    }
+
+    /// The variables whose gradients the model gives, for those of these; an adapter's are trained together.
+    fn differentiated(&self, variables: &[(String, Var)]) -> Vec<(String, Var)> {
+        self.adapter.as_ref().map_or_else(|| variables.to_vec(), AnyAdapter::differentiated)
     }
 
     /// The loss of a batch, nothing dropped out.
     pub(super) fn evaluate(&self, batch: &Batch) -> Result<LossSum, ModelError> {
-        let frozen = self.adapter.as_ref().map(LoraAdapter::frozen);
+        self.adapter.as_ref().map_or(Ok(()), AnyAdapter::refresh)?;
+        let frozen = self.adapter.as_ref().map(AnyAdapter::frozen);
         evaluate(&self.decoder, frozen.as_ref().map(|adapter| adapter as &dyn Adapter), batch)
     }
 
-    /// Writes what was trained: a PEFT directory, or the weights of a Hugging Face directory.
+    /// Writes what was trained: an adapter's directory, or the weights of a Hugging Face directory.
     pub(super) fn save(&self, dir: &Path) -> Result<(), Fault> {
         let failed = |error: &dyn std::fmt::Display| Fault::passing("the result can't be written", error);
         match &self.adapter {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 use rootstock_client::{Clients, FetchedArtifact};
 use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder};
-use rootstock_peft::{CONFIG_FILE, LoraAdapter, LoraConfig, PeftError, WEIGHTS_FILE};
+use rootstock_peft::{
+    BottleneckAdapter, BottleneckConfig, CONFIG_FILE, LoraAdapter, LoraConfig, PeftError, VirtualTokens,
+    VirtualTokensKind, WEIGHTS_FILE,
+};
 use rootstock_proto::training::v1::{self as proto, training_event::Event};
 use rootstock_text::TextTokenizer;
 
@@ -26,7 +29,9 @@ use super::{
     trainee::Trainee,
 };
 use crate::{
-    convert::{encoder_config, lora_config, model_config, product_format, weight_dtype},
+    convert::{
+        encoder_config, lora_config, model_config, product_format, virtual_tokens_config, weight_dtype,
+    },
     spec::{Classification, Lora, Method, Objective, Spec, Start, Validation},
 };
 
@@ -92,12 +97,13 @@ pub(super) async fn prepare(
         config: Arc::clone(&config),
         tokenizer: tokenizer_files,
     };
-    let (mut train, mut validation) = rows(clients, &fetcher, &lease, &origin, tokenizer).await?;
+    let (mut train, mut validation) =
+        rows(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
     origin.config = Arc::new(with_labels(&config, &mut train.rows, &mut validation)?);
     let resume = resume(&fetcher, &lease, &origin).await?;
     let learner = {
         let origin = origin.clone();
-        blocking(move || learner(&origin, base.as_ref(), adapter.as_ref())).await?
+        blocking(move || learner(&origin, &tokenizer, base.as_ref(), adapter.as_ref())).await?
     };
     if let Some(saved) = &resume {
         let resumed = proto::TrainingResumed { step: saved.state.step as i64, digest: saved.digest.clone() };
@@ -136,16 +142,10 @@ fn fit(spec: &mut Spec, config: &AnyConfig) -> Result<(), Fault> {
         return Err(Fault::Job(format!("the base model {refusal}")));
     }
     if spec.default_length {
-        spec.objective.shorten(config.max_position_embeddings());
+        spec.objective.shorten(config.max_position_embeddings().saturating_sub(spec.method.virtual_tokens()));
     }
-    let (longest, field) = spec.objective.longest();
-    let positions = config.max_position_embeddings();
-    if longest <= positions {
-        return Ok(());
-    }
-    Err(Fault::Job(format!(
-        "{field} is {longest}, but the base model has max_position_embeddings = {positions}"
-    )))
+    let checked = spec.check_length(config.max_position_embeddings());
+    checked.map_err(|(field, problem)| Fault::Job(format!("{field} {problem}")))
 }
 
 /// The rows to train on, and those to validate on.
@@ -231,12 +231,13 @@ async fn resume(
 
 fn learner(
     origin: &Origin,
+    tokenizer: &TextTokenizer,
     base: Option<&FetchedArtifact>,
     adapter: Option<&FetchedArtifact>,
 ) -> Result<Trainee, Fault> {
     let arguments = &origin.spec.arguments;
     match AnyConfig::clone(&origin.config) {
-        AnyConfig::Decoder(config) => decoder(origin, config, base, adapter).map(Trainee::from),
+        AnyConfig::Decoder(config) => decoder(origin, config, tokenizer, (base, adapter)).map(Trainee::from),
         AnyConfig::Encoder(config) => {
             let encoder = encoder::load(config, base, arguments.seed)?;
             let format = product_format(arguments.weight_dtype);
@@ -254,8 +255,8 @@ fn learner(
 fn decoder(
     origin: &Origin,
     config: ModelConfig,
-    base: Option<&FetchedArtifact>,
-    adapter: Option<&FetchedArtifact>,
+    tokenizer: &TextTokenizer,
+    (base, adapter): (Option<&FetchedArtifact>, Option<&FetchedArtifact>),
 ) -> Result<Learner, Fault> {
     let spec = &origin.spec;
     let (seed, device) = (spec.arguments.seed, Device::Cpu);
@@ -265,7 +266,9 @@ fn decoder(
         Some(base) => {
             let dtype = match spec.method {
                 Method::Full(_) => DType::F32,
-                Method::Lora(_) => weight_dtype(spec.arguments.weight_dtype, config.torch_dtype.as_deref()),
+                Method::Lora(_) | Method::VirtualTokens(_) | Method::Bottleneck(_) => {
+                    weight_dtype(spec.arguments.weight_dtype, config.torch_dtype.as_deref())
+                }
             };
             Decoder::load(config, &weight_files(base), dtype, &device)
         }
@@ -287,7 +290,23 @@ fn decoder(
                     go_on(&config, &weights, &decoder, lora)
                 }
             };
-            Ok(Learner::lora(decoder, adapter.map_err(|error| of_job("adapter")(&error))?))
+            Ok(Learner::adapter(decoder, adapter.map_err(|error| of_job("adapter")(&error))?.into()))
+        }
+        Method::Bottleneck(config) => {
+            let base_model_name_or_path = Some(origin.base_digest.clone());
+            let config = BottleneckConfig { base_model_name_or_path, ..config.clone() };
+            let adapter = BottleneckAdapter::init(&config, decoder.config(), seed, &device);
+            Ok(Learner::adapter(decoder, adapter.map_err(|error| of_job("adapter")(&error))?.into()))
+        }
+        Method::VirtualTokens(tokens) => {
+            let config = virtual_tokens_config(tokens, decoder.config(), &origin.base_digest);
+            let init_ids = match &config.kind {
+                VirtualTokensKind::Prompt { init_text: Some(text) } => tokenizer.encode_ids(text, true),
+                _ => Ok(Vec::new()),
+            };
+            let init_ids = init_ids.map_err(|error| of_job("spec.prompt.prompt_tuning_init_text")(&error))?;
+            let adapter = VirtualTokens::init(&config, &decoder, &init_ids, seed, &device);
+            Ok(Learner::adapter(decoder, adapter.map_err(|error| of_job("adapter")(&error))?.into()))
         }
     }
 }

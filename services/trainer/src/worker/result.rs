@@ -60,7 +60,7 @@ fn write(origin: &Origin, finished: &Finished, dir: &Path) -> Result<ArtifactDra
     finished.learner.save(dir)?;
     let here = |name: &str| (name.to_owned(), Source::Path(dir.join(name)));
     match origin.spec.method {
-        Method::Lora(_) => {
+        Method::Lora(_) | Method::VirtualTokens(_) | Method::Bottleneck(_) => {
             let mut draft = ArtifactDraft::new(Kind::Adapter);
             draft.files = vec![here(rootstock_peft::CONFIG_FILE), here(rootstock_peft::WEIGHTS_FILE)];
             draft.base_digest.clone_from(&origin.base_digest);

@@ -358,7 +358,7 @@ impl<O: Outside> Training<O> {
 fn unfreeze_every(method: &Method) -> Option<u64> {
     match method {
         Method::Full(full) => full.unfreeze_every_steps,
-        Method::Lora(_) => None,
+        Method::Lora(_) | Method::Bottleneck(_) | Method::VirtualTokens(_) => None,
     }
 }
 

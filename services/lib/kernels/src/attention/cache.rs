@@ -16,15 +16,15 @@ use crate::{
 };
 
 /// The keys and values of one sequence in one layer, S rows of Hkv * D numbers each, in pages of 64 tokens: f32, or for other formats
-/// rounded to bf16 before they are first used.
-#[derive(Debug)]
+/// rounded to bf16 before they are first used. Clones share pages, until one of them writes.
+#[derive(Clone, Debug)]
 pub struct KeyValues {
     width: usize,
     format: Format,
     kept: Kept,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Kept {
     Host {
         pages: Vec<KeyValuePage>,

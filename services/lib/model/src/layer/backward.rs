@@ -8,7 +8,7 @@ use rootstock_kernels::{
 };
 
 use super::{Layer, Pass, Trace, Weights};
-use crate::{ModelError, Projection, Update, gradients::Sink, weight::Vector};
+use crate::{ModelError, Place, Projection, Update, gradients::Sink, weight::Vector};
 
 impl Layer {
     /// Takes the gradient `dy` [T, H] of the layer's output to that of its input [T, H], leaving those of the weights in the sink.
@@ -23,15 +23,18 @@ impl Layer {
         let back = |outputs: &[(Projection, &Tensor)], x: &Tensor, sink: &mut Sink<'_>| {
             self.back(outputs, x, &weights, pass, sink)
         };
-        let dactivated = back(&[(Projection::Down, dy)], &trace.activated, sink)?; // [T, I]
+        let (ddown, dy) = self.back_through_bottleneck(Place::FeedForward, trace, dy, pass, sink)?;
+        let dactivated = back(&[(Projection::Down, &ddown)], &trace.activated, sink)?; // [T, I]
         let (dgate, dup) = swiglu_backward(&trace.gate, &trace.up, &dactivated)?;
         let into_mlp = [(Projection::Gate, &dgate), (Projection::Up, &dup)];
         let dnormed = back(&into_mlp, &trace.middle_normed, sink)?; // [T, H]
-        let dmiddle = norm((&trace.middle, &self.post_attention_norm), &dnormed, Some(dy), pass, sink)?;
+        let dmiddle = norm((&trace.middle, &self.post_attention_norm), &dnormed, Some(&dy), pass, sink)?;
 
-        let dattended = back(&[(Projection::O, &dmiddle)], &trace.attended.output, sink)?; // [T, Hq * D]
-        let qkv = (&trace.q, &trace.k, &trace.v);
-        let (dq, dk, dv) = attention_backward(qkv, &trace.attended, &dattended, segments, self.heads)?;
+        let (dmixed, dmiddle) =
+            self.back_through_bottleneck(Place::Attention, trace, &dmiddle, pass, sink)?;
+        let mixed = pass.own(&trace.attended.output)?;
+        let dattended = back(&[(Projection::O, &dmixed)], &mixed, sink)?; // [T, Hq * D]
+        let (dq, dk, dv) = self.back_through_attention(trace, &dattended, (pass, segments), sink)?;
         let backwards = pass.rotation.inverse();
         let turned = [self.rotate(dq, &backwards)?, self.rotate(dk, &backwards)?];
         let [dq, dk] = self.back_through_head_norms(trace, turned, pass, sink)?;
@@ -48,8 +51,50 @@ impl Layer {
             let mut ids = halves.flatten().chain(magnitude.map(Tensor::id));
             ids.any(|id| sink.wants_tensor(id).is_some())
         };
+        let of_bottleneck = |place| {
+            let bottleneck = self.bottleneck(place, pass.adapter);
+            bottleneck.is_some_and(|bottleneck| bottleneck.is_trained(sink))
+        };
         self.weights().into_iter().any(|weight| sink.wants(weight).is_some())
             || Projection::ALL.into_iter().any(of_adapter)
+            || Place::ALL.into_iter().any(of_bottleneck)
+            || pass.states.as_ref().is_some_and(|(states, _)| sink.wants_tensor(states.id()).is_some())
+    }
+
+    /// The gradients of a block's output and of the residual stream before it, both with `dy` [T, H] of the stream behind it.
+    fn back_through_bottleneck(
+        &self,
+        place: Place,
+        trace: &Trace,
+        dy: &Tensor,
+        pass: &Pass<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(Tensor, Tensor), ModelError> {
+        match (self.bottleneck(place, pass.adapter), &trace.narrow[place as usize]) {
+            (Some(bottleneck), Some(narrow)) => bottleneck.backward(narrow, dy, sink),
+            _ => Ok((dy.clone(), dy.clone())),
+        }
+    }
+
+    /// The gradients of queries, keys and values of tokens, leaving those of what stands before them in the sink.
+    fn back_through_attention(
+        &self,
+        trace: &Trace,
+        dattended: &Tensor,
+        (pass, segments): (&Pass<'_>, &Segments),
+        sink: &mut Sink<'_>,
+    ) -> Result<(Tensor, Tensor, Tensor), ModelError> {
+        let qkv = (&trace.q, &trace.k, &trace.v);
+        let Some((states, lead)) = &pass.states else {
+            return Ok(attention_backward(qkv, &trace.attended, dattended, segments, self.heads)?);
+        };
+        let dattended = lead.put_zeros_before(dattended)?;
+        let (dq, dk, dv) = attention_backward(qkv, &trace.attended, &dattended, lead.segments(), self.heads)?;
+        if let Some(name) = sink.wants_tensor(states.id()) {
+            sink.put_columns(name, 2 * self.index, lead.sum(&dk)?);
+            sink.put_columns(name, 2 * self.index + 1, lead.sum(&dv)?);
+        }
+        Ok((lead.own(&dq)?, lead.own(&dk)?, lead.own(&dv)?))
     }
 
     /// The gradients of queries and keys before their norms, where they have some.

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use super::ordered::Ordered;
 use crate::{InitLoraWeights, MAX_CONFIG_BYTES, Module, PeftError, SavedModule, TargetModules};
 
-pub(super) const LORA: &str = "LORA";
-pub(super) const CAUSAL_LM: &str = "CAUSAL_LM";
-pub(super) const NO_BIAS: &str = "none";
-pub(super) const GAUSSIAN: &str = "gaussian";
+pub(crate) const LORA: &str = "LORA";
+pub(crate) const CAUSAL_LM: &str = "CAUSAL_LM";
+pub(crate) const NO_BIAS: &str = "none";
+pub(crate) const GAUSSIAN: &str = "gaussian";
 
 /// Fields with values of their own, read or checked one by one.
 const READ: [&str; 19] = [
@@ -50,14 +50,14 @@ const SHOWN_VALUE_BYTES: usize = 80;
 
 /// A value that switches a field off.
 #[derive(Clone, Copy)]
-pub(super) enum Off {
+pub(crate) enum Off {
     Null,
     False,
     EmptyObject,
 }
 
 impl Off {
-    pub(super) fn to_json(self) -> Value {
+    pub(crate) fn to_json(self) -> Value {
         match self {
             Self::Null => Value::Null,
             Self::False => json!(false),
@@ -67,20 +67,20 @@ impl Off {
 }
 
 /// What is written for features this crate does not have, so that older readers need not know PEFT's defaults.
-pub(super) const WRITTEN_OFF: [(&str, Off); 4] = [
+pub(crate) const WRITTEN_OFF: [(&str, Off); 4] = [
     ("fan_in_fan_out", Off::False),
     ("lora_bias", Off::False),
     ("revision", Off::Null),
     ("loftq_config", Off::EmptyObject),
 ];
 
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     bytes: &'a [u8],
     object: Map<String, Value>,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, PeftError> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, PeftError> {
         if bytes.len() > MAX_CONFIG_BYTES {
             return Err(PeftError::Json(format!("it is larger than {MAX_CONFIG_BYTES} bytes")));
         }
@@ -91,19 +91,21 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn refuse_unsupported(&self) -> Result<(), PeftError> {
+    pub(crate) fn refuse_unsupported(&self) -> Result<(), PeftError> {
         self.must_be("peft_type", LORA)?;
         if self.get("bias").is_some() {
             self.must_be("bias", NO_BIAS)?;
         }
         self.check_init()?;
-        for (field, value) in &self.object {
-            let known = READ.contains(&field.as_str()) || INERT.contains(&field.as_str());
-            if !known && !is_off(value) {
-                return Err(unsupported(field, value, "turn it off and train the adapter again"));
-            }
+        self.refuse_unless(|field| READ.contains(&field) || INERT.contains(&field))
+    }
+
+    /// Refuses a field that is neither off nor among those that are known.
+    pub(crate) fn refuse_unless(&self, known: impl Fn(&str) -> bool) -> Result<(), PeftError> {
+        match self.object.iter().find(|(field, value)| !known(field) && !is_off(value)) {
+            Some((field, value)) => Err(unsupported(field, value, "turn it off and train the adapter again")),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn must_be(&self, field: &str, only: &str) -> Result<(), PeftError> {
@@ -134,17 +136,22 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// All fields.
+    pub(crate) fn object(&self) -> &Map<String, Value> {
+        &self.object
+    }
+
     /// A field that is present and not null.
     fn get(&self, field: &str) -> Option<&Value> {
         self.object.get(field).filter(|value| !value.is_null())
     }
 
-    pub(super) fn required(&self, field: &str) -> Result<&Value, PeftError> {
+    pub(crate) fn required(&self, field: &str) -> Result<&Value, PeftError> {
         self.get(field).ok_or_else(|| PeftError::field(field, "is missing"))
     }
 
     /// A list, empty if absent; something else than a list stands for a list of itself, as PEFT has it.
-    pub(super) fn list(&self, field: &str) -> &[Value] {
+    pub(crate) fn list(&self, field: &str) -> &[Value] {
         match self.get(field) {
             None => &[],
             Some(Value::Array(items)) => items,
@@ -153,7 +160,7 @@ impl<'a> Fields<'a> {
     }
 
     /// `exclude_modules`, if it excludes anything.
-    pub(super) fn excluded(&self) -> Result<Option<TargetModules>, PeftError> {
+    pub(crate) fn excluded(&self) -> Result<Option<TargetModules>, PeftError> {
         const FIELD: &str = "exclude_modules";
         match self.get(FIELD).filter(|value| !is_off(value)) {
             None => Ok(None),
@@ -165,7 +172,7 @@ impl<'a> Fields<'a> {
     }
 
     /// `layers_to_transform`: numbers of layers.
-    pub(super) fn layers(&self) -> Result<Option<Vec<usize>>, PeftError> {
+    pub(crate) fn layers(&self) -> Result<Option<Vec<usize>>, PeftError> {
         const FIELD: &str = "layers_to_transform";
         let Some(value) = self.get(FIELD) else { return Ok(None) };
         let number = |item: &Value| item.as_u64().and_then(|number| usize::try_from(number).ok());
@@ -174,7 +181,7 @@ impl<'a> Fields<'a> {
     }
 
     /// `layers_pattern`: what may stand before a layer's number.
-    pub(super) fn layers_pattern(&self) -> Result<Vec<String>, PeftError> {
+    pub(crate) fn layers_pattern(&self) -> Result<Vec<String>, PeftError> {
         const FIELD: &str = "layers_pattern";
         let text = |item: &Value| item.as_str().map(str::to_owned).ok_or_else(|| wrong(FIELD, item, "text"));
         let patterns = self.list(FIELD).iter().map(text).collect::<Result<Vec<_>, _>>()?;
@@ -182,7 +189,7 @@ impl<'a> Fields<'a> {
     }
 
     /// `modules_to_save`: which ends of the model are replaced.
-    pub(super) fn modules_to_save(&self) -> Result<Vec<SavedModule>, PeftError> {
+    pub(crate) fn modules_to_save(&self) -> Result<Vec<SavedModule>, PeftError> {
         const FIELD: &str = "modules_to_save";
         let Some(value) = self.get(FIELD) else { return Ok(Vec::new()) };
         let module = |item: &Value| {
@@ -199,14 +206,14 @@ impl<'a> Fields<'a> {
     }
 
     /// `rank_pattern`: ranks by pattern, the first that matches counting.
-    pub(super) fn ranks(&self) -> Result<Vec<(String, usize)>, PeftError> {
+    pub(crate) fn ranks(&self) -> Result<Vec<(String, usize)>, PeftError> {
         const FIELD: &str = "rank_pattern";
         let rank = |value: &Value| value.as_u64().and_then(|rank| usize::try_from(rank).ok());
         self.pattern(FIELD, |value| rank(value).ok_or_else(|| wrong(FIELD, value, "a whole number")))
     }
 
     /// `alpha_pattern`: alphas by pattern, the first that matches counting.
-    pub(super) fn alphas(&self) -> Result<Vec<(String, f64)>, PeftError> {
+    pub(crate) fn alphas(&self) -> Result<Vec<(String, f64)>, PeftError> {
         const FIELD: &str = "alpha_pattern";
         self.pattern(FIELD, |value| value.as_f64().ok_or_else(|| wrong(FIELD, value, "a number")))
     }
@@ -225,24 +232,24 @@ impl<'a> Fields<'a> {
         entries.into_iter().map(|(key, value)| Ok((key, read(&value)?))).collect()
     }
 
-    pub(super) fn text(&self, field: &str) -> Result<Option<String>, PeftError> {
+    pub(crate) fn text(&self, field: &str) -> Result<Option<String>, PeftError> {
         let Some(value) = self.get(field) else { return Ok(None) };
         let text = value.as_str().ok_or_else(|| wrong(field, value, "text"))?;
         Ok(Some(text.to_owned()))
     }
 
-    pub(super) fn size_or(&self, field: &str, default: usize) -> Result<usize, PeftError> {
+    pub(crate) fn size_or(&self, field: &str, default: usize) -> Result<usize, PeftError> {
         let Some(value) = self.get(field) else { return Ok(default) };
         let size = value.as_u64().and_then(|size| usize::try_from(size).ok());
         size.ok_or_else(|| wrong(field, value, "a whole number"))
     }
 
-    pub(super) fn number_or(&self, field: &str, default: f64) -> Result<f64, PeftError> {
+    pub(crate) fn number_or(&self, field: &str, default: f64) -> Result<f64, PeftError> {
         let Some(value) = self.get(field) else { return Ok(default) };
         value.as_f64().ok_or_else(|| wrong(field, value, "a number"))
     }
 
-    pub(super) fn flag_or(&self, field: &str, default: bool) -> Result<bool, PeftError> {
+    pub(crate) fn flag_or(&self, field: &str, default: bool) -> Result<bool, PeftError> {
         let Some(value) = self.get(field) else { return Ok(default) };
         value.as_bool().ok_or_else(|| wrong(field, value, "true or false"))
     }

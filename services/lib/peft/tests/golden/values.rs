@@ -8,7 +8,7 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use rootstock_model::{Batch, Config, Decoder, Format};
-use rootstock_peft::LoraAdapter;
+use rootstock_peft::{AnyAdapter, CONFIG_FILE, LoraAdapter, WEIGHTS_FILE};
 use serde::Deserialize;
 
 use crate::Outcome;
@@ -91,6 +91,11 @@ pub(crate) fn decoder(name: &str, format: impl Into<Format>) -> Outcome<Decoder>
         }
     }
     Ok(Decoder::load(config, &shards, format, &Device::Cpu)?)
+}
+
+pub(crate) fn adapter(name: &str, decoder: &Decoder) -> Outcome<AnyAdapter> {
+    let (config, weights) = (dir(name).join(CONFIG_FILE), dir(name).join(WEIGHTS_FILE));
+    Ok(AnyAdapter::load_files(&config, &weights, decoder, DType::F32, &Device::Cpu)?)
 }
 
 pub(crate) fn lora(name: &str, decoder: &Decoder) -> Outcome<LoraAdapter> {

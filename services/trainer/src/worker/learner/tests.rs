@@ -1,8 +1,11 @@
 //! Accumulation is one large batch, and weights come back as they were.
 
 use candle_core::Device;
-use rootstock_model::Config;
-use rootstock_peft::{LoraConfig, SavedModule};
+use rootstock_model::{Config, NonLinearity};
+use rootstock_peft::{
+    BottleneckAdapter, BottleneckConfig, LoraAdapter, LoraConfig, SavedModule, VirtualTokens,
+    VirtualTokensConfig, VirtualTokensKind,
+};
 
 use super::*;
 use crate::{
@@ -40,7 +43,7 @@ pub(in crate::worker) fn dora(lora_dropout: f64) -> Learner {
     let settings =
         LoraConfig { r: 4, lora_dropout, use_dora: true, modules_to_save, ..LoraConfig::default() };
     let adapter = LoraAdapter::start(&settings, &decoder, 6).unwrap();
-    Learner::lora(decoder, adapter)
+    Learner::adapter(decoder, adapter.into())
 }
 
 /// A model with an adapter beside it.
@@ -48,7 +51,34 @@ pub(in crate::worker) fn lora(lora_dropout: f64) -> Learner {
     let decoder = Decoder::init(config(), 5, &Device::Cpu).unwrap();
     let settings = LoraConfig { r: 4, lora_dropout, ..LoraConfig::default() };
     let adapter = LoraAdapter::init(&settings, decoder.config(), 6, &Device::Cpu).unwrap();
-    Learner::lora(decoder, adapter)
+    Learner::adapter(decoder, adapter.into())
+}
+
+/// A model with a prefix that two layers make while they are trained.
+pub(in crate::worker) fn prefix() -> Learner {
+    let decoder = Decoder::init(config(), 5, &Device::Cpu).unwrap();
+    let kind = VirtualTokensKind::Prefix { encoder_hidden_size: Some(6) };
+    let settings = VirtualTokensConfig { num_virtual_tokens: 3, kind, base_model_name_or_path: None };
+    let adapter = VirtualTokens::init(&settings, &decoder, &[], 6, &Device::Cpu).unwrap();
+    Learner::adapter(decoder, adapter.into())
+}
+
+/// A model with bottlenecks that read the residual stream behind feed-forward blocks.
+pub(in crate::worker) fn bottlenecks() -> Learner {
+    let decoder = Decoder::init(config(), 5, &Device::Cpu).unwrap();
+    let settings = BottleneckConfig {
+        name: "default".to_owned(),
+        mh_adapter: false,
+        output_adapter: true,
+        reduction_factor: 4.0,
+        non_linearity: NonLinearity::Gelu,
+        original_ln_before: true,
+        is_parallel: false,
+        scaling: 1.0,
+        base_model_name_or_path: None,
+    };
+    let adapter = BottleneckAdapter::init(&settings, decoder.config(), 6, &Device::Cpu).unwrap();
+    Learner::adapter(decoder, adapter.into())
 }
 
 /// Rows of different lengths, with and without a prompt.
@@ -92,6 +122,8 @@ fn accumulating_small_batches_is_one_large_batch_for_all_weights() {
 fn accumulating_small_batches_is_one_large_batch_for_an_adapter() {
     assert_accumulates(&lora(0.0));
     assert_accumulates(&dora(0.0));
+    assert_accumulates(&prefix());
+    assert_accumulates(&bottlenecks());
 }
 
 #[test]

@@ -36,6 +36,14 @@ fn partial(modules: &[&str]) -> Trainee {
     learners::partial(modules).into()
 }
 
+fn prefix() -> Trainee {
+    learners::prefix().into()
+}
+
+fn bottlenecks() -> Trainee {
+    learners::bottlenecks().into()
+}
+
 /// Keeps what training says, and cuts it after some steps.
 #[derive(Clone, Default)]
 struct Script {
@@ -178,6 +186,8 @@ fn a_run_that_was_cut_comes_to_the_same_bits() {
     assert_resumes(|| lora(0.2), &arguments, 0, 5);
     assert_resumes(|| dora(0.2), &arguments, 0, 5);
     assert_resumes(|| partial(&["layers.1", "model.norm"]), &arguments, 0, 7);
+    assert_resumes(prefix, &arguments, 0, 5);
+    assert_resumes(bottlenecks, &arguments, 0, 5);
     let noisy = Arguments { neftune_noise_alpha: 5.0, label_smoothing: 0.1, ..arguments };
     assert_resumes(full, &noisy, 0, 7);
 }

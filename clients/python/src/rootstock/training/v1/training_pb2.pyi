@@ -19,6 +19,12 @@ class TrainingJobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRAINING_JOB_STATE_FAILED: _ClassVar[TrainingJobState]
     TRAINING_JOB_STATE_CANCELLED: _ClassVar[TrainingJobState]
 
+class PromptTuningInit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROMPT_TUNING_INIT_UNSPECIFIED: _ClassVar[PromptTuningInit]
+    PROMPT_TUNING_INIT_RANDOM: _ClassVar[PromptTuningInit]
+    PROMPT_TUNING_INIT_TEXT: _ClassVar[PromptTuningInit]
+
 class LrSchedulerType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     LR_SCHEDULER_TYPE_UNSPECIFIED: _ClassVar[LrSchedulerType]
@@ -51,6 +57,9 @@ TRAINING_JOB_STATE_RUNNING: TrainingJobState
 TRAINING_JOB_STATE_SUCCEEDED: TrainingJobState
 TRAINING_JOB_STATE_FAILED: TrainingJobState
 TRAINING_JOB_STATE_CANCELLED: TrainingJobState
+PROMPT_TUNING_INIT_UNSPECIFIED: PromptTuningInit
+PROMPT_TUNING_INIT_RANDOM: PromptTuningInit
+PROMPT_TUNING_INIT_TEXT: PromptTuningInit
 LR_SCHEDULER_TYPE_UNSPECIFIED: LrSchedulerType
 LR_SCHEDULER_TYPE_LINEAR: LrSchedulerType
 LR_SCHEDULER_TYPE_COSINE: LrSchedulerType
@@ -95,7 +104,7 @@ class TrainingJob(_message.Message):
     def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "arguments")
+    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "arguments")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +120,9 @@ class TrainingSpec(_message.Message):
     CLASSIFICATION_FIELD_NUMBER: _ClassVar[int]
     FULL_FIELD_NUMBER: _ClassVar[int]
     LORA_FIELD_NUMBER: _ClassVar[int]
+    BOTTLENECK_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
     output: str
     dataset: str
@@ -127,8 +139,11 @@ class TrainingSpec(_message.Message):
     classification: ClassificationObjective
     full: FullMethod
     lora: LoraMethod
+    bottleneck: BottleneckMethod
+    prefix: PrefixTuningMethod
+    prompt: PromptTuningMethod
     arguments: TrainingArguments
-    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
 
 class NewModel(_message.Message):
     __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rope_theta", "tie_word_embeddings", "initializer_range")
@@ -295,6 +310,44 @@ class LoraMethod(_message.Message):
     modules_to_save: _containers.RepeatedScalarFieldContainer[str]
     init_lora_weights: str
     def __init__(self, r: _Optional[int] = ..., lora_alpha: _Optional[float] = ..., lora_dropout: _Optional[float] = ..., target_modules: _Optional[_Iterable[str]] = ..., use_rslora: bool = ..., use_dora: bool = ..., rank_pattern: _Optional[_Mapping[str, int]] = ..., alpha_pattern: _Optional[_Mapping[str, float]] = ..., exclude_modules: _Optional[_Iterable[str]] = ..., layers_to_transform: _Optional[_Iterable[int]] = ..., modules_to_save: _Optional[_Iterable[str]] = ..., init_lora_weights: _Optional[str] = ...) -> None: ...
+
+class BottleneckMethod(_message.Message):
+    __slots__ = ("mh_adapter", "output_adapter", "reduction_factor", "non_linearity", "scaling", "original_ln_before", "is_parallel")
+    MH_ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_ADAPTER_FIELD_NUMBER: _ClassVar[int]
+    REDUCTION_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    NON_LINEARITY_FIELD_NUMBER: _ClassVar[int]
+    SCALING_FIELD_NUMBER: _ClassVar[int]
+    ORIGINAL_LN_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    IS_PARALLEL_FIELD_NUMBER: _ClassVar[int]
+    mh_adapter: bool
+    output_adapter: bool
+    reduction_factor: float
+    non_linearity: str
+    scaling: float
+    original_ln_before: bool
+    is_parallel: bool
+    def __init__(self, mh_adapter: bool = ..., output_adapter: bool = ..., reduction_factor: _Optional[float] = ..., non_linearity: _Optional[str] = ..., scaling: _Optional[float] = ..., original_ln_before: bool = ..., is_parallel: bool = ...) -> None: ...
+
+class PromptTuningMethod(_message.Message):
+    __slots__ = ("num_virtual_tokens", "prompt_tuning_init", "prompt_tuning_init_text")
+    NUM_VIRTUAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TUNING_INIT_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TUNING_INIT_TEXT_FIELD_NUMBER: _ClassVar[int]
+    num_virtual_tokens: int
+    prompt_tuning_init: PromptTuningInit
+    prompt_tuning_init_text: str
+    def __init__(self, num_virtual_tokens: _Optional[int] = ..., prompt_tuning_init: _Optional[_Union[PromptTuningInit, str]] = ..., prompt_tuning_init_text: _Optional[str] = ...) -> None: ...
+
+class PrefixTuningMethod(_message.Message):
+    __slots__ = ("num_virtual_tokens", "prefix_projection", "encoder_hidden_size")
+    NUM_VIRTUAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_PROJECTION_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_HIDDEN_SIZE_FIELD_NUMBER: _ClassVar[int]
+    num_virtual_tokens: int
+    prefix_projection: bool
+    encoder_hidden_size: int
+    def __init__(self, num_virtual_tokens: _Optional[int] = ..., prefix_projection: bool = ..., encoder_hidden_size: _Optional[int] = ...) -> None: ...
 
 class LrSchedulerKwargs(_message.Message):
     __slots__ = ("num_cycles", "min_lr", "min_lr_rate", "power", "lr_end", "timescale", "num_decay_steps", "num_stable_steps", "warmup_type", "decay_type", "min_lr_ratio")

@@ -1,0 +1,284 @@
+//! An adapter of any method: what services read, train, load and apply without asking which one it is.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+};
+
+use candle_core::{DType, Device, Var};
+use rootstock_kernels::Format;
+use rootstock_model::{
+    Adapter, Beginning, Bottleneck, Config, Decoder, EmbeddingChange, Gradients, HeadChange, Place,
+    Projection, Update,
+};
+
+use crate::{
+    BottleneckAdapter, BottleneckConfig, LoraAdapter, LoraConfig, PeftError, TensorHeader, VirtualTokens,
+    VirtualTokensConfig, WEIGHTS_FILE, check_tensors,
+    config::Fields,
+    expected_shapes,
+    files::{read_config, save_files},
+    resident_bytes,
+};
+
+/// The settings of an adapter, as its `adapter_config.json` tells them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AdapterConfig {
+    /// Low-rank pairs beside frozen weights, and what PEFT's `LoraConfig` has besides.
+    Lora(LoraConfig),
+    /// Virtual tokens before each sequence: PEFT's prompt and prefix tuning.
+    VirtualTokens(VirtualTokensConfig),
+    /// Bottlenecks behind or beside blocks: the `adapters` library's.
+    Bottleneck(BottleneckConfig),
+}
+
+/// An adapter in memory.
+#[derive(Debug)]
+pub enum AnyAdapter {
+    /// That of [`AdapterConfig::Lora`].
+    Lora(LoraAdapter),
+    /// That of [`AdapterConfig::VirtualTokens`].
+    VirtualTokens(VirtualTokens),
+    /// That of [`AdapterConfig::Bottleneck`].
+    Bottleneck(BottleneckAdapter),
+}
+
+impl AdapterConfig {
+    /// Parses an `adapter_config.json`.
+    ///
+    /// # Errors
+    /// Names the field that is missing, out of range, or asks for something that is not supported.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, PeftError> {
+        let fields = Fields::parse(bytes)?;
+        if BottleneckConfig::is_type(fields.object()) {
+            return BottleneckConfig::read(fields.object()).map(Self::Bottleneck);
+        }
+        match fields.text("peft_type")? {
+            Some(name) if VirtualTokensConfig::is_type(&name) => {
+                VirtualTokensConfig::read(&fields).map(Self::VirtualTokens)
+            }
+            _ => LoraConfig::from_json(bytes).map(Self::Lora),
+        }
+    }
+
+    /// What the adapter's maker called the base model; a label, not a path to follow.
+    pub fn base_model_name_or_path(&self) -> Option<&str> {
+        match self {
+            Self::Lora(config) => config.base_model_name_or_path.as_deref(),
+            Self::VirtualTokens(config) => config.base_model_name_or_path.as_deref(),
+            Self::Bottleneck(config) => config.base_model_name_or_path.as_deref(),
+        }
+    }
+
+    /// Checks that an adapter's tensors are exactly those that its settings ask for on this base model, in a dtype that is read.
+    ///
+    /// # Errors
+    /// Names the first tensor that is unknown, stored twice, missing, of another shape, or of a dtype that is not read.
+    pub fn check_tensors(&self, base: &Config, tensors: &[TensorHeader]) -> Result<(), PeftError> {
+        match self {
+            Self::Lora(config) => check_tensors(config, base, tensors),
+            Self::VirtualTokens(config) => config.check_tensors(base, tensors),
+            Self::Bottleneck(config) => config.check_tensors(base, tensors),
+        }
+    }
+
+    /// The shape of every tensor that the settings ask for on this base model, by name.
+    ///
+    /// # Errors
+    /// When the settings don't fit the base model.
+    pub fn expected_shapes(&self, base: &Config) -> Result<BTreeMap<String, Vec<usize>>, PeftError> {
+        match self {
+            Self::Lora(config) => expected_shapes(config, base),
+            Self::VirtualTokens(config) => config.expected_shapes(base),
+            Self::Bottleneck(config) => Ok(config.expected_shapes(base)),
+        }
+    }
+
+    /// Bytes that such an adapter takes when it is packed for serving, with the keys and values of its virtual tokens.
+    ///
+    /// # Errors
+    /// When the settings don't fit the base model.
+    pub fn resident_bytes(&self, base: &Config, format: Format) -> Result<usize, PeftError> {
+        match self {
+            Self::Lora(config) => resident_bytes(config, base, format),
+            Self::VirtualTokens(config) => config.resident_bytes(base, format),
+            Self::Bottleneck(config) => Ok(config.resident_bytes(base, format)),
+        }
+    }
+}
+
+impl AnyAdapter {
+    /// Reads an adapter from its two files, of any name, into frozen weights of `dtype` (f32 or bf16).
+    ///
+    /// # Errors
+    /// When a file is broken; when the settings ask for what is not supported; when a tensor fits nowhere, is missing, has another shape
+    /// or dtype, or holds a value that is not finite.
+    pub fn load_files(
+        config: &Path,
+        weights: &Path,
+        base: &Decoder,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, PeftError> {
+        let config = AdapterConfig::from_json(&read_config(config)?)?;
+        let file = File::open(weights).map_err(|error| PeftError::io(WEIGHTS_FILE, error))?;
+        let bytes = file.metadata().map_err(|error| PeftError::io(WEIGHTS_FILE, error))?.len();
+        Self::read(&config, &mut BufReader::new(file), bytes, (base, dtype, device))
+    }
+
+    fn read(
+        config: &AdapterConfig,
+        reader: &mut impl Read,
+        bytes: u64,
+        (base, dtype, device): (&Decoder, DType, &Device),
+    ) -> Result<Self, PeftError> {
+        match config {
+            AdapterConfig::Lora(config) => {
+                LoraAdapter::read(config, reader, bytes, (base, dtype, device)).map(Self::Lora)
+            }
+            AdapterConfig::VirtualTokens(config) => {
+                VirtualTokens::read(config, reader, bytes, (base, device)).map(Self::VirtualTokens)
+            }
+            AdapterConfig::Bottleneck(config) => {
+                BottleneckAdapter::read(config, reader, bytes, (base.config(), dtype, device))
+                    .map(Self::Bottleneck)
+            }
+        }
+    }
+
+    fn adapter(&self) -> &dyn Adapter {
+        match self {
+            Self::Lora(adapter) => adapter,
+            Self::VirtualTokens(adapter) => adapter,
+            Self::Bottleneck(adapter) => adapter,
+        }
+    }
+
+    /// The LoRA that can be part of a weighted sum; otherwise what keeps the adapter from it.
+    ///
+    /// # Errors
+    /// Names what the adapter has that can't be added up.
+    pub fn summand(&self) -> Result<&LoraAdapter, &'static str> {
+        match self {
+            Self::Lora(adapter) => adapter.beyond_lora().map_or(Ok(adapter), Err),
+            Self::VirtualTokens(_) => Err("virtual tokens"),
+            Self::Bottleneck(_) => Err("bottlenecks"),
+        }
+    }
+
+    /// Bytes the weights take in memory.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Lora(adapter) => adapter.bytes(),
+            Self::VirtualTokens(adapter) => adapter.bytes(),
+            Self::Bottleneck(adapter) => adapter.bytes(),
+        }
+    }
+
+    /// The variables to train, in order of names; empty when the adapter is frozen.
+    pub fn parameters(&self) -> Vec<(String, Var)> {
+        match self {
+            Self::Lora(adapter) => adapter.parameters(),
+            Self::VirtualTokens(adapter) => adapter.parameters(),
+            Self::Bottleneck(adapter) => adapter.parameters(),
+        }
+    }
+
+    /// The variables whose gradients the model gives: those to train, unless something stands between them.
+    pub fn differentiated(&self) -> Vec<(String, Var)> {
+        match self {
+            Self::Lora(adapter) => adapter.parameters(),
+            Self::VirtualTokens(adapter) => adapter.differentiated(),
+            Self::Bottleneck(adapter) => adapter.parameters(),
+        }
+    }
+
+    /// Lets what the model is given follow what was trained.
+    ///
+    /// # Errors
+    /// When memory for it is not to be had.
+    pub fn refresh(&self) -> candle_core::Result<()> {
+        match self {
+            Self::Lora(_) | Self::Bottleneck(_) => Ok(()),
+            Self::VirtualTokens(adapter) => adapter.refresh(),
+        }
+    }
+
+    /// The gradients of what is trained, from those that the model gives.
+    ///
+    /// # Errors
+    /// When memory for them is not to be had.
+    pub fn pull_back(&self, gradients: Gradients) -> candle_core::Result<Gradients> {
+        match self {
+            Self::Lora(_) | Self::Bottleneck(_) => Ok(gradients),
+            Self::VirtualTokens(adapter) => adapter.pull_back(gradients),
+        }
+    }
+
+    /// A view of the same weights that records nothing for a backward pass and drops nothing out; it follows every refresh.
+    pub fn frozen(&self) -> Self {
+        match self {
+            Self::Lora(adapter) => Self::Lora(adapter.frozen()),
+            Self::VirtualTokens(adapter) => Self::VirtualTokens(adapter.frozen()),
+            Self::Bottleneck(adapter) => Self::Bottleneck(adapter.frozen()),
+        }
+    }
+
+    /// Writes the two files of the adapter's directory, which is made when it is not there.
+    ///
+    /// # Errors
+    /// When a file can't be written.
+    pub fn save(&self, dir: &Path) -> Result<(), PeftError> {
+        match self {
+            Self::Lora(adapter) => adapter.save(dir),
+            Self::VirtualTokens(adapter) => {
+                save_files(dir, &adapter.config_json(), (WEIGHTS_FILE, &adapter.weights_bytes()?))
+            }
+            Self::Bottleneck(adapter) => {
+                save_files(dir, &adapter.config_json(), (WEIGHTS_FILE, &adapter.weights_bytes()?))
+            }
+        }
+    }
+}
+
+impl From<LoraAdapter> for AnyAdapter {
+    fn from(adapter: LoraAdapter) -> Self {
+        Self::Lora(adapter)
+    }
+}
+
+impl From<VirtualTokens> for AnyAdapter {
+    fn from(adapter: VirtualTokens) -> Self {
+        Self::VirtualTokens(adapter)
+    }
+}
+
+impl From<BottleneckAdapter> for AnyAdapter {
+    fn from(adapter: BottleneckAdapter) -> Self {
+        Self::Bottleneck(adapter)
+    }
+}
+
+impl Adapter for AnyAdapter {
+    fn update(&self, layer: usize, projection: Projection) -> Update<'_> {
+        self.adapter().update(layer, projection)
+    }
+
+    fn head(&self) -> HeadChange<'_> {
+        self.adapter().head()
+    }
+
+    fn embedding(&self) -> EmbeddingChange<'_> {
+        self.adapter().embedding()
+    }
+
+    fn beginning(&self) -> Option<Beginning<'_>> {
+        self.adapter().beginning()
+    }
+
+    fn bottleneck(&self, layer: usize, place: Place) -> Option<&Bottleneck> {
+        self.adapter().bottleneck(layer, place)
+    }
+}
