@@ -45,7 +45,7 @@ async fn every_example_trains_and_what_it_makes_answers() {
         let output = key(&text, "output");
         let asked =
             ["generate", "--prompt", "Question: colour 1?\nAnswer:", "--max-tokens", "4", "--ignore-eos"];
-        let model = if key(&text, "method") == "lora" {
+        let model = if key(&text, "method") != "full" {
             run(&["adapters", "publish", output]).await.ok();
             ["--adapter", output]
         } else {

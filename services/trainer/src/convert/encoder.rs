@@ -111,7 +111,10 @@ pub(super) fn check_method(method: &Method) -> Result<(), Error> {
     if *method == Method::Full(Full::default()) {
         return Ok(());
     }
-    Err(Error::invalid("spec.method", "must be full without more for encoders"))
+    Err(Error::invalid(
+        "spec.method",
+        "is not for encoders, which learn with all their weights; set full, without more",
+    ))
 }
 
 /// Refuses arguments that would do nothing.
