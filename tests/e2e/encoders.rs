@@ -1,9 +1,12 @@
 //! An encoder from nothing: a tokenizer with a mask, a model that learns hidden tokens, and then labels, and answers. All with the
 //! command line.
+use candle_core::{DType, Device};
 use rootstock_client::ErrorReason;
 use rootstock_client::proto::inference::v1::{ClassifyRequest, FillMaskRequest};
+use rootstock_model::{Encoder, EncoderConfig, EncoderRow};
 use rootstock_test_support::streams::{generate, ids_request};
 use rootstock_test_support::{Server, fixtures, rootstock};
+use rootstock_text::TextTokenizer;
 
 use crate::{ROOTSTOCK, refusal};
 
@@ -16,7 +19,7 @@ const CLASSIFIER: &str = "output: classifier\nbase_model: encoder\ndataset: labe
     freeze_encoder: true\nmethod: full\nmax_steps: 4\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_encoder_is_trained_and_stored() {
+async fn an_encoder_is_trained_stored_and_asked() {
     let server = Server::start(ROOTSTOCK).await;
     let files = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
@@ -64,6 +67,9 @@ async fn it_answers(server: &Server) {
     let labels = &alone.classifications[0].labels;
     let sum: f64 = labels.iter().map(|label| label.probability).sum();
     assert!(labels.len() == 2 && (sum - 1.0).abs() < 1e-9, "{labels:?}");
+    let expected = by_library(server, "classifier", "a sea").await;
+    // The labels are numbers, and their own ids.
+    assert_are(labels.iter().map(|label| (label.label.parse().unwrap(), label.probability)), &expected[0]);
     let args = ["classify", "--model", "classifier", "a sea", "--json"];
     let shown = rootstock(ROOTSTOCK, server.endpoint(), &args).await.json();
     assert_eq!(shown["texts"][0]["labels"][0]["probability"].as_f64(), Some(labels[0].probability));
@@ -71,6 +77,11 @@ async fn it_answers(server: &Server) {
 
     let filled = fill("encoder", "a [MASK] and a [MASK]").await.unwrap();
     assert_eq!(filled.masks.iter().map(|mask| mask.tokens.len()).collect::<Vec<_>>(), [3, 3]);
+    let expected = by_library(server, "encoder", "a [MASK] and a [MASK]").await;
+    for mask in &filled.masks {
+        let tokens = mask.tokens.iter().map(|token| (token.id as usize, token.probability));
+        assert_are(tokens, &expected[mask.position as usize]);
+    }
     let args = ["fill-mask", "--model", "encoder", "a [MASK] and a [MASK]", "--top-k", "3", "--json"];
     let shown = rootstock(ROOTSTOCK, server.endpoint(), &args).await.json();
     assert_eq!(shown["masks"].as_array().unwrap().len(), 6);
@@ -88,4 +99,33 @@ async fn it_answers(server: &Server) {
     let request = ids_request("baseModels/classifier", "", vec![5], 1);
     let refused = refusal(generate(&clients, request).await.map(drop), ErrorReason::InvalidField);
     assert!(refused.contains("is an encoder"), "{refused}");
+}
+
+/// Probabilities by the library of what a stored model's head says of a text, of each of its rows.
+async fn by_library(server: &Server, model: &str, text: &str) -> Vec<Vec<f64>> {
+    let dir = tempfile::tempdir().unwrap();
+    let files = dir.path().join(model);
+    let export = ["models", "export", model, files.to_str().unwrap()];
+    rootstock(ROOTSTOCK, server.endpoint(), &export).await.ok();
+    let read = |name: &str| std::fs::read(files.join(name)).unwrap();
+    let tokenizer =
+        TextTokenizer::from_files(&read("tokenizer.json"), Some(&read("tokenizer_config.json"))).unwrap();
+    let config = EncoderConfig::from_json(&read("config.json")).unwrap();
+    let weights = [files.join("model.safetensors")];
+    let encoder = Encoder::load(config, &weights, DType::F32, &Device::Cpu).unwrap();
+    let ids = tokenizer.encode_ids(text, true).unwrap();
+    let logits = encoder.logits(&[EncoderRow { types: vec![0; ids.len()], ids }]).unwrap();
+    let softmax = |logits: Vec<f32>| {
+        let weights: Vec<f64> = logits.into_iter().map(|logit| f64::from(logit).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        weights.into_iter().map(|weight| weight / sum).collect()
+    };
+    logits.to_vec2().unwrap().into_iter().map(softmax).collect()
+}
+
+#[track_caller]
+fn assert_are(said: impl Iterator<Item = (usize, f64)>, expected: &[f64]) {
+    for (number, probability) in said {
+        assert!((probability - expected[number]).abs() < 1e-12, "{number}: {probability}, {expected:?}");
+    }
 }
