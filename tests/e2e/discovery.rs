@@ -14,9 +14,10 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use crate::ROOTSTOCK;
 
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     "rootstock.checkpoint.v1.CheckpointService",
     "rootstock.inference.v1.AdapterService",
+    "rootstock.inference.v1.EncoderService",
     "rootstock.inference.v1.EvaluationService",
     "rootstock.inference.v1.GenerationService",
     "rootstock.tokenization.v1.TokenizationService",

@@ -8,13 +8,16 @@ mod adapters;
 mod aliases;
 mod artifacts;
 mod check;
+mod classify;
 mod context;
 mod data;
 mod doctor;
+mod encoded;
 mod error;
 mod evaluate;
 mod evaluations;
 mod figures;
+mod fill_mask;
 mod follow;
 mod generate;
 mod jobs;
@@ -67,6 +70,10 @@ pub enum Command {
     Jobs(jobs::Command),
     /// Generate text; nothing but the text goes to standard output
     Generate(generate::GenerateArgs),
+    /// Tell how likely a classifier's labels are for texts
+    Classify(classify::ClassifyArgs),
+    /// Tell the most likely tokens where a text has masks
+    FillMask(fill_mask::FillMaskArgs),
     /// Score a model and its adapters on a data set
     Evaluate(evaluate::EvaluateArgs),
     /// List, show and cancel evaluations
@@ -92,6 +99,8 @@ pub async fn run(command: Command, context: &Context) -> Result<(), CliError> {
         Command::Train(args) => train::run(args, context).await,
         Command::Jobs(command) => jobs::run(command, context).await,
         Command::Generate(args) => generate::run(args, context).await,
+        Command::Classify(args) => classify::run(args, context).await,
+        Command::FillMask(args) => fill_mask::run(args, context).await,
         Command::Evaluate(args) => evaluate::run(args, context).await,
         Command::Evaluations(command) => evaluations::run(command, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,

@@ -8,8 +8,8 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::call::Caller;
 use crate::{
-    AdapterClient, CheckpointClient, ClientError, Endpoints, EvaluationClient, GenerationClient, Propagate,
-    Service, TokenizationClient, TrainingClient, Transport, WorkerClient,
+    AdapterClient, CheckpointClient, ClientError, EncoderClient, Endpoints, EvaluationClient,
+    GenerationClient, Propagate, Service, TokenizationClient, TrainingClient, Transport, WorkerClient,
 };
 
 /// Largest message in either direction, as the servers have it.
@@ -116,6 +116,11 @@ impl Clients {
     /// Generation.
     pub fn generation(&self) -> GenerationClient {
         GenerationClient::new(self.transport(Service::Inference))
+    }
+
+    /// Classification and masked tokens.
+    pub fn encoders(&self) -> EncoderClient {
+        EncoderClient::new(self.transport(Service::Inference))
     }
 
     /// Publishing of adapters.

@@ -963,6 +963,506 @@ pub mod adapter_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// What answered a call: enough to ask the same again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EncoderBinding {
+    /// Digest of the base model's artifact.
+    #[prost(string, tag = "1")]
+    pub base_digest: ::prost::alloc::string::String,
+    /// Digest of tokenizer, chat template and special tokens together.
+    #[prost(string, tag = "2")]
+    pub tokenizer_digest: ::prost::alloc::string::String,
+    /// The instructions that compute, as in GenerationStarted.
+    #[prost(string, tag = "3")]
+    pub dispatch: ::prost::alloc::string::String,
+    /// What the model's weights are in memory: f32, bf16, or int8.
+    #[prost(string, tag = "4")]
+    pub weight_format: ::prost::alloc::string::String,
+    /// Version of the engine.
+    #[prost(string, tag = "5")]
+    pub engine_version: ::prost::alloc::string::String,
+}
+/// Request of Classify.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClassifyRequest {
+    /// The base model: alias `baseModels/{id}`, version or digest.
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// The texts: 1 to 64, each at most 1 MiB and, with the special tokens that the tokenizer adds, at most the model's context.
+    #[prost(string, repeated, tag = "2")]
+    pub texts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Response of Classify.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ClassifyResponse {
+    /// What the texts were sorted by.
+    #[prost(message, optional, tag = "1")]
+    pub binding: ::core::option::Option<EncoderBinding>,
+    /// One for each text, in the order of the request.
+    #[prost(message, repeated, tag = "2")]
+    pub classifications: ::prost::alloc::vec::Vec<Classification>,
+}
+/// How likely the labels of a text are.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Classification {
+    /// Every label of the model, most likely first.
+    #[prost(message, repeated, tag = "1")]
+    pub labels: ::prost::alloc::vec::Vec<LabelProbability>,
+    /// Tokens of the text, special ones included.
+    #[prost(int32, tag = "2")]
+    pub tokens: i32,
+}
+/// A label and how likely it is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LabelProbability {
+    /// Its name in the model's `id2label`.
+    #[prost(string, tag = "1")]
+    pub label: ::prost::alloc::string::String,
+    /// Its probability; those of all labels sum up to 1.
+    #[prost(double, tag = "2")]
+    pub probability: f64,
+}
+/// Request of FillMask.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FillMaskRequest {
+    /// The base model, as in ClassifyRequest.
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// The text, with the tokenizer's mask token (often `\[MASK\]`) where tokens are asked for: 1 to 512 of them. At most 1 MiB and the
+    /// model's context.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// Tokens to tell for each mask; 0 means 5, at most 100.
+    #[prost(int32, tag = "3")]
+    pub top_k: i32,
+}
+/// Response of FillMask.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FillMaskResponse {
+    /// What filled the masks.
+    #[prost(message, optional, tag = "1")]
+    pub binding: ::core::option::Option<EncoderBinding>,
+    /// One for each mask, in the order of the text. Each is filled as if the others stayed masks.
+    #[prost(message, repeated, tag = "2")]
+    pub masks: ::prost::alloc::vec::Vec<FilledMask>,
+    /// Tokens of the text, special ones included.
+    #[prost(int32, tag = "3")]
+    pub tokens: i32,
+}
+/// What may stand in place of a mask.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FilledMask {
+    /// Where it stands among the text's tokens, from 0, special ones included.
+    #[prost(int32, tag = "1")]
+    pub position: i32,
+    /// The most likely tokens, most likely first.
+    #[prost(message, repeated, tag = "2")]
+    pub tokens: ::prost::alloc::vec::Vec<MaskToken>,
+}
+/// A token in place of a mask.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MaskToken {
+    /// Its id.
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// The text that it stands for.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// Its probability among all tokens.
+    #[prost(double, tag = "3")]
+    pub probability: f64,
+}
+/// Generated client implementations.
+pub mod encoder_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Asks encoders, base models of the kind BERT; what generates is asked through GenerationService. A text has the bits that it has
+    /// alone, whatever else is asked with it or at the same time.
+    #[derive(Debug, Clone)]
+    pub struct EncoderServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl EncoderServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> EncoderServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> EncoderServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            EncoderServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Tells how likely each label of a classifier is for each text. Cancelling the call stops the work after the text under way.
+        /// Errors: INVALID_FIELD (a model without labels among them), NOT_FOUND, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers
+        /// that are not finite), OVERLOADED, DEADLINE_EXCEEDED.
+        pub async fn classify(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ClassifyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ClassifyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.EncoderService/Classify",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("rootstock.inference.v1.EncoderService", "Classify"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Tells the most likely tokens where a text has masks. Errors: as Classify; a text without a mask is INVALID_FIELD.
+        pub async fn fill_mask(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FillMaskRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FillMaskResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.inference.v1.EncoderService/FillMask",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("rootstock.inference.v1.EncoderService", "FillMask"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod encoder_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with EncoderServiceServer.
+    #[async_trait]
+    pub trait EncoderService: std::marker::Send + std::marker::Sync + 'static {
+        /// Tells how likely each label of a classifier is for each text. Cancelling the call stops the work after the text under way.
+        /// Errors: INVALID_FIELD (a model without labels among them), NOT_FOUND, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers
+        /// that are not finite), OVERLOADED, DEADLINE_EXCEEDED.
+        async fn classify(
+            &self,
+            request: tonic::Request<super::ClassifyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ClassifyResponse>,
+            tonic::Status,
+        >;
+        /// Tells the most likely tokens where a text has masks. Errors: as Classify; a text without a mask is INVALID_FIELD.
+        async fn fill_mask(
+            &self,
+            request: tonic::Request<super::FillMaskRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FillMaskResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Asks encoders, base models of the kind BERT; what generates is asked through GenerationService. A text has the bits that it has
+    /// alone, whatever else is asked with it or at the same time.
+    #[derive(Debug)]
+    pub struct EncoderServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> EncoderServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for EncoderServiceServer<T>
+    where
+        T: EncoderService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/rootstock.inference.v1.EncoderService/Classify" => {
+                    #[allow(non_camel_case_types)]
+                    struct ClassifySvc<T: EncoderService>(pub Arc<T>);
+                    impl<
+                        T: EncoderService,
+                    > tonic::server::UnaryService<super::ClassifyRequest>
+                    for ClassifySvc<T> {
+                        type Response = super::ClassifyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ClassifyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EncoderService>::classify(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ClassifySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.inference.v1.EncoderService/FillMask" => {
+                    #[allow(non_camel_case_types)]
+                    struct FillMaskSvc<T: EncoderService>(pub Arc<T>);
+                    impl<
+                        T: EncoderService,
+                    > tonic::server::UnaryService<super::FillMaskRequest>
+                    for FillMaskSvc<T> {
+                        type Response = super::FillMaskResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FillMaskRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EncoderService>::fill_mask(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FillMaskSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for EncoderServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "rootstock.inference.v1.EncoderService";
+    impl<T> tonic::server::NamedService for EncoderServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// An evaluation.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Evaluation {

@@ -34,7 +34,7 @@ pub struct Config {
     /// Base models to load at the start, by alias or digest; others are loaded when they are first asked for. The
     /// service is not SERVING before these are loaded.
     pub models: Vec<String>,
-    /// Base models in memory at once; of those not in use, the one least worth keeping goes first.
+    /// Base models in memory at once, and as many encoders; of those not in use, the one least worth keeping goes first.
     pub max_models: usize,
     /// What their weights are in memory.
     pub weight_dtype: WeightDtype,

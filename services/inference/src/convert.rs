@@ -2,6 +2,7 @@
 
 mod adapter;
 mod constraint;
+mod encoder;
 mod evaluation;
 mod gate;
 mod generation;

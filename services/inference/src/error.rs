@@ -56,6 +56,16 @@ pub enum Error {
         /// Its size in tokens.
         limit: usize,
     },
+    /// A text has more tokens than the encoder's context.
+    #[error("{field} has {tokens} tokens, more than the model's context of {limit}; shorten it")]
+    TextTooLong {
+        /// The text's path in the request.
+        field: String,
+        /// Its tokens, special ones included.
+        tokens: usize,
+        /// The context.
+        limit: usize,
+    },
     /// A queue or a memory budget is full.
     #[error("{0}")]
     Overloaded(String),
@@ -120,7 +130,7 @@ impl Error {
             Self::PickleRefused(_) => ErrorReason::PickleRefused,
             Self::UnknownArchitecture(_) => ErrorReason::UnknownArchitecture,
             Self::InvalidRow(_) => ErrorReason::InvalidRow,
-            Self::ContextTooLong { .. } => ErrorReason::ContextTooLong,
+            Self::ContextTooLong { .. } | Self::TextTooLong { .. } => ErrorReason::ContextTooLong,
             Self::Overloaded(_) => ErrorReason::Overloaded,
             Self::ShuttingDown => ErrorReason::ShuttingDown,
             Self::DeadlineExceeded(_) => ErrorReason::DeadlineExceeded,

@@ -1,6 +1,7 @@
-//! The three services over gRPC: decode, call, encode.
+//! The four services over gRPC: decode, call, encode.
 
 pub(crate) mod adapters;
+pub(crate) mod encoder;
 pub(crate) mod evaluation;
 pub(crate) mod generation;
 

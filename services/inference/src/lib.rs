@@ -4,7 +4,8 @@
 //! ([`adapters`]), which its alias stands for at that moment ([`aliases`]); the [`engine`] computes it on threads of
 //! its own. Publishing ([`publish`]) loads a version before its alias moves; a running request hears of it
 //! ([`follower`]), and finishes, goes on with the new version or ends. What aliases want in memory is kept there
-//! ([`warm`]). [`evaluation`]s run through the same engine, behind everybody else.
+//! ([`warm`]). [`evaluation`]s run through the same engine, behind everybody else. What encoders are asked waits in a queue of its
+//! own ([`encoders`]).
 #![forbid(unsafe_code)]
 
 mod adapters;
@@ -13,6 +14,7 @@ mod bind;
 mod config;
 mod constraint;
 mod convert;
+mod encoders;
 mod engine;
 mod error;
 mod evaluation;

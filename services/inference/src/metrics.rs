@@ -105,6 +105,7 @@ pub(crate) struct Metrics {
     pub(crate) adapters_resident: Gauge,
     pub(crate) adapter_bytes: Gauge,
     pub(crate) models_resident: Gauge,
+    pub(crate) encoders_resident: Gauge,
     requests: Family<OutcomeLabel, Counter>,
     tokens: Family<KindLabel, Counter>,
     loads: Family<LoadLabel, Counter>,
@@ -139,6 +140,7 @@ impl Default for Metrics {
             adapters_resident: Gauge::default(),
             adapter_bytes: Gauge::default(),
             models_resident: Gauge::default(),
+            encoders_resident: Gauge::default(),
             requests: Family::default(),
             tokens: Family::default(),
             loads: Family::default(),
@@ -163,6 +165,7 @@ impl Metrics {
             ("rootstock_inference_adapters_resident", "Adapters in memory", &self.adapters_resident),
             ("rootstock_inference_adapter_bytes", "Bytes reserved for adapters", &self.adapter_bytes),
             ("rootstock_inference_models_resident", "Base models in memory", &self.models_resident),
+            ("rootstock_inference_encoders_resident", "Encoders in memory", &self.encoders_resident),
         ];
         for (name, help, gauge) in gauges {
             registry.register(name, help, gauge.clone());

@@ -1,8 +1,10 @@
 //! Base models in memory: weights mapped from the local cache, the tokenizer, and which tokens end a text.
 
+mod encoder;
+
 use std::{
     fs::File,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -11,7 +13,7 @@ use rootstock_artifacts::{
     Digest, Kind,
     check::{Header, safetensors::Dtype},
 };
-use rootstock_model::{Config as ModelConfig, Decoder, Format, KvCache};
+use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder, Format, KvCache, ModelError};
 use rootstock_runtime::Tasks;
 use rootstock_text::{StreamDecoder, TextTokenizer, TokenizerSources};
 
@@ -22,6 +24,8 @@ use crate::{
     residents::{Reservation, Residents, Weigh},
     store::{Fetched, Store},
 };
+
+pub(crate) use encoder::EncoderModel;
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = ".safetensors";
@@ -124,6 +128,8 @@ impl Model {
 pub(crate) struct Models {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) residents: Residents<Model>,
+    /// Counted by themselves.
+    pub(crate) encoders: Residents<EncoderModel>,
     pub(crate) tasks: Tasks,
     pub(crate) dtype: WeightDtype,
 }
@@ -135,39 +141,91 @@ impl Models {
         self.residents.get_or_load(digest, || async move { models.load(digest).await }).await
     }
 
+    /// The encoder, loaded if need be.
+    pub(crate) async fn encoder(&self, digest: Digest) -> Result<Arc<EncoderModel>, Error> {
+        let models = self.clone();
+        self.encoders.get_or_load(digest, || async move { models.load_encoder(digest).await }).await
+    }
+
+    /// Loads it as what it is.
+    pub(crate) async fn preload(&self, digest: Digest) -> Result<(), Error> {
+        match self.fetch(&digest).await?.1 {
+            AnyConfig::Decoder(_) => self.get(digest).await.map(drop),
+            AnyConfig::Encoder(_) => self.encoder(digest).await.map(drop),
+        }
+    }
+
     async fn load(&self, digest: Digest) -> Result<Model, Error> {
-        let fetched = self.store.fetch(&digest).await?;
+        let (fetched, AnyConfig::Decoder(config)) = self.fetch(&digest).await? else {
+            let message = format!("{digest} is an encoder, which doesn't generate; ask Classify or FillMask");
+            return Err(Error::invalid("model", message));
+        };
+        let (reservation, dtype) = (self.residents.reserve(1)?, self.dtype);
+        let load = move || load(fetched, config, dtype, reservation);
+        self.tasks.spawn_blocking("inference-load-model", load).await?
+    }
+
+    async fn load_encoder(&self, digest: Digest) -> Result<EncoderModel, Error> {
+        let (fetched, AnyConfig::Encoder(config)) = self.fetch(&digest).await? else {
+            let message =
+                format!("{digest} is a decoder, which neither classifies nor fills masks; ask Generate");
+            return Err(Error::invalid("model", message));
+        };
+        let (reservation, dtype) = (self.encoders.reserve(1)?, self.dtype);
+        let load = move || EncoderModel::load(fetched, config, dtype, reservation);
+        self.tasks.spawn_blocking("inference-load-model", load).await?
+    }
+
+    /// The files of a base model, and its configuration.
+    async fn fetch(&self, digest: &Digest) -> Result<(Fetched, AnyConfig), Error> {
+        let fetched = self.store.fetch(digest).await?;
         if fetched.artifact.kind != Kind::BaseModel {
             let kind = fetched.artifact.kind;
             return Err(Error::invalid("model", format!("{digest} is of kind {kind}, not a base model")));
         }
-        let reservation = self.residents.reserve(1)?;
-        let dtype = self.dtype;
-        self.tasks.spawn_blocking("inference-load-model", move || load(fetched, dtype, reservation)).await?
+        let read = move || {
+            let config = AnyConfig::from_json(&fetched.read(CONFIG)?).map_err(ModelError::from)?;
+            Ok((fetched, config))
+        };
+        self.tasks.spawn_blocking("inference-read-config", read).await?
     }
 }
 
 /// Maps the weights and builds the tokenizer; blocks.
-fn load(fetched: Fetched, dtype: WeightDtype, reservation: Reservation) -> Result<Model, Error> {
-    let config = ModelConfig::from_json(&fetched.read(CONFIG)?).map_err(rootstock_model::ModelError::from)?;
+fn load(
+    fetched: Fetched,
+    config: ModelConfig,
+    dtype: WeightDtype,
+    reservation: Reservation,
+) -> Result<Model, Error> {
     let weights = fetched.paths_ending(WEIGHTS);
-    let format = match dtype {
-        WeightDtype::F32 => Format::F32,
-        WeightDtype::Bf16 => Format::Bf16,
-        WeightDtype::Int8 => Format::Int8,
-        WeightDtype::Stored => stored_format(weights.first().map(std::path::PathBuf::as_path))?,
-    };
     let tokenizer = load_tokenizer(&fetched)?;
-    let decoder = Decoder::load(config, &weights, format, &Device::Cpu)?;
+    let decoder = Decoder::load(config, &weights, format(dtype, &weights)?, &Device::Cpu)?;
     if let Some(tokenizer) = &tokenizer {
-        let (tokens, rows) = (tokenizer.vocab_size(), decoder.config().vocab_size);
-        if tokens > rows {
-            let message = format!("{TOKENIZER} has {tokens} tokens, more than the {rows} rows of {CONFIG}");
-            return Err(Error::InvalidFile(message));
-        }
+        check_rows(tokenizer, decoder.config().vocab_size)?;
     }
     let model = Model::new(fetched.artifact.digest, decoder, tokenizer);
     Ok(Model { _reservation: Some(reservation), _files: Some(fetched), ..model })
+}
+
+/// In which format the matrices are multiplied.
+fn format(dtype: WeightDtype, weights: &[PathBuf]) -> Result<Format, Error> {
+    match dtype {
+        WeightDtype::F32 => Ok(Format::F32),
+        WeightDtype::Bf16 => Ok(Format::Bf16),
+        WeightDtype::Int8 => Ok(Format::Int8),
+        WeightDtype::Stored => stored_format(weights.first().map(PathBuf::as_path)),
+    }
+}
+
+/// Refuses a tokenizer with tokens that the model has no row for.
+fn check_rows(tokenizer: &TextTokenizer, rows: usize) -> Result<(), Error> {
+    let tokens = tokenizer.vocab_size();
+    if tokens <= rows {
+        return Ok(());
+    }
+    let message = format!("{TOKENIZER} has {tokens} tokens, more than the {rows} rows of {CONFIG}");
+    Err(Error::InvalidFile(message))
 }
 
 fn load_tokenizer(fetched: &Fetched) -> Result<Option<TextTokenizer>, Error> {

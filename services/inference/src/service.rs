@@ -6,6 +6,7 @@ use rootstock_artifacts::{ArtifactName, Cache, Kind};
 use rootstock_client::Clients;
 use rootstock_proto::inference::v1::{
     adapter_service_server::{AdapterServiceServer, SERVICE_NAME as ADAPTERS},
+    encoder_service_server::{EncoderServiceServer, SERVICE_NAME as ENCODERS},
     evaluation_service_server::{EvaluationServiceServer, SERVICE_NAME as EVALUATION},
     generation_service_server::{GenerationServiceServer, SERVICE_NAME as GENERATION},
 };
@@ -17,6 +18,7 @@ use crate::{
     bind::Binder,
     config::{Config, ConfigProblem},
     constraint::Compiler,
+    encoders::Encoders,
     engine::{Engine, Limits},
     error::Error,
     evaluation::{Book, Evaluations, Parts},
@@ -32,6 +34,8 @@ use crate::{
     warm::Warm,
 };
 
+/// What is mounted, by the names that health goes by.
+const SERVICES: [&str; 4] = [GENERATION, ENCODERS, ADAPTERS, EVALUATION];
 /// Folder of the artifact cache below the data directory; the services of a process share it.
 const CACHE_DIR: &str = "cache";
 /// Folder of this service.
@@ -71,6 +75,7 @@ pub struct Handle {
 pub(crate) struct Core {
     pub(crate) aliases: Aliases,
     pub(crate) generation: Generation,
+    pub(crate) encoders: Encoders,
     pub(crate) publisher: Publisher,
     pub(crate) evaluations: Evaluations,
     engine: Engine,
@@ -98,13 +103,13 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
     let (local, tasks) = (Local::default(), deps.tasks.clone());
     let store = Arc::new(Remote { clients: deps.clients, cache, local, tasks });
     let core = Core::start(&config, store, book, &deps.metrics, &deps.tasks).await?;
-    for service in [GENERATION, ADAPTERS, EVALUATION] {
+    for service in SERVICES {
         deps.health.set(service, false);
     }
     let (ready, health, shutdown) = (core.clone(), deps.health, deps.shutdown);
     deps.tasks.spawn("inference-ready", async move {
         if shutdown.unless_requested(ready.prepare()).await.is_some() {
-            for service in [GENERATION, ADAPTERS, EVALUATION] {
+            for service in SERVICES {
                 health.set(service, true);
             }
         }
@@ -113,16 +118,22 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
 }
 
 impl Handle {
-    /// Adds the three services to a server.
+    /// Adds the four services to a server.
     #[must_use]
     pub fn mount(&self, server: Server) -> Server {
         let core = &self.core;
         let generation = grpc::generation::Api { generation: core.generation.clone() };
+        let encoders = grpc::encoder::Api { encoders: core.encoders.clone() };
         let adapters = grpc::adapters::Api { publisher: core.publisher.clone() };
         let evaluation = grpc::evaluation::Api { evaluations: core.evaluations.clone() };
         server
             .mount(
                 GenerationServiceServer::new(generation)
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                    .max_encoding_message_size(MAX_MESSAGE_BYTES),
+            )
+            .mount(
+                EncoderServiceServer::new(encoders)
                     .max_decoding_message_size(MAX_MESSAGE_BYTES)
                     .max_encoding_message_size(MAX_MESSAGE_BYTES),
             )
@@ -180,6 +191,7 @@ impl Core {
         let compiler = Compiler::new(tasks.clone());
         let generation =
             Generation { binder: binder.clone(), engine: engine.clone(), tasks: tasks.clone(), compiler };
+        let encoders = Encoders::new(binder.clone(), tasks.clone());
         let parts = Parts {
             book: book.clone(),
             store,
@@ -195,7 +207,7 @@ impl Core {
         tasks.spawn("inference-warm", warm.run(tasks.shutdown().clone()));
         let (waiting, shutdown) = (evaluations.clone(), tasks.shutdown().clone());
         tasks.spawn("inference-evaluations", waiting.run(shutdown));
-        Ok(Self { aliases, generation, publisher, evaluations, engine, book })
+        Ok(Self { aliases, generation, encoders, publisher, evaluations, engine, book })
     }
 
     /// Waits for all that must be there before the first call.
@@ -213,7 +225,7 @@ impl Core {
 
     async fn preload(&self, name: &ArtifactName) -> Result<(), Error> {
         let binder = &self.generation.binder;
-        binder.models.get(binder.model(name).await?).await.map(drop)
+        binder.models.preload(binder.model(name).await?).await
     }
 
     pub(crate) async fn shutdown(&self) {
@@ -252,6 +264,12 @@ fn binder(
         count: metrics.models_resident.clone(),
         used: Default::default(),
     };
+    let encoders = ResidentKind {
+        what: "encoders",
+        count: metrics.encoders_resident.clone(),
+        used: Default::default(),
+        ..models.clone()
+    };
     let adapters = ResidentKind {
         what: "adapters",
         key: "adapter_memory_bytes",
@@ -266,6 +284,7 @@ fn binder(
         models: Models {
             store: Arc::clone(store),
             residents: Residents::new(models, tasks.clone(), metrics.clone()),
+            encoders: Residents::new(encoders, tasks.clone(), metrics.clone()),
             tasks: tasks.clone(),
             dtype: config.weight_dtype,
         },

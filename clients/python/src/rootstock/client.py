@@ -16,6 +16,7 @@ from rootstock.errors import typed_errors
 from rootstock.inference.v1 import (
     adapter_pb2,
     adapter_pb2_grpc,
+    encoder_pb2_grpc,
     evaluation_pb2_grpc,
     generation_pb2,
     generation_pb2_grpc,
@@ -73,8 +74,8 @@ class Client:
     `endpoint` has all services, except those that are at an address of their own: `Client(a, inference=b)`. Names may
     be short where one kind is meant: `support` is `adapters/support` for an adapter.
 
-    The stubs of every service are attributes (`checkpoint`, `tokenization`, `training`, `generation`, `adapters`,
-    `evaluation`) for calls that have no method here.
+    The stubs of every service are attributes (`checkpoint`, `tokenization`, `training`, `generation`, `encoders`,
+    `adapters`, `evaluation`) for calls that have no method here.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Client:
         self.training = training_pb2_grpc.TrainingServiceStub(self._channel(training or endpoint))
         inferring = self._channel(inference or endpoint)
         self.generation = generation_pb2_grpc.GenerationServiceStub(inferring)
+        self.encoders = encoder_pb2_grpc.EncoderServiceStub(inferring)
         self.adapters = adapter_pb2_grpc.AdapterServiceStub(inferring)
         self.evaluation = evaluation_pb2_grpc.EvaluationServiceStub(inferring)
 

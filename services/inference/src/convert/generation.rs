@@ -87,11 +87,16 @@ impl TryFrom<proto::GenerateRequest> for Request {
 }
 
 pub(super) fn text_input(field: &str, text: String) -> Result<Input, Error> {
-    if text.len() > MAX_PROMPT_BYTES {
-        let message = format!("has {} bytes, more than the {MAX_PROMPT_BYTES} allowed", text.len());
-        return Err(Error::invalid(field, message));
-    }
+    check_text(field, &text)?;
     Ok(Input::Text(text))
+}
+
+pub(super) fn check_text(field: &str, text: &str) -> Result<(), Error> {
+    if text.len() <= MAX_PROMPT_BYTES {
+        return Ok(());
+    }
+    let message = format!("has {} bytes, more than the {MAX_PROMPT_BYTES} allowed", text.len());
+    Err(Error::invalid(field, message))
 }
 
 pub(super) fn ids_input(field: &str, ids: proto::TokenIds) -> Result<Input, Error> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Device, Tensor};
-use rootstock_kernels::Gradient;
+use rootstock_kernels::{AdamW, AdamWOptions, Gradient, StepRates};
 use rootstock_model::{DropoutKey, Encoder, EncoderBatch, EncoderConfig, EncoderRow};
 use serde::Deserialize;
 
@@ -11,7 +11,7 @@ use crate::{
     Outcome,
     compare::Comparison,
     families::gradients,
-    values::{dir, tensors},
+    values::{self, dir, tensors},
 };
 
 /// `bert.json`.
@@ -21,6 +21,14 @@ struct Values {
     types: Vec<Vec<u32>>,
     labels: Labels,
     loss: BTreeMap<String, f64>,
+    training: Training,
+}
+
+/// What ten steps on the one batch did, by model.
+#[derive(Deserialize)]
+struct Training {
+    learning_rate: f64,
+    losses: BTreeMap<String, Vec<f64>>,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +87,28 @@ fn loss_and_gradient_of_every_weight_of_bert_agree() -> Outcome {
         let (mut found, mut expected) = (found.0, gradients(&all, name));
         check_key_biases(&mut found, &mut expected)?;
         comparison.tensors(name, &found, &expected)?;
+    }
+    comparison.finish()
+}
+
+#[test]
+fn ten_steps_of_bert_lead_down_the_same_losses() -> Outcome {
+    let (values, settings) = (Values::read()?, values::Values::read()?.optimizer);
+    let options = AdamWOptions { beta1: settings.beta1, beta2: settings.beta2, eps: settings.eps };
+    let rates = |_: &str| StepRates { lr: values.training.learning_rate, weight_decay: 0.0 };
+    let mut comparison = Comparison::new("training of bert");
+    for (name, batch) in values.batches() {
+        let (mut encoder, mut optimizer) = (encoder(name)?, AdamW::new(options));
+        let parameters = encoder.set_trainable(None)?;
+        let tokens = encoder.evaluate(&batch)?.tokens as f64;
+        let expected = &values.training.losses[name];
+        assert_eq!(expected.len(), settings.steps);
+        for (step, expected) in expected.iter().enumerate() {
+            let (loss, gradients) =
+                encoder.forward_backward(&parameters, &batch, tokens, DropoutKey::default())?;
+            comparison.number(&format!("loss of {name} at step {step}"), loss.sum / tokens, *expected);
+            optimizer.step(&parameters, &gradients.0, rates)?;
+        }
     }
     comparison.finish()
 }
