@@ -37,4 +37,7 @@ pub use supervised::{
 pub use tokenizer::{
     Encoding, SpecialToken, SpecialTokens, TextTokenizer, TokenizerError, TokenizerSources, UnknownId,
 };
-pub use train::{BpeOptions, TokenizerFiles, TrainError, train_byte_level_bpe};
+pub use train::{
+    BpeOptions, TokenizerFiles, TrainError, TrainOptions, UNIGRAM_UNKNOWN, WORDPIECE_UNKNOWN,
+    WordPieceOptions, train_byte_level_bpe, train_unigram, train_wordpiece,
+};

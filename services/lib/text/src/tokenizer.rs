@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
 pub use error::{TokenizerError, UnknownId};
-pub(crate) use file::shown;
+pub(crate) use file::{MAX_WORD_CHARS, shown};
 pub use special::{SpecialToken, SpecialTokens};
 pub(crate) use table::TokenTable;
 
@@ -57,7 +57,7 @@ impl From<&tokenizers::Encoding> for Encoding {
     }
 }
 
-/// A tokenizer: byte-pair encoding over bytes or with byte fallback, as in the Llama family.
+/// A tokenizer: byte-pair encoding over bytes or with byte fallback, as in the Llama family, BERT's WordPiece, or SentencePiece's Unigram.
 #[derive(Debug)]
 pub struct TextTokenizer {
     inner: Tokenizer,

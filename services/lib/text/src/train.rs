@@ -1,4 +1,9 @@
-//! Trains a byte-level byte-pair encoding: any text can be encoded with it, and comes back the same.
+//! Trains tokenizers: a byte-level byte-pair encoding, with which any text can be encoded and comes back the same, and the kinds of
+//! BERT and SentencePiece beside it.
+
+mod unigram;
+mod wordpiece;
+mod words;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -6,10 +11,13 @@ use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::bert::BertProcessing;
-use tokenizers::{AddedToken, Tokenizer};
+use tokenizers::{AddedToken, Model, Tokenizer};
 
 use crate::chat::{ChatTemplate, ChatTemplateError};
 use crate::tokenizer::{TextTokenizer, TokenizerError, guarded};
+
+pub use unigram::{UNIGRAM_UNKNOWN, train_unigram};
+pub use wordpiece::{WORDPIECE_UNKNOWN, WordPieceOptions, train_wordpiece};
 
 /// The symbols that a byte-level vocabulary starts with.
 const BYTES: usize = 256;
@@ -20,10 +28,10 @@ const MASK: &str = "[MASK]";
 /// The largest vocabulary that is trained.
 pub const MAX_TRAINED_VOCAB: usize = 1 << 20;
 
-/// What to train.
+/// What to train, whatever the kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BpeOptions {
-    /// Size of the vocabulary with bytes and special tokens; fewer where the text gives no more pairs.
+pub struct TrainOptions {
+    /// Size of the vocabulary with bytes or characters and special tokens; fewer where the text gives no more pieces.
     pub vocab_size: usize,
     /// How often a pair must occur to be merged.
     pub min_frequency: u64,
@@ -37,13 +45,16 @@ pub struct BpeOptions {
     /// The special token that fills up a batch.
     pub pad: Option<String>,
     /// The longest token, in bytes; none for no limit. Chinese is written without spaces, so that whole
-    /// clauses become tokens where this is not set; a character has three bytes.
+    /// clauses become tokens where this is not set; a character has three bytes. For a byte-pair encoding alone.
     pub max_token_bytes: Option<usize>,
     /// A chat template to write into tokenizer_config.json.
     pub chat_template: Option<String>,
 }
 
-impl Default for BpeOptions {
+/// What a byte-level byte-pair encoding is trained with.
+pub type BpeOptions = TrainOptions;
+
+impl Default for TrainOptions {
     fn default() -> Self {
         Self {
             vocab_size: 4096,
@@ -72,13 +83,21 @@ pub struct TokenizerFiles {
 pub enum TrainError {
     /// The vocabulary has no room for what it must hold, or is too large.
     #[error(
-        "vocab_size {vocab_size} is outside of {least}..={most} (256 bytes, the special tokens, and merges)"
+        "vocab_size {vocab_size} is outside of {least}..={most} (the bytes or characters, the special tokens, and room for pieces)"
     )]
     VocabSize {
         /// The size asked for.
         vocab_size: usize,
         /// The least that is accepted.
         least: usize,
+        /// The most that is accepted.
+        most: usize,
+    },
+    /// The longest word that is taken apart is out of range.
+    #[error("max_input_chars_per_word {given} is outside of 1..={most}")]
+    WordChars {
+        /// The characters asked for.
+        given: usize,
         /// The most that is accepted.
         most: usize,
     },
@@ -110,10 +129,7 @@ where
     I: Iterator<Item = S> + Send,
     S: AsRef<str> + Send,
 {
-    check(options)?;
-    if let Some(template) = &options.chat_template {
-        ChatTemplate::new(template)?;
-    }
+    check(options, None, BYTES + options.special_tokens.len())?;
     let mut trainer = TrainerWrapper::from(trainer(options));
     let mut tokenizer = Tokenizer::new(BPE::default());
     let byte_level = ByteLevel::default().add_prefix_space(false);
@@ -126,15 +142,41 @@ where
     if bytes == 0 {
         return Err(TrainError::NoText);
     }
+    files(tokenizer, None, options)
+}
+
+/// Names the special tokens, and writes the files.
+fn files(
+    mut tokenizer: Tokenizer,
+    unknown: Option<&str>,
+    options: &TrainOptions,
+) -> Result<TokenizerFiles, TrainError> {
+    guarded("adding tokens", || tokenizer.add_special_tokens(added(options)).map(|_| ()))?;
     let json = guarded("writing tokenizer.json", || tokenizer.to_string(false))?;
-    let files = TokenizerFiles { tokenizer_json: json.into_bytes(), tokenizer_config_json: config(options) };
+    let config = config(unknown, options);
+    let files = TokenizerFiles { tokenizer_json: json.into_bytes(), tokenizer_config_json: config };
     // What is handed out has passed the same checks as a foreign file.
     TextTokenizer::from_files(&files.tokenizer_json, Some(&files.tokenizer_config_json))?;
     Ok(files)
 }
 
-fn check(options: &BpeOptions) -> Result<(), TrainError> {
-    let least = BYTES + options.special_tokens.len();
+/// Refuses a trained model with more pieces than were asked for: each character is one, however many there are.
+fn fits(model: &impl Model, options: &TrainOptions) -> Result<(), TrainError> {
+    let least = model.get_vocab_size();
+    if least == options.special_tokens.len() {
+        return Err(TrainError::NoText);
+    }
+    if least > options.vocab_size {
+        return Err(TrainError::VocabSize { vocab_size: options.vocab_size, least, most: MAX_TRAINED_VOCAB });
+    }
+    Ok(())
+}
+
+/// Checks what can be told before training; `least` is the smallest vocabulary, `unknown` the token that must be there.
+fn check(options: &TrainOptions, unknown: Option<&str>, least: usize) -> Result<(), TrainError> {
+    if let Some(template) = &options.chat_template {
+        ChatTemplate::new(template)?;
+    }
     if options.vocab_size < least || options.vocab_size > MAX_TRAINED_VOCAB {
         return Err(TrainError::VocabSize { vocab_size: options.vocab_size, least, most: MAX_TRAINED_VOCAB });
     }
@@ -147,15 +189,16 @@ fn check(options: &BpeOptions) -> Result<(), TrainError> {
         };
         return Err(TrainError::SpecialToken { token: token.clone(), problem });
     }
-    let named = [&options.bos, &options.eos, &options.pad];
-    match named.into_iter().flatten().find(|token| !options.special_tokens.contains(token)) {
-        Some(token) => Err(TrainError::SpecialToken { token: token.clone(), problem: "not in the list" }),
+    let named = [&options.bos, &options.eos, &options.pad].into_iter().flatten().map(String::as_str);
+    let lacks = |token: &&str| !options.special_tokens.iter().any(|special| special == token);
+    match named.chain(unknown).find(lacks) {
+        Some(token) => Err(TrainError::SpecialToken { token: token.to_owned(), problem: "not in the list" }),
         None => Ok(()),
     }
 }
 
 /// What puts BERT's tokens around a text, if there are both.
-fn frame(options: &BpeOptions) -> Option<BertProcessing> {
+fn frame(options: &TrainOptions) -> Option<BertProcessing> {
     let token = |text: &str| {
         let id = options.special_tokens.iter().position(|token| token == text)?;
         Some((text.to_owned(), id as u32))
@@ -163,19 +206,23 @@ fn frame(options: &BpeOptions) -> Option<BertProcessing> {
     Some(BertProcessing::new(token(SEP)?, token(CLS)?))
 }
 
-fn trainer(options: &BpeOptions) -> BpeTrainer {
+fn added(options: &TrainOptions) -> Vec<AddedToken> {
+    options.special_tokens.iter().map(|token| AddedToken::from(token.as_str(), true)).collect()
+}
+
+fn trainer(options: &TrainOptions) -> BpeTrainer {
     BpeTrainer::builder()
         .show_progress(false)
         .vocab_size(options.vocab_size)
         .min_frequency(options.min_frequency)
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-        .special_tokens(options.special_tokens.iter().map(|t| AddedToken::from(t.as_str(), true)).collect())
+        .special_tokens(added(options))
         // The library keeps merges strictly below its limit.
         .max_token_length(options.max_token_bytes.map(|n| n.max(1) + 1))
         .build()
 }
 
-fn config(options: &BpeOptions) -> Vec<u8> {
+fn config(unknown: Option<&str>, options: &TrainOptions) -> Vec<u8> {
     let mut config = Map::new();
     let mut set = |key: &str, value: Value| config.insert(key.to_owned(), value);
     set("tokenizer_class", Value::from("PreTrainedTokenizerFast"));
@@ -191,6 +238,9 @@ fn config(options: &BpeOptions) -> Vec<u8> {
         if let Some(value) = value {
             set(key, Value::from(value.as_str()));
         }
+    }
+    if let Some(unknown) = unknown {
+        set("unk_token", Value::from(unknown));
     }
     for (key, token) in [("cls_token", CLS), ("sep_token", SEP), ("mask_token", MASK)] {
         if options.special_tokens.iter().any(|special| special == token) {

@@ -9,6 +9,7 @@ mod denoise;
 mod documents;
 mod fixtures;
 mod fuzz;
+mod kinds;
 mod masked;
 mod metrics;
 mod mix;

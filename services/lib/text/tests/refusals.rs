@@ -40,7 +40,7 @@ fn a_merge_shorter_than_its_prefix_is_refused() {
 #[test]
 fn each_bad_field_is_named() {
     let byte_level: [(&str, Change); 12] = [
-        ("model.type", |j| j["model"]["type"] = json!("Unigram")),
+        ("model.type", |j| j["model"]["type"] = json!("WordLevel")),
         ("version", |j| j["version"] = json!("2.0")),
         ("model.dropout", |j| j["model"]["dropout"] = json!(0.1)),
         ("model.unk_token", |j| j["model"]["unk_token"] = json!("<none>")),

@@ -5,12 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::models::unigram::Unigram;
+use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::{AddedToken, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer};
 
 use super::TokenizerError;
 use super::check::refuse;
-use super::file::{AddedTokenFile, ModelFile, TokenizerFile, shown};
+use super::file::{AddedTokenFile, Kind, ModelFile, TokenizerFile, shown};
 
 /// How many words each thread's cache keeps per tokenizer.
 const WORD_CACHE: usize = 10_000;
@@ -25,7 +28,7 @@ pub(crate) fn build(
     special: &[&str],
 ) -> Result<Tokenizer, TokenizerError> {
     guard("building", || {
-        let mut tokenizer = Tokenizer::new(bpe(file.model, merges)?);
+        let mut tokenizer = Tokenizer::new(model(file.model, merges)?);
         let normalizer: Option<NormalizerWrapper> = part(file.normalizer, "normalizer")?;
         tokenizer.with_normalizer(normalizer).map_err(|error| library("building", &error))?;
         tokenizer.with_pre_tokenizer(part::<PreTokenizerWrapper>(file.pre_tokenizer, "pre_tokenizer")?);
@@ -73,6 +76,29 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     shown(text.unwrap_or("it panicked"))
+}
+
+fn model(mut model: ModelFile, merges: Vec<(String, String)>) -> Result<ModelWrapper, TokenizerError> {
+    match std::mem::take(&mut model.kind) {
+        Kind::Bpe => bpe(model, merges).map(ModelWrapper::from),
+        Kind::WordPiece { max_input_chars_per_word } => {
+            wordpiece(model, max_input_chars_per_word).map(ModelWrapper::from)
+        }
+        Kind::Unigram { pieces, unk_id } => {
+            let built = Unigram::from(pieces, Some(unk_id), model.byte_fallback.unwrap_or(false));
+            built.map(ModelWrapper::from).map_err(|error| library("building the model", &error))
+        }
+    }
+}
+
+fn wordpiece(model: ModelFile, max_input_chars_per_word: usize) -> Result<WordPiece, TokenizerError> {
+    let vocab: Vocab = model.vocab.into_iter().collect();
+    let builder = WordPiece::builder()
+        .vocab(vocab)
+        .unk_token(model.unk_token.unwrap_or_default())
+        .continuing_subword_prefix(model.continuing_subword_prefix.unwrap_or_default())
+        .max_input_chars_per_word(max_input_chars_per_word);
+    builder.build().map_err(|error| library("building the model", &error))
 }
 
 fn bpe(model: ModelFile, merges: Vec<(String, String)>) -> Result<BPE, TokenizerError> {

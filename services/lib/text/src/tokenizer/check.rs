@@ -182,7 +182,7 @@ fn coverage(model: &ModelFile, alphabet: &Alphabet) -> Result<(), TokenizerError
             let lacks = |byte: &u8| !model.vocab.contains_key(&format!("<0x{byte:02X}>"));
             (0..=255).filter(lacks).collect()
         }
-        Alphabet::Pieces(_) => {
+        Alphabet::Pieces(_) | Alphabet::WordPiece { .. } => {
             return Err(refuse(
                 "model.unk_token",
                 "is needed where byte_fallback is off: text would be lost",

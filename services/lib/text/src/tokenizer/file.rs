@@ -1,12 +1,14 @@
 //! tokenizer.json and tokenizer_config.json as typed structures: read once, checked, then built from.
 
-use std::collections::HashMap;
+mod model;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::TokenizerError;
+pub(crate) use model::{Kind, MAX_WORD_CHARS, MergeFile, ModelFile};
+use model::{UnigramFile, WordPieceFile};
 
 /// Name of the tokenizer file in messages.
 pub(crate) const TOKENIZER_JSON: &str = "tokenizer.json";
@@ -20,7 +22,7 @@ pub(crate) const MAX_TOKENIZER_CONFIG_BYTES: usize = 8 << 20;
 /// What is used of tokenizer.json. Truncation and padding are left out on purpose: a setting in the file
 /// must not cut a text without a word, and transformers ignores both as well.
 #[derive(Deserialize)]
-pub(crate) struct TokenizerFile {
+pub(crate) struct TokenizerFile<M = ModelFile> {
     pub(crate) version: Option<String>,
     #[serde(default)]
     pub(crate) added_tokens: Vec<AddedTokenFile>,
@@ -28,7 +30,24 @@ pub(crate) struct TokenizerFile {
     pub(crate) pre_tokenizer: Option<Value>,
     pub(crate) post_processor: Option<Value>,
     pub(crate) decoder: Option<Value>,
-    pub(crate) model: ModelFile,
+    pub(crate) model: M,
+}
+
+impl<M> TokenizerFile<M>
+where
+    ModelFile: TryFrom<M, Error = TokenizerError>,
+{
+    fn checked(self) -> Result<TokenizerFile, TokenizerError> {
+        Ok(TokenizerFile {
+            version: self.version,
+            added_tokens: self.added_tokens,
+            normalizer: self.normalizer,
+            pre_tokenizer: self.pre_tokenizer,
+            post_processor: self.post_processor,
+            decoder: self.decoder,
+            model: self.model.try_into()?,
+        })
+    }
 }
 
 /// One entry of `added_tokens`.
@@ -46,28 +65,6 @@ pub(crate) struct AddedTokenFile {
     pub(crate) normalized: bool,
     #[serde(default)]
     pub(crate) special: bool,
-}
-
-/// The `model` object of a byte-pair encoding.
-#[derive(Deserialize)]
-pub(crate) struct ModelFile {
-    pub(crate) dropout: Option<f64>,
-    pub(crate) unk_token: Option<String>,
-    pub(crate) continuing_subword_prefix: Option<String>,
-    pub(crate) end_of_word_suffix: Option<String>,
-    pub(crate) fuse_unk: Option<bool>,
-    pub(crate) byte_fallback: Option<bool>,
-    pub(crate) ignore_merges: Option<bool>,
-    pub(crate) vocab: HashMap<String, u32>,
-    pub(crate) merges: Vec<MergeFile>,
-}
-
-/// A merge in either of the two forms in use: `["a", "b"]` or `"a b"`.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(crate) enum MergeFile {
-    Pair(String, String),
-    Line(String),
 }
 
 /// What is used of tokenizer_config.json.
@@ -126,21 +123,22 @@ struct ProbeModel {
 /// Reads tokenizer.json.
 ///
 /// # Errors
-/// Too large, not JSON, or a model other than a byte-pair encoding.
+/// Too large, not JSON, a model of a kind that is not known, or one beyond the bounds of its kind.
 pub(crate) fn read_tokenizer(bytes: &[u8]) -> Result<TokenizerFile, TokenizerError> {
     check_size(TOKENIZER_JSON, bytes, MAX_TOKENIZER_JSON_BYTES)?;
     let probe: Probe = from_json(TOKENIZER_JSON, bytes)?;
-    match probe.model.kind.as_deref() {
-        None | Some("BPE") => {}
+    let file: TokenizerFile = match probe.model.kind.as_deref() {
+        None | Some("BPE") => from_json(TOKENIZER_JSON, bytes)?,
+        Some("WordPiece") => from_json::<TokenizerFile<WordPieceFile>>(TOKENIZER_JSON, bytes)?.checked()?,
+        Some("Unigram") => from_json::<TokenizerFile<UnigramFile>>(TOKENIZER_JSON, bytes)?.checked()?,
         Some(other) => {
             return Err(TokenizerError::Field {
                 file: TOKENIZER_JSON,
                 field: "model.type".to_owned(),
-                problem: format!("\"{}\" is not supported; supported: BPE", shown(other)),
+                problem: format!("\"{}\" is not supported; supported: BPE, WordPiece, Unigram", shown(other)),
             });
         }
-    }
-    let file: TokenizerFile = from_json(TOKENIZER_JSON, bytes)?;
+    };
     match file.version.as_deref() {
         None | Some("1.0") => Ok(file),
         Some(other) => Err(TokenizerError::Field {

@@ -1,7 +1,7 @@
 //! What tokenizer_config.json adds to a tokenizer: its special tokens and its chat template.
 
 use super::TokenizerError;
-use super::file::{ChatTemplateField, ConfigFile, TOKENIZER_CONFIG, TokenField, TokenizerFile, shown};
+use super::file::{ChatTemplateField, ConfigFile, Kind, TOKENIZER_CONFIG, TokenField, TokenizerFile, shown};
 
 /// Name of the separate template file in messages.
 const CHAT_TEMPLATE_FILE: &str = "chat_template.jinja";
@@ -31,13 +31,21 @@ pub struct SpecialTokens {
 }
 
 impl SpecialTokens {
-    /// Finds the tokens of the configuration in the vocabulary.
+    /// Finds the tokens of the configuration in the vocabulary. Where it names none, a WordPiece has BERT's padding and mask, as in
+    /// transformers: BERT's own configuration leaves them out.
     ///
     /// # Errors
     /// A token that is not there: transformers would make up a new id for it, which no model has a row for.
     pub(crate) fn resolve(config: &ConfigFile, file: &TokenizerFile) -> Result<Self, TokenizerError> {
+        let bert = matches!(file.model.kind, Kind::WordPiece { .. });
+        let default = |name: &str| match name {
+            "pad_token" if bert => Some("[PAD]").filter(|&text| file.model.vocab.contains_key(text)),
+            "mask_token" if bert => Some("[MASK]").filter(|&text| file.model.vocab.contains_key(text)),
+            _ => None,
+        };
         let find = |name: &str, field: &Option<TokenField>| {
-            let Some(text) = field.as_ref().map(TokenField::text) else { return Ok(None) };
+            let named = field.as_ref().map(TokenField::text);
+            let Some(text) = named.or_else(|| default(name)) else { return Ok(None) };
             let added = file.added_tokens.iter().find(|token| token.content == text).map(|token| token.id);
             match added.or_else(|| file.model.vocab.get(text).copied()) {
                 Some(id) => Ok(Some(SpecialToken { id, text: text.to_owned() })),

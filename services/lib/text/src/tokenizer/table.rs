@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
+use tokenizers::decoders::wordpiece::cleanup;
 
 use super::TokenizerError;
 use super::file::{TOKENIZER_JSON, shown};
@@ -14,6 +15,14 @@ pub(crate) enum Alphabet {
     ByteLevel,
     /// Pieces are text with a stand-in for the space, and `<0xHH>` for single bytes (SentencePiece).
     Pieces(Pieces),
+    /// A piece goes on a word where it has the prefix, else it begins one after a space (BERT). A text that begins with a piece that
+    /// goes on is given without the prefix, which transformers keeps there: so the answer to a prompt reads on.
+    WordPiece {
+        /// What marks a piece that goes on a word.
+        prefix: String,
+        /// Whether the space before punctuation is left out, by transformers' list.
+        cleanup: bool,
+    },
 }
 
 /// The steps of a SentencePiece-like decoder, in the only order in which they occur.
@@ -103,18 +112,30 @@ impl Alphabet {
             },
             Some(value) => vec![value],
         };
-        if let [only] = steps[..]
-            && kind(only) == "ByteLevel"
-        {
-            return Ok(Self::ByteLevel);
+        match steps[..] {
+            [only] if kind(only) == "ByteLevel" => Ok(Self::ByteLevel),
+            [only] if kind(only) == "WordPiece" => Self::wordpiece(only),
+            [only] if kind(only) == "Metaspace" => Pieces::metaspace(only).map(Self::Pieces),
+            _ => Pieces::parse(&steps).map(Self::Pieces),
         }
-        Pieces::parse(&steps).map(Self::Pieces)
+    }
+
+    fn wordpiece(decoder: &Value) -> Result<Self, TokenizerError> {
+        let prefix = decoder.get("prefix").and_then(Value::as_str);
+        let cleanup = decoder.get("cleanup").and_then(Value::as_bool);
+        match (prefix, cleanup) {
+            (Some(prefix), Some(cleanup)) if !prefix.is_empty() => {
+                Ok(Self::WordPiece { prefix: prefix.to_owned(), cleanup })
+            }
+            _ => Err(unsupported("decoder", "WordPiece needs a prefix and cleanup")),
+        }
     }
 
     fn strip_left(&self) -> Option<(char, usize)> {
         match self {
             Self::ByteLevel => None,
             Self::Pieces(pieces) => pieces.strip_left,
+            Self::WordPiece { .. } => Some((' ', 1)),
         }
     }
 
@@ -127,11 +148,27 @@ impl Alphabet {
                 .collect::<Option<Vec<u8>>>()
                 .unwrap_or_else(|| piece.as_bytes().to_vec()),
             Self::Pieces(pieces) => pieces.bytes_of(piece),
+            Self::WordPiece { prefix, cleanup: clean } => {
+                let text = piece.strip_prefix(prefix).map_or_else(|| format!(" {piece}"), str::to_owned);
+                if *clean { cleanup(&text) } else { text }.into_bytes()
+            }
         }
     }
 }
 
 impl Pieces {
+    /// SentencePiece's decoder in one step: the stand-in is a space, and the one before a text goes again where it was put there.
+    fn metaspace(step: &Value) -> Result<Self, TokenizerError> {
+        let text = step.get("replacement").and_then(Value::as_str).unwrap_or_default();
+        if text.chars().count() != 1 {
+            return Err(unsupported("decoder.replacement", "must be one character"));
+        }
+        let is = |key: &str, value: Value| step.get(key) == Some(&value);
+        let never = is("prepend_scheme", "never".into()) || is("add_prefix_space", false.into());
+        let replacements = vec![(text.to_owned(), " ".to_owned())];
+        Ok(Self { replacements, strip_left: (!never).then_some((' ', 1)), ..Self::default() })
+    }
+
     fn parse(steps: &[&Value]) -> Result<Self, TokenizerError> {
         let mut pieces = Self::default();
         let mut fused = false;
@@ -207,7 +244,7 @@ fn unsupported(field: &str, problem: &str) -> TokenizerError {
         file: TOKENIZER_JSON,
         field: field.to_owned(),
         problem: format!(
-            "{problem}; supported: ByteLevel, or a Sequence of Replace, ByteFallback, Fuse, Strip"
+            "{problem}; supported: ByteLevel, WordPiece, Metaspace, or a Sequence of Replace, ByteFallback, Fuse, Strip"
         ),
     }
 }
