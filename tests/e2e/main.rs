@@ -24,6 +24,7 @@ mod registry;
 mod replay;
 mod store;
 mod swap;
+mod tokenizers;
 mod trace;
 
 use rootstock_client::{ClientError, ErrorReason};

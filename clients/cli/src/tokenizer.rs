@@ -11,7 +11,7 @@ use crate::{CliError, Context};
 /// What to do with tokenizers.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train a byte-level BPE tokenizer on a data set
+    /// Train a tokenizer on a data set: BPE, WordPiece or Unigram
     Train(train::TrainArgs),
     /// List the tokenizers
     List(ListArgs),

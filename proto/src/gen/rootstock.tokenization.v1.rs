@@ -178,6 +178,19 @@ pub struct CountTokensResponse {
     #[prost(int64, tag = "2")]
     pub total: i64,
 }
+/// What WORD_PIECE does to a text first, as the settings of `BertNormalizer`, and which words it takes apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WordPieceOptions {
+    /// Make all letters small; unset means true.
+    #[prost(bool, optional, tag = "1")]
+    pub lowercase: ::core::option::Option<bool>,
+    /// Take the accents off letters; unset means as `lowercase`.
+    #[prost(bool, optional, tag = "2")]
+    pub strip_accents: ::core::option::Option<bool>,
+    /// Longer words, in characters, are `\[UNK\]`; at most 256, 0 means 100.
+    #[prost(int32, tag = "3")]
+    pub max_input_chars_per_word: i32,
+}
 /// Request of TrainTokenizer.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TrainTokenizerRequest {
@@ -187,13 +200,14 @@ pub struct TrainTokenizerRequest {
     /// The text to learn from: alias or digest of a data set.
     #[prost(string, tag = "2")]
     pub dataset: ::prost::alloc::string::String,
-    /// Number of token ids, special tokens and the 256 bytes included; at most 262144.
+    /// Number of token ids, special tokens and the 256 bytes (BPE) or all characters of the text (the other kinds) included; at most 262144.
     #[prost(int32, tag = "3")]
     pub vocab_size: i32,
-    /// A pair must occur this often to be merged; 0 means 2.
+    /// A pair must occur this often to be merged; 0 means 2. Not for UNIGRAM.
     #[prost(int32, tag = "4")]
     pub min_frequency: i32,
-    /// Special tokens beside `<|endoftext|>`, which is always there as beginning, end and padding; at most 256. Three are BERT's: with
+    /// Special tokens beside `<|endoftext|>`, which is always there as beginning, end and padding; at most 256. UNIGRAM has `<unk>` besides;
+    /// WORD_PIECE has `\[PAD\]`, `\[UNK\]`, `\[CLS\]`, `\[SEP\]` and `\[MASK\]` in place of `<|endoftext|>`. Three are BERT's: with
     /// `\[CLS\]` and `\[SEP\]` both there, they stand around each text that is encoded with special tokens; `\[MASK\]` is the mask of masked
     /// language modelling.
     #[prost(string, repeated, tag = "5")]
@@ -202,9 +216,15 @@ pub struct TrainTokenizerRequest {
     #[prost(string, tag = "6")]
     pub chat_template: ::prost::alloc::string::String,
     /// The longest token, in bytes; 0 sets no limit. Text without spaces, such as Chinese, makes whole clauses tokens
-    /// where there is none.
+    /// where there is none. For BPE alone.
     #[prost(int32, tag = "7")]
     pub max_token_length: i32,
+    /// The kind of tokenizer.
+    #[prost(enumeration = "TokenizerModel", tag = "8")]
+    pub model: i32,
+    /// For WORD_PIECE alone.
+    #[prost(message, optional, tag = "9")]
+    pub word_piece: ::core::option::Option<WordPieceOptions>,
 }
 /// Response of TrainTokenizer.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -246,6 +266,45 @@ pub struct ListTokenizersResponse {
     /// Empty at the end.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+}
+/// Kinds of tokenizer, by their names in Hugging Face `tokenizers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TokenizerModel {
+    /// BPE.
+    Unspecified = 0,
+    /// Byte-level byte-pair encoding (GPT-2): any text can be encoded and comes back the same.
+    Bpe = 1,
+    /// BERT's: words are split at spaces and punctuation, and a piece that goes on a word is marked with `##`. A word with a character that
+    /// was not in the text is `\[UNK\]`.
+    WordPiece = 2,
+    /// SentencePiece's: NFKC, then the likeliest pieces, with `▁` for the space before a word. A character that was not in the text is `<unk>`.
+    /// Training runs on one thread, so that the same text gives the same tokenizer.
+    Unigram = 3,
+}
+impl TokenizerModel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TOKENIZER_MODEL_UNSPECIFIED",
+            Self::Bpe => "TOKENIZER_MODEL_BPE",
+            Self::WordPiece => "TOKENIZER_MODEL_WORD_PIECE",
+            Self::Unigram => "TOKENIZER_MODEL_UNIGRAM",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TOKENIZER_MODEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "TOKENIZER_MODEL_BPE" => Some(Self::Bpe),
+            "TOKENIZER_MODEL_WORD_PIECE" => Some(Self::WordPiece),
+            "TOKENIZER_MODEL_UNIGRAM" => Some(Self::Unigram),
+            _ => None,
+        }
+    }
 }
 /// Generated client implementations.
 pub mod tokenization_service_client {
@@ -488,7 +547,7 @@ pub mod tokenization_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Trains a byte-level BPE tokenizer on a data set, stores it and points the alias at it.
+        /// Trains a tokenizer on a data set, stores it and points the alias at it.
         /// Errors: INVALID_FIELD, NOT_FOUND, INVALID_ROW, ALIAS_MOVED.
         pub async fn train_tokenizer(
             &mut self,
@@ -636,7 +695,7 @@ pub mod tokenization_service_server {
             tonic::Response<super::CountTokensResponse>,
             tonic::Status,
         >;
-        /// Trains a byte-level BPE tokenizer on a data set, stores it and points the alias at it.
+        /// Trains a tokenizer on a data set, stores it and points the alias at it.
         /// Errors: INVALID_FIELD, NOT_FOUND, INVALID_ROW, ALIAS_MOVED.
         async fn train_tokenizer(
             &self,

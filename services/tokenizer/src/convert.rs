@@ -1,22 +1,17 @@
 //! Requests as domain values, checked once; results as messages.
 
-use rootstock_artifacts::{AliasName, ArtifactName, Kind};
+mod training;
+
 use rootstock_proto::tokenization::v1 as proto;
-use rootstock_text::{BpeOptions, ChatMessage, Encoding, TextTokenizer};
+use rootstock_text::{ChatMessage, Encoding, TextTokenizer};
 
 use crate::Error;
 use crate::registry::Loaded;
 
+pub(crate) use training::{Model, Training};
+
 /// The most texts, sequences or messages in one request.
 const MAX_ITEMS: usize = 1024;
-/// The largest vocabulary to train.
-const MAX_VOCAB: i32 = 262_144;
-/// The most special tokens to train with.
-const MAX_SPECIAL: usize = 256;
-/// Always there, as beginning, end and padding.
-const END_OF_TEXT: &str = "<|endoftext|>";
-/// The least occurrences of a merged pair where the request doesn't say.
-const MIN_FREQUENCY: u64 = 2;
 
 /// Texts to encode.
 pub(crate) struct Texts {
@@ -69,53 +64,6 @@ pub(crate) fn messages(messages: Vec<proto::ChatMessage>) -> Result<Vec<ChatMess
     Ok(messages.into_iter().map(|message| ChatMessage::new(message.role, message.content)).collect())
 }
 
-/// A tokenizer to be trained.
-pub(crate) struct Training {
-    pub(crate) alias: AliasName,
-    pub(crate) dataset: ArtifactName,
-    pub(crate) options: BpeOptions,
-}
-
-impl TryFrom<proto::TrainTokenizerRequest> for Training {
-    type Error = Error;
-
-    fn try_from(request: proto::TrainTokenizerRequest) -> Result<Self, Error> {
-        let alias: AliasName =
-            request.name.parse().map_err(|error| Error::invalid("name", format!("{error}")))?;
-        if alias.kind() != Kind::Tokenizer {
-            return Err(Error::invalid("name", format!("{alias} must start with tokenizers/")));
-        }
-        let dataset =
-            request.dataset.parse().map_err(|error| Error::invalid("dataset", format!("{error}")))?;
-        if request.vocab_size > MAX_VOCAB {
-            return Err(Error::invalid(
-                "vocab_size",
-                format!("{} is more than {MAX_VOCAB}", request.vocab_size),
-            ));
-        }
-        at_most(MAX_SPECIAL, "special_tokens", request.special_tokens.len())?;
-        let mut special_tokens = vec![END_OF_TEXT.to_owned()];
-        special_tokens.extend(request.special_tokens.into_iter().filter(|token| token != END_OF_TEXT));
-        let min_frequency = unsigned("min_frequency", request.min_frequency)? as u64;
-        let max_token_length = unsigned("max_token_length", request.max_token_length)?;
-        let options = BpeOptions {
-            vocab_size: unsigned("vocab_size", request.vocab_size)?,
-            min_frequency: if min_frequency == 0 { MIN_FREQUENCY } else { min_frequency },
-            special_tokens,
-            bos: Some(END_OF_TEXT.to_owned()),
-            eos: Some(END_OF_TEXT.to_owned()),
-            pad: Some(END_OF_TEXT.to_owned()),
-            max_token_bytes: (max_token_length > 0).then_some(max_token_length),
-            chat_template: (!request.chat_template.is_empty()).then_some(request.chat_template),
-        };
-        Ok(Self { alias, dataset, options })
-    }
-}
-
-fn unsigned(field: &str, value: i32) -> Result<usize, Error> {
-    usize::try_from(value).map_err(|_| Error::invalid(field, format!("{value} is negative")))
-}
-
 /// A tokenizer as a message, under the name it was asked by.
 pub(crate) fn tokenizer(name: &str, loaded: &Loaded) -> proto::Tokenizer {
     let (tokenizer, special) = (&loaded.tokenizer, loaded.tokenizer.special_tokens());
@@ -143,53 +91,4 @@ pub(crate) fn encodings(encodings: Vec<Encoding>, with_offsets: bool) -> Vec<pro
         }
     };
     encodings.into_iter().map(encode).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request() -> proto::TrainTokenizerRequest {
-        proto::TrainTokenizerRequest {
-            name: "tokenizers/mine".into(),
-            dataset: "datasets/text".into(),
-            vocab_size: 512,
-            ..Default::default()
-        }
-    }
-
-    fn field_of(request: proto::TrainTokenizerRequest) -> String {
-        match Training::try_from(request).map(|training| training.options) {
-            Err(Error::Invalid { field, .. }) => field,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn what_is_not_set_has_its_default() {
-        let options = Training::try_from(request()).unwrap().options;
-        assert_eq!(options.min_frequency, 2);
-        assert_eq!(options.special_tokens, ["<|endoftext|>"]);
-        assert_eq!((options.max_token_bytes, options.chat_template), (None, None));
-    }
-
-    #[test]
-    fn a_request_that_cannot_be_is_refused_with_its_field() {
-        assert_eq!(
-            field_of(proto::TrainTokenizerRequest { name: "adapters/mine".into(), ..request() }),
-            "name"
-        );
-        assert_eq!(
-            field_of(proto::TrainTokenizerRequest { dataset: "../etc".into(), ..request() }),
-            "dataset"
-        );
-        assert_eq!(field_of(proto::TrainTokenizerRequest { vocab_size: -1, ..request() }), "vocab_size");
-        assert_eq!(field_of(proto::TrainTokenizerRequest { vocab_size: 1 << 30, ..request() }), "vocab_size");
-        assert_eq!(
-            field_of(proto::TrainTokenizerRequest { min_frequency: -3, ..request() }),
-            "min_frequency"
-        );
-        let special_tokens = vec!["<x>".to_owned(); MAX_SPECIAL + 1];
-        assert_eq!(field_of(proto::TrainTokenizerRequest { special_tokens, ..request() }), "special_tokens");
-    }
 }

@@ -100,6 +100,7 @@ fn training_field(error: &TrainError) -> &'static str {
     match error {
         TrainError::VocabSize { .. } => "vocab_size",
         TrainError::ChatTemplate(_) => "chat_template",
+        TrainError::WordChars { .. } => "word_piece.max_input_chars_per_word",
         _ => "special_tokens",
     }
 }

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use rootstock_client::{ArtifactDraft, ErrorReason, Expect, Kind, Progress, Source};
-use rootstock_text::{BpeOptions, DocumentFormat, TokenizerFiles, parse_documents, train_byte_level_bpe};
+use rootstock_text::{
+    DocumentFormat, TokenizerFiles, TrainOptions, parse_documents, train_byte_level_bpe, train_unigram,
+    train_wordpiece,
+};
 
 use crate::Error;
-use crate::convert::Training;
+use crate::convert::{Model, Training};
 use crate::registry::{Registry, TOKENIZER, TOKENIZER_CONFIG};
 
 impl Registry {
@@ -17,8 +20,9 @@ impl Registry {
         let dataset = self.dataset(&training.dataset.to_string()).await?;
         let files: Vec<(String, PathBuf)> =
             dataset.files.iter().map(|(name, path)| (name.clone(), path.clone())).collect();
-        let options = training.options;
-        let learned = self.tasks.spawn_blocking("tokenizer-train", move || learn(&files, &options)).await??;
+        let (model, options) = (training.model, training.options);
+        let learned =
+            self.tasks.spawn_blocking("tokenizer-train", move || learn(&files, model, &options)).await??;
         let draft = ArtifactDraft {
             files: vec![
                 (TOKENIZER.to_owned(), Source::from(learned.tokenizer_json)),
@@ -44,7 +48,7 @@ impl Registry {
     }
 }
 
-fn learn(files: &[(String, PathBuf)], options: &BpeOptions) -> Result<TokenizerFiles, Error> {
+fn learn(files: &[(String, PathBuf)], model: Model, options: &TrainOptions) -> Result<TokenizerFiles, Error> {
     let mut documents = Vec::new();
     for (name, path) in files {
         let bytes = std::fs::read(path)
@@ -52,11 +56,19 @@ fn learn(files: &[(String, PathBuf)], options: &BpeOptions) -> Result<TokenizerF
         let parsed = parse_documents(&bytes, DocumentFormat::from_name(name));
         documents.extend(parsed.map_err(|source| Error::Document { file: name.clone(), source })?);
     }
-    train_byte_level_bpe(documents.iter(), options).map_err(|error| Error::training(&error))
+    let texts = documents.iter();
+    let trained = match model {
+        Model::Bpe => train_byte_level_bpe(texts, options),
+        Model::WordPiece(wordpiece) => train_wordpiece(texts, wordpiece, options),
+        Model::Unigram => train_unigram(texts, options),
+    };
+    trained.map_err(|error| Error::training(&error))
 }
 
 #[cfg(test)]
 mod tests {
+    use rootstock_text::WordPieceOptions;
+
     use super::*;
 
     #[test]
@@ -70,16 +82,30 @@ mod tests {
             file("a.txt", b"low lower lowest low lower"),
             file("b.jsonl", b"{\"text\": \"newest newer new\"}\n"),
         ];
-        let options = BpeOptions { vocab_size: 270, ..BpeOptions::default() };
-        let learned = learn(&good, &options).unwrap();
+        let options = TrainOptions { vocab_size: 270, ..TrainOptions::default() };
+        let learned = learn(&good, Model::Bpe, &options).unwrap();
         assert!(String::from_utf8(learned.tokenizer_json).unwrap().contains("low"));
 
         let chat_template = Some("{% for %}".to_owned());
-        let refused = learn(&good, &BpeOptions { chat_template, ..options.clone() }).unwrap_err();
+        let special_tokens = ["<|endoftext|>", "[UNK]", "<unk>"].map(str::to_owned).to_vec();
+        let small = TrainOptions { vocab_size: 40, special_tokens, ..options.clone() };
+        for (model, piece) in
+            [(Model::WordPiece(WordPieceOptions::default()), "##"), (Model::Unigram, "▁new")]
+        {
+            let learned = learn(&good, model, &small).unwrap();
+            assert!(String::from_utf8(learned.tokenizer_json).unwrap().contains(piece), "{model:?}");
+        }
+        let long = WordPieceOptions { max_input_chars_per_word: 1000, ..WordPieceOptions::default() };
+        let refused = learn(&good, Model::WordPiece(long), &small).unwrap_err();
+        let longest = "word_piece.max_input_chars_per_word";
+        assert!(matches!(&refused, Error::Invalid { field, .. } if field == longest), "{refused}");
+
+        let refused =
+            learn(&good, Model::Bpe, &TrainOptions { chat_template, ..options.clone() }).unwrap_err();
         assert!(matches!(&refused, Error::Invalid { field, .. } if field == "chat_template"), "{refused}");
 
         let bad = [file("c.jsonl", b"{\"text\": \"fine\"}\n{\"words\": 1}\n")];
-        let error = learn(&bad, &options).unwrap_err().to_string();
+        let error = learn(&bad, Model::Bpe, &options).unwrap_err().to_string();
         assert!(error.starts_with("c.jsonl: document 2 (line 2)"), "{error}");
     }
 }

@@ -1,13 +1,27 @@
-//! `rootstock tokenizer train`: a byte-level BPE learned from a data set, under a name of its own.
+//! `rootstock tokenizer train`: a tokenizer learned from a data set, under a name of its own.
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgAction, Args, ValueEnum};
 use rootstock_artifacts::Kind;
-use rootstock_client::proto::tokenization::v1::TrainTokenizerRequest;
+use rootstock_client::proto::tokenization::v1::{TokenizerModel, TrainTokenizerRequest, WordPieceOptions};
 
 use super::described::Described;
 use crate::progress::Meter;
 use crate::{CliError, Context, names};
+
+/// The kinds of tokenizer, by their names in Hugging Face `tokenizers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Model {
+    /// Byte-level byte-pair encoding (GPT-2)
+    #[value(name = "BPE")]
+    Bpe,
+    /// BERT's pieces of words, with [PAD], [UNK], [CLS], [SEP] and [MASK]
+    #[value(name = "WordPiece")]
+    WordPiece,
+    /// SentencePiece's likeliest pieces, with <unk>
+    #[value(name = "Unigram")]
+    Unigram,
+}
 
 /// Arguments of `tokenizer train`.
 #[derive(Debug, Args)]
@@ -18,10 +32,13 @@ pub struct TrainArgs {
     /// The text to learn from: a data set
     #[arg(long, value_name = "D")]
     dataset: String,
-    /// Number of token ids, the 256 bytes and the special tokens included
+    /// The kind of tokenizer
+    #[arg(long, value_enum, ignore_case = true, default_value = "BPE")]
+    model: Model,
+    /// Number of token ids, the special tokens and the 256 bytes (BPE) or all characters included
     #[arg(long, value_name = "V", allow_negative_numbers = true)]
     vocab_size: i32,
-    /// A pair must occur this often to become a token [default: 2]
+    /// A pair must occur this often to become a token; not for Unigram [default: 2]
     #[arg(
         long,
         value_name = "F",
@@ -30,7 +47,7 @@ pub struct TrainArgs {
         allow_negative_numbers = true
     )]
     min_frequency: i32,
-    /// The longest token, in bytes [default: no limit]
+    /// The longest token of a BPE, in bytes [default: no limit]
     #[arg(
         long,
         value_name = "B",
@@ -39,7 +56,16 @@ pub struct TrainArgs {
         allow_negative_numbers = true
     )]
     max_token_length: i32,
-    /// A special token beside <|endoftext|>; may be repeated
+    /// Whether a WordPiece makes all letters small [default: true]
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set)]
+    lowercase: Option<bool>,
+    /// Whether a WordPiece takes the accents off letters [default: as --lowercase]
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set)]
+    strip_accents: Option<bool>,
+    /// The longest word that a WordPiece takes apart, in characters [default: 100]
+    #[arg(long, value_name = "C", allow_negative_numbers = true)]
+    max_input_chars_per_word: Option<i32>,
+    /// A special token beside those that the kind has; may be repeated
     #[arg(long = "special-token", value_name = "TEXT")]
     special_tokens: Vec<String>,
     /// A file with a chat template (Jinja)
@@ -48,6 +74,28 @@ pub struct TrainArgs {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+}
+
+impl TrainArgs {
+    fn model(&self) -> TokenizerModel {
+        match self.model {
+            Model::Bpe => TokenizerModel::Bpe,
+            Model::WordPiece => TokenizerModel::WordPiece,
+            Model::Unigram => TokenizerModel::Unigram,
+        }
+    }
+
+    /// The settings of a WordPiece, if one is given: the service refuses them for another kind.
+    fn word_piece(&self) -> Option<WordPieceOptions> {
+        let given = self.lowercase.is_some()
+            || self.strip_accents.is_some()
+            || self.max_input_chars_per_word.is_some();
+        given.then(|| WordPieceOptions {
+            lowercase: self.lowercase,
+            strip_accents: self.strip_accents,
+            max_input_chars_per_word: self.max_input_chars_per_word.unwrap_or_default(),
+        })
+    }
 }
 
 pub(crate) async fn run(args: TrainArgs, context: &Context) -> Result<(), CliError> {
@@ -60,6 +108,8 @@ pub(crate) async fn run(args: TrainArgs, context: &Context) -> Result<(), CliErr
     let name = names::alias(Kind::Tokenizer, &args.name)?;
     let request = TrainTokenizerRequest {
         name: name.clone(),
+        model: args.model().into(),
+        word_piece: args.word_piece(),
         dataset: names::artifact(Kind::Dataset, &args.dataset)?,
         vocab_size: args.vocab_size,
         min_frequency: args.min_frequency,

@@ -1,10 +1,22 @@
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class TokenizerModel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TOKENIZER_MODEL_UNSPECIFIED: _ClassVar[TokenizerModel]
+    TOKENIZER_MODEL_BPE: _ClassVar[TokenizerModel]
+    TOKENIZER_MODEL_WORD_PIECE: _ClassVar[TokenizerModel]
+    TOKENIZER_MODEL_UNIGRAM: _ClassVar[TokenizerModel]
+TOKENIZER_MODEL_UNSPECIFIED: TokenizerModel
+TOKENIZER_MODEL_BPE: TokenizerModel
+TOKENIZER_MODEL_WORD_PIECE: TokenizerModel
+TOKENIZER_MODEL_UNIGRAM: TokenizerModel
 
 class Tokenizer(_message.Message):
     __slots__ = ("name", "artifact_digest", "tokenizer_digest", "vocab_size", "bos_token_id", "eos_token_id", "pad_token_id", "has_chat_template")
@@ -144,8 +156,18 @@ class CountTokensResponse(_message.Message):
     total: int
     def __init__(self, counts: _Optional[_Iterable[int]] = ..., total: _Optional[int] = ...) -> None: ...
 
+class WordPieceOptions(_message.Message):
+    __slots__ = ("lowercase", "strip_accents", "max_input_chars_per_word")
+    LOWERCASE_FIELD_NUMBER: _ClassVar[int]
+    STRIP_ACCENTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_INPUT_CHARS_PER_WORD_FIELD_NUMBER: _ClassVar[int]
+    lowercase: bool
+    strip_accents: bool
+    max_input_chars_per_word: int
+    def __init__(self, lowercase: bool = ..., strip_accents: bool = ..., max_input_chars_per_word: _Optional[int] = ...) -> None: ...
+
 class TrainTokenizerRequest(_message.Message):
-    __slots__ = ("name", "dataset", "vocab_size", "min_frequency", "special_tokens", "chat_template", "max_token_length")
+    __slots__ = ("name", "dataset", "vocab_size", "min_frequency", "special_tokens", "chat_template", "max_token_length", "model", "word_piece")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VOCAB_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -153,6 +175,8 @@ class TrainTokenizerRequest(_message.Message):
     SPECIAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CHAT_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKEN_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    WORD_PIECE_FIELD_NUMBER: _ClassVar[int]
     name: str
     dataset: str
     vocab_size: int
@@ -160,7 +184,9 @@ class TrainTokenizerRequest(_message.Message):
     special_tokens: _containers.RepeatedScalarFieldContainer[str]
     chat_template: str
     max_token_length: int
-    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., vocab_size: _Optional[int] = ..., min_frequency: _Optional[int] = ..., special_tokens: _Optional[_Iterable[str]] = ..., chat_template: _Optional[str] = ..., max_token_length: _Optional[int] = ...) -> None: ...
+    model: TokenizerModel
+    word_piece: WordPieceOptions
+    def __init__(self, name: _Optional[str] = ..., dataset: _Optional[str] = ..., vocab_size: _Optional[int] = ..., min_frequency: _Optional[int] = ..., special_tokens: _Optional[_Iterable[str]] = ..., chat_template: _Optional[str] = ..., max_token_length: _Optional[int] = ..., model: _Optional[_Union[TokenizerModel, str]] = ..., word_piece: _Optional[_Union[WordPieceOptions, _Mapping]] = ...) -> None: ...
 
 class TrainTokenizerResponse(_message.Message):
     __slots__ = ("tokenizer",)

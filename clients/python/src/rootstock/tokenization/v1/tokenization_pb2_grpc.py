@@ -121,7 +121,7 @@ class TokenizationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def TrainTokenizer(self, request, context):
-        """Trains a byte-level BPE tokenizer on a data set, stores it and points the alias at it.
+        """Trains a tokenizer on a data set, stores it and points the alias at it.
         Errors: INVALID_FIELD, NOT_FOUND, INVALID_ROW, ALIAS_MOVED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
