@@ -5,7 +5,7 @@
     bert/masked_lm/       BertForMaskedLM, bf16 file
     bert/classification/  BertForSequenceClassification with three labels, f32 file
     bert.safetensors      NAME.logits, row after row without padding; NAME.gradients.PARAMETER of every parameter
-    bert.json             the rows with their kinds of tokens, the labels, and each loss
+    bert.json             the rows with their kinds of tokens, the labels, each loss, and ten steps as in values.json
 
 Nothing is dropped: the models are in evaluation while their gradients are computed.
 """
@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
-from make import HERE, IGNORED, numbers
+from make import HERE, IGNORED, numbers, train
 
 BERT = HERE / "bert"
 SHAPE = dict(
@@ -31,6 +31,7 @@ MODELS = {
         id2label={0: "no", 1: "yes", 2: "both"}, label2id={"no": 0, "yes": 1, "both": 2})),
 }
 LENGTHS = [13, 24, 5]
+LR = 0.005
 
 
 def make_model(name, seed):
@@ -67,7 +68,7 @@ def main():
     inputs = dict(
         input_ids=padded(ids, 0), token_type_ids=padded(types, 0),
         attention_mask=padded([[1] * length for length in LENGTHS], 0))
-    tensors, losses = {}, {}
+    tensors, losses, training = {}, {}, {}
     for seed, name in enumerate(MODELS, 60):
         model = make_model(name, seed)
         target = padded(masked, IGNORED) if name == "masked_lm" else torch.tensor(labels[name])
@@ -79,8 +80,10 @@ def main():
             logits = torch.cat([row[:length] for row, length in zip(logits, LENGTHS)])
         tensors[f"{name}.logits"] = logits.contiguous()
         tensors.update({f"{name}.gradients.{n}": p.grad.clone() for n, p in model.named_parameters()})
+        batch = {key: value.tolist() for key, value in (inputs | dict(labels=target)).items()}
+        training[name] = train(model, [batch], LR)
     save_file(tensors, HERE / "bert.safetensors")
-    values = dict(ids=ids, types=types, labels=labels, loss=losses)
+    values = dict(ids=ids, types=types, labels=labels, loss=losses, training=training)
     (HERE / "bert.json").write_text(json.dumps(values, sort_keys=True) + "\n")
     for path in [HERE / "bert.safetensors", *BERT.rglob("*.safetensors")]:
         path.chmod(0o644)

@@ -11,16 +11,17 @@ use crate::{
     Outcome,
     compare::Comparison,
     families::gradients,
-    values::{dir, tensors},
+    values::{Training, dir, tensors},
 };
 
 /// `bert.json`.
 #[derive(Deserialize)]
-struct Values {
+pub(crate) struct Values {
     ids: Vec<Vec<u32>>,
     types: Vec<Vec<u32>>,
     labels: Labels,
     loss: BTreeMap<String, f64>,
+    pub(crate) training: BTreeMap<String, Training>,
 }
 
 #[derive(Deserialize)]
@@ -30,12 +31,12 @@ struct Labels {
 }
 
 impl Values {
-    fn read() -> Outcome<Self> {
+    pub(crate) fn read() -> Outcome<Self> {
         Ok(serde_json::from_slice(&std::fs::read(dir("bert.json"))?)?)
     }
 
     /// Each model's name and batch.
-    fn batches(&self) -> [(&'static str, EncoderBatch); 2] {
+    pub(crate) fn batches(&self) -> [(&'static str, EncoderBatch); 2] {
         let row =
             |(ids, types): (&Vec<u32>, &Vec<u32>)| EncoderRow { ids: ids.clone(), types: types.clone() };
         let rows: Vec<EncoderRow> = self.ids.iter().zip(&self.types).map(row).collect();
@@ -47,7 +48,7 @@ impl Values {
     }
 }
 
-fn encoder(name: &str) -> Outcome<Encoder> {
+pub(crate) fn encoder(name: &str) -> Outcome<Encoder> {
     let folder = dir("bert").join(name);
     let config = EncoderConfig::from_json(&std::fs::read(folder.join("config.json"))?)?;
     Ok(Encoder::load(config, &[folder.join("model.safetensors")], DType::F32, &Device::Cpu)?)
