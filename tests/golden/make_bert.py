@@ -5,7 +5,7 @@
     bert/masked_lm/       BertForMaskedLM, bf16 file
     bert/classification/  BertForSequenceClassification with three labels, f32 file
     bert.safetensors      NAME.logits, row after row without padding; NAME.gradients.PARAMETER of every parameter
-    bert.json             the rows with their kinds of tokens, the labels, each loss, and those before ten steps of training
+    bert.json             the rows with their kinds of tokens, the labels, each loss, and ten steps as in values.json
 
 Nothing is dropped: the models are in evaluation while their gradients are computed.
 """
@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
-from make import HERE, IGNORED, OPTIMIZER, numbers
+from make import HERE, IGNORED, numbers, train
 
 BERT = HERE / "bert"
 SHAPE = dict(
@@ -31,7 +31,7 @@ MODELS = {
         id2label={0: "no", 1: "yes", 2: "both"}, label2id={"no": 0, "yes": 1, "both": 2})),
 }
 LENGTHS = [13, 24, 5]
-LEARNING_RATE = 1e-3
+LR = 0.005
 
 
 def make_model(name, seed):
@@ -56,21 +56,6 @@ def padded(rows, filling):
     return torch.tensor([row + [filling] * (max(LENGTHS) - len(row)) for row in rows])
 
 
-def train(model, inputs, target):
-    """The loss before each of ten AdamW steps on one batch; nothing decays and nothing is clipped."""
-    betas = (OPTIMIZER["beta1"], OPTIMIZER["beta2"])
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=LEARNING_RATE, betas=betas, eps=OPTIMIZER["eps"], weight_decay=0.0, foreach=False)
-    losses = []
-    for _ in range(OPTIMIZER["steps"]):
-        optimizer.zero_grad()
-        loss = model(**inputs, labels=target).loss
-        loss.backward()
-        losses.append(loss.item())
-        optimizer.step()
-    return losses
-
-
 def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
@@ -83,7 +68,7 @@ def main():
     inputs = dict(
         input_ids=padded(ids, 0), token_type_ids=padded(types, 0),
         attention_mask=padded([[1] * length for length in LENGTHS], 0))
-    tensors, losses, trained = {}, {}, {}
+    tensors, losses, training = {}, {}, {}
     for seed, name in enumerate(MODELS, 60):
         model = make_model(name, seed)
         target = padded(masked, IGNORED) if name == "masked_lm" else torch.tensor(labels[name])
@@ -95,10 +80,10 @@ def main():
             logits = torch.cat([row[:length] for row, length in zip(logits, LENGTHS)])
         tensors[f"{name}.logits"] = logits.contiguous()
         tensors.update({f"{name}.gradients.{n}": p.grad.clone() for n, p in model.named_parameters()})
-        trained[name] = train(model, inputs, target)
+        batch = {key: value.tolist() for key, value in (inputs | dict(labels=target)).items()}
+        training[name] = train(model, [batch], LR)
     save_file(tensors, HERE / "bert.safetensors")
-    values = dict(
-        ids=ids, types=types, labels=labels, loss=losses, training=dict(learning_rate=LEARNING_RATE, losses=trained))
+    values = dict(ids=ids, types=types, labels=labels, loss=losses, training=training)
     (HERE / "bert.json").write_text(json.dumps(values, sort_keys=True) + "\n")
     for path in [HERE / "bert.safetensors", *BERT.rglob("*.safetensors")]:
         path.chmod(0o644)

@@ -103,7 +103,7 @@ def save(name, model):
     folder = FOLDER / name
     folder.mkdir(parents=True)
     state = {key: value.clone() for key, value in model.state_dict().items() if f".adapters.{name}." in key}
-    save_file(state, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    save_file(state, folder / "adapter.safetensors", metadata={"format": "pt"})
     config = dict(
         config=FIXED | ADAPTERS[name], hidden_size=model.config.hidden_size, model_class="LlamaForCausalLM",
         model_name="tied", model_type="llama", name=name, version="adapters.1.2.0")

@@ -7,10 +7,11 @@
     families/qwen2/         biases on q, k and v, tied head, yarn, a window on the second layer alone
     families/qwen3/         normed queries and keys, linear rope scaling, two shards
     families/smollm3/       a layer that does not rotate
+    families/mistral_lora/  PEFT LoRA on all projections of mistral/
     families/qwen2_lora/    PEFT LoRA on the attention of qwen2/, whose projections have biases
     families/qwen3_lora/    PEFT LoRA on all projections of qwen3/
     families.safetensors    NAME.logits; NAME.gradients.PARAMETER of every parameter, adapters with those of the adapter alone
-    families.json           ids, the batch, and each loss
+    families.json           ids, the batch, each loss, and ten steps of training each adapter, as in values.json
 
 Logits of llama/ are computed token by token from the cache: a whole sequence longer than `max_position_embeddings` has other
 frequencies for each length, and so other logits. The batch is not longer than that.
@@ -30,7 +31,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from make import HERE, PROJECTIONS, gradients, load, make_batch, numbers
+from make import HERE, PROJECTIONS, gradients, load, make_batch, numbers, train
 
 FAMILIES = HERE / "families"
 SHAPE = dict(
@@ -54,8 +55,10 @@ MODELS = {
 ADAPTERS = {
     "qwen2_lora": ("qwen2", dict(r=2, lora_alpha=4, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"])),
     "qwen3_lora": ("qwen3", dict(r=2, lora_alpha=4, target_modules=PROJECTIONS)),
+    "mistral_lora": ("mistral", dict(r=2, lora_alpha=4, target_modules=PROJECTIONS)),
 }
 LENGTH = 40
+LR = 0.005
 
 
 def make_model(name, seed):
@@ -113,7 +116,7 @@ def main():
     shutil.rmtree(FAMILIES, ignore_errors=True)
     ids = torch.randint(1, SHAPE["vocab_size"], (LENGTH,), generator=numbers(20)).tolist()
     batch = make_batch(21, SHAPE["vocab_size"], [(5, 15), (0, 11), (3, 21)])
-    tensors, losses = {}, {}
+    tensors, losses, training = {}, {}, {}
 
     def record(name, read):
         tensors[f"{name}.logits"] = token_by_token(read(), ids) if name == "llama" else whole(read(), ids)
@@ -126,11 +129,14 @@ def main():
         record(name, lambda: load(f"families/{name}"))
     for seed, (name, (base, _)) in enumerate(ADAPTERS.items(), 40):
         make_adapter(name, seed)
-        record(name, lambda: PeftModel.from_pretrained(
-            load(f"families/{base}"), FAMILIES / name, is_trainable=True).eval())
+        trainable = lambda: PeftModel.from_pretrained(
+            load(f"families/{base}"), FAMILIES / name, is_trainable=True).eval()
+        record(name, trainable)
+        training[name] = train(trainable(), [batch], LR)
 
     save_file(tensors, HERE / "families.safetensors")
-    (HERE / "families.json").write_text(json.dumps(dict(ids=ids, batch=batch, loss=losses), sort_keys=True) + "\n")
+    values = dict(ids=ids, batch=batch, loss=losses, training=training)
+    (HERE / "families.json").write_text(json.dumps(values, sort_keys=True) + "\n")
     for path in [HERE / "families.safetensors", *FAMILIES.rglob("*.safetensors")]:
         path.chmod(0o644)
     print("bytes written:", sum(f.stat().st_size for f in FAMILIES.rglob("*") if f.is_file()))

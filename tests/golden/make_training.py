@@ -2,7 +2,7 @@
 
     /tmp/golden/bin/python make_training.py      # after make_kinds.py, whose adapters it trains
 
-    training.json         by adapter: the first loss, and losses, gradient norms and parameter norms of ten steps, as in values.json
+    training.json         by adapter, rslora/ of make.py among them: the first loss, and losses, gradient norms and parameter norms of ten steps, as in values.json
     training.safetensors  gradients, named `{adapter}.gradients.{tensor in files}`
 """
 
@@ -12,7 +12,7 @@ import torch
 from peft import PeftModel
 from safetensors.torch import save_file
 
-from make import HERE, gradients, load, train
+from make import HERE, adapted, gradients, load, train
 from make_kinds import ADAPTERS, KINDS
 
 LR = 0.005
@@ -45,6 +45,8 @@ def main():
         steps["parameter_norms"] = {in_files(key): norm for key, norm in steps["parameter_norms"].items()}
         found[name] = dict(loss=loss, training=steps)
         assert all(grad.abs().max() > 0 for grad in grads.values()), f"{name}: a gradient of zeros proves nothing"
+    loss, _ = gradients(adapted("rslora", trainable=True), batches["tied"][0])
+    found["rslora"] = dict(loss=loss, training=train(adapted("rslora", trainable=True), batches["tied"], LR))
     save_file(tensors, HERE / "training.safetensors")
     (HERE / "training.safetensors").chmod(0o644)
     (HERE / "training.json").write_text(json.dumps(found, sort_keys=True) + "\n")

@@ -11,7 +11,7 @@ pub(crate) use lease::{AdapterLease, Leases};
 pub(crate) use probe::Proved;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
 use rootstock_model::{Format, KvCache};
-use rootstock_peft::{AdapterConfig, AnyAdapter, CONFIG_FILE, WEIGHTS_FILE, read_header};
+use rootstock_peft::{AdapterConfig, AnyAdapter, CONFIG_FILE};
 use rootstock_runtime::Tasks;
 use tenants::Use;
 pub(crate) use tenants::{Caps, Tenants};
@@ -260,15 +260,16 @@ fn adapter_format(model: &Model) -> Format {
 /// Reads the weights, every tensor accounted for and finite, after reserving the room that follows from the configuration, and
 /// computes the probe; blocks.
 fn load(fetched: Fetched, model: &Model, adapters: &Adapters) -> Result<Version, Error> {
-    let (config, weights) = (fetched.path(CONFIG_FILE)?, fetched.path(WEIGHTS_FILE)?);
     let settings = settings(&fetched)?;
+    let name = settings.weights_file();
+    let (config, weights) = (fetched.path(CONFIG_FILE)?, fetched.path(name)?);
     let open = || {
         let file = File::open(weights)?;
         let bytes = file.metadata()?.len();
         Ok::<_, std::io::Error>((file, bytes))
     };
-    let (file, file_bytes) = open().map_err(|error| Error::internal(WEIGHTS_FILE, error))?;
-    let headers = read_header(&mut BufReader::new(file), file_bytes)?;
+    let (file, file_bytes) = open().map_err(|error| Error::internal(name, error))?;
+    let headers = settings.read_header(&mut BufReader::new(file), file_bytes)?;
     let base = model.decoder();
     settings.check_tensors(base.config(), &headers)?;
     let reservation = adapters.reserve(foretell(&settings, model)?)?;

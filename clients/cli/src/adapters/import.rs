@@ -18,7 +18,7 @@ const MAX_CONFIG_BYTES: usize = 1 << 20;
 /// Arguments of `adapters import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The directory, with adapter_config.json and adapter_model.safetensors
+    /// The directory, with adapter_config.json and the weights beside it as safetensors
     dir: PathBuf,
     /// What to call the adapter
     #[arg(long, value_name = "N")]

@@ -3,7 +3,7 @@ use std::fs::File;
 use std::path::Path;
 
 use rootstock_model::Config;
-use rootstock_peft::{AdapterConfig, CONFIG_FILE, TensorHeader, WEIGHTS_FILE, read_header};
+use rootstock_peft::{AdapterConfig, CONFIG_FILE, TensorHeader};
 
 use super::{NamedFile, dir};
 use crate::CliError;
@@ -19,19 +19,18 @@ pub(crate) struct Adapter {
 
 /// Reads and checks a directory.
 pub(crate) fn read(path: &Path) -> Result<Adapter, CliError> {
-    let listing = dir::list(path, |name| name == CONFIG_FILE || name == WEIGHTS_FILE)?;
     let at = |problem: String| CliError::refused(format!("{}: {problem}", path.display()));
-    let config = listing.read(path, CONFIG_FILE)?;
+    let config = dir::list(path, |name| name == CONFIG_FILE)?.read(path, CONFIG_FILE)?;
     let config = AdapterConfig::from_json(&config).map_err(|error| at(error.to_string()))?;
-    let weights = listing.path(WEIGHTS_FILE).ok_or_else(|| {
-        at(format!(
-            "has no {WEIGHTS_FILE}; save the adapter with save_pretrained(..., safe_serialization=True)"
-        ))
-    })?;
+    let file = config.weights_file();
+    let listing = dir::list(path, |name| name == CONFIG_FILE || name == file)?;
+    let weights = listing
+        .path(file)
+        .ok_or_else(|| at(format!("has no {file}; save the adapter with {}", saving(&config))))?;
     let failed = |source| CliError::io(weights.display().to_string(), source);
     let mut file = File::open(weights).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
-    let tensors = read_header(&mut file, size).map_err(|error| at(error.to_string()))?;
+    let tensors = config.read_header(&mut file, size).map_err(|error| at(error.to_string()))?;
     Ok(Adapter { files: listing.files, left_out: listing.left_out, config, tensors })
 }
 
@@ -39,8 +38,19 @@ impl Adapter {
     /// Checks every tensor against the base model's shape.
     pub(crate) fn check_fits(&self, base: &Config, base_name: &str) -> Result<(), CliError> {
         self.config.check_tensors(base, &self.tensors).map_err(|error| {
-            CliError::refused(format!("{WEIGHTS_FILE} does not fit the base model {base_name}: {error}"))
+            let file = self.config.weights_file();
+            CliError::refused(format!("{file} does not fit the base model {base_name}: {error}"))
         })
+    }
+}
+
+/// How the library that makes such adapters writes safetensors.
+fn saving(config: &AdapterConfig) -> &'static str {
+    match config {
+        AdapterConfig::Lora(_) | AdapterConfig::VirtualTokens(_) => {
+            "save_pretrained(..., safe_serialization=True)"
+        }
+        AdapterConfig::Bottleneck(_) => "save_adapter(..., use_safetensors=True)",
     }
 }
 
@@ -62,6 +72,22 @@ mod tests {
         adapter.check_fits(&config_of("tied"), "tied").unwrap();
         let error = adapter.check_fits(&config_of("untied"), "untied").unwrap_err().to_string();
         assert!(error.contains("base model untied") && error.contains("down_proj"), "{error}");
+    }
+
+    #[test]
+    fn bottlenecks_are_looked_for_where_their_library_writes_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let (config, weights) = (dir.path().join(CONFIG_FILE), dir.path().join("adapter.safetensors"));
+        std::fs::copy(golden("bottleneck/houlsby").join(CONFIG_FILE), config).unwrap();
+        std::fs::write(dir.path().join("adapter_model.safetensors"), b"").unwrap();
+        let error = read(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("has no adapter.safetensors") && error.contains("save_adapter"), "{error}");
+        std::fs::copy(golden("bottleneck/houlsby/adapter.safetensors"), weights).unwrap();
+        let adapter = read(dir.path()).unwrap();
+        adapter.check_fits(&config_of("tied"), "tied").unwrap();
+        assert_eq!(adapter.left_out, ["adapter_model.safetensors"]);
+        let error = adapter.check_fits(&config_of("untied"), "untied").unwrap_err().to_string();
+        assert!(error.contains("adapter.safetensors does not fit"), "{error}");
     }
 
     #[test]

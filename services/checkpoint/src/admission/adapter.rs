@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use rootstock_artifacts::Digest;
 use rootstock_artifacts::check::TensorInfo;
 use rootstock_model::{AnyConfig, Config};
-use rootstock_peft::{AdapterConfig, CONFIG_FILE, PeftError, TensorHeader, WEIGHTS_FILE};
+use rootstock_peft::{AdapterConfig, CONFIG_FILE, PeftError, TensorHeader};
 
 use super::{AdmissionError, Base, Inspection, MAX_CONFIG_BYTES};
 
@@ -22,14 +22,13 @@ impl Inspection {
             let problem = "that one is an encoder, and adapters are for decoders".to_owned();
             return Err(AdmissionError::Base { base: base.digest, problem });
         };
-        if let Some((other, _)) = tensors.iter().find(|(file, _)| *file != WEIGHTS_FILE) {
-            return Err(AdmissionError::file(
-                other,
-                format!("the weights of an adapter belong into {WEIGHTS_FILE}"),
-            ));
-        }
         let bytes = self.small(CONFIG_FILE, MAX_CONFIG_BYTES)?.unwrap_or_default();
-        let config = AdapterConfig::from_json(&bytes).map_err(refusal)?;
+        let config = AdapterConfig::from_json(&bytes).map_err(|error| refusal(error, CONFIG_FILE))?;
+        let weights = config.weights_file();
+        if let Some((other, _)) = tensors.iter().find(|(file, _)| *file != weights) {
+            let problem = format!("the weights of an adapter of this kind belong into {weights}");
+            return Err(AdmissionError::file(other, problem));
+        }
         check_named_base(&config, &base)?;
         let headers: Vec<TensorHeader> = tensors
             .values()
@@ -71,7 +70,7 @@ fn judge(
     if matches!(error, PeftError::Shape { .. }) && misshapen(config, shape, tensors) > 1 {
         return AdmissionError::Base { base, problem: error.to_string() };
     }
-    refusal(error)
+    refusal(error, config.weights_file())
 }
 
 /// How many tensors have a place in the base model, but another shape than it asks for.
@@ -80,7 +79,7 @@ fn misshapen(config: &AdapterConfig, base: &Config, tensors: &[TensorHeader]) ->
     tensors.iter().filter(|(name, shape, _)| shapes.get(name).is_some_and(|wanted| wanted != shape)).count()
 }
 
-fn refusal(error: PeftError) -> AdmissionError {
+fn refusal(error: PeftError, weights: &str) -> AdmissionError {
     let message = error.to_string();
     // The messages about the configuration name the file themselves.
     let plain = message
@@ -93,6 +92,6 @@ fn refusal(error: PeftError) -> AdmissionError {
         }
         PeftError::Format { file, problem } => AdmissionError::file(&file, problem),
         PeftError::Io { file, source } => AdmissionError::read(&file, source),
-        _ => AdmissionError::tensor(WEIGHTS_FILE, message),
+        _ => AdmissionError::tensor(weights, message),
     }
 }

@@ -1,4 +1,6 @@
 //! What is admitted, and what is refused with which reason; nothing that is refused is stored.
+use std::path::Path;
+
 use rootstock_artifacts::Digest;
 use rootstock_client::proto::checkpoint::v1::Artifact;
 use rootstock_client::{ArtifactDraft, ErrorReason, Kind, Progress};
@@ -63,7 +65,7 @@ async fn every_kind_is_admitted_and_read_back_as_it_came() {
 async fn weights_that_transformers_and_peft_wrote_are_admitted() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path()).await;
-    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
     let read = |kind, name: &str| ArtifactDraft::new(kind).dir(&golden.join(name)).unwrap();
     let tied = server.commit(read(Kind::BaseModel, "tied")).await.unwrap();
     server.commit(read(Kind::BaseModel, "untied")).await.unwrap();
@@ -291,6 +293,7 @@ async fn an_adapter_must_fit_the_base_model_it_names() {
     refuse(&server, without_file(adapter(&base, 8, 0), "adapter_config.json"), InvalidFile).await;
     let stray = with_file(adapter(&base, 8, 0), "more.safetensors", safetensors(&vec![], 0));
     assert!(refuse(&server, stray, InvalidFile).await.contains("more.safetensors"));
+    refuse(&server, without_file(adapter(&base, 8, 0), "adapter_model.safetensors"), InvalidFile).await;
 
     let mut with_words = base_model(8);
     with_words.files.extend(tokenizer("some words").files);
@@ -334,4 +337,24 @@ async fn the_same_content_is_one_artifact_listed_under_each_parent() {
     let error = server.client.get_artifact(version("datasets/c")).await.unwrap_err();
     assert!(error.is(ErrorReason::NotFound), "{error:?}");
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_weights_of_bottlenecks_lie_where_their_library_looks_for_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let golden = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name);
+    let draft = |kind, name| ArtifactDraft::new(kind).dir(&golden(name)).unwrap();
+    let base = server.commit(draft(Kind::BaseModel, "tied")).await.unwrap().digest;
+    let bottlenecks = draft(Kind::Adapter, "bottleneck/houlsby").base_digest(&base);
+    let mut renamed = bottlenecks.clone();
+    server.commit(bottlenecks).await.unwrap();
+    for (name, _) in &mut renamed.files {
+        if name == "adapter.safetensors" {
+            "adapter_model.safetensors".clone_into(name);
+        }
+    }
+    assert!(
+        refuse(&server, renamed, ErrorReason::InvalidFile).await.contains("belong into adapter.safetensors")
+    );
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use rootstock_kernels::Random;
 use rootstock_model::{LinearWeight, save_tensors};
-use rootstock_peft::{LoraConfig, SavedModule, TargetModules, expected_shapes, resident_bytes};
+use rootstock_peft::{
+    LoraConfig, SavedModule, TargetModules, WEIGHTS_FILE, expected_shapes, read_header, resident_bytes,
+};
 use rootstock_runtime::ErrorReason;
 
 use super::*;

@@ -15,12 +15,12 @@ use rootstock_model::{
 };
 
 use crate::{
-    BottleneckAdapter, BottleneckConfig, LoraAdapter, LoraConfig, PeftError, TensorHeader, VirtualTokens,
-    VirtualTokensConfig, WEIGHTS_FILE, check_tensors,
+    BOTTLENECK_WEIGHTS_FILE, BottleneckAdapter, BottleneckConfig, CONFIG_FILE, LoraAdapter, LoraConfig,
+    PeftError, TensorHeader, VirtualTokens, VirtualTokensConfig, WEIGHTS_FILE, check_tensors,
     config::Fields,
     expected_shapes,
     files::{read_config, save_files},
-    resident_bytes,
+    read_header, resident_bytes,
 };
 
 /// The settings of an adapter, as its `adapter_config.json` tells them.
@@ -61,6 +61,26 @@ impl AdapterConfig {
             }
             _ => LoraConfig::from_json(bytes).map(Self::Lora),
         }
+    }
+
+    /// The name of the file with the weights, as the library that made the format looks for it.
+    pub fn weights_file(&self) -> &'static str {
+        match self {
+            Self::Lora(_) | Self::VirtualTokens(_) => WEIGHTS_FILE,
+            Self::Bottleneck(_) => BOTTLENECK_WEIGHTS_FILE,
+        }
+    }
+
+    /// [`read_header`] of that file, which errors name.
+    ///
+    /// # Errors
+    /// Those of [`read_header`].
+    pub fn read_header(
+        &self,
+        reader: &mut impl Read,
+        file_bytes: u64,
+    ) -> Result<Vec<TensorHeader>, PeftError> {
+        read_header(reader, file_bytes).map_err(|error| error.of_weights(self.weights_file()))
     }
 
     /// What the adapter's maker called the base model; a label, not a path to follow.
@@ -123,9 +143,11 @@ impl AnyAdapter {
         device: &Device,
     ) -> Result<Self, PeftError> {
         let config = AdapterConfig::from_json(&read_config(config)?)?;
-        let file = File::open(weights).map_err(|error| PeftError::io(WEIGHTS_FILE, error))?;
-        let bytes = file.metadata().map_err(|error| PeftError::io(WEIGHTS_FILE, error))?.len();
+        let name = config.weights_file();
+        let file = File::open(weights).map_err(|error| PeftError::io(name, error))?;
+        let bytes = file.metadata().map_err(|error| PeftError::io(name, error))?.len();
         Self::read(&config, &mut BufReader::new(file), bytes, (base, dtype, device))
+            .map_err(|error| error.of_weights(name))
     }
 
     fn read(
@@ -226,20 +248,20 @@ impl AnyAdapter {
         }
     }
 
-    /// Writes the two files of the adapter's directory, which is made when it is not there.
+    /// Writes the two files of the adapter's directory, which is made when it is not there; returns their names.
     ///
     /// # Errors
     /// When a file can't be written.
-    pub fn save(&self, dir: &Path) -> Result<(), PeftError> {
-        match self {
-            Self::Lora(adapter) => adapter.save(dir),
-            Self::VirtualTokens(adapter) => {
-                save_files(dir, &adapter.config_json(), (WEIGHTS_FILE, &adapter.weights_bytes()?))
-            }
+    pub fn save(&self, dir: &Path) -> Result<[&'static str; 2], PeftError> {
+        let (config, weights, file) = match self {
+            Self::Lora(adapter) => (adapter.config().to_json(), adapter.weights_bytes()?, WEIGHTS_FILE),
+            Self::VirtualTokens(adapter) => (adapter.config_json(), adapter.weights_bytes()?, WEIGHTS_FILE),
             Self::Bottleneck(adapter) => {
-                save_files(dir, &adapter.config_json(), (WEIGHTS_FILE, &adapter.weights_bytes()?))
+                (adapter.config_json(), adapter.weights_bytes()?, BOTTLENECK_WEIGHTS_FILE)
             }
-        }
+        };
+        save_files(dir, &config, (file, &weights))?;
+        Ok([CONFIG_FILE, file])
     }
 }
 

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::WEIGHTS_FILE;
+
 /// Why an adapter was refused, or could not be made, read or written. Messages name fields, tensors and files, never folders.
 #[derive(Debug, Error)]
 pub enum PeftError {
@@ -27,7 +29,7 @@ pub enum PeftError {
         supported: String,
     },
     /// The weights are a pickle, which can run code when it is read.
-    #[error("{file} is a pickle file, which is never opened; save the adapter as adapter_model.safetensors")]
+    #[error("{file} is a pickle file, which is never opened; save the adapter as safetensors")]
     Pickle {
         /// The file's name without its folder.
         file: String,
@@ -128,5 +130,15 @@ impl PeftError {
 
     pub(crate) fn format(file: &str, problem: impl ToString) -> Self {
         Self::Format { file: file.to_owned(), problem: problem.to_string() }
+    }
+
+    /// The same about weights that lie in a file of this name.
+    pub(crate) fn of_weights(mut self, name: &str) -> Self {
+        if let Self::Pickle { file } | Self::Io { file, .. } | Self::Format { file, .. } = &mut self
+            && file == WEIGHTS_FILE
+        {
+            name.clone_into(file);
+        }
+        self
     }
 }

@@ -22,6 +22,8 @@ use crate::{
 pub const CONFIG_FILE: &str = "adapter_config.json";
 /// The file that holds the weights.
 pub const WEIGHTS_FILE: &str = "adapter_model.safetensors";
+/// The file that holds the weights of bottlenecks: what the `adapters` library calls it.
+pub const BOTTLENECK_WEIGHTS_FILE: &str = "adapter.safetensors";
 /// What PEFT wrote before safetensors.
 const PICKLE_FILE: &str = "adapter_model.bin";
 /// How far a copy of the base's weight may be from it, relatively: as far as rounding to bf16 twice takes it.

@@ -24,7 +24,7 @@ pub use bottleneck::{BottleneckAdapter, BottleneckConfig, MAX_REDUCTION_FACTOR, 
 pub use check::{SUPPORTED_DTYPES, TensorHeader, check_tensors, expected_shapes, resident_bytes};
 pub use config::{InitLoraWeights, LoraConfig, MAX_ALPHA, MAX_CONFIG_BYTES, MAX_RANK};
 pub use error::PeftError;
-pub use files::{CONFIG_FILE, WEIGHTS_FILE};
+pub use files::{BOTTLENECK_WEIGHTS_FILE, CONFIG_FILE, WEIGHTS_FILE};
 pub use header::{MAX_HEADER_BYTES, read_header};
 pub use merge::merge;
 pub use modules::{Module, SavedModule};

@@ -30,6 +30,8 @@ mod int8;
 mod kinds;
 #[path = "golden/soft.rs"]
 mod soft;
+#[path = "golden/table.rs"]
+mod table;
 #[path = "golden/training.rs"]
 mod training;
 #[path = "golden/values.rs"]

@@ -11,6 +11,7 @@ use rootstock_peft::AnyAdapter;
 
 use super::{
     fault::{Fault, of_job},
+    result::MODEL_FILE,
     rows::loss_tokens,
 };
 
@@ -109,16 +110,17 @@ impl Learner {
         evaluate(&self.decoder, frozen.as_ref().map(|adapter| adapter as &dyn Adapter), batch)
     }
 
-    /// Writes what was trained: an adapter's directory, or the weights of a Hugging Face directory.
-    pub(super) fn save(&self, dir: &Path) -> Result<(), Fault> {
+    /// Writes what was trained: an adapter's directory, or the weights of a Hugging Face directory; returns the files' names.
+    pub(super) fn save(&self, dir: &Path) -> Result<Vec<&'static str>, Fault> {
         let failed = |error: &dyn std::fmt::Display| Fault::passing("the result can't be written", error);
         match &self.adapter {
-            Some(adapter) => adapter.save(dir).map_err(|error| failed(&error)),
+            Some(adapter) => adapter.save(dir).map(Vec::from).map_err(|error| failed(&error)),
             None => {
                 let metadata = [("format".to_owned(), "pt".to_owned())].into();
-                let file = dir.join(super::result::MODEL_FILE);
                 let tensors = self.decoder.named_tensors().map_err(|error| failed(&error))?;
-                rootstock_model::save_tensors(&file, &tensors, &metadata).map_err(|error| failed(&error))
+                rootstock_model::save_tensors(&dir.join(MODEL_FILE), &tensors, &metadata)
+                    .map_err(|error| failed(&error))?;
+                Ok(vec![MODEL_FILE])
             }
         }
     }

@@ -57,19 +57,20 @@ pub(super) async fn publish(
 fn write(origin: &Origin, finished: &Finished, dir: &Path) -> Result<ArtifactDraft, Fault> {
     let failed = |error| Fault::passing("the result can't be written", error);
     std::fs::create_dir_all(dir).map_err(failed)?;
-    finished.learner.save(dir)?;
-    let here = |name: &str| (name.to_owned(), Source::Path(dir.join(name)));
+    let written = finished.learner.save(dir)?;
+    let files = written.into_iter().map(|name| (name.to_owned(), Source::Path(dir.join(name)))).collect();
     match origin.spec.method {
         Method::Lora(_) | Method::VirtualTokens(_) | Method::Bottleneck(_) => {
             let mut draft = ArtifactDraft::new(Kind::Adapter);
-            draft.files = vec![here(rootstock_peft::CONFIG_FILE), here(rootstock_peft::WEIGHTS_FILE)];
+            draft.files = files;
             draft.base_digest.clone_from(&origin.base_digest);
             Ok(draft)
         }
         Method::Full(_) => {
             let mut draft = ArtifactDraft::new(Kind::BaseModel);
             let config = origin.config.stored_as("float32").to_json();
-            draft.files = vec![here(MODEL_FILE), (CONFIG_FILE.to_owned(), config.into())];
+            draft.files = files;
+            draft.files.push((CONFIG_FILE.to_owned(), config.into()));
             draft.files.extend(tokenizer_files(origin));
             Ok(draft)
         }

@@ -109,8 +109,8 @@ impl Trainee {
         Ok(())
     }
 
-    /// Writes what was trained: a PEFT directory, or the weights of a Hugging Face directory.
-    pub(super) fn save(&self, dir: &Path) -> Result<(), Fault> {
+    /// Writes what was trained: an adapter's directory, or the weights of a Hugging Face directory; returns the files' names.
+    pub(super) fn save(&self, dir: &Path) -> Result<Vec<&'static str>, Fault> {
         match self {
             Self::Decoder(learner) => learner.save(dir),
             Self::Encoder(learner) => {
@@ -118,7 +118,8 @@ impl Trainee {
                 let tensors = learner.encoder.named_tensors();
                 let saved =
                     tensors.and_then(|tensors| save_tensors(&dir.join(MODEL_FILE), &tensors, &metadata));
-                saved.map_err(|error| Fault::passing("the result can't be written", error))
+                saved.map_err(|error| Fault::passing("the result can't be written", error))?;
+                Ok(vec![MODEL_FILE])
             }
         }
     }

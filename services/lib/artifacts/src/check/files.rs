@@ -22,7 +22,7 @@ pub fn missing_file<'a>(kind: Kind, names: impl Iterator<Item = &'a str> + Clone
         |endings: &[&str]| names.clone().any(|name| endings.iter().any(|end| name.ends_with(end)));
     let required: &[&'static str] = match kind {
         Kind::BaseModel => &["config.json"],
-        Kind::Adapter => &["adapter_config.json", "adapter_model.safetensors"],
+        Kind::Adapter => &["adapter_config.json"],
         Kind::TrainingState => &["trainer_state.json"],
         Kind::Tokenizer => &["tokenizer.json"],
         Kind::Evaluation => &["evaluation.json"],
@@ -32,7 +32,9 @@ pub fn missing_file<'a>(kind: Kind, names: impl Iterator<Item = &'a str> + Clone
         return Some(missing);
     }
     match kind {
-        Kind::BaseModel | Kind::TrainingState if !has_ending(&[".safetensors"]) => Some("*.safetensors"),
+        Kind::BaseModel | Kind::Adapter | Kind::TrainingState if !has_ending(&[".safetensors"]) => {
+            Some("*.safetensors")
+        }
         Kind::Dataset if !has_ending(&[".jsonl", ".json", ".txt"]) => Some("*.jsonl, *.json or *.txt"),
         _ => None,
     }
@@ -58,7 +60,7 @@ mod tests {
         assert_eq!(lacks(Kind::BaseModel, &["model.safetensors"]), Some("config.json"));
         assert_eq!(lacks(Kind::BaseModel, &["config.json"]), Some("*.safetensors"));
         assert_eq!(lacks(Kind::BaseModel, &["config.json", "model.safetensors"]), None);
-        assert_eq!(lacks(Kind::Adapter, &["adapter_config.json"]), Some("adapter_model.safetensors"));
+        assert_eq!(lacks(Kind::Adapter, &["adapter_config.json"]), Some("*.safetensors"));
         assert_eq!(lacks(Kind::TrainingState, &["trainer_state.json"]), Some("*.safetensors"));
         assert_eq!(lacks(Kind::Tokenizer, &[]), Some("tokenizer.json"));
         assert_eq!(lacks(Kind::Dataset, &["rows.csv"]), Some("*.jsonl, *.json or *.txt"));

@@ -5,7 +5,7 @@ use std::fs;
 
 use candle_core::{DType, Device};
 use rootstock_model::Adapter;
-use rootstock_peft::{AdapterConfig, AnyAdapter, BottleneckAdapter, CONFIG_FILE, WEIGHTS_FILE};
+use rootstock_peft::{AdapterConfig, AnyAdapter, BOTTLENECK_WEIGHTS_FILE, BottleneckAdapter, CONFIG_FILE};
 
 use crate::{
     Outcome,
@@ -16,14 +16,14 @@ use crate::{
 };
 
 /// The adapter of a directory as what is trained.
-fn trainable(name: &str, base: &rootstock_model::Config) -> Outcome<AnyAdapter> {
+pub(crate) fn trainable(name: &str, base: &rootstock_model::Config) -> Outcome<AnyAdapter> {
     let folder = dir(&format!("bottleneck/{name}"));
     let AdapterConfig::Bottleneck(config) = AdapterConfig::from_json(&fs::read(folder.join(CONFIG_FILE))?)?
     else {
         return Err("no bottleneck".into());
     };
     let adapter = BottleneckAdapter::init(&config, base, 1, &Device::Cpu)?;
-    let file = candle_core::safetensors::load(folder.join(WEIGHTS_FILE), &Device::Cpu)?;
+    let file = candle_core::safetensors::load(folder.join(BOTTLENECK_WEIGHTS_FILE), &Device::Cpu)?;
     for (name, variable) in adapter.parameters() {
         variable.set(file.get(&name).ok_or(name)?)?;
     }
@@ -68,7 +68,10 @@ fn bottlenecks_are_saved_as_they_were_read_and_other_architectures_refused() -> 
         adapter(&format!("bottleneck/{name}"), &decoder)?.save(folder.path())?;
         let of_library = dir(&format!("bottleneck/{name}"));
         let load = |file| candle_core::safetensors::load(file, &Device::Cpu);
-        let (written, read) = (load(folder.path().join(WEIGHTS_FILE))?, load(of_library.join(WEIGHTS_FILE))?);
+        let (written, read) = (
+            load(folder.path().join(BOTTLENECK_WEIGHTS_FILE))?,
+            load(of_library.join(BOTTLENECK_WEIGHTS_FILE))?,
+        );
         assert_eq!(written.len(), read.len());
         for (tensor, numbers) in &read {
             assert_eq!(

@@ -10,28 +10,30 @@ use crate::{
     Outcome, Step,
     compare::Comparison,
     token_by_token,
-    values::{Rows, decoder, dir, lora, tensors},
+    values::{Rows, Training, decoder, dir, lora, tensors},
 };
 
 const FAMILIES: [&str; 5] = ["llama", "mistral", "qwen2", "qwen3", "smollm3"];
 /// Each adapter and its base.
-const ADAPTERS: [(&str, &str); 2] = [("qwen2_lora", "qwen2"), ("qwen3_lora", "qwen3")];
+pub(crate) const ADAPTERS: [(&str, &str); 3] =
+    [("mistral_lora", "mistral"), ("qwen2_lora", "qwen2"), ("qwen3_lora", "qwen3")];
 
 /// `families.json`.
 #[derive(Deserialize)]
-struct Values {
+pub(crate) struct Values {
     ids: Vec<u32>,
-    batch: Rows,
+    pub(crate) batch: Rows,
     loss: BTreeMap<String, f64>,
+    pub(crate) training: BTreeMap<String, Training>,
 }
 
 impl Values {
-    fn read() -> Outcome<Self> {
+    pub(crate) fn read() -> Outcome<Self> {
         Ok(serde_json::from_slice(&std::fs::read(dir("families.json"))?)?)
     }
 }
 
-fn family(name: &str) -> Outcome<Decoder> {
+pub(crate) fn family(name: &str) -> Outcome<Decoder> {
     decoder(&format!("families/{name}"), DType::F32)
 }
 

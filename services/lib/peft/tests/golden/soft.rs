@@ -27,7 +27,7 @@ const ADAPTERS: [&str; 3] = ["prompt", "prefix", "projected"];
 pub(crate) struct Found {
     parameters: usize,
     loss: f64,
-    training: Training,
+    pub(crate) training: Training,
 }
 
 pub(crate) fn found(file: &str) -> Outcome<BTreeMap<String, Found>> {
@@ -84,7 +84,11 @@ fn config(name: &str) -> Outcome<VirtualTokensConfig> {
 }
 
 /// What training begins with: the tensor of the file, or what the projection was begun with.
-fn trainable(name: &str, decoder: &Decoder, tensors: &HashMap<String, Tensor>) -> Outcome<AnyAdapter> {
+pub(crate) fn trainable(
+    name: &str,
+    decoder: &Decoder,
+    tensors: &HashMap<String, Tensor>,
+) -> Outcome<AnyAdapter> {
     let adapter = VirtualTokens::init(&config(name)?, decoder, &[], 1, &Device::Cpu)?;
     let file = candle_core::safetensors::load(dir(&format!("soft/{name}")).join(WEIGHTS_FILE), &Device::Cpu)?;
     for (parameter, variable) in adapter.parameters() {
@@ -96,7 +100,7 @@ fn trainable(name: &str, decoder: &Decoder, tensors: &HashMap<String, Tensor>) -
 }
 
 /// The mean loss of a batch and the gradients of what is trained.
-fn step(decoder: &Decoder, adapter: &AnyAdapter, batch: &Batch) -> Outcome<(f64, Gradients)> {
+pub(crate) fn step(decoder: &Decoder, adapter: &AnyAdapter, batch: &Batch) -> Outcome<(f64, Gradients)> {
     adapter.refresh()?;
     let tokens = evaluate(decoder, Some(adapter), batch)?.tokens as f64;
     let (variables, key) = (adapter.differentiated(), DropoutKey::default());

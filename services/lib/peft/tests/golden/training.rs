@@ -18,9 +18,9 @@ use crate::{
 
 /// What training an adapter does.
 #[derive(Deserialize)]
-struct Trained {
+pub(crate) struct Trained {
     loss: f64,
-    training: Training,
+    pub(crate) training: Training,
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use rootstock_model::{Batch, Config, Decoder, Format};
-use rootstock_peft::{AnyAdapter, CONFIG_FILE, LoraAdapter, WEIGHTS_FILE};
+use rootstock_peft::{AdapterConfig, AnyAdapter, CONFIG_FILE, LoraAdapter};
 use serde::Deserialize;
 
 use crate::Outcome;
@@ -94,7 +94,8 @@ pub(crate) fn decoder(name: &str, format: impl Into<Format>) -> Outcome<Decoder>
 }
 
 pub(crate) fn adapter(name: &str, decoder: &Decoder) -> Outcome<AnyAdapter> {
-    let (config, weights) = (dir(name).join(CONFIG_FILE), dir(name).join(WEIGHTS_FILE));
+    let config = dir(name).join(CONFIG_FILE);
+    let weights = dir(name).join(AdapterConfig::from_json(&fs::read(&config)?)?.weights_file());
     Ok(AnyAdapter::load_files(&config, &weights, decoder, DType::F32, &Device::Cpu)?)
 }
 
