@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use rootstock_kernels::Random;
 use rootstock_model::{LinearWeight, save_tensors};
-use rootstock_peft::{
-    LoraConfig, SavedModule, TargetModules, WEIGHTS_FILE, expected_shapes, read_header, resident_bytes,
-};
+use rootstock_peft::{LoraConfig, SavedModule, TargetModules, expected_shapes, read_header, resident_bytes};
 use rootstock_runtime::ErrorReason;
 
 use super::*;
@@ -54,9 +52,10 @@ fn files_with(config: String, shapes: BTreeMap<String, Vec<usize>>) -> BTreeMap<
     let tensors: Vec<_> =
         shapes.into_iter().map(|(name, shape)| (name.clone(), random(&name, shape))).collect();
     let dir = tempfile::tempdir().unwrap();
-    save_tensors(&dir.path().join(WEIGHTS_FILE), &tensors, &BTreeMap::new()).unwrap();
-    let weights = std::fs::read(dir.path().join(WEIGHTS_FILE)).unwrap();
-    BTreeMap::from([(CONFIG_FILE.to_owned(), config.into_bytes()), (WEIGHTS_FILE.to_owned(), weights)])
+    let file = AdapterConfig::from_json(config.as_bytes()).unwrap().weights_file();
+    save_tensors(&dir.path().join(file), &tensors, &BTreeMap::new()).unwrap();
+    let weights = std::fs::read(dir.path().join(file)).unwrap();
+    BTreeMap::from([(CONFIG_FILE.to_owned(), config.into_bytes()), (file.to_owned(), weights)])
 }
 
 /// A request for a weighted sum.
