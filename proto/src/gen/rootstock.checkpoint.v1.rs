@@ -414,7 +414,8 @@ pub enum ArtifactKind {
     Unspecified = 0,
     /// A Hugging Face model directory: config.json, safetensors (sharded or not), tokenizer files. Collection `baseModels`.
     BaseModel = 1,
-    /// A PEFT directory: adapter_config.json, adapter_model.safetensors. Collection `adapters`.
+    /// An adapter's directory: adapter_config.json with adapter_model.safetensors (PEFT), or with adapter.safetensors (bottlenecks, as the
+    /// adapters library writes them). Collection `adapters`.
     Adapter = 2,
     /// What a training job needs to go on: trainer_state.json and safetensors. Collection `trainingStates`.
     TrainingState = 3,

@@ -72,6 +72,9 @@ fn refused(mut json: Value, change: impl FnOnce(&mut Value)) -> String {
     load(&json).unwrap_err().to_string()
 }
 
+/// What is wrong with a file, and how it comes to be.
+type Fault<'a> = (&'a str, fn(&mut Value));
+
 #[test]
 fn training_either_kind_again_gives_the_same_bytes() {
     let (first_wordpiece, first_unigram) = (wordpiece(), unigram());
@@ -128,7 +131,7 @@ fn berts_published_tokenizer_is_read_with_its_padding_and_mask() {
 
 #[test]
 fn what_a_kind_cannot_be_applied_with_is_refused_by_its_field() {
-    let wordpiece: [(&str, fn(&mut Value)); 5] = [
+    let wordpiece: [Fault<'_>; 5] = [
         ("model.unk_token", |j| j["model"]["unk_token"] = json!("[NONE]")),
         ("model.max_input_chars_per_word", |j| j["model"]["max_input_chars_per_word"] = json!(1_000_000)),
         ("model.vocab", |j| j["model"]["vocab"]["again"] = json!(5)),
@@ -140,7 +143,7 @@ fn what_a_kind_cannot_be_applied_with_is_refused_by_its_field() {
         assert!(message.contains(&format!(": {field}: ")), "{message}");
     }
     let trained: Value = serde_json::from_slice(&unigram().tokenizer_json).unwrap();
-    let unigram: [(&str, fn(&mut Value)); 5] = [
+    let unigram: [Fault<'_>; 5] = [
         ("model.unk_id", |j| j["model"]["unk_id"] = json!(null)),
         ("model.unk_id", |j| j["model"]["unk_id"] = json!(5000)),
         ("model.vocab[9]", |j| j["model"]["vocab"][9][0] = json!("</s>")),

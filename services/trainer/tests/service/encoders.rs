@@ -152,12 +152,12 @@ async fn an_encoder_learns_hidden_words_and_goes_on_from_the_store() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_masked_job_cut_in_the_middle_makes_the_same_artifact() {
-    assert_resumes(&with_bert().await, masked()).await;
+    Box::pin(assert_resumes(&with_bert().await, masked())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_classification_job_cut_in_the_middle_makes_the_same_artifact() {
-    assert_resumes(&with_bert().await, classification()).await;
+    Box::pin(assert_resumes(&with_bert().await, classification())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
