@@ -29,7 +29,9 @@ pub enum PeftError {
         supported: String,
     },
     /// The weights are a pickle, which can run code when it is read.
-    #[error("{file} is a pickle file, which is never opened; save the adapter as safetensors")]
+    #[error(
+        "{file} is a pickle file, which is never opened; save the adapter as safetensors: adapter_model.safetensors, or adapter.safetensors for bottlenecks"
+    )]
     Pickle {
         /// The file's name without its folder.
         file: String,
