@@ -1,6 +1,7 @@
 //! `rootstock train`: a YAML file becomes a training job, which is watched to its end.
 mod example;
 mod file;
+mod foreign;
 mod keys;
 mod spec;
 

@@ -14,7 +14,7 @@ use rootstock_kernels::Random;
 use rootstock_model::{Config as ModelConfig, Decoder, save_tensors};
 use rootstock_peft::{LoraAdapter, LoraConfig};
 use rootstock_runtime::{Shutdown, Tasks};
-use rootstock_text::{BpeOptions, TextTokenizer, TokenizerFiles, train_byte_level_bpe};
+use rootstock_text::{TextTokenizer, TokenizerFiles, TrainOptions, train_byte_level_bpe};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -49,7 +49,7 @@ pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 pub(crate) fn tokenizer_files() -> &'static TokenizerFiles {
     static FILES: LazyLock<TokenizerFiles> = LazyLock::new(|| {
         let texts = ["the quick brown fox jumps over the lazy dog. 问题: 什么是模型?\n回答: 模型"; 4];
-        let options = BpeOptions { vocab_size: 300, min_frequency: 2, ..BpeOptions::default() };
+        let options = TrainOptions { vocab_size: 300, min_frequency: 2, ..TrainOptions::default() };
         train_byte_level_bpe(texts.iter(), &options).unwrap()
     });
     &FILES

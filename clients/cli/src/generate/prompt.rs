@@ -5,7 +5,7 @@ use rootstock_artifacts::Kind;
 use rootstock_client::proto::inference::v1::generate_request::Input;
 use rootstock_client::proto::inference::v1::{self as inference, TokenIds};
 use rootstock_client::proto::tokenization::v1::ChatMessage;
-use rootstock_text::{BpeOptions, PromptTemplate, Row, TextTokenizer, train_byte_level_bpe};
+use rootstock_text::{PromptTemplate, Row, TextTokenizer, TrainOptions, train_byte_level_bpe};
 
 use crate::check::blocking;
 use crate::{CliError, Context};
@@ -68,7 +68,7 @@ fn fixed(template: PromptTemplate, prompt: String) -> Result<String, CliError> {
     let failed = |error: String| CliError::refused(format!("--prompt-template {}: {error}", template.name()));
     let row = Row { instruction: prompt, ..Row::default() };
     // `render` takes a tokenizer for the sake of `chat`; the words of the others don't depend on it.
-    let options = BpeOptions { vocab_size: SMALLEST_VOCABULARY, ..BpeOptions::default() };
+    let options = TrainOptions { vocab_size: SMALLEST_VOCABULARY, ..TrainOptions::default() };
     let files =
         train_byte_level_bpe(["-"].into_iter(), &options).map_err(|error| failed(error.to_string()))?;
     let any =

@@ -3,9 +3,12 @@ use rootstock_artifacts::Kind;
 use rootstock_client::proto::training::v1 as proto;
 use rootstock_model::Projection;
 
-use super::file::{
-    self, Denoiser, Dtype, Method, Names, NewEncoder, Objective, Optimizer, PromptInit, Scheduler,
-    SchedulerKwargs, TrainFile,
+use super::{
+    file::{
+        self, Denoiser, Dtype, Method, Names, NewEncoder, Objective, Optimizer, PromptInit, Scheduler,
+        SchedulerKwargs, TrainFile,
+    },
+    foreign,
 };
 use crate::names;
 
@@ -22,7 +25,7 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         .objective
         .ok_or("objective is missing; write causal, supervised, infilling, masked or classification")?;
     let method = file.method.ok_or("method is missing; write lora, bottleneck, prefix, prompt or full")?;
-    refuse_foreign(&file, objective, method)?;
+    foreign::refuse(&file, objective, method)?;
     let output = file.output.as_deref().ok_or("output is missing; write what to call the result")?;
     let kind = if method == Method::Full { Kind::BaseModel } else { Kind::Adapter };
     let dataset =
@@ -39,112 +42,6 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         method: Some(method_of(&file, method)),
         arguments: Some(arguments(&file)),
     })
-}
-
-/// Keys that say nothing under this objective or method would be passed over in silence.
-fn refuse_foreign(file: &TrainFile, objective: Objective, method: Method) -> Result<(), String> {
-    let belongs = [
-        (
-            "block_size",
-            file.block_size.is_some(),
-            matches!(objective, Objective::Causal | Objective::Masked),
-            "objective: causal or masked",
-        ),
-        (
-            "mlm_probability",
-            file.mlm_probability.is_some(),
-            objective == Objective::Masked,
-            "objective: masked",
-        ),
-        (
-            "freeze_encoder",
-            file.freeze_encoder.is_some(),
-            objective == Objective::Classification,
-            "objective: classification",
-        ),
-        (
-            "whole_word_mask",
-            file.whole_word_mask.is_some(),
-            objective == Objective::Masked,
-            "objective: masked",
-        ),
-        (
-            "prompt_template",
-            file.prompt_template.is_some(),
-            objective == Objective::Supervised,
-            "objective: supervised",
-        ),
-        (
-            "max_length",
-            file.max_length.is_some(),
-            !matches!(objective, Objective::Causal | Objective::Masked),
-            "objective: supervised, infilling or classification",
-        ),
-        ("denoisers", file.denoisers.is_some(), objective == Objective::Infilling, "objective: infilling"),
-        (
-            "instruction_token_dropout",
-            file.instruction_token_dropout.is_some(),
-            objective == Objective::Supervised,
-            "objective: supervised",
-        ),
-        ("r", file.r.is_some(), method == Method::Lora, "method: lora"),
-        ("lora_alpha", file.lora_alpha.is_some(), method == Method::Lora, "method: lora"),
-        ("lora_dropout", file.lora_dropout.is_some(), method == Method::Lora, "method: lora"),
-        ("target_modules", file.target_modules.is_some(), method == Method::Lora, "method: lora"),
-        ("use_rslora", file.use_rslora.is_some(), method == Method::Lora, "method: lora"),
-        ("use_dora", file.use_dora.is_some(), method == Method::Lora, "method: lora"),
-        ("rank_pattern", file.rank_pattern.is_some(), method == Method::Lora, "method: lora"),
-        ("alpha_pattern", file.alpha_pattern.is_some(), method == Method::Lora, "method: lora"),
-        ("exclude_modules", file.exclude_modules.is_some(), method == Method::Lora, "method: lora"),
-        ("layers_to_transform", file.layers_to_transform.is_some(), method == Method::Lora, "method: lora"),
-        ("modules_to_save", file.modules_to_save.is_some(), method == Method::Lora, "method: lora"),
-        ("init_lora_weights", file.init_lora_weights.is_some(), method == Method::Lora, "method: lora"),
-        ("trainable_modules", file.trainable_modules.is_some(), method == Method::Full, "method: full"),
-        ("frozen_modules", file.frozen_modules.is_some(), method == Method::Full, "method: full"),
-        ("unfreeze_every_steps", file.unfreeze_every_steps.is_some(), method == Method::Full, "method: full"),
-        ("mh_adapter", file.mh_adapter.is_some(), method == Method::Bottleneck, "method: bottleneck"),
-        ("output_adapter", file.output_adapter.is_some(), method == Method::Bottleneck, "method: bottleneck"),
-        (
-            "reduction_factor",
-            file.reduction_factor.is_some(),
-            method == Method::Bottleneck,
-            "method: bottleneck",
-        ),
-        ("non_linearity", file.non_linearity.is_some(), method == Method::Bottleneck, "method: bottleneck"),
-        ("scaling", file.scaling.is_some(), method == Method::Bottleneck, "method: bottleneck"),
-        (
-            "original_ln_before",
-            file.original_ln_before.is_some(),
-            method == Method::Bottleneck,
-            "method: bottleneck",
-        ),
-        ("is_parallel", file.is_parallel.is_some(), method == Method::Bottleneck, "method: bottleneck"),
-        (
-            "num_virtual_tokens",
-            file.num_virtual_tokens.is_some(),
-            matches!(method, Method::Prefix | Method::Prompt),
-            "method: prefix or prompt",
-        ),
-        ("prompt_tuning_init", file.prompt_tuning_init.is_some(), method == Method::Prompt, "method: prompt"),
-        (
-            "prompt_tuning_init_text",
-            file.prompt_tuning_init_text.is_some(),
-            method == Method::Prompt,
-            "method: prompt",
-        ),
-        ("prefix_projection", file.prefix_projection.is_some(), method == Method::Prefix, "method: prefix"),
-        (
-            "encoder_hidden_size",
-            file.encoder_hidden_size.is_some(),
-            method == Method::Prefix,
-            "method: prefix",
-        ),
-        ("loraplus_lr_ratio", file.loraplus_lr_ratio.is_some(), method == Method::Lora, "method: lora"),
-    ];
-    match belongs.into_iter().find(|(_, set, fits, _)| *set && !fits) {
-        Some((key, _, _, where_)) => Err(format!("{key} is only for {where_}; take it out")),
-        None => Ok(()),
-    }
 }
 
 fn named(key: &str, kind: Kind, name: &str) -> Result<String, String> {

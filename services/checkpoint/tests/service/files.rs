@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use rootstock_client::{ArtifactDraft, Kind};
 use rootstock_model::Config;
 use rootstock_peft::{LoraConfig, TargetModules, expected_shapes};
-use rootstock_text::{BpeOptions, train_byte_level_bpe};
+use rootstock_text::{TrainOptions, train_byte_level_bpe};
 
 /// Names and shapes of tensors.
 pub(super) type Shapes = Vec<(String, Vec<usize>)>;
@@ -81,7 +81,7 @@ pub(super) fn dataset(text: &str) -> ArtifactDraft {
 
 /// A tokenizer.
 pub(super) fn tokenizer(text: &str) -> ArtifactDraft {
-    let options = BpeOptions { vocab_size: 270, ..BpeOptions::default() };
+    let options = TrainOptions { vocab_size: 270, ..TrainOptions::default() };
     let files = train_byte_level_bpe(std::iter::once(text), &options).unwrap();
     ArtifactDraft::new(Kind::Tokenizer)
         .parent("tokenizers/bytes")

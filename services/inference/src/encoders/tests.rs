@@ -4,7 +4,7 @@ use candle_core::Device;
 use rootstock_artifacts::Kind;
 use rootstock_model::{Encoder, EncoderConfig, EncoderRow, Task, save_tensors};
 use rootstock_runtime::{ErrorReason, Shutdown};
-use rootstock_text::{BpeOptions, TextTokenizer, TokenizerFiles, train_byte_level_bpe};
+use rootstock_text::{TextTokenizer, TokenizerFiles, TrainOptions, train_byte_level_bpe};
 use tokio::sync::oneshot;
 
 use super::*;
@@ -22,7 +22,8 @@ const LABELS: [&str; 3] = ["no", "yes", "both"];
 fn files() -> &'static TokenizerFiles {
     static FILES: LazyLock<TokenizerFiles> = LazyLock::new(|| {
         let special = ["<|endoftext|>", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned);
-        let options = BpeOptions { vocab_size: 290, special_tokens: special.into(), ..BpeOptions::default() };
+        let options =
+            TrainOptions { vocab_size: 290, special_tokens: special.into(), ..TrainOptions::default() };
         train_byte_level_bpe(["a river runs to the sea"; 4].iter(), &options).unwrap()
     });
     &FILES

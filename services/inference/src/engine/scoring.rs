@@ -62,15 +62,12 @@ impl Scoring {
         let top = self.top;
         share_out(&mut rows, |row| row.score = Some(measure(row.logits, row.target, top)));
         for score in rows.into_iter().filter_map(|row| row.score) {
+            let token = score?;
             // What the model rules out can't be added up.
-            let possible = score?;
-            self.scores.push(
-                possible
-                    .logprob
-                    .is_some_and(f64::is_finite)
-                    .then_some(possible)
-                    .ok_or(NoChoice::NotFinite)?,
-            );
+            if !token.logprob.is_some_and(f64::is_finite) {
+                return Err(NoChoice::NotFinite.into());
+            }
+            self.scores.push(token);
         }
         Ok(())
     }

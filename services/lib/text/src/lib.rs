@@ -38,6 +38,6 @@ pub use tokenizer::{
     Encoding, SpecialToken, SpecialTokens, TextTokenizer, TokenizerError, TokenizerSources, UnknownId,
 };
 pub use train::{
-    BpeOptions, TokenizerFiles, TrainError, TrainOptions, UNIGRAM_UNKNOWN, WORDPIECE_UNKNOWN,
-    WordPieceOptions, train_byte_level_bpe, train_unigram, train_wordpiece,
+    TokenizerFiles, TrainError, TrainOptions, UNIGRAM_UNKNOWN, WORDPIECE_UNKNOWN, WordPieceOptions,
+    train_byte_level_bpe, train_unigram, train_wordpiece,
 };

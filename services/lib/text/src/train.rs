@@ -51,9 +51,6 @@ pub struct TrainOptions {
     pub chat_template: Option<String>,
 }
 
-/// What a byte-level byte-pair encoding is trained with.
-pub type BpeOptions = TrainOptions;
-
 impl Default for TrainOptions {
     fn default() -> Self {
         Self {
@@ -124,7 +121,7 @@ pub enum TrainError {
 ///
 /// # Errors
 /// Options out of range, no text, or a failure of the library.
-pub fn train_byte_level_bpe<I, S>(texts: I, options: &BpeOptions) -> Result<TokenizerFiles, TrainError>
+pub fn train_byte_level_bpe<I, S>(texts: I, options: &TrainOptions) -> Result<TokenizerFiles, TrainError>
 where
     I: Iterator<Item = S> + Send,
     S: AsRef<str> + Send,

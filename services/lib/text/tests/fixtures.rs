@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use rootstock_text::{BpeOptions, TextTokenizer, TokenizerFiles, train_byte_level_bpe};
+use rootstock_text::{TextTokenizer, TokenizerFiles, TrainOptions, train_byte_level_bpe};
 use serde_json::{Value, json};
 
 pub(crate) const CORPUS: [&str; 6] = [
@@ -17,14 +17,14 @@ pub(crate) const CORPUS: [&str; 6] = [
 pub(crate) const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}\
     {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
-pub(crate) fn options() -> BpeOptions {
-    BpeOptions {
+pub(crate) fn options() -> TrainOptions {
+    TrainOptions {
         vocab_size: 330,
         special_tokens: ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].map(str::to_owned).to_vec(),
         eos: Some("<|im_end|>".to_owned()),
         pad: None,
         chat_template: Some(CHATML.to_owned()),
-        ..BpeOptions::default()
+        ..TrainOptions::default()
     }
 }
 

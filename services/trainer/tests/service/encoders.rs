@@ -3,7 +3,7 @@
 use proto::{training_event::Event, training_spec};
 use rootstock_model::{AnyConfig, Task};
 use rootstock_proto::{checkpoint::v1::ArtifactKind, training::v1 as proto};
-use rootstock_text::{BpeOptions, train_byte_level_bpe};
+use rootstock_text::{TrainOptions, train_byte_level_bpe};
 use rootstock_trainer::worker::{Ended, run};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 async fn with_bert() -> Bench {
     let bench = bench().await;
     let special_tokens = ["<|endoftext|>", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned).to_vec();
-    let options = BpeOptions { vocab_size: 300, special_tokens, ..BpeOptions::default() };
+    let options = TrainOptions { vocab_size: 300, special_tokens, ..TrainOptions::default() };
     let files = train_byte_level_bpe(std::iter::once(text()), &options).unwrap();
     let (json, config) = (files.tokenizer_json, files.tokenizer_config_json);
     let files: [(&str, &[u8]); 2] = [("tokenizer.json", &json), ("tokenizer_config.json", &config)];

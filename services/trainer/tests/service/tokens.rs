@@ -5,7 +5,7 @@ use std::pin::Pin;
 use futures::{Stream, StreamExt};
 use rootstock_proto::tokenization::v1::{self as proto, tokenization_service_server::TokenizationService};
 use rootstock_runtime::{ErrorReason, Failure, status};
-use rootstock_text::{BpeOptions, TextTokenizer, train_byte_level_bpe};
+use rootstock_text::{TextTokenizer, TrainOptions, train_byte_level_bpe};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::store::{Store, unused};
@@ -19,7 +19,7 @@ pub(crate) struct Tokens {
 /// The files of a tokenizer that knows the text of the tests.
 pub(crate) fn tokenizer_files(text: &str) -> Vec<(&'static str, Vec<u8>)> {
     let end = "<|endoftext|>".to_owned();
-    let options = BpeOptions {
+    let options = TrainOptions {
         vocab_size: 300,
         special_tokens: [end.as_str(), "<extra_id_0>", "<extra_id_1>", "<extra_id_2>", "[S]"]
             .map(str::to_owned)
@@ -27,7 +27,7 @@ pub(crate) fn tokenizer_files(text: &str) -> Vec<(&'static str, Vec<u8>)> {
         bos: None,
         eos: Some(end.clone()),
         pad: Some(end),
-        ..BpeOptions::default()
+        ..TrainOptions::default()
     };
     let files = train_byte_level_bpe(std::iter::once(text), &options).unwrap();
     vec![("tokenizer.json", files.tokenizer_json), ("tokenizer_config.json", files.tokenizer_config_json)]

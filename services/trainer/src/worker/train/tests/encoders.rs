@@ -2,7 +2,7 @@
 
 use candle_core::Device;
 use rootstock_model::{Encoder, EncoderConfig, Format, Task};
-use rootstock_text::{BpeOptions, TextTokenizer, train_byte_level_bpe};
+use rootstock_text::{TextTokenizer, TrainOptions, train_byte_level_bpe};
 
 use super::*;
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 /// A tokenizer with BERT's tokens that knows bytes alone.
 pub(super) fn tokenizer() -> TextTokenizer {
     let special_tokens = ["<|endoftext|>", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned).to_vec();
-    let options = BpeOptions { vocab_size: 260, special_tokens, ..BpeOptions::default() };
+    let options = TrainOptions { vocab_size: 260, special_tokens, ..TrainOptions::default() };
     let files = train_byte_level_bpe(["ab"].into_iter(), &options).unwrap();
     TextTokenizer::from_files(&files.tokenizer_json, Some(&files.tokenizer_config_json)).unwrap()
 }
