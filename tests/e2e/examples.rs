@@ -62,4 +62,12 @@ async fn every_example_trains_and_what_it_makes_answers() {
     std::fs::write(file.path(), head.replace("lm_head", "no_head")).unwrap();
     let refused = run(&["train", file.path().to_str().unwrap()]).await.refused();
     assert!(refused.contains("trainable_modules[0]") && refused.contains("names nothing"), "{refused}");
+
+    let go_on = std::fs::read_to_string(examples().join("go_on.yaml")).unwrap();
+    let before = key(&go_on, "base_adapter");
+    let other = go_on.replace(&format!("base_adapter: {before}"), "base_adapter: prompt");
+    assert_ne!(other, go_on);
+    std::fs::write(file.path(), other).unwrap();
+    let failed = run(&["train", file.path().to_str().unwrap(), "--json"]).await;
+    assert!(format!("{failed:?}").contains("is not a LoRA"), "{failed:?}");
 }

@@ -6,8 +6,8 @@ use candle_core::{DType, Device};
 use rootstock_client::{Clients, FetchedArtifact};
 use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder};
 use rootstock_peft::{
-    BottleneckAdapter, BottleneckConfig, CONFIG_FILE, LoraAdapter, LoraConfig, PeftError, VirtualTokens,
-    VirtualTokensKind, WEIGHTS_FILE,
+    AdapterConfig, BottleneckAdapter, BottleneckConfig, CONFIG_FILE, LoraAdapter, LoraConfig, PeftError,
+    VirtualTokens, VirtualTokensKind, WEIGHTS_FILE,
 };
 use rootstock_proto::training::v1::{self as proto, training_event::Event};
 use rootstock_text::TextTokenizer;
@@ -285,9 +285,8 @@ fn decoder(
             let adapter = match adapter {
                 None => LoraAdapter::start(&lora_config(lora, &origin.base_digest), &decoder, seed),
                 Some(before) => {
-                    let (config, weights) =
-                        (read(&before.files, CONFIG_FILE)?, read(&before.files, WEIGHTS_FILE)?);
-                    go_on(&config, &weights, &decoder, lora)
+                    let config = lora_of(&read(&before.files, CONFIG_FILE)?)?;
+                    go_on(config, &read(&before.files, WEIGHTS_FILE)?, &decoder, lora)
                 }
             };
             Ok(Learner::adapter(decoder, adapter.map_err(|error| of_job("adapter")(&error))?.into()))
@@ -311,9 +310,23 @@ fn decoder(
     }
 }
 
-/// The adapter of these files in training, with another dropout where one is asked for.
-fn go_on(config: &[u8], weights: &[u8], base: &Decoder, lora: &Lora) -> Result<LoraAdapter, PeftError> {
-    let mut config = LoraConfig::from_json(config)?;
+/// The settings of an adapter that LoRA can go on with.
+fn lora_of(config: &[u8]) -> Result<LoraConfig, Fault> {
+    match AdapterConfig::from_json(config).map_err(|error| of_job("spec.base_adapter")(&error))? {
+        AdapterConfig::Lora(config) => Ok(config),
+        _ => {
+            Err(Fault::Job("spec.base_adapter is not a LoRA, and lora goes on with no other adapters".into()))
+        }
+    }
+}
+
+/// An adapter in training, with another dropout where one is asked for.
+fn go_on(
+    mut config: LoraConfig,
+    weights: &[u8],
+    base: &Decoder,
+    lora: &Lora,
+) -> Result<LoraAdapter, PeftError> {
     if lora.lora_dropout > 0.0 {
         config.lora_dropout = lora.lora_dropout;
     }
