@@ -381,7 +381,7 @@ pub struct BottleneckMethod {
     /// One behind the feed-forward block of each layer.
     #[prost(bool, tag = "2")]
     pub output_adapter: bool,
-    /// The model's width over the bottleneck's, above 0 and at most 65536; 0 means 16.
+    /// The model's width over the bottleneck's, from 0.0625 to 65536; 0 means 16.
     #[prost(double, tag = "3")]
     pub reduction_factor: f64,
     /// `relu`, `gelu` or `swish`; empty means relu.

@@ -197,7 +197,12 @@ impl Encoder {
         Pass { heads: self.config.heads(), segments, dropout, rate: self.config.hidden_dropout_prob }
     }
 
-    /// Hidden states [T, H] of all rows, one after the other; traces while training.
+    /// Whether more than the head is trained.
+    fn trains_layers(&self) -> bool {
+        self.words.variable().is_some()
+    }
+
+    /// Hidden states [T, H] of all rows, one after the other; traces while layers are trained.
     fn forward(&self, rows: &[EncoderRow], pass: &Pass<'_>) -> Result<(Tensor, Traces), ModelError> {
         let ids = rows.iter().flat_map(|row| row.ids.iter().copied()).collect::<Vec<_>>();
         let kinds = rows.iter().flat_map(|row| row.types.iter().copied()).collect::<Vec<_>>();
@@ -208,7 +213,7 @@ impl Encoder {
         let mut layers = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
             let (output, trace) = layer.forward(&x, pass)?;
-            layers.extend(pass.dropout.map(|_| trace));
+            layers.extend(pass.dropout.filter(|_| self.trains_layers()).map(|_| trace));
             x = output;
         }
         Ok((x, Traces { embedded, layers }))

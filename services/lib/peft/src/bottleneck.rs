@@ -11,7 +11,7 @@ use crate::{
     files::{packed_bytes, read_tensor, tensor_file},
     header::read_entries,
 };
-pub use config::{BottleneckConfig, MAX_REDUCTION_FACTOR, MAX_SCALING};
+pub use config::{BottleneckConfig, MAX_REDUCTION_FACTOR, MAX_SCALING, MIN_REDUCTION_FACTOR};
 
 mod config;
 

@@ -20,7 +20,9 @@ mod virtual_tokens;
 
 pub use adapter::LoraAdapter;
 pub use any::{AdapterConfig, AnyAdapter};
-pub use bottleneck::{BottleneckAdapter, BottleneckConfig, MAX_REDUCTION_FACTOR, MAX_SCALING};
+pub use bottleneck::{
+    BottleneckAdapter, BottleneckConfig, MAX_REDUCTION_FACTOR, MAX_SCALING, MIN_REDUCTION_FACTOR,
+};
 pub use check::{SUPPORTED_DTYPES, TensorHeader, check_tensors, expected_shapes, resident_bytes};
 pub use config::{InitLoraWeights, LoraConfig, MAX_ALPHA, MAX_CONFIG_BYTES, MAX_RANK};
 pub use error::PeftError;

@@ -1,7 +1,7 @@
 //! Bottleneck adapters: where they are, how narrow, and what they read.
 
 use rootstock_model::NonLinearity;
-use rootstock_peft::{BottleneckConfig, MAX_REDUCTION_FACTOR, MAX_SCALING};
+use rootstock_peft::{BottleneckConfig, MAX_REDUCTION_FACTOR, MAX_SCALING, MIN_REDUCTION_FACTOR};
 use rootstock_proto::training::v1 as proto;
 
 use super::numbers::{Fields, or_default};
@@ -30,8 +30,8 @@ pub(super) fn bottleneck(from: &proto::BottleneckMethod) -> Result<BottleneckCon
         reduction_factor: BOTTLENECK.number(
             "reduction_factor",
             or_default(from.reduction_factor, REDUCTION_FACTOR),
-            f64::MIN_POSITIVE..=MAX_REDUCTION_FACTOR,
-            "above 0 and at most 65536",
+            MIN_REDUCTION_FACTOR..=MAX_REDUCTION_FACTOR,
+            "from 0.0625 to 65536",
         )?,
         non_linearity: non_linearity.ok_or_else(unknown)?,
         original_ln_before: from.original_ln_before,
@@ -65,6 +65,7 @@ mod tests {
         let method = proto::BottleneckMethod::default();
         for (method, field) in [
             (proto::BottleneckMethod { reduction_factor: -1.0, ..method.clone() }, "reduction_factor"),
+            (proto::BottleneckMethod { reduction_factor: 1e-300, ..method.clone() }, "reduction_factor"),
             (proto::BottleneckMethod { scaling: f64::NAN, ..method.clone() }, "scaling"),
             (proto::BottleneckMethod { non_linearity: "tanh".into(), ..method.clone() }, "non_linearity"),
             (

@@ -37,7 +37,8 @@ impl Decoder {
         Ok(Some(cache))
     }
 
-    /// Refuses tokens whose cache lacks what their adapter puts before them: they would be computed as if nothing were there.
+    /// Refuses tokens whose cache is too short to hold what their adapter puts before them. Whether it was begun with that adapter is its
+    /// owner's to know.
     pub(super) fn check_begun(&self, sequence: &Continued<'_>) -> Result<(), ModelError> {
         let beginning = sequence.adapter.and_then(Adapter::beginning);
         let wanted = beginning.map_or(Ok(0), |beginning| beginning.tokens())?;

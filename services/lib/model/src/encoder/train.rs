@@ -4,7 +4,7 @@ use candle_core::{Tensor, Var};
 use rootstock_kernels::{DropoutKey, Format, IGNORE_INDEX, LossSum, Segments, cross_entropy_of_logits};
 
 use super::{Encoder, heads::Target};
-use crate::{ConfigError, Gradients, ModelError, Task, gradients::Sink, weight::Named};
+use crate::{ConfigError, Gradients, ModelError, Task, gradients::Sink};
 
 /// One sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl Encoder {
         let rows = self.index(&self.places(&rows, &segments))?;
         let (loss, dinput) = self.head.loss(&hidden.index_select(&rows, 0)?, &target, sink)?;
         // Below a head that is trained alone nobody asks for gradients.
-        if self.words.variable().is_none() {
+        if !self.trains_layers() {
             return Ok(loss);
         }
         let dhidden = hidden.zeros_like()?.index_add(&rows, &dinput, 0)?;

@@ -11,6 +11,8 @@ use crate::{PeftError, TensorHeader, check::check_exactly, config::unsupported};
 
 /// Largest reduction factor accepted.
 pub const MAX_REDUCTION_FACTOR: f64 = 65_536.0;
+/// Smallest reduction factor: a bottleneck is at most 16 times as wide as the model.
+pub const MIN_REDUCTION_FACTOR: f64 = 1.0 / 16.0;
 /// Largest scaling accepted.
 pub const MAX_SCALING: f64 = 1e6;
 /// Number of the library's release whose fields are written.
@@ -144,9 +146,9 @@ impl BottleneckConfig {
         if !self.mh_adapter && !self.output_adapter {
             return Err(PeftError::field("config.output_adapter", "must be true, or mh_adapter must"));
         }
-        if !(self.reduction_factor > 0.0 && self.reduction_factor <= MAX_REDUCTION_FACTOR) {
+        if !(MIN_REDUCTION_FACTOR..=MAX_REDUCTION_FACTOR).contains(&self.reduction_factor) {
             let problem = format!(
-                "is {}, but must be above 0 and at most {MAX_REDUCTION_FACTOR}",
+                "is {}, but must be from {MIN_REDUCTION_FACTOR} to {MAX_REDUCTION_FACTOR}",
                 self.reduction_factor
             );
             return Err(PeftError::field("config.reduction_factor", problem));

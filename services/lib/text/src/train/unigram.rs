@@ -15,6 +15,8 @@ use crate::tokenizer::guarded;
 pub const UNIGRAM_UNKNOWN: &str = "<unk>";
 /// How far apart the trainer sets the characters that it lost on the way (tokenizers, `UnigramTrainer::finalize`).
 const LOST_STEP: f64 = 0.0001;
+/// Longest piece of text that is looked at in one go, SentencePiece's bound: memory goes with it, and likelihoods must stay numbers.
+const MAX_SENTENCE_BYTES: usize = 4192;
 
 /// Trains a Unigram; `<unk>` must be among the special tokens, and `min_frequency` and `max_token_bytes` have no say. The same texts and
 /// options give the same bytes: it runs on one thread, so that sums are added in one order.
@@ -36,8 +38,10 @@ where
         let mut counts: BTreeMap<String, u32> = BTreeMap::new();
         for text in texts {
             for word in words(text.as_ref(), &NFKC, &metaspace)? {
-                let count = counts.entry(word).or_default();
-                *count = count.saturating_add(1);
+                for sentence in word.split_inclusive('\n').flat_map(bounded) {
+                    let count = counts.entry(sentence.to_owned()).or_default();
+                    *count = count.saturating_add(1);
+                }
             }
         }
         Ok(counts)
@@ -53,6 +57,15 @@ where
     tokenizer.with_decoder(Some(metaspace));
     tokenizer.with_post_processor(frame(options));
     files(tokenizer, Some(UNIGRAM_UNKNOWN), options)
+}
+
+/// A line in parts of at most [`MAX_SENTENCE_BYTES`], whole characters each.
+fn bounded(mut line: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let (part, rest) = line.split_at(line.floor_char_boundary(MAX_SENTENCE_BYTES));
+        line = rest;
+        Some(part).filter(|part| !part.is_empty())
+    })
 }
 
 /// Runs on a single thread of the library's.
@@ -100,4 +113,19 @@ fn settle(pieces: &mut [(String, f64)]) {
         pieces[i].1 = score;
     }
     pieces.sort_by(|(a, x), (b, y)| y.total_cmp(x).then_with(|| a.cmp(b)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_looked_at_in_parts_of_whole_characters() {
+        let line = "水".repeat(3000);
+        let parts: Vec<&str> = bounded(&line).collect();
+        assert_eq!(parts.concat(), line);
+        assert_eq!(parts.len(), 3);
+        assert!(parts.iter().all(|part| part.len() <= MAX_SENTENCE_BYTES));
+        assert_eq!(bounded("").count(), 0);
+    }
 }
