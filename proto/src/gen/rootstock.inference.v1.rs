@@ -1165,7 +1165,7 @@ pub mod encoder_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Tells how likely each label of a classifier is for each text. Cancelling the call stops the work after the text under way.
+        /// Tells how likely each label of a classifier is for each text. Cancelling the call stops the work after the texts under way, at most 8.
         /// Errors: INVALID_FIELD (a model without labels among them), NOT_FOUND, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers
         /// that are not finite), OVERLOADED, DEADLINE_EXCEEDED.
         pub async fn classify(
@@ -1236,7 +1236,7 @@ pub mod encoder_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with EncoderServiceServer.
     #[async_trait]
     pub trait EncoderService: std::marker::Send + std::marker::Sync + 'static {
-        /// Tells how likely each label of a classifier is for each text. Cancelling the call stops the work after the text under way.
+        /// Tells how likely each label of a classifier is for each text. Cancelling the call stops the work after the texts under way, at most 8.
         /// Errors: INVALID_FIELD (a model without labels among them), NOT_FOUND, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers
         /// that are not finite), OVERLOADED, DEADLINE_EXCEEDED.
         async fn classify(

@@ -308,10 +308,10 @@ pub struct SupervisedObjective {
 /// embedding; `\["re:model\\.layers\\.[0-9\]+\\.mlp"]` the feed-forward blocks.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FullMethod {
-    /// What is trained; empty is everything. At most 256. Both lists are for a base model: a new one has random weights to train.
+    /// What is trained; empty is everything. At most 64. Both lists are for a base model: a new one has random weights to train.
     #[prost(string, repeated, tag = "1")]
     pub trainable_modules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// What of that is not trained. At most 256.
+    /// What of that is not trained. At most 64.
     #[prost(string, repeated, tag = "2")]
     pub frozen_modules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Gradual unfreezing (Howard & Ruder, 2018, ULMFiT): the first steps train the head, the last norm and the top layer, and each time

@@ -13,7 +13,7 @@ use crate::{bind::Binder, error::Error, models::EncoderModel};
 use turns::Turns;
 
 /// Bytes of a message that labels may take, below what a message holds.
-const MAX_LABEL_BYTES: usize = 3 << 20;
+const MAX_ANSWER_BYTES: usize = 3 << 20;
 /// What a label takes beside its name.
 const LABEL_BYTES: usize = 16;
 
@@ -105,7 +105,7 @@ impl Encoders {
         let model = self.model(&request.model).await?;
         let mask = model.mask()?;
         let binding = Binding::of(&model);
-        let work = move |_: &_| compute::fill_mask(&model, mask, &request.text, request.top_k);
+        let work = move |turn: &_| compute::fill_mask(&model, mask, (&request.text, request.top_k), turn);
         Ok(Answer { binding, said: self.turns.run(work).await? })
     }
 
@@ -127,7 +127,7 @@ impl Binding {
 /// Refuses more texts than one answer holds the labels of.
 fn check_answer(texts: usize, labels: &[String]) -> Result<(), Error> {
     let each: usize = labels.iter().map(|label| label.len() + LABEL_BYTES).sum();
-    let most = MAX_LABEL_BYTES / each;
+    let most = MAX_ANSWER_BYTES / each;
     if texts <= most {
         return Ok(());
     }

@@ -12,7 +12,7 @@ const EXPRESSION: &str = "re:";
 /// Longest entry, in bytes.
 const MAX_BYTES: usize = 512;
 /// Memory a compiled expression may take, in bytes.
-const MAX_MEMORY: usize = 1 << 20;
+const MAX_MEMORY: usize = 1 << 18;
 
 /// A list of names and expressions.
 pub(crate) struct Modules(Vec<Entry>);

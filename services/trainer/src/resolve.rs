@@ -15,7 +15,7 @@ use crate::{
     convert::lora_config,
     error::Error,
     memory,
-    spec::{Method, Objective, Spec, Start, Validation},
+    spec::{MIN_ROW_TOKENS, Method, Objective, Spec, Start, Validation},
     store::Resolved,
 };
 
@@ -120,17 +120,31 @@ impl Resolver {
         let Some(entry) = blobs.iter().find(|blob| blob.path == CONFIG) else { return Ok(()) };
         let Ok(digest) = entry.digest.parse() else { return Ok(()) };
         let read = self.clients.checkpoint().read_blob(&digest, MAX_CONFIG_BYTES).await;
-        let json = read.map_err(|error| Error::remote(error, "checkpoint", "spec.base_model"))?;
+        let field = spec.start.field();
+        let json = read.map_err(|error| Error::remote(error, "checkpoint", field))?;
         let config = AnyConfig::from_json(&json);
-        let config = config.map_err(|error| Error::invalid("spec.base_model", error.to_string()))?;
+        let config = config.map_err(|error| Error::invalid(field, error.to_string()))?;
         if let Some(refusal) = spec.objective.refusal(&config) {
-            return Err(Error::invalid("spec.base_model", refusal));
+            return Err(Error::invalid(field, refusal));
         }
         // An adapter that is gone on with was checked against this model when it was stored.
         if let AnyConfig::Decoder(config) = &config
             && !matches!(spec.start, Start::Adapter(_))
         {
-            check_method(&spec.method, config)?;
+            let (method, config) = (spec.method.clone(), config.clone());
+            // Expressions are compiled and matched with every weight.
+            let checked = tokio::task::spawn_blocking(move || check_method(&method, &config)).await;
+            let failed = |error| Error::Io {
+                what: "the method can't be checked",
+                source: std::io::Error::other(error),
+            };
+            checked.map_err(failed)??;
+        }
+        let virtual_tokens = spec.method.virtual_tokens();
+        if virtual_tokens > 0 && virtual_tokens + MIN_ROW_TOKENS > config.max_position_embeddings() {
+            let message =
+                format!("is {virtual_tokens}, which leaves the base model's context no room for rows");
+            return Err(Error::invalid(spec.method.virtual_tokens_field(), message));
         }
         if spec.default_length {
             return Ok(());

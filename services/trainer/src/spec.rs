@@ -66,6 +66,18 @@ pub(crate) enum Start {
     NewEncoder(NewEncoder),
 }
 
+impl Start {
+    /// The field that says it.
+    pub(crate) fn field(&self) -> &'static str {
+        match self {
+            Self::Base(_) => "spec.base_model",
+            Self::Adapter(_) => "spec.base_adapter",
+            Self::New(_) => "spec.new_model",
+            Self::NewEncoder(_) => "spec.new_encoder",
+        }
+    }
+}
+
 /// The shape of a model to be made; its vocabulary is its tokenizer's.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NewModel {
@@ -153,6 +165,16 @@ impl Method {
         match self {
             Self::Full(_) | Self::Lora(_) | Self::Bottleneck(_) => 0,
             Self::VirtualTokens(tokens) => tokens.num_virtual_tokens,
+        }
+    }
+
+    /// The field that says how many they are.
+    pub(crate) fn virtual_tokens_field(&self) -> &'static str {
+        match self {
+            Self::VirtualTokens(VirtualTokens { kind: VirtualTokensKind::Prefix { .. }, .. }) => {
+                "spec.prefix.num_virtual_tokens"
+            }
+            _ => "spec.prompt.num_virtual_tokens",
         }
     }
 }

@@ -19,6 +19,9 @@ pub(super) struct Details {
 #[derive(Debug, Default, Serialize)]
 struct Asked {
     base_model: Option<String>,
+    /// Instead of a base model: the adapter that is gone on with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base_adapter: Option<String>,
     dataset: String,
     objective: Option<String>,
     method: Option<String>,
@@ -35,13 +38,15 @@ impl From<TrainingJob> for Details {
 
 impl From<TrainingSpec> for Asked {
     fn from(spec: TrainingSpec) -> Self {
-        let base_model = match spec.start {
-            Some(Start::BaseModel(name) | Start::BaseAdapter(name)) => Some(name),
-            Some(Start::NewModel(_) | Start::NewEncoder(_)) | None => None,
+        let (base_model, base_adapter) = match spec.start {
+            Some(Start::BaseModel(name)) => (Some(name), None),
+            Some(Start::BaseAdapter(name)) => (None, Some(name)),
+            Some(Start::NewModel(_) | Start::NewEncoder(_)) | None => (None, None),
         };
         let rate = spec.arguments.map(|arguments| arguments.learning_rate);
         Self {
             base_model,
+            base_adapter,
             dataset: spec.dataset,
             objective: spec.objective.map(objective),
             method: spec.method.map(method),
@@ -108,7 +113,7 @@ impl Tabular for Details {
 
     fn cells(&self) -> Vec<String> {
         let Self { job, spec } = self;
-        let base = spec.base_model.clone().unwrap_or_else(|| "new".to_owned());
+        let base = spec.base_model.clone().or(spec.base_adapter.clone()).unwrap_or_else(|| "new".to_owned());
         vec![
             job.name.clone(),
             job.state.to_owned(),

@@ -1,14 +1,17 @@
 //! The passes through an encoder; all of it blocks.
 
+use candle_core::Tensor;
 use rootstock_model::{EncoderRow, ModelError};
 
-use super::{Classified, Filled, Likely, Mask, rank::likeliest, turns::Turn};
+use super::{Classified, Filled, Likely, MAX_ANSWER_BYTES, Mask, rank::likeliest, turns::Turn};
 use crate::{error::Error, models::EncoderModel};
 
 /// Texts of one pass.
 const TEXTS_AT_ONCE: usize = 8;
-/// Masks of a text, so that a message holds what fills them.
+/// Masks of a text.
 const MAX_MASKS: usize = 512;
+/// What a token takes in a message besides its text, at most.
+const TOKEN_BYTES: usize = 32;
 
 /// How likely the labels of the texts are.
 pub(super) fn classify(
@@ -17,12 +20,15 @@ pub(super) fn classify(
     turn: &Turn,
 ) -> Result<Vec<Classified>, Error> {
     let names = model.labels()?;
-    let rows = (0..).zip(texts).map(|(index, text)| row(model, text, format!("texts[{index}]")));
+    let rows = (0..).zip(texts).map(|(index, text)| {
+        turn.check()?;
+        row(model, text, format!("texts[{index}]"))
+    });
     let rows: Vec<EncoderRow> = rows.collect::<Result<_, _>>()?;
     let mut classified = Vec::with_capacity(rows.len());
     for rows in rows.chunks(TEXTS_AT_ONCE) {
         turn.check()?;
-        for (logits, row) in logits(model, rows)?.iter().zip(rows) {
+        for (logits, row) in numbers(&model.encoder().logits(rows)?)?.iter().zip(rows) {
             let ranked = likeliest(logits, names.len())?.into_iter();
             let labels = ranked.map(|(label, probability)| (names[label].clone(), probability)).collect();
             classified.push(Classified { labels, tokens: row.ids.len() });
@@ -32,18 +38,25 @@ pub(super) fn classify(
 }
 
 /// The most likely tokens in place of each mask.
-pub(super) fn fill_mask(model: &EncoderModel, mask: u32, text: &str, top_k: usize) -> Result<Filled, Error> {
+pub(super) fn fill_mask(
+    model: &EncoderModel,
+    mask: u32,
+    (text, top_k): (&str, usize),
+    turn: &Turn,
+) -> Result<Filled, Error> {
     let row = row(model, text, "text".to_owned())?;
     let masks = (0..).zip(&row.ids).filter(|(_, id)| **id == mask);
-    let positions: Vec<usize> = masks.map(|(position, _)| position).collect();
+    let positions: Vec<u32> = masks.map(|(position, _)| position).collect();
     check_masks(model, positions.len())?;
-    let logits = logits(model, std::slice::from_ref(&row))?;
-    let fill = |position: usize| {
-        let ranked = likeliest(&logits[position], top_k)?.into_iter();
+    turn.check()?;
+    let logits = numbers(&model.encoder().logits_of(std::slice::from_ref(&row), &positions)?)?;
+    let fill = |(position, logits): (u32, &Vec<f32>)| {
+        let ranked = likeliest(logits, top_k)?.into_iter();
         let tokens = ranked.map(|(id, probability)| likely(model, id as u32, probability)).collect();
-        Ok(Mask { position, tokens })
+        Ok(Mask { position: position as usize, tokens })
     };
-    let masks = positions.into_iter().map(fill).collect::<Result<_, Error>>()?;
+    let masks: Vec<Mask> = positions.into_iter().zip(&logits).map(fill).collect::<Result<_, Error>>()?;
+    check_answer(&masks)?;
     Ok(Filled { masks, tokens: row.ids.len() })
 }
 
@@ -60,9 +73,19 @@ fn check_masks(model: &EncoderModel, masks: usize) -> Result<(), Error> {
     Err(Error::invalid("text", message))
 }
 
-/// Logits of each row of what the head says.
-fn logits(model: &EncoderModel, rows: &[EncoderRow]) -> Result<Vec<Vec<f32>>, Error> {
-    let logits = model.encoder().logits(rows)?;
+/// Refuses an answer that no message holds.
+fn check_answer(masks: &[Mask]) -> Result<(), Error> {
+    let tokens = masks.iter().flat_map(|mask| &mask.tokens);
+    let bytes: usize = tokens.map(|token| token.text.len() + TOKEN_BYTES).sum();
+    if bytes <= MAX_ANSWER_BYTES {
+        return Ok(());
+    }
+    let message =
+        format!("asks for {bytes} bytes of tokens, and an answer holds {MAX_ANSWER_BYTES}; ask for fewer");
+    Err(Error::invalid("top_k", message))
+}
+
+fn numbers(logits: &Tensor) -> Result<Vec<Vec<f32>>, Error> {
     Ok(logits.to_vec2().map_err(ModelError::from)?)
 }
 

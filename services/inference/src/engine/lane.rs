@@ -91,7 +91,8 @@ impl Lane {
 
     pub(super) fn enqueue(&mut self, sequence: Sequence) {
         let waiting = &mut self.line(&sequence.tenant).waiting;
-        let place = waiting.partition_point(|other| other.order <= sequence.order);
+        let precedes = |other: &Sequence| other.has_run() || other.order <= sequence.order;
+        let place = waiting.iter().rposition(precedes).map_or(0, |last| last + 1);
         waiting.insert(place, sequence);
     }
 
@@ -109,12 +110,11 @@ impl Lane {
         self.ready.push_back(sequence);
     }
 
-    /// One that had begun waits again, before all others of its number.
+    /// One that had begun waits again, before all others of its tenant.
     pub(super) fn requeue(&mut self, sequence: Sequence) {
         let line = self.line(&sequence.tenant);
         line.begun -= 1;
-        let place = line.waiting.partition_point(|other| other.order < sequence.order);
-        line.waiting.insert(place, sequence);
+        line.waiting.push_front(sequence);
     }
 
     /// One that had begun has ended.

@@ -38,11 +38,6 @@ impl Scoring {
         self.targets.len() - self.scores.len()
     }
 
-    /// Whether no token is scored yet.
-    pub(super) fn is_new(&self) -> bool {
-        self.scores.is_empty()
-    }
-
     /// Fails where the logits could not be used.
     pub(super) fn check(&mut self) -> Result<(), Error> {
         self.failed.take().map_or(Ok(()), Err)

@@ -302,6 +302,11 @@ impl Sequence {
         self.memory.grow(bytes);
     }
 
+    /// Whether any of it was ever computed.
+    pub(super) fn has_run(&self) -> bool {
+        self.started.is_some()
+    }
+
     /// Gives up its keys and values.
     pub(super) fn forget(&mut self) -> Option<KvCache> {
         self.counted.iter_mut().for_each(|counted| counted.set_runs(false));
@@ -334,7 +339,7 @@ impl Sequence {
     /// version that computed it first.
     fn may_switch(&self) -> bool {
         match self.stage {
-            Stage::Prompt { .. } => self.memory.len() == 0 && self.scoring().is_none_or(Scoring::is_new),
+            Stage::Prompt { .. } => self.memory.len() == 0 && !self.has_run(),
             Stage::Decode(_) => self.wants() == Wants::Token,
             Stage::Score(_) | Stage::Over => false,
         }

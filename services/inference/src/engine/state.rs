@@ -362,8 +362,8 @@ impl State {
         }
     }
 
-    /// The tenants take turns, and in each the first to come is served first: who needs much room is not overtaken for ever by those
-    /// who need little, nor by an evaluation's.
+    /// The tenants take turns, and in each the one before all others is served first: who needs much room is not overtaken by those who
+    /// need little, nor by an evaluation's.
     fn start_queued(&mut self) {
         let Self { interactive, background, room, garbage, .. } = self;
         for lane in [interactive, background] {

@@ -1,4 +1,4 @@
-//! EncoderService over gRPC. The server drops a call whose time is up, which ends its work.
+//! EncoderService over gRPC. The server drops a call whose time is up, which ends its work within a pass.
 
 use rootstock_proto::inference::v1::{self as proto, encoder_service_server::EncoderService};
 use rootstock_runtime::status;

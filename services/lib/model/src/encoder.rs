@@ -187,10 +187,26 @@ impl Encoder {
     /// # Errors
     /// When there are no rows, or one is empty, too long, or of ids or kinds that the model has not.
     pub fn logits(&self, rows: &[EncoderRow]) -> Result<Tensor, ModelError> {
+        self.logits_where(rows, Ok)
+    }
+
+    /// The rows of [`logits`](Self::logits) with these numbers alone, in their order; no others are computed.
+    ///
+    /// # Errors
+    /// As [`logits`](Self::logits); when a number is too large.
+    pub fn logits_of(&self, rows: &[EncoderRow], numbers: &[u32]) -> Result<Tensor, ModelError> {
+        let numbers = Tensor::new(numbers, &self.device)?;
+        self.logits_where(rows, |input| Ok(input.index_select(&numbers, 0)?))
+    }
+
+    fn logits_where(
+        &self,
+        rows: &[EncoderRow],
+        wanted: impl FnOnce(Tensor) -> Result<Tensor, ModelError>,
+    ) -> Result<Tensor, ModelError> {
         let segments = self.check(rows)?;
-        let pass = self.pass(&segments, None);
-        let (hidden, _) = self.forward(rows, &pass)?;
-        self.head.logits(&self.head_input(&hidden, &segments)?, self.words.numbers())
+        let (hidden, _) = self.forward(rows, &self.pass(&segments, None))?;
+        self.head.logits(&wanted(self.head_input(&hidden, &segments)?)?, self.words.numbers())
     }
 
     fn pass<'a>(&self, segments: &'a Segments, dropout: Option<DropoutKey>) -> Pass<'a> {

@@ -7,7 +7,7 @@ use crate::{error::Error, modules::Modules, spec::Full};
 
 const FULL: Fields = Fields { path: "spec.full" };
 /// Most entries of a list.
-const MAX_ENTRIES: usize = 256;
+const MAX_ENTRIES: usize = 64;
 const MAX_STEPS: u64 = 1 << 40;
 
 pub(super) fn full(from: &proto::FullMethod) -> Result<Full, Error> {

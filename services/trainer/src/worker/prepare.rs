@@ -304,6 +304,12 @@ fn decoder(
                 _ => Ok(Vec::new()),
             };
             let init_ids = init_ids.map_err(|error| of_job("spec.prompt.prompt_tuning_init_text")(&error))?;
+            if init_ids.is_empty() && matches!(config.kind, VirtualTokensKind::Prompt { init_text: Some(_) })
+            {
+                return Err(Fault::Job(
+                    "spec.prompt.prompt_tuning_init_text has no tokens to begin as".into(),
+                ));
+            }
             let adapter = VirtualTokens::init(&config, &decoder, &init_ids, seed, &device);
             Ok(Learner::adapter(decoder, adapter.map_err(|error| of_job("adapter")(&error))?.into()))
         }

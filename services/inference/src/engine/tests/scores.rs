@@ -190,3 +190,34 @@ async fn a_prompt_that_gives_up_its_room_is_told_once_and_the_same() {
     assert!(metrics.preemptions.get() > 0);
     assert_eq!(told(Output::new(told_events, Arc::clone(&rig.engine.shared))).await, expected);
 }
+
+#[tokio::test]
+async fn a_request_that_was_preempted_is_not_overtaken_by_those_that_come_later() {
+    let (rig, text) = (Rig::new(limits()), prompt(5, 500));
+    let (limits, metrics) =
+        (Limits { max_running: 2, cache_bytes: cache_for(9), ..limits() }, Metrics::default());
+    let mut state = State::new(&limits);
+    let (decoding, _decoded) = mpsc::channel(20);
+    state.enqueue(Sequence::new(rig.job(&prompt(1, 63), greedy(10)), decoding, Arc::default()));
+    let (events, mut preempted) = mpsc::channel(8);
+    let patient = Job { order: 5, ..rig.job(&text, greedy(1)) };
+    state.enqueue(Sequence::new(patient, events, Arc::default()));
+    let mut later = Vec::new();
+    for _ in 0..60 {
+        state.sweep(Instant::now(), &limits, &metrics);
+        step(&mut state);
+        state.report(&metrics);
+        if metrics.preemptions.get() > 0 && later.len() < 5 {
+            let (events, client) = mpsc::channel(8);
+            let ahead = Job { order: -5, ..rig.job(&prompt(9, 300), greedy(5)) };
+            state.enqueue(Sequence::new(ahead, events, Arc::default()));
+            later.push(client);
+        }
+        if matches!(preempted.try_recv(), Ok(Event::Delta(_))) {
+            assert_eq!(later.len(), 5);
+            assert!(later.iter_mut().all(|client| client.try_recv().is_err()), "none of them was first");
+            return;
+        }
+    }
+    panic!("it never went on");
+}

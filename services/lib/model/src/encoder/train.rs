@@ -60,9 +60,7 @@ impl Encoder {
         if counted.labels.is_empty() {
             return Ok(LossSum::default());
         }
-        let (hidden, _) = self.forward(&batch.rows, &self.pass(&segments, None))?;
-        let input = self.head_input(&hidden, &segments)?.index_select(&self.index(&counted.rows)?, 0)?;
-        let logits = self.head.logits(&input, self.words.numbers())?;
+        let logits = self.logits_of(&batch.rows, &counted.rows)?;
         Ok(cross_entropy_of_logits(&logits, &counted.labels)?)
     }
 

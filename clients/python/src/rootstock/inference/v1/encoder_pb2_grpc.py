@@ -54,7 +54,7 @@ class EncoderServiceServicer(object):
     """
 
     def Classify(self, request, context):
-        """Tells how likely each label of a classifier is for each text. Cancelling the call stops the work after the text under way.
+        """Tells how likely each label of a classifier is for each text. Cancelling the call stops the work after the texts under way, at most 8.
         Errors: INVALID_FIELD (a model without labels among them), NOT_FOUND, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers
         that are not finite), OVERLOADED, DEADLINE_EXCEEDED.
         """
