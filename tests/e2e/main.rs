@@ -14,6 +14,7 @@ mod evaluation;
 mod examples;
 mod gauges;
 mod golden;
+mod kills;
 mod main_job;
 mod methods;
 mod network;

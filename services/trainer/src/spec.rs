@@ -27,6 +27,8 @@ pub(crate) struct Spec {
     pub(crate) default_length: bool,
     pub(crate) method: Method,
     pub(crate) arguments: Arguments,
+    /// Lower numbers begin first.
+    pub(crate) priority: i32,
 }
 
 impl Spec {
@@ -325,5 +327,7 @@ pub(crate) struct Arguments {
     pub(crate) save_total_limit: usize,
     pub(crate) early_stopping: Option<EarlyStopping>,
     pub(crate) weight_dtype: WeightDtype,
+    /// Goes back to a good state, once, where numbers are not finite, and on in F32.
+    pub(crate) retry_in_f32: bool,
     pub(crate) recompute: Recompute,
 }

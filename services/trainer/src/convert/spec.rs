@@ -27,6 +27,8 @@ const NEW_MODEL: Fields = Fields { path: "spec.new_model" };
 const CAUSAL: Fields = Fields { path: "spec.causal" };
 const SUPERVISED: Fields = Fields { path: "spec.supervised" };
 
+/// Furthest that a priority may be from 0.
+const MAX_PRIORITY: i32 = 100;
 /// Largest share of the data held out for validation.
 const MAX_VALIDATION_SPLIT: f64 = 0.5;
 /// Largest probability that a token of an instruction is left out.
@@ -68,10 +70,19 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             validation,
             start,
             default_length: leaves_length_open(from),
+            priority: priority(from.priority)?,
             objective,
             method,
         })
     }
+}
+
+/// A job's place among those that wait.
+fn priority(priority: i32) -> Result<i32, Error> {
+    if (-MAX_PRIORITY..=MAX_PRIORITY).contains(&priority) {
+        return Ok(priority);
+    }
+    Err(SPEC.invalid("priority", format!("is {priority}; must be in [-{MAX_PRIORITY}, {MAX_PRIORITY}]")))
 }
 
 fn output(from: &proto::TrainingSpec, method: &Method) -> Result<AliasName, Error> {

@@ -45,7 +45,7 @@ impl Fetcher {
             runtime.block_on(async {
                 tokio::select! {
                     fetched = client.fetch_artifact(digest, &cache, &progress) => Ok(fetched),
-                    () = stop.requested() => Err(stop.fault()),
+                    () = stop.rests() => Err(stop.fault()),
                 }
             })
         };
