@@ -19,6 +19,7 @@ mod main_job;
 mod methods;
 mod network;
 mod objectives;
+mod proof;
 mod refusals;
 mod refusals_cli;
 mod registry;

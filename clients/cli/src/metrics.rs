@@ -30,8 +30,11 @@ pub(crate) type Metrics = BTreeMap<i64, Point>;
 /// All that a job that has ended, or rests, has reported.
 pub(crate) async fn of(context: &Context, job: &str) -> Result<Metrics, CliError> {
     let last = context.clients().training().get_training_job(job).await?;
-    let mut events = context.clients().training().watch_training_job(job, 0);
     let (mut metrics, until) = (Metrics::new(), last.progress.unwrap_or_default().step);
+    if until == 0 && last.end_time.is_none() {
+        return Ok(metrics);
+    }
+    let mut events = context.clients().training().watch_training_job(job, 0);
     while let Some(event) = events.next().await {
         let event = event?;
         let reached = step_of(&event).is_some_and(|step| step >= until);

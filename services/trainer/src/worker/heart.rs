@@ -40,6 +40,17 @@ pub(super) async fn beat(link: Link, stop: Stop, args: WorkerArgs) {
     }
 }
 
+/// Watches, for a worker that holds no lease, whether there is still somebody to work for.
+pub(super) async fn attend(stop: Stop, args: WorkerArgs) {
+    let mut ticks = interval(args.heartbeat);
+    loop {
+        ticks.tick().await;
+        if is_orphan(args.parent) {
+            return stop.request(Ended::Orphaned);
+        }
+    }
+}
+
 /// Whether the process that started this one is gone: its children then belong to another.
 #[cfg(unix)]
 fn is_orphan(parent: Option<u32>) -> bool {

@@ -53,6 +53,15 @@ impl Fetcher {
     }
 }
 
+impl Fetcher {
+    /// What is said of a file of an artifact by its digest, with its name before it.
+    pub(super) async fn with_file(&self, artifact: &str, problem: String) -> String {
+        let blobs = self.clients.checkpoint().get_artifact(artifact).await.map(|artifact| artifact.blobs);
+        let named = blobs.unwrap_or_default().into_iter().find(|blob| problem.contains(&blob.digest));
+        named.map_or(problem.clone(), |blob| format!("{}: {problem}", blob.path))
+    }
+}
+
 /// The files of an artifact by name, and where they lie.
 pub(super) type Files = BTreeMap<String, PathBuf>;
 

@@ -13,6 +13,7 @@ use super::{
     args::WorkerArgs,
     difference::difference,
     fault::{Fault, WorkerError},
+    heart,
     inputs::{Fetcher, blocking},
     learner::Tensors,
     prepare::{self, Origin, Prepared},
@@ -49,6 +50,7 @@ async fn check(
 ) -> Result<Vec<proto::TrainingCheck>, Fault> {
     let clients = Clients::new(args.endpoints.clone()).map_err(|error| Fault::passing("services", error))?;
     let (stop, lease) = (Stop::default(), order.lease.unwrap_or_default());
+    tokio::spawn(heart::attend(stop.clone(), args.clone()));
     let reporter = Reporter::silent(stop.clone());
     let fetcher = Fetcher::open(&clients, args, &stop).await?;
     let first = lease.resume_step as u64;
@@ -87,8 +89,9 @@ async fn states(
                 let chain_digest = state.chain_digest.clone();
                 states.insert(state.step as u64, Kept { saved, chain_digest });
             }
-            Err(Fault::Job(difference)) => {
+            Err(Fault::Job(problem)) => {
                 let (step, digest) = (state.step, state.digest.clone());
+                let difference = fetcher.with_file(&digest, problem).await;
                 let subject = Subject::State.into();
                 return Ok(Err(proto::TrainingCheck { step, subject, digest, difference }));
             }
@@ -117,7 +120,7 @@ async fn of_result(
             let (origin, dir) = (origin.clone(), args.scratch_dir.join(result::FOLDER));
             blocking(move || of_files(&origin, &finished, &stored, &dir)).await?
         }
-        Err(Fault::Job(problem)) => Some(problem),
+        Err(Fault::Job(problem)) => Some(fetcher.with_file(digest, problem).await),
         Err(fault) => return Err(fault),
     };
     match replay.note(step, Subject::Result, digest, difference) {

@@ -3,19 +3,22 @@
 use std::time::{Duration, Instant};
 
 use proto::{TrainingJobState, TrainingPhase, training_event::Event};
-use rootstock_proto::training::v1 as proto;
+use rootstock_proto::{checkpoint::v1::ArtifactKind, training::v1 as proto};
 use rootstock_trainer::worker::{Ended, WorkerError, run};
 use tokio::task::JoinHandle;
 
 use crate::{
-    bench::{Bench, Script, finetuning, pretraining},
+    bench::{Bench, Script, eventually, finetuning, pretraining},
     store::Call,
     training::{bench, with},
 };
 
 /// How long what is computed may go on after the call.
 const SOON: Duration = Duration::from_secs(1);
-const STEPS: i64 = 120;
+/// Long enough that a job is met in the middle.
+const STEPS: i64 = 300;
+/// As many as make a job that nobody waits for.
+const ENDLESS: i64 = 100_000;
 
 /// Where a pause or an end is to come: the phase that was told, and the call that holds the job there.
 const PHASES: [(TrainingPhase, Option<Call>); 7] = [
@@ -29,14 +32,14 @@ const PHASES: [(TrainingPhase, Option<Call>); 7] = [
 ];
 
 /// A job of which states are saved as the phase wants it: while it trains, at its end, or never.
-fn spec(phase: TrainingPhase) -> proto::TrainingSpec {
+fn spec(phase: TrainingPhase, steps: i64) -> proto::TrainingSpec {
     let spec = proto::TrainingSpec { validation_split: 0.3, ..finetuning() };
     with(spec, |arguments| {
-        arguments.max_steps = STEPS;
+        arguments.max_steps = steps;
         arguments.eval_steps = 3;
         arguments.save_steps = match phase {
             TrainingPhase::Uploading => 0,
-            TrainingPhase::Saving => STEPS,
+            TrainingPhase::Saving => steps,
             _ => 50,
         };
     })
@@ -54,9 +57,14 @@ impl Bench {
         Computed { worker: tokio::spawn(run(self.worker_args(job, &token))), pid }
     }
 
-    /// Brings a new job to a phase, and holds it there.
-    async fn at(&self, id: &str, (phase, call): (TrainingPhase, Option<Call>)) -> (String, Computed) {
-        let job = self.create(id, spec(phase)).await;
+    /// Brings a new job of so many steps to a phase, and holds it there.
+    async fn at(
+        &self,
+        id: &str,
+        (phase, call): (TrainingPhase, Option<Call>),
+        steps: i64,
+    ) -> (String, Computed) {
+        let job = self.create(id, spec(phase, steps)).await;
         self.store.hold(call);
         let computed = self.begin(&job).await;
         self.does(&job, phase).await;
@@ -78,14 +86,18 @@ impl Computed {
 async fn a_job_is_paused_in_every_phase_and_goes_on_to_the_same_bits() {
     let bench = bench().await;
     bench.succeed("base", pretraining()).await;
-    let undisturbed = bench.succeed("undisturbed", spec(TrainingPhase::Training)).await.result_digest;
+    let undisturbed = bench.succeed("undisturbed", spec(TrainingPhase::Training, STEPS)).await.result_digest;
     for (phase, call) in PHASES {
-        let (job, computed) = bench.at(&format!("{phase:?}").to_lowercase(), (phase, call)).await;
+        let id = format!("{phase:?}").to_lowercase();
+        let (job, computed) = bench.at(&id, (phase, call), STEPS).await;
         let began = Instant::now();
         let pausing = bench.training().pause_training_job(&job).await.unwrap();
         assert_eq!(pausing.state(), TrainingJobState::Pausing, "{phase:?}");
         if call == Some(Call::CommitArtifact) {
-            // What is being saved is waited for.
+            // The state is saved before the worker ends, however long that takes.
+            let saves = async || bench.store.is_wanted(ArtifactKind::TrainingState).then_some(());
+            eventually("the state is being saved", saves).await;
+            assert_eq!(bench.job(&job).await.state(), TrainingJobState::Pausing, "{phase:?}");
             bench.store.hold(None);
         }
         assert_eq!(computed.ended().await, Ended::Paused, "{phase:?}");
@@ -113,7 +125,10 @@ async fn a_job_is_cancelled_in_every_phase() {
     let bench = bench().await;
     bench.succeed("base", pretraining()).await;
     for (phase, call) in PHASES {
-        let (job, computed) = bench.at(&format!("{phase:?}").to_lowercase(), (phase, call)).await;
+        let id = format!("{phase:?}").to_lowercase();
+        let at_end = matches!(phase, TrainingPhase::Saving | TrainingPhase::Uploading);
+        let steps = if at_end { STEPS } else { ENDLESS };
+        let (job, computed) = bench.at(&id, (phase, call), steps).await;
         let began = Instant::now();
         bench.training().cancel_training_job(&job).await.unwrap();
         assert_eq!(computed.ended().await, Ended::Cancelled, "{phase:?}");
@@ -150,7 +165,7 @@ async fn while_a_state_is_being_saved_a_job_is_pausing_and_can_still_be_cancelle
     let bench = bench().await;
     bench.succeed("base", pretraining()).await;
     let place = (TrainingPhase::Uploading, Some(Call::CommitArtifact));
-    let (job, computed) = bench.at("held", place).await;
+    let (job, computed) = bench.at("held", place, STEPS).await;
     bench.training().pause_training_job(&job).await.unwrap();
     let resumed = bench.training().resume_training_job(&job).await.unwrap_err();
     assert!(resumed.message.contains("is pausing, not paused"), "{resumed}");

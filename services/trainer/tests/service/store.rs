@@ -39,6 +39,8 @@ struct Kept {
     artifacts: BTreeMap<String, proto::Artifact>,
     aliases: BTreeMap<String, proto::Alias>,
     deleted: BTreeSet<String>,
+    /// Artifacts that somebody wanted to commit since a call was held.
+    wanted: Vec<proto::ArtifactKind>,
 }
 
 fn missing(name: &str) -> Status {
@@ -62,7 +64,13 @@ impl Store {
 
     /// Lets a call wait until it is let go on, or the other calls at once where there is none.
     pub(crate) fn hold(&self, call: Option<Call>) {
+        self.kept.lock().unwrap().wanted.clear();
         self.held.send_replace(call);
+    }
+
+    /// Whether somebody waits to commit an artifact of a kind.
+    pub(crate) fn is_wanted(&self, kind: proto::ArtifactKind) -> bool {
+        self.kept.lock().unwrap().wanted.contains(&kind)
     }
 
     /// Waits as long as the call is held.
@@ -212,8 +220,9 @@ impl CheckpointService for Store {
         &self,
         request: Request<proto::CommitArtifactRequest>,
     ) -> Answer<proto::CommitArtifactResponse> {
-        self.pass(Call::CommitArtifact).await;
         let artifact = request.into_inner().artifact.unwrap();
+        self.kept.lock().unwrap().wanted.push(artifact.kind());
+        self.pass(Call::CommitArtifact).await;
         let artifact = self.kept.lock().unwrap().commit(artifact);
         Ok(Response::new(proto::CommitArtifactResponse { artifact: Some(artifact) }))
     }
