@@ -43,6 +43,12 @@ pub enum Error {
         /// The bound.
         limit: usize,
     },
+    /// As many data sets are audited or cleaned as may be.
+    #[error("{limit} data sets are audited or cleaned already, as many as may be; retry later")]
+    DataBusy {
+        /// The bound.
+        limit: usize,
+    },
     /// Data or model were made with another tokenizer.
     #[error("{0}")]
     TokenizerMismatch(String),
@@ -103,7 +109,9 @@ impl Error {
             Self::NotFound(_) => ErrorReason::NotFound,
             Self::JobExists(_) => ErrorReason::AlreadyExists,
             Self::WrongState { .. } | Self::LeaseLost(_) => ErrorReason::WrongState,
-            Self::QueueFull { .. } | Self::TooManyWatchers { .. } => ErrorReason::Overloaded,
+            Self::QueueFull { .. } | Self::TooManyWatchers { .. } | Self::DataBusy { .. } => {
+                ErrorReason::Overloaded
+            }
             Self::TokenizerMismatch(_) => ErrorReason::TokenizerMismatch,
             Self::ShuttingDown => ErrorReason::ShuttingDown,
             Self::Remote(failure) => failure.reason,

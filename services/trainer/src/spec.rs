@@ -4,7 +4,7 @@ use rootstock_artifacts::{AliasName, ArtifactName};
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
 use rootstock_peft::{BottleneckConfig, InitLoraWeights, SavedModule, VirtualTokensKind};
-use rootstock_text::{Corruption, PromptTemplate};
+use rootstock_text::{Corruption, PromptTemplate, Truncation};
 
 mod encoder;
 
@@ -97,7 +97,14 @@ pub(crate) struct NewModel {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Objective {
     Causal { block_size: usize },
-    Supervised { prompt_template: PromptTemplate, max_length: usize, instruction_token_dropout: f64 },
+    Supervised {
+        prompt_template: PromptTemplate,
+        max_length: usize,
+        truncation: Truncation,
+        instruction_token_dropout: f64,
+        span_shuffle: f64,
+        paraphrase_columns: Vec<String>,
+    },
     Infilling { max_length: usize, denoisers: Vec<Denoiser> },
     Masked(Masked),
     Classification(Classification),

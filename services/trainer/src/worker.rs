@@ -2,11 +2,13 @@
 
 pub mod variables;
 
+pub(crate) mod apart;
 mod args;
-mod data;
-mod encode;
+pub(crate) mod audit;
+pub(crate) mod data;
+pub(crate) mod encode;
 mod encoder;
-mod fault;
+pub(crate) mod fault;
 mod groups;
 mod heart;
 mod infilling;
@@ -16,9 +18,10 @@ mod learner;
 mod link;
 mod masked;
 mod meter;
-mod order;
+pub(crate) mod order;
 mod patience;
-mod prepare;
+pub(crate) mod prepare;
+mod questions;
 mod reporter;
 mod result;
 mod rows;
