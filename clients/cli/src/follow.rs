@@ -163,8 +163,12 @@ fn data(ready: &TrainingDataReady) -> String {
         0 => String::new(),
         rows => format!(", {rows} left out because they are too long"),
     };
+    let truncated = match ready.truncated_rows {
+        0 => String::new(),
+        rows => format!(", {rows} cut to fit"),
+    };
     format!(
-        "{} rows to train on ({} tokens, {} with loss), {} to validate on{dropped}; {} of {} parameters are trained",
+        "{} rows to train on ({} tokens, {} with loss), {} to validate on{dropped}{truncated}; {} of {} parameters are trained",
         ready.train_rows,
         ready.train_tokens,
         ready.loss_tokens,
@@ -247,5 +251,6 @@ mod tests {
         let ready = TrainingDataReady { train_rows: 9, dropped_rows: 2, ..TrainingDataReady::default() };
         assert!(data(&ready).contains("2 left out"));
         assert!(!data(&TrainingDataReady { dropped_rows: 0, ..ready }).contains("left out"));
+        assert!(data(&TrainingDataReady { truncated_rows: 3, ..ready }).contains("3 cut to fit"));
     }
 }

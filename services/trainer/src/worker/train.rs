@@ -159,8 +159,11 @@ impl<O: Outside> Training<O> {
         let Prepared { spec, spec_digest, learner, train, validation, resume, in_f32 } = prepared;
         let arguments = &spec.arguments;
         let augment = match spec.objective {
-            Objective::Supervised { instruction_token_dropout, .. } => {
-                Augment::new(instruction_token_dropout, arguments.seed)
+            Objective::Supervised {
+                instruction_token_dropout, span_shuffle, ref paraphrase_columns, ..
+            } => {
+                let probabilities = (instruction_token_dropout, span_shuffle);
+                Augment::new(probabilities, !paraphrase_columns.is_empty(), arguments.seed)
             }
             _ => None,
         };
