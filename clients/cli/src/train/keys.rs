@@ -137,7 +137,9 @@ pub(super) const KEYS: &[Key] = &[
     key("save_total_limit", "integer", "2", "how many saved states to keep"),
     key("early_stopping_patience", "integer", "0", "validations without improvement before it ends; 0 never"),
     key("early_stopping_threshold", "number", "0", "how much better counts as improvement"),
-    key("weight_dtype", "choice", "as stored", "number format in which weights are multiplied: f32 or bf16"),
+    key("weight_dtype", "choice", "as stored", "number format in which weights are multiplied: f32, bf16 or f16"),
+    key("bf16", "boolean", "false", "the same as weight_dtype: bf16"),
+    key("fp16", "boolean", "false", "the same as weight_dtype: f16, with dynamic loss scaling"),
     key("gradient_checkpointing", "boolean", "false", "layers run again instead of keeping activations: least memory"),
     key("activation_memory_bytes", "integer", "0", "as many layers run again as it takes to keep to this; 0 is no limit"),
 ];

@@ -15,6 +15,7 @@ use super::{
     inputs::{Files, read},
     learner::Tensors,
     patience::Patience,
+    scaler::LossScaler,
 };
 
 pub(super) const STATE_FILE: &str = "trainer_state.json";
@@ -37,6 +38,8 @@ pub(super) struct TrainerState {
     pub(super) total_steps: u64,
     pub(super) seed: u64,
     pub(super) patience: Patience,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) scaler: Option<LossScaler>,
     pub(super) validated: bool,
     pub(super) stopped: bool,
 }
@@ -52,6 +55,7 @@ impl Default for TrainerState {
             total_steps: 0,
             seed: 0,
             patience: Patience::default(),
+            scaler: None,
             validated: false,
             stopped: false,
         }
