@@ -29,7 +29,7 @@ use crate::{
 pub(crate) use data::{Audit, Clean, Report as DataReport, cleaned};
 pub(crate) use encoder::encoder_config;
 pub(crate) use lora::lora_config;
-pub(crate) use spec::{model_config, product_format, weight_dtype};
+pub(crate) use spec::{frozen_format, model_config, product_format};
 pub(crate) use virtual_tokens::virtual_tokens_config;
 
 /// The metadata key that names a request's tenant.

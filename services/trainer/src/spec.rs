@@ -279,12 +279,13 @@ pub(crate) enum Optim {
     Lion(LionOptions),
 }
 
-/// Number format of frozen weights.
+/// Number format in which weights are multiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WeightDtype {
     AsStored,
     F32,
     Bf16,
+    F16,
 }
 
 /// How long to train.

@@ -29,6 +29,7 @@ mod reporter;
 mod result;
 mod rows;
 mod saver;
+mod scaler;
 mod schedule;
 mod snapshot;
 mod stop;

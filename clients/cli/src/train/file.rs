@@ -74,6 +74,8 @@ pub(super) enum Dtype {
     F32,
     #[serde(alias = "bfloat16")]
     Bf16,
+    #[serde(alias = "float16")]
+    F16,
 }
 
 /// What becomes of rows that are too long; TRL's names are understood too.
@@ -169,6 +171,8 @@ pub(super) struct TrainFile {
     pub(super) early_stopping_patience: Option<i32>,
     pub(super) early_stopping_threshold: Option<f64>,
     pub(super) weight_dtype: Option<Dtype>,
+    pub(super) bf16: Option<bool>,
+    pub(super) fp16: Option<bool>,
     pub(super) gradient_checkpointing: Option<bool>,
     pub(super) activation_memory_bytes: Option<i64>,
     pub(super) lr_scheduler_kwargs: Option<SchedulerKwargs>,

@@ -40,7 +40,7 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         start: Some(start(&file)?),
         objective: Some(objective_of(&file, objective)?),
         method: Some(method_of(&file, method)),
-        arguments: Some(arguments(&file)),
+        arguments: Some(arguments(&file)?),
         priority: file.priority.unwrap_or_default(),
     })
 }
@@ -227,8 +227,8 @@ fn listed(names: Option<&Names>) -> Vec<String> {
     }
 }
 
-fn arguments(file: &TrainFile) -> proto::TrainingArguments {
-    proto::TrainingArguments {
+fn arguments(file: &TrainFile) -> Result<proto::TrainingArguments, String> {
+    Ok(proto::TrainingArguments {
         learning_rate: file.learning_rate.unwrap_or_default(),
         num_train_epochs: file.num_train_epochs.unwrap_or_default(),
         max_steps: file.max_steps.unwrap_or_default(),
@@ -249,7 +249,7 @@ fn arguments(file: &TrainFile) -> proto::TrainingArguments {
         save_total_limit: file.save_total_limit.unwrap_or_default(),
         early_stopping_patience: file.early_stopping_patience.unwrap_or_default(),
         early_stopping_threshold: file.early_stopping_threshold.unwrap_or_default(),
-        weight_dtype: weight_dtype(file.weight_dtype).into(),
+        weight_dtype: weight_dtype(file)?.into(),
         gradient_checkpointing: file.gradient_checkpointing.unwrap_or_default(),
         activation_memory_bytes: file.activation_memory_bytes.unwrap_or_default(),
         optim: optimizer(file.optim).into(),
@@ -263,7 +263,7 @@ fn arguments(file: &TrainFile) -> proto::TrainingArguments {
         label_smoothing_factor: file.label_smoothing_factor.unwrap_or_default(),
         neftune_noise_alpha: file.neftune_noise_alpha.unwrap_or_default(),
         retry_in_f32: file.retry_in_f32.unwrap_or_default(),
-    }
+    })
 }
 
 fn optimizer(optimizer: Option<Optimizer>) -> proto::Optimizer {
@@ -307,12 +307,21 @@ fn scheduler_kwargs(kwargs: &SchedulerKwargs) -> proto::LrSchedulerKwargs {
     }
 }
 
-fn weight_dtype(dtype: Option<Dtype>) -> proto::WeightDtype {
-    match dtype {
+/// transformers has a flag for each narrow format.
+fn weight_dtype(file: &TrainFile) -> Result<proto::WeightDtype, String> {
+    let flag = |flag: Option<bool>, dtype| flag.unwrap_or_default().then_some(dtype);
+    let named = [file.weight_dtype, flag(file.bf16, Dtype::Bf16), flag(file.fp16, Dtype::F16)];
+    let mut named = named.into_iter().flatten();
+    let dtype = named.next();
+    if named.next().is_some() {
+        return Err("weight_dtype, bf16 and fp16 exclude each other; leave one".into());
+    }
+    Ok(match dtype {
         None => proto::WeightDtype::Unspecified,
         Some(Dtype::F32) => proto::WeightDtype::F32,
         Some(Dtype::Bf16) => proto::WeightDtype::Bf16,
-    }
+        Some(Dtype::F16) => proto::WeightDtype::F16,
+    })
 }
 
 #[cfg(test)]
@@ -402,6 +411,18 @@ mod tests {
         assert_eq!((found.mh_adapter, found.non_linearity.as_str(), found.scaling), (true, "swish", 0.0));
         let foreign = parsed(&format!("{prefix}prompt_tuning_init: RANDOM\n")).unwrap_err();
         assert_eq!(foreign, "prompt_tuning_init is only for method: prompt; take it out");
+    }
+
+    #[test]
+    fn a_number_format_is_named_once() {
+        let dtype = |rest: &str| {
+            parse(format!("{LORA}{rest}").as_bytes()).map(|spec| spec.arguments.unwrap().weight_dtype())
+        };
+        assert_eq!(dtype("fp16: true\n"), Ok(proto::WeightDtype::F16));
+        assert_eq!(dtype("bf16: true\nfp16: false\n"), Ok(proto::WeightDtype::Bf16));
+        assert_eq!(dtype("weight_dtype: float16\n"), Ok(proto::WeightDtype::F16));
+        assert!(dtype("bf16: true\nfp16: true\n").unwrap_err().contains("exclude each other"));
+        assert!(dtype("weight_dtype: f16\nfp16: true\n").is_err());
     }
 
     #[test]

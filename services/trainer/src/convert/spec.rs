@@ -1,6 +1,5 @@
 //! TrainingSpec: what goes together and what doesn't, and the configurations that follow from it.
 
-use candle_core::DType;
 use rootstock_artifacts::{AliasName, ArtifactName, Kind};
 use rootstock_model::{Config, Family, Format, Layers, RopeScaling};
 use rootstock_proto::training::v1 as proto;
@@ -331,13 +330,17 @@ pub(crate) fn model_config(
 
 /// The format of the products of trained weights, which are f32 themselves.
 pub(crate) fn product_format(choice: WeightDtype) -> Format {
-    if choice == WeightDtype::Bf16 { Format::Bf16 } else { Format::F32 }
+    match choice {
+        WeightDtype::AsStored | WeightDtype::F32 => Format::F32,
+        WeightDtype::Bf16 => Format::Bf16,
+        WeightDtype::F16 => Format::F16,
+    }
 }
 
 /// The number format in which frozen weights are held; `stored` is what the base model's config names.
-pub(crate) fn weight_dtype(choice: WeightDtype, stored: Option<&str>) -> DType {
+pub(crate) fn frozen_format(choice: WeightDtype, stored: Option<&str>) -> Format {
     match (choice, stored) {
-        (WeightDtype::Bf16, _) | (WeightDtype::AsStored, Some("bfloat16")) => DType::BF16,
-        _ => DType::F32,
+        (WeightDtype::AsStored, Some("bfloat16")) => Format::Bf16,
+        _ => product_format(choice),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device};
 use rootstock_client::{Clients, FetchedArtifact};
-use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder};
+use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder, Format};
 use rootstock_peft::{
     AdapterConfig, BottleneckAdapter, BottleneckConfig, CONFIG_FILE, LoraAdapter, LoraConfig, PeftError,
     VirtualTokens, VirtualTokensKind, WEIGHTS_FILE,
@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     convert::{
-        encoder_config, lora_config, model_config, product_format, virtual_tokens_config, weight_dtype,
+        encoder_config, frozen_format, lora_config, model_config, product_format, virtual_tokens_config,
     },
     spec::{Classification, Lora, Method, Objective, Spec, Start, Validation, WeightDtype},
 };
@@ -295,13 +295,13 @@ fn decoder(
     let decoder = match base {
         None => Decoder::init(config, seed, &device),
         Some(base) => {
-            let dtype = match spec.method {
-                Method::Full(_) => DType::F32,
+            let format = match spec.method {
+                Method::Full(_) => Format::F32,
                 Method::Lora(_) | Method::VirtualTokens(_) | Method::Bottleneck(_) => {
-                    weight_dtype(spec.arguments.weight_dtype, config.torch_dtype.as_deref())
+                    frozen_format(spec.arguments.weight_dtype, config.torch_dtype.as_deref())
                 }
             };
-            Decoder::load(config, &weight_files(base), dtype, &device)
+            Decoder::load(config, &weight_files(base), format, &device)
         }
     };
     let mut decoder = decoder.map_err(|error| failed(&error))?;
