@@ -37,6 +37,8 @@ struct Started {
 #[derive(Clone, Debug)]
 pub(crate) struct Resolver {
     pub(crate) clients: Clients,
+    /// Memory that a job may take; 0 is all that the machine has.
+    pub(crate) memory_bytes: u64,
 }
 
 impl Resolver {
@@ -56,7 +58,7 @@ impl Resolver {
         if let Some(validation) = &validation {
             check_files("spec.validation_dataset", spec, validation)?;
         }
-        memory::check(spec, config.as_ref(), &tokenizer)?;
+        memory::check(spec, config.as_ref(), &tokenizer, self.memory_bytes)?;
         let digest = &tokenizer.tokenizer_digest;
         same_tokenizer("spec.dataset", &dataset, digest)?;
         if let Some(validation) = &validation {
