@@ -861,7 +861,8 @@ pub struct TrainingProgress {
     /// Passes over the data.
     #[prost(double, tag = "3")]
     pub epoch: f64,
-    /// Mean loss per token, or per row for classification, since the last log event, with label smoothing if there is some.
+    /// Mean loss per token, or per row for classification, since the last log event, with label smoothing if there is some; without that
+    /// of skipped steps.
     #[prost(double, tag = "4")]
     pub loss: f64,
     /// Mean validation loss per token, once there is one.
@@ -870,7 +871,7 @@ pub struct TrainingProgress {
     /// Learning rate of the last step.
     #[prost(double, tag = "6")]
     pub learning_rate: f64,
-    /// Global norm of the last step's gradient, before clipping.
+    /// Global norm of the last step's gradient, before clipping; 0 where it was skipped.
     #[prost(double, tag = "7")]
     pub grad_norm: f64,
     /// Tokens computed per second since the last log event.
@@ -879,6 +880,12 @@ pub struct TrainingProgress {
     /// Seconds to go, estimated.
     #[prost(double, tag = "9")]
     pub eta_seconds: f64,
+    /// Steps that were skipped because their gradients were not finite; only with WEIGHT_DTYPE_F16.
+    #[prost(int64, tag = "10")]
+    pub skipped_steps: i64,
+    /// What the loss is multiplied by for the gradients of the next step; 0 where it is not.
+    #[prost(double, tag = "11")]
+    pub loss_scale: f64,
     /// Bytes of memory that the worker process has resident; 0 where the system doesn't tell.
     #[prost(int64, tag = "13")]
     pub resident_bytes: i64,
@@ -1410,8 +1417,9 @@ impl Optimizer {
     }
 }
 /// Number format in which weights are multiplied. Frozen weights are held in it. Weights in training are f32 whatever it is, as are
-/// activations, sums and the optimizer's moments: with BF16 the factors of each product are rounded to bf16. Processors with bf16 dot
-/// products multiply twice as many of them as of f32.
+/// activations, sums and the optimizer's moments: with BF16 and F16 the factors of each product are rounded to bf16 or f16, those of
+/// adapters in training excepted. Processors with bf16 dot products multiply twice as many of them as of f32; f16 is as fast as f32 and
+/// takes as much memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum WeightDtype {
@@ -1421,6 +1429,10 @@ pub enum WeightDtype {
     F32 = 1,
     /// bfloat16.
     Bf16 = 2,
+    /// float16, with dynamic loss scaling as `torch.amp.GradScaler` does it: the scale begins at 65536, is halved and the step skipped when
+    /// gradients are not finite, and is doubled after 2000 steps in a row. A skipped step counts as a step and takes its rows; schedule,
+    /// unfreezing and optimizer stand still, as in transformers. A job whose gradients are not finite at a scale below 1/16384 fails.
+    F16 = 3,
 }
 impl WeightDtype {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1432,6 +1444,7 @@ impl WeightDtype {
             Self::Unspecified => "WEIGHT_DTYPE_UNSPECIFIED",
             Self::F32 => "WEIGHT_DTYPE_F32",
             Self::Bf16 => "WEIGHT_DTYPE_BF16",
+            Self::F16 => "WEIGHT_DTYPE_F16",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1440,6 +1453,7 @@ impl WeightDtype {
             "WEIGHT_DTYPE_UNSPECIFIED" => Some(Self::Unspecified),
             "WEIGHT_DTYPE_F32" => Some(Self::F32),
             "WEIGHT_DTYPE_BF16" => Some(Self::Bf16),
+            "WEIGHT_DTYPE_F16" => Some(Self::F16),
             _ => None,
         }
     }
