@@ -90,7 +90,7 @@ async fn blocking<T: Send + 'static>(
 /// What ends a job's reading of data ends a look at it.
 fn of_fault(fault: Fault) -> Error {
     match fault {
-        Fault::Job(message) => Error::invalid("spec", message),
+        Fault::Job(message) | Fault::NotFinite(message) => Error::invalid("spec", message),
         Fault::Passing(message) => {
             Error::Remote(Box::new(Failure::new(ErrorReason::DependencyUnavailable, message)))
         }

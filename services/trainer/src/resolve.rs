@@ -50,13 +50,13 @@ impl Resolver {
             Validation::None | Validation::Split(_) => None,
         };
         let Started { base, adapter_digest, tokenizer } = self.start(&spec.start).await?;
-        self.check_model(spec, base.as_ref()).await?;
+        let config = self.check_model(spec, base.as_ref()).await?;
         check_template(spec, &tokenizer)?;
         check_files("spec.dataset", spec, &dataset)?;
         if let Some(validation) = &validation {
             check_files("spec.validation_dataset", spec, validation)?;
         }
-        memory::check(spec, &tokenizer)?;
+        memory::check(spec, config.as_ref(), &tokenizer)?;
         let digest = &tokenizer.tokenizer_digest;
         same_tokenizer("spec.dataset", &dataset, digest)?;
         if let Some(validation) = &validation {
@@ -112,10 +112,10 @@ impl Resolver {
     }
 
     /// Whether the base model can learn what it shall and has the modules that are to be trained, and rows of the length asked for fit its
-    /// context; a default gives way to it.
-    async fn check_model(&self, spec: &Spec, base: Option<&Artifact>) -> Result<(), Error> {
-        let (Some(base), field) = (base, spec.start.field()) else { return Ok(()) };
-        let Some(config) = self.config(field, base).await? else { return Ok(()) };
+    /// context; a default gives way to it. Gives the configuration.
+    async fn check_model(&self, spec: &Spec, base: Option<&Artifact>) -> Result<Option<AnyConfig>, Error> {
+        let (Some(base), field) = (base, spec.start.field()) else { return Ok(None) };
+        let Some(config) = self.config(field, base).await? else { return Ok(None) };
         if let Some(refusal) = spec.objective.refusal(&config) {
             return Err(Error::invalid(field, refusal));
         }
@@ -138,11 +138,11 @@ impl Resolver {
                 format!("is {virtual_tokens}, which leaves the base model's context no room for rows");
             return Err(Error::invalid(spec.method.virtual_tokens_field(), message));
         }
-        if spec.default_length {
-            return Ok(());
+        if !spec.default_length {
+            let checked = spec.check_length(config.max_position_embeddings());
+            checked.map_err(|(field, problem)| Error::invalid(field, problem))?;
         }
-        let checked = spec.check_length(config.max_position_embeddings());
-        checked.map_err(|(field, problem)| Error::invalid(field, problem))
+        Ok(Some(config))
     }
 
     /// The configuration of a base model, where it has one.
@@ -229,8 +229,9 @@ fn check_files(field: &str, spec: &Spec, dataset: &Artifact) -> Result<(), Error
         return Ok(());
     }
     let objective = spec.objective.name();
-    let message =
-        format!("holds no *.jsonl, *.json, *.csv or *.parquet file, and {objective} needs rows; use causal or masked for text");
+    let message = format!(
+        "holds no *.jsonl, *.json, *.csv or *.parquet file, and {objective} needs rows; use causal or masked for text"
+    );
     Err(Error::invalid(field, message))
 }
 

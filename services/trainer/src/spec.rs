@@ -27,6 +27,8 @@ pub(crate) struct Spec {
     pub(crate) default_length: bool,
     pub(crate) method: Method,
     pub(crate) arguments: Arguments,
+    /// Lower numbers begin first.
+    pub(crate) priority: i32,
 }
 
 impl Spec {
@@ -96,7 +98,9 @@ pub(crate) struct NewModel {
 /// What is learned.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Objective {
-    Causal { block_size: usize },
+    Causal {
+        block_size: usize,
+    },
     Supervised {
         prompt_template: PromptTemplate,
         max_length: usize,
@@ -105,7 +109,10 @@ pub(crate) enum Objective {
         span_shuffle: f64,
         paraphrase_columns: Vec<String>,
     },
-    Infilling { max_length: usize, denoisers: Vec<Denoiser> },
+    Infilling {
+        max_length: usize,
+        denoisers: Vec<Denoiser>,
+    },
     Masked(Masked),
     Classification(Classification),
 }
@@ -332,5 +339,7 @@ pub(crate) struct Arguments {
     pub(crate) save_total_limit: usize,
     pub(crate) early_stopping: Option<EarlyStopping>,
     pub(crate) weight_dtype: WeightDtype,
+    /// Goes back to a good state, once, where numbers are not finite, and on in F32.
+    pub(crate) retry_in_f32: bool,
     pub(crate) recompute: Recompute,
 }

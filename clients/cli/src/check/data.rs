@@ -68,9 +68,7 @@ fn count_rows(path: &Path) -> Result<usize, CliError> {
         Some(format) => {
             let rows = parse_rows_of(&bytes, format, &[]).map(|rows| rows.len());
             // What holds neither is most likely meant to hold rows.
-            rows.or_else(|error| {
-                documents(DocumentFormat::Records(format)).map_err(|_| error.to_string())
-            })
+            rows.or_else(|error| documents(DocumentFormat::Records(format)).map_err(|_| error.to_string()))
         }
     };
     counted.map_err(|problem| CliError::refused(format!("{shown}: {problem}")))

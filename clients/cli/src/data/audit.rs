@@ -243,8 +243,14 @@ mod tests {
             other_row,
             ..DataExample::default()
         };
-        let bad = DataExample { row: 7, detail: "row 7 (line 8): no".into(), file: "a.csv".into(), ..DataExample::default() };
-        let finding = |problem: DataProblem, examples| DataFinding { problem: problem.into(), rows: 2, examples };
+        let bad = DataExample {
+            row: 7,
+            detail: "row 7 (line 8): no".into(),
+            file: "a.csv".into(),
+            ..DataExample::default()
+        };
+        let finding =
+            |problem: DataProblem, examples| DataFinding { problem: problem.into(), rows: 2, examples };
         let dataset = DatasetAudit {
             rows: 12,
             findings: vec![
@@ -256,7 +262,8 @@ mod tests {
             ..DatasetAudit::default()
         };
         let refusals = vec!["NOTHING_TO_TRAIN: spec.dataset".to_owned()];
-        let audit = Audit::from(AuditDatasetResponse { dataset: Some(dataset), validation_dataset: None, refusals });
+        let audit =
+            Audit::from(AuditDatasetResponse { dataset: Some(dataset), validation_dataset: None, refusals });
         let text = audit.text();
         for told in [
             "12 rows",

@@ -41,6 +41,7 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         objective: Some(objective_of(&file, objective)?),
         method: Some(method_of(&file, method)),
         arguments: Some(arguments(&file)),
+        priority: file.priority.unwrap_or_default(),
     })
 }
 
@@ -261,6 +262,7 @@ fn arguments(file: &TrainFile) -> proto::TrainingArguments {
         loraplus_lr_ratio: file.loraplus_lr_ratio.unwrap_or_default(),
         label_smoothing_factor: file.label_smoothing_factor.unwrap_or_default(),
         neftune_noise_alpha: file.neftune_noise_alpha.unwrap_or_default(),
+        retry_in_f32: file.retry_in_f32.unwrap_or_default(),
     }
 }
 

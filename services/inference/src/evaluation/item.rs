@@ -92,8 +92,8 @@ fn encode(
     question: &Question,
     context: usize,
 ) -> Result<Encoded, String> {
-    let outcome =
-        encode_row(tokenizer, template, &question.row, (context, Truncation::Right)).map_err(|error| error.to_string())?;
+    let outcome = encode_row(tokenizer, template, &question.row, (context, Truncation::Right))
+        .map_err(|error| error.to_string())?;
     match outcome {
         Supervised::Kept { example, .. } => Ok(Encoded {
             prompt: example.input_ids[..example.prompt_len].to_vec(),

@@ -162,7 +162,8 @@ impl Cleaning {
     fn refusal(&self, text: &str) -> Option<Removal> {
         let characters = text.chars().count();
         let above = |limit: Option<f64>, share: fn(&str) -> f64| limit.is_some_and(|most| share(text) > most);
-        let below = |limit: Option<f64>, share: fn(&str) -> f64| limit.is_some_and(|least| share(text) < least);
+        let below =
+            |limit: Option<f64>, share: fn(&str) -> f64| limit.is_some_and(|least| share(text) < least);
         if characters < self.min_characters || self.max_characters.is_some_and(|most| characters > most) {
             Some(Removal::Length)
         } else if above(self.max_foreign_share, foreign_share) {
@@ -203,7 +204,10 @@ pub fn foreign_share(text: &str) -> f64 {
 
 /// Share of Han characters among the letters.
 pub fn han_share(text: &str) -> f64 {
-    letter_share(text, |c| matches!(c, '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}'))
+    letter_share(
+        text,
+        |c| matches!(c, '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}'),
+    )
 }
 
 /// Share of Latin letters among the letters, fullwidth ones included.

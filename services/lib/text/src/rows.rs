@@ -153,7 +153,9 @@ impl<'de> Deserialize<'de> for Columns {
 }
 
 fn wordings(columns: &Map<String, Value>, names: &[String]) -> Result<Vec<String>, BadField> {
-    let refuse = || BadField::new("paraphrase_columns", "name a column whose value is neither text nor a list of texts");
+    let refuse = || {
+        BadField::new("paraphrase_columns", "name a column whose value is neither text nor a list of texts")
+    };
     let mut wordings = Vec::new();
     for value in names.iter().filter_map(|name| columns.get(name)) {
         let texts = match value {

@@ -117,9 +117,8 @@ pub fn supervised_example(
     let whole = prompt.ids.iter().chain(answer_ids).copied().chain([eos]);
     let input_ids: Vec<u32> = whole.skip(range.start).take(range.len()).collect();
     let prompt_len = prompt.ids.len().saturating_sub(range.start);
-    let moved = |user: &Range<usize>| {
-        user.start.saturating_sub(range.start)..user.end.saturating_sub(range.start)
-    };
+    let moved =
+        |user: &Range<usize>| user.start.saturating_sub(range.start)..user.end.saturating_sub(range.start);
     let user = prompt.user.iter().map(moved).filter(|user| !user.is_empty()).collect();
     let labels = labels(&input_ids, prompt_len);
     Supervised::Kept { example: SupervisedExample { input_ids, labels, prompt_len, user }, cut }

@@ -27,8 +27,12 @@ fn good_rows_are_not_suspected() {
 fn repetitions_and_contradictions_name_the_earlier_row() {
     let mut rows = rows();
     rows.push(AuditedRow { trained: format!(" {}\n", rows[3].trained), ..rows[3].clone() });
-    rows.push(AuditedRow { trained: "nobody knows, and nobody will ever find out either".into(), ..rows[4].clone() });
-    let long = "a long answer that goes on about squares and cubes and their roots for quite some time, as they do";
+    rows.push(AuditedRow {
+        trained: "nobody knows, and nobody will ever find out either".into(),
+        ..rows[4].clone()
+    });
+    let long =
+        "a long answer that goes on about squares and cubes and their roots for quite some time, as they do";
     rows.push(AuditedRow { context: "why?".into(), trained: long.into(), ..row(1) });
     rows.push(AuditedRow { context: "why!".into(), trained: long.into(), ..row(1) });
     assert_eq!(

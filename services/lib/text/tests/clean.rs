@@ -14,7 +14,8 @@ fn words(seed: u64, count: usize) -> Vec<String> {
 
 fn cleaned(cleaning: Cleaning, texts: &[&str]) -> (Vec<usize>, Cleaner) {
     let mut cleaner = Cleaner::new(cleaning);
-    let rows: String = texts.iter().map(|text| serde_json::json!({"text": text}).to_string() + "\n").collect();
+    let rows: String =
+        texts.iter().map(|text| serde_json::json!({"text": text}).to_string() + "\n").collect();
     let kept = String::from_utf8(cleaner.records(rows.as_bytes(), RecordFormat::Json).unwrap()).unwrap();
     let rows: Vec<&str> = rows.lines().collect();
     let kept = kept.lines().map(|line| rows.iter().position(|row| *row == line).unwrap()).collect();
@@ -25,16 +26,32 @@ fn cleaned(cleaning: Cleaning, texts: &[&str]) -> (Vec<usize>, Cleaner) {
 fn each_filter_takes_out_what_it_is_for_and_counts_it() {
     let mixed = "这是一个中文句子 with some English words";
     let cases: [(Cleaning, &[&str], Removal); 7] = [
-        (Cleaning { exact_duplicates: true, ..Cleaning::default() }, &["a", "b", "a"], Removal::ExactDuplicate),
+        (
+            Cleaning { exact_duplicates: true, ..Cleaning::default() },
+            &["a", "b", "a"],
+            Removal::ExactDuplicate,
+        ),
         (Cleaning { min_characters: 2, ..Cleaning::default() }, &["aa", "中文", "a"], Removal::Length),
-        (Cleaning { max_characters: Some(2), ..Cleaning::default() }, &["aa", "中文", "abc"], Removal::Length),
+        (
+            Cleaning { max_characters: Some(2), ..Cleaning::default() },
+            &["aa", "中文", "abc"],
+            Removal::Length,
+        ),
         (
             Cleaning { max_foreign_share: Some(0.1), ..Cleaning::default() },
             &["a\tb\n", "中，文。😀", "a\u{FFFD}\u{0}b"],
             Removal::Characters,
         ),
-        (Cleaning { min_han_share: 0.5.into(), ..Cleaning::default() }, &["全是中文 1", "中文字 a", mixed], Removal::Language),
-        (Cleaning { min_latin_share: 0.8.into(), ..Cleaning::default() }, &["all Latin é", "ｆｕｌｌ", mixed], Removal::Language),
+        (
+            Cleaning { min_han_share: 0.5.into(), ..Cleaning::default() },
+            &["全是中文 1", "中文字 a", mixed],
+            Removal::Language,
+        ),
+        (
+            Cleaning { min_latin_share: 0.8.into(), ..Cleaning::default() },
+            &["all Latin é", "ｆｕｌｌ", mixed],
+            Removal::Language,
+        ),
         (
             Cleaning { max_repetition: Some(0.3), ..Cleaning::default() },
             &["nothing said twice here", "short", "again and again and again and again"],
@@ -44,7 +61,10 @@ fn each_filter_takes_out_what_it_is_for_and_counts_it() {
     for (cleaning, texts, why) in cases {
         let (kept, cleaner) = cleaned(cleaning, texts);
         assert_eq!((kept, cleaner.kept(), cleaner.read), (vec![0, 1], 2, 3), "{cleaning:?}");
-        assert!(Removal::ALL.iter().all(|other| cleaner.removed(*other) == u64::from(*other == why)), "{why:?}");
+        assert!(
+            Removal::ALL.iter().all(|other| cleaner.removed(*other) == u64::from(*other == why)),
+            "{why:?}"
+        );
     }
 }
 
@@ -55,14 +75,20 @@ fn what_can_not_be_read_is_taken_out_and_the_same_comes_from_any_format() {
     let kept = cleaner.records(json, RecordFormat::Json).unwrap();
     assert_eq!(String::from_utf8(kept).unwrap(), "{\"instruction\":\"a\",\"output\":\"b\"}\n");
     assert_eq!((cleaner.read, cleaner.removed(Removal::Unreadable)), (4, 3));
-    assert!(cleaner.records(b"instruction,output\na,b\n", RecordFormat::Csv).unwrap().is_empty(), "across files");
+    assert!(
+        cleaner.records(b"instruction,output\na,b\n", RecordFormat::Csv).unwrap().is_empty(),
+        "across files"
+    );
     assert_eq!(cleaner.removed(Removal::ExactDuplicate), 1);
 }
 
 #[test]
 fn a_text_is_cleaned_paragraph_by_paragraph() {
     let mut cleaner = Cleaner::new(Cleaning { exact_duplicates: true, ..Cleaning::default() });
-    assert_eq!(cleaner.text("one\ntwo\n\nthree\n\n\none\ntwo\n\n四".as_bytes()).unwrap(), "one\ntwo\n\nthree\n\n四\n");
+    assert_eq!(
+        cleaner.text("one\ntwo\n\nthree\n\n\none\ntwo\n\n四".as_bytes()).unwrap(),
+        "one\ntwo\n\nthree\n\n四\n"
+    );
     assert_eq!((cleaner.read, cleaner.kept()), (4, 3));
 }
 
@@ -70,7 +96,8 @@ fn a_text_is_cleaned_paragraph_by_paragraph() {
 fn a_text_with_some_words_changed_is_a_near_duplicate_and_one_with_many_is_not() {
     let original = words(1, 200);
     let changed = |every: usize| {
-        let word = |(i, word): (usize, &String)| if i % every == 0 { format!("other{i}") } else { word.clone() };
+        let word =
+            |(i, word): (usize, &String)| if i % every == 0 { format!("other{i}") } else { word.clone() };
         original.iter().enumerate().map(word).collect::<Vec<_>>().join(" ")
     };
     let mut near = NearDuplicates::new(0.8);
@@ -82,8 +109,10 @@ fn a_text_with_some_words_changed_is_a_near_duplicate_and_one_with_many_is_not()
     assert_eq!(near.insert(&words(2, 200).join(" ")), Some(4));
     assert_eq!(near.insert("abc"), None);
     assert_eq!(near.insert("abc"), None, "too short to be alike");
-    let (kept, cleaner) =
-        cleaned(Cleaning { near_duplicates: Some(0.8), ..Cleaning::default() }, &[&changed(1000), &changed(50), &changed(2)]);
+    let (kept, cleaner) = cleaned(
+        Cleaning { near_duplicates: Some(0.8), ..Cleaning::default() },
+        &[&changed(1000), &changed(50), &changed(2)],
+    );
     assert_eq!((kept, cleaner.removed(Removal::NearDuplicate)), (vec![0, 2], 1));
 }
 

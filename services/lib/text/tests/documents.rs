@@ -24,8 +24,9 @@ fn json_lines_hold_documents_in_text() {
 
 #[test]
 fn refusals_name_document_and_line() {
-    let error =
-        |text: &str| parse_documents(text.as_bytes(), DocumentFormat::Records(RecordFormat::Json)).unwrap_err().to_string();
+    let error = |text: &str| {
+        parse_documents(text.as_bytes(), DocumentFormat::Records(RecordFormat::Json)).unwrap_err().to_string()
+    };
     assert_eq!(
         error("{\"text\": \"a\"}\n\n{\"body\": \"b\"}"),
         "row 2 (line 3): field \"text\" is missing; each record needs a text"

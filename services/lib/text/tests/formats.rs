@@ -75,7 +75,10 @@ fn other_wordings_stand_in_columns_of_any_name() {
     let json = r#"{"instruction": "a", "output": "b", "other": "c", "more": ["d", " ", "e"]}
         {"instruction": "f", "output": "g", "more": null}"#;
     let rows = parse_rows_of(json.as_bytes(), RecordFormat::Json, &names).unwrap();
-    assert_eq!((rows[0].paraphrases.as_slice(), rows[1].paraphrases.len()), (&["c", "d", "e"].map(str::to_owned)[..], 0));
+    assert_eq!(
+        (rows[0].paraphrases.as_slice(), rows[1].paraphrases.len()),
+        (&["c", "d", "e"].map(str::to_owned)[..], 0)
+    );
     let csv = "instruction,output,more\na,b,c\n";
     assert_eq!(parse_rows_of(csv.as_bytes(), RecordFormat::Csv, &names).unwrap()[0].paraphrases, ["c"]);
     let number = r#"{"instruction": "a", "output": "b", "other": 1}"#;
@@ -93,7 +96,10 @@ fn a_row_of_csv_that_is_wrong_is_named() {
     assert_eq!(refused(b"instruction,output\na,\n"), "row 1 (line 2): field \"output\" is blank");
     assert!(refused(b"instruction,answer\na,b\n").contains("\"output\" is missing"));
     assert_eq!(refused(b"a,a\n1,2\n"), "two columns are called \"a\"; rename one of them");
-    assert_eq!(refused(b"instruction,output\na,b\nc,\xff\n"), "not UTF-8 from byte 25 on (line 3); save the file as UTF-8");
+    assert_eq!(
+        refused(b"instruction,output\na,b\nc,\xff\n"),
+        "not UTF-8 from byte 25 on (line 3); save the file as UTF-8"
+    );
     assert_eq!(refused(b"instruction,output\n"), "there are no rows");
 }
 
@@ -128,7 +134,8 @@ fn whoever_wants_to_goes_on_after_a_bad_row() {
     bytes.extend(b"{\"instruction\": \"\xff\"}\n");
     bytes.extend(good.as_bytes());
     assert_eq!(scan(&bytes, RecordFormat::Json), (vec![1, 4, 6], vec![2, 3, 5]));
-    let array = format!("[{good}, {{\"instruction\": 1, \"output\": \"b\"}}, {{\"messages\": 3}}, {good}, {{]");
+    let array =
+        format!("[{good}, {{\"instruction\": 1, \"output\": \"b\"}}, {{\"messages\": 3}}, {good}, {{]");
     assert_eq!(scan(array.as_bytes(), RecordFormat::Json), (vec![1, 4], vec![2, 3, 5]));
     assert_eq!(scan(b"instruction,output\na,b\nc\nd,e\n", RecordFormat::Csv), (vec![1, 3], vec![2]));
 }

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use rootstock_text::{
-    ChatMessage, ChatTemplate, Cleaner, Cleaning, DocumentFormat, RecordFormat, TextTokenizer, TokenizerError,
-    parse_documents, parse_rows, parse_rows_of,
+    ChatMessage, ChatTemplate, Cleaner, Cleaning, DocumentFormat, RecordFormat, TextTokenizer,
+    TokenizerError, parse_documents, parse_rows, parse_rows_of,
 };
 
 use crate::fixtures::{CHATML, FILES, sentencepiece_json};

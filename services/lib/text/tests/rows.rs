@@ -135,7 +135,8 @@ fn texts_have_labels_that_are_strings_or_numbers() {
         parse_labelled_texts(rows.as_bytes(), RecordFormat::Json).unwrap(),
         [labelled("fine", "good"), labelled("bad", "0")]
     );
-    let refused = |row: &str| parse_labelled_texts(row.as_bytes(), RecordFormat::Json).unwrap_err().to_string();
+    let refused =
+        |row: &str| parse_labelled_texts(row.as_bytes(), RecordFormat::Json).unwrap_err().to_string();
     assert!(refused(r#"{"text": "a"}"#).ends_with("\"label\" is missing; each row needs text and label"));
     assert!(refused(r#"{"text": " ", "label": 1}"#).ends_with("\"text\" is blank"));
     assert!(refused(r#"{"text": "a", "label": 1.5}"#).ends_with("must be a string, not a number"));

@@ -16,7 +16,9 @@ fn example(prompt: &[u32], answer: &[u32], max_length: usize, truncation: Trunca
 
 #[test]
 fn loss_is_on_the_answer_and_its_eos() {
-    let Supervised::Kept { example, cut } = example(&[1, 2], &[3, 4], 10, Truncation::Drop) else { panic!("it fits") };
+    let Supervised::Kept { example, cut } = example(&[1, 2], &[3, 4], 10, Truncation::Drop) else {
+        panic!("it fits")
+    };
     assert_eq!(example.input_ids, [1, 2, 3, 4, EOS]);
     assert_eq!(example.labels, [IGNORE_INDEX, IGNORE_INDEX, 3, 4, i64::from(EOS)]);
     assert_eq!((example.prompt_len, example.answer_len(), cut), (2, 3, 0));
@@ -25,7 +27,9 @@ fn loss_is_on_the_answer_and_its_eos() {
 #[test]
 fn cut_at_the_right_a_long_answer_loses_its_end_and_a_long_prompt_the_example() {
     let cut = |prompt, answer, length| example(prompt, answer, length, Truncation::Right);
-    let Supervised::Kept { example: kept, cut: lost } = cut(&[1, 2], &[3, 4, 5], 4) else { panic!("it fits") };
+    let Supervised::Kept { example: kept, cut: lost } = cut(&[1, 2], &[3, 4, 5], 4) else {
+        panic!("it fits")
+    };
     assert_eq!((kept.input_ids.as_slice(), lost), (&[1, 2, 3, 4][..], 2));
     assert_eq!(cut(&[1, 2], &[3, 4], 2), Supervised::Dropped { tokens: 5 });
 }
@@ -60,7 +64,8 @@ fn a_row_becomes_prompt_answer_and_eos() {
         instruction: "什么是适配器?".into(), output: "一个小矩阵。".into(), ..Row::default()
     };
     for template in PromptTemplate::ALL {
-        let example = encode_row(&TOKENIZER, template, &row, (512, Truncation::Drop)).unwrap().into_example().unwrap();
+        let example =
+            encode_row(&TOKENIZER, template, &row, (512, Truncation::Drop)).unwrap().into_example().unwrap();
         let text = TOKENIZER.decode(&example.input_ids, false);
         let prompt = template.render(&row, &TOKENIZER).unwrap().text;
         let answer = template.answer(&row, &TOKENIZER).unwrap();
@@ -75,7 +80,10 @@ fn a_row_becomes_prompt_answer_and_eos() {
 fn a_tokenizer_without_eos_is_refused() {
     let tokenizer = TextTokenizer::from_files(&FILES.tokenizer_json, None).unwrap();
     let row = Row { instruction: "a".into(), input: String::new(), output: "b".into(), ..Row::default() };
-    assert_eq!(encode_row(&tokenizer, PromptTemplate::QaEn, &row, (64, Truncation::Drop)), Err(PromptError::NoEos));
+    assert_eq!(
+        encode_row(&tokenizer, PromptTemplate::QaEn, &row, (64, Truncation::Drop)),
+        Err(PromptError::NoEos)
+    );
 }
 
 proptest! {

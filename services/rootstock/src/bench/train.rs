@@ -14,9 +14,9 @@ use rootstock_model::{Batch, Config};
 use rootstock_peft::MAX_RANK;
 use serde::Serialize;
 
-use self::steps::Measured;
 use self::learner::{Learner, Plan};
 use self::lengths::{Lengths, Rows};
+use self::steps::Measured;
 use super::model_dir::ModelDir;
 use super::output::Output;
 use super::tokens::random_ids;
@@ -161,16 +161,16 @@ fn run_lengths(
 impl Report {
     fn new(measured: &Measured, plan: &Plan, tokens_per_second: Option<f64>) -> Self {
         Self {
-        tokens_per_second,
-        step_ms_p50: measured.times.median_ms(),
-        peak_rss_bytes: rss::peak_bytes(),
-        loss_first: measured.loss_first,
-        loss_last: measured.loss_last,
-        max_gradient_error: None,
-        padding_share: None,
-        max_loss_error: None,
-        dispatch: rootstock_kernels::dispatch().name(),
-        weight_format: plan.dtype.as_str(),
+            tokens_per_second,
+            step_ms_p50: measured.times.median_ms(),
+            peak_rss_bytes: rss::peak_bytes(),
+            loss_first: measured.loss_first,
+            loss_last: measured.loss_last,
+            max_gradient_error: None,
+            padding_share: None,
+            max_loss_error: None,
+            dispatch: rootstock_kernels::dispatch().name(),
+            weight_format: plan.dtype.as_str(),
         }
     }
 }

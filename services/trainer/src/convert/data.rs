@@ -68,7 +68,9 @@ impl TryFrom<proto::CleanDatasetRequest> for Clean {
             return Err(Error::invalid("cleaning", "takes nothing out; set what shall go"));
         }
         Ok(Self {
-            dataset: dataset.ok_or_else(|| Error::invalid("dataset", "must be datasets/{id}, a version of it, or a digest sha256:…"))?,
+            dataset: dataset.ok_or_else(|| {
+                Error::invalid("dataset", "must be datasets/{id}, a version of it, or a digest sha256:…")
+            })?,
             output: output.ok_or_else(|| Error::invalid("output", "must be datasets/{id}"))?,
             cleaning,
         })
@@ -148,7 +150,9 @@ impl Report<'_> {
             findings: self.findings(findings, (overlaps, train)),
             prompt_lengths: buckets(context_tokens().filter(|_| has_contexts)),
             answer_lengths: buckets(rows.iter().map(|row| row.trained_tokens)),
-            samples: (0..rows.len().min(self.max_examples)).map(|row| self.example(&self.found(row))).collect(),
+            samples: (0..rows.len().min(self.max_examples))
+                .map(|row| self.example(&self.found(row)))
+                .collect(),
         }
     }
 
@@ -181,7 +185,12 @@ impl Report<'_> {
     }
 
     fn found(&self, row: usize) -> Found<'_> {
-        Found { origin: self.audited.origins[row], row: Some(&self.audited.rows[row]), detail: "", other: None }
+        Found {
+            origin: self.audited.origins[row],
+            row: Some(&self.audited.rows[row]),
+            detail: "",
+            other: None,
+        }
     }
 
     fn example(&self, found: &Found<'_>) -> proto::DataExample {

@@ -26,6 +26,8 @@ const SPEC: Fields = Fields { path: "spec" };
 const NEW_MODEL: Fields = Fields { path: "spec.new_model" };
 const CAUSAL: Fields = Fields { path: "spec.causal" };
 
+/// Furthest that a priority may be from 0.
+const MAX_PRIORITY: i32 = 100;
 /// Largest share of the data held out for validation.
 const MAX_VALIDATION_SPLIT: f64 = 0.5;
 /// Longest block or row, in tokens.
@@ -65,10 +67,19 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             validation,
             start,
             default_length: leaves_length_open(from),
+            priority: priority(from.priority)?,
             objective,
             method,
         })
     }
+}
+
+/// A job's place among those that wait.
+fn priority(priority: i32) -> Result<i32, Error> {
+    if (-MAX_PRIORITY..=MAX_PRIORITY).contains(&priority) {
+        return Ok(priority);
+    }
+    Err(SPEC.invalid("priority", format!("is {priority}; must be in [-{MAX_PRIORITY}, {MAX_PRIORITY}]")))
 }
 
 fn output(from: &proto::TrainingSpec, method: &Method) -> Result<AliasName, Error> {

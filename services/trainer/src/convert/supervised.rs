@@ -15,8 +15,7 @@ const MAX_PARAPHRASE_COLUMNS: usize = 16;
 
 pub(super) fn supervised(from: &proto::SupervisedObjective, max_length: usize) -> Result<Objective, Error> {
     let template = PromptTemplate::parse(&from.prompt_template);
-    let probability =
-        |field, value| SUPERVISED.number(field, value, 0.0..=MAX_PROBABILITY, "from 0 to 0.9");
+    let probability = |field, value| SUPERVISED.number(field, value, 0.0..=MAX_PROBABILITY, "from 0 to 0.9");
     Ok(Objective::Supervised {
         prompt_template: template
             .map_err(|error| SUPERVISED.invalid("prompt_template", error.to_string()))?,

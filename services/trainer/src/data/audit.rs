@@ -113,7 +113,8 @@ fn check_rows(field: &str, contents: &Contents) -> Result<(), Error> {
     if rows <= MAX_AUDITED_ROWS {
         return Ok(());
     }
-    let message = format!("has {rows} lines, more than the {MAX_AUDITED_ROWS} that are audited; name a part of it");
+    let message =
+        format!("has {rows} lines, more than the {MAX_AUDITED_ROWS} that are audited; name a part of it");
     Err(Error::invalid(field, message))
 }
 
@@ -179,7 +180,8 @@ fn held_out(spec: &Spec, train: &Looked) -> Option<HeldOut> {
     let rows = &train.audited.rows;
     let kept: Vec<usize> = (0..rows.len()).filter(|row| rows[*row].fate.trains()).collect();
     let (trained, validated) = split(kept.len(), share, spec.arguments.seed);
-    let select = |part: &[usize]| -> Vec<AuditedRow> { part.iter().map(|i| rows[kept[*i]].clone()).collect() };
+    let select =
+        |part: &[usize]| -> Vec<AuditedRow> { part.iter().map(|i| rows[kept[*i]].clone()).collect() };
     let mut findings = overlaps(&select(&trained), &select(&validated));
     for finding in &mut findings {
         finding.row = kept[validated[finding.row]];

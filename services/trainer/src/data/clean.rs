@@ -48,7 +48,9 @@ fn wash(contents: &Contents, cleaning: Cleaning) -> Result<(Vec<(String, Source)
     let (mut files, mut names) = (Vec::new(), BTreeSet::new());
     for (name, bytes) in contents {
         let (stem, kept) = match RecordFormat::from_name(name) {
-            Some(format) => (name.rsplit_once('.').map_or("", |(stem, _)| stem), cleaner.records(bytes, format)),
+            Some(format) => {
+                (name.rsplit_once('.').map_or("", |(stem, _)| stem), cleaner.records(bytes, format))
+            }
             None => (name.as_str(), cleaner.text(bytes).map(String::into_bytes)),
         };
         let kept = kept.map_err(|error| Error::invalid("dataset", format!("{name}: {error}")))?;

@@ -104,7 +104,11 @@ impl Reader {
             let fate = if (1..=max_length).contains(&tokens) { Fate::Kept } else { Fate::Dropped };
             // The text's length is what may be unusual: all labels are one.
             let (context, trained) = (row.text, row.label);
-            audited.push(origin, AuditedRow { context, trained, context_tokens: 0, trained_tokens: tokens, fate }, 1);
+            audited.push(
+                origin,
+                AuditedRow { context, trained, context_tokens: 0, trained_tokens: tokens, fate },
+                1,
+            );
         }
         Ok(audited)
     }

@@ -58,9 +58,15 @@ impl Bad {
         let (question, answer) = &good[3];
         let mut faults = vec![
             ("malformed", format!("{{\"instruction\": \"{}\"", words.text(10)).into_bytes()),
-            ("invalid utf-8", [b"{\"instruction\": \"", &b"\xff\xfe"[..], b"\", \"output\": \"x\"}"].concat()),
+            (
+                "invalid utf-8",
+                [b"{\"instruction\": \"", &b"\xff\xfe"[..], b"\", \"output\": \"x\"}"].concat(),
+            ),
             ("missing field", serde_json::json!({"instruction": words.text(10)}).to_string().into_bytes()),
-            ("wrong type", serde_json::json!({"instruction": words.text(10), "output": 5}).to_string().into_bytes()),
+            (
+                "wrong type",
+                serde_json::json!({"instruction": words.text(10), "output": 5}).to_string().into_bytes(),
+            ),
             ("empty answer", row(&words.text(10), " ")),
             ("empty prompt", row("", &words.text(8))),
             ("duplicate", row(question, answer)),
@@ -262,7 +268,10 @@ async fn what_becomes_of_long_rows_is_chosen_counted_and_told_in_the_result() {
         assert_eq!(annotations["dropped_rows"], (4 - kept).to_string());
     }
     let error = bench.fail("error", answers(&dataset, Truncation::Error)).await;
-    assert!(error.contains("spec.dataset: rows.jsonl: row 2 has") && error.contains("max_length = 400"), "{error}");
+    assert!(
+        error.contains("spec.dataset: rows.jsonl: row 2 has") && error.contains("max_length = 400"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -316,7 +325,14 @@ async fn a_cleaned_data_set_is_a_new_version_and_the_same_each_time() {
         cleaning: Some(cleaning),
     };
     let made = bench.training().clean_dataset(request(cleaning)).await.unwrap();
-    let counts = [made.rows, made.kept_rows, made.unreadable, made.length, made.exact_duplicates, made.near_duplicates];
+    let counts = [
+        made.rows,
+        made.kept_rows,
+        made.unreadable,
+        made.length,
+        made.exact_duplicates,
+        made.near_duplicates,
+    ];
     assert_eq!(counts, [6, 2, 1, 1, 1, 1]);
     assert_eq!(bench.store.alias("datasets/clean").unwrap().0, made.digest);
     let kept = bench.store.file(&made.digest, "rows.jsonl").unwrap();

@@ -5,10 +5,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{MAX_LINE_BYTES, Place, RowError, Visit, too_long, utf8, without_place};
 
-pub(super) fn each<Raw: DeserializeOwned>(
-    bytes: &[u8],
-    visit: &mut Visit<'_, Raw>,
-) -> Result<(), RowError> {
+pub(super) fn each<Raw: DeserializeOwned>(bytes: &[u8], visit: &mut Visit<'_, Raw>) -> Result<(), RowError> {
     let text = match utf8(bytes) {
         Ok(text) => text,
         // Where its rows are can't be told any more.

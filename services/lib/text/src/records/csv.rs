@@ -6,10 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{MAX_LINE_BYTES, Place, RowError, Visit, too_long, without_place};
 
-pub(super) fn each<Raw: DeserializeOwned>(
-    bytes: &[u8],
-    visit: &mut Visit<'_, Raw>,
-) -> Result<(), RowError> {
+pub(super) fn each<Raw: DeserializeOwned>(bytes: &[u8], visit: &mut Visit<'_, Raw>) -> Result<(), RowError> {
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(bytes);
     let names = reader.headers().map_err(|error| file(error.to_string()))?.clone();
     check_names(&names)?;

@@ -4,10 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::{MAX_LINE_BYTES, Place, RowError, Visit, too_long, without_place};
 
-pub(super) fn each<Raw: DeserializeOwned>(
-    bytes: &[u8],
-    visit: &mut Visit<'_, Raw>,
-) -> Result<(), RowError> {
+pub(super) fn each<Raw: DeserializeOwned>(bytes: &[u8], visit: &mut Visit<'_, Raw>) -> Result<(), RowError> {
     let (mut row, mut offset) = (0, 0);
     for (i, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if !is_blank(line) {

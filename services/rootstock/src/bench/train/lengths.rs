@@ -54,7 +54,12 @@ enum Labelled {
 
 impl Rows {
     /// The rows of the batch with this number, of so many rows of random tokens.
-    pub(super) fn draw(lengths: Lengths, number: u64, (rows, vocab_size): (usize, usize), padded: bool) -> Self {
+    pub(super) fn draw(
+        lengths: Lengths,
+        number: u64,
+        (rows, vocab_size): (usize, usize),
+        padded: bool,
+    ) -> Self {
         let random = Random::named(SEED, "lengths").child(number);
         let (least, most) = ((lengths.least as f64).ln(), ((lengths.most + 1) as f64).ln());
         let length = |row: u64| (least + random.uniform(row) * (most - least)).exp() as usize;
@@ -126,7 +131,9 @@ mod tests {
         assert!(rows.rows.iter().all(|row| (16..=512).contains(&row.len())));
         // 16 to 512 are five octaves.
         assert!((340..460).contains(&below(32)) && (1100..1300).contains(&below(128)));
-        for wrong in ["", "uniform:1:2", "log-uniform:1:8", "log-uniform:8:4", "log-uniform:4", "log-uniform:2:4:6"] {
+        for wrong in
+            ["", "uniform:1:2", "log-uniform:1:8", "log-uniform:8:4", "log-uniform:4", "log-uniform:2:4:6"]
+        {
             assert!(wrong.parse::<Lengths>().is_err(), "{wrong}");
         }
     }

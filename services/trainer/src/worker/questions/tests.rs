@@ -37,6 +37,9 @@ fn a_row_keeps_the_wordings_that_fit() {
     };
     assert_eq!(question(12).unwrap().len(), 2);
     let kept = question(6).unwrap();
-    assert_eq!(kept.iter().map(|example| example.input_ids.as_slice()).collect::<Vec<_>>(), [[1, 2, 3, 4, 5, 0]]);
+    assert_eq!(
+        kept.iter().map(|example| example.input_ids.as_slice()).collect::<Vec<_>>(),
+        [[1, 2, 3, 4, 5, 0]]
+    );
     assert!(question(5).is_none(), "a row that is too long is left out whole");
 }
