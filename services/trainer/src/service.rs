@@ -77,8 +77,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
         tracing::info!(%job, "training job queued again after a restart");
     }
     let config = Arc::new(config);
-    let resolver = Resolver { clients: deps.clients.clone(), memory_bytes: config.memory_bytes };
-    let data = DataDesk::new(deps.clients.clone(), resolver);
+    let data = DataDesk::new(deps.clients.clone(), Resolver { clients: deps.clients.clone() });
     let launcher = Launcher {
         config: Arc::clone(&config),
         endpoints: deps.endpoints.clone(),
@@ -153,7 +152,7 @@ fn jobs(config: &Config, deps: &Deps, store: Store, metrics: metrics::Metrics, v
     };
     Jobs {
         store,
-        resolver: Resolver { clients: deps.clients.clone(), memory_bytes: config.memory_bytes },
+        resolver: Resolver { clients: deps.clients.clone() },
         watches,
         verifier,
         bells,
