@@ -3,7 +3,7 @@
 use rootstock_artifacts::{AliasName, ArtifactName};
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
-use rootstock_peft::{BottleneckConfig, InitLoraWeights, SavedModule, VirtualTokensKind};
+use rootstock_peft::{Biases, BottleneckConfig, InitLoraWeights, SavedModule, VirtualTokensKind};
 use rootstock_text::{Corruption, PromptTemplate};
 
 mod encoder;
@@ -27,6 +27,8 @@ pub(crate) struct Spec {
     pub(crate) default_length: bool,
     pub(crate) method: Method,
     pub(crate) arguments: Arguments,
+    /// No two the same.
+    pub(crate) added_tokens: Vec<String>,
 }
 
 impl Spec {
@@ -212,6 +214,7 @@ pub(crate) struct Lora {
     pub(crate) layers_to_transform: Vec<usize>,
     pub(crate) modules_to_save: Vec<SavedModule>,
     pub(crate) init_lora_weights: InitLoraWeights,
+    pub(crate) bias: Biases,
 }
 
 /// How the learning rate goes on after warm-up; rates are shares of the peak.

@@ -30,6 +30,9 @@ const SUPERVISED: Fields = Fields { path: "spec.supervised" };
 const MAX_VALIDATION_SPLIT: f64 = 0.5;
 /// Largest probability that a token of an instruction is left out.
 const MAX_TOKEN_DROPOUT: f64 = 0.9;
+/// Most tokens added to a tokenizer.
+const MAX_ADDED_TOKENS: usize = 1024;
+const MAX_ADDED_TOKEN_BYTES: usize = 128;
 /// Longest block or row, in tokens.
 const MAX_ROW_TOKENS: usize = 1 << 17;
 const BLOCK_SIZE: usize = 128;
@@ -65,12 +68,46 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             dataset: reference(SPEC, "dataset", &[Kind::Dataset], &from.dataset)?,
             arguments: arguments(given, &validation, &method)?,
             validation,
-            start,
+            added_tokens: added_tokens(from, &start, &method, &objective)?,
             default_length: leaves_length_open(from),
+            start,
             objective,
             method,
         })
     }
+}
+
+/// Tokens can be added where embedding and head are trained.
+fn added_tokens(
+    from: &proto::TrainingSpec,
+    start: &Start,
+    method: &Method,
+    objective: &Objective,
+) -> Result<Vec<String>, Error> {
+    const FIELD: &str = "added_tokens";
+    let tokens = &from.added_tokens;
+    if tokens.is_empty() {
+        return Ok(Vec::new());
+    }
+    let full = matches!((start, method), (Start::Base(_), Method::Full(_)));
+    if !full || objective.is_of_encoders() {
+        let message = "needs full with a decoder as base_model: their rows must be trained with the others; take it out";
+        return Err(SPEC.invalid(FIELD, message));
+    }
+    if tokens.len() > MAX_ADDED_TOKENS {
+        let message = format!("has {} entries, but must have at most {MAX_ADDED_TOKENS}", tokens.len());
+        return Err(SPEC.invalid(FIELD, message));
+    }
+    for (i, token) in tokens.iter().enumerate() {
+        let at = format!("{FIELD}[{i}]");
+        if token.is_empty() || token.len() > MAX_ADDED_TOKEN_BYTES {
+            return Err(SPEC.invalid(&at, format!("must have 1 to {MAX_ADDED_TOKEN_BYTES} bytes")));
+        }
+        if tokens[..i].contains(token) {
+            return Err(SPEC.invalid(&at, "is there already; take it out"));
+        }
+    }
+    Ok(tokens.clone())
 }
 
 fn output(from: &proto::TrainingSpec, method: &Method) -> Result<AliasName, Error> {
