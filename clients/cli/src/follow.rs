@@ -5,7 +5,7 @@ use futures::StreamExt;
 use indicatif::HumanDuration;
 use rootstock_client::proto::training::v1::training_event::Event;
 use rootstock_client::proto::training::v1::{
-    TrainingDataReady, TrainingEvaluated, TrainingJob, TrainingJobState, TrainingProgress,
+    TrainingDataReady, TrainingEvaluated, TrainingJob, TrainingJobState, TrainingPhase, TrainingProgress,
 };
 
 use crate::jobs::row::{Job, state_name};
@@ -115,6 +115,20 @@ fn show(event: &Event, meter: &Meter) {
         Event::Evaluated(evaluated) => meter.note(&evaluation(evaluated)),
         Event::StateSaved(saved) => meter.note(&format!("state saved after step {}", saved.step)),
         Event::Resumed(resumed) => meter.note(&format!("goes on after step {}", resumed.step)),
+        Event::PhaseChange(change) => meter.note(phase(change.phase())),
+    }
+}
+
+fn phase(phase: TrainingPhase) -> &'static str {
+    match phase {
+        TrainingPhase::Unspecified => "begins something else",
+        TrainingPhase::Downloading => "fetching model and tokenizer",
+        TrainingPhase::Tokenizing => "fetching and tokenizing the data",
+        TrainingPhase::Loading => "loading the model",
+        TrainingPhase::Training => "training",
+        TrainingPhase::Validating => "validating",
+        TrainingPhase::Saving => "waiting until all is saved",
+        TrainingPhase::Uploading => "storing the result",
     }
 }
 
@@ -158,8 +172,12 @@ fn data(ready: &TrainingDataReady) -> String {
         0 => String::new(),
         rows => format!(", {rows} left out because they are too long"),
     };
+    let truncated = match ready.truncated_rows {
+        0 => String::new(),
+        rows => format!(", {rows} cut to fit"),
+    };
     format!(
-        "{} rows to train on ({} tokens, {} with loss), {} to validate on{dropped}; {} of {} parameters are trained",
+        "{} rows to train on ({} tokens, {} with loss), {} to validate on{dropped}{truncated}; {} of {} parameters are trained",
         ready.train_rows,
         ready.train_tokens,
         ready.loss_tokens,
@@ -245,5 +263,6 @@ mod tests {
         let ready = TrainingDataReady { train_rows: 9, dropped_rows: 2, ..TrainingDataReady::default() };
         assert!(data(&ready).contains("2 left out"));
         assert!(!data(&TrainingDataReady { dropped_rows: 0, ..ready }).contains("left out"));
+        assert!(data(&TrainingDataReady { truncated_rows: 3, ..ready }).contains("3 cut to fit"));
     }
 }

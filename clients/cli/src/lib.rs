@@ -23,6 +23,7 @@ mod generate;
 mod jobs;
 mod limits;
 mod list;
+mod metrics;
 mod models;
 mod names;
 mod nearest;
@@ -55,7 +56,7 @@ pub enum Command {
     /// Retire names of any kind
     #[command(subcommand)]
     Aliases(aliases::Command),
-    /// Import and list data sets
+    /// Import, audit, clean and list data sets
     #[command(subcommand)]
     Data(data::Command),
     /// Train and list tokenizers

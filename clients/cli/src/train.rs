@@ -8,9 +8,10 @@ mod spec;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use rootstock_client::proto::training::v1::CreateTrainingJobRequest;
+use rootstock_client::proto::training::v1::{CreateTrainingJobRequest, TrainingSpec};
 
 use self::example::Example;
+use crate::jobs::metrics::draw;
 use crate::jobs::row::Job;
 use crate::{CliError, Context, follow, names};
 
@@ -37,6 +38,9 @@ pub struct TrainArgs {
     /// Print the job's name and don't wait for its end
     #[arg(long)]
     detach: bool,
+    /// Draw losses and learning rate when the job has ended
+    #[arg(long, value_name = "FILE.svg", conflicts_with_all = ["detach", "validate_only", "keys", "example"])]
+    plot: Option<PathBuf>,
     /// Check everything and create nothing
     #[arg(long, conflicts_with = "detach")]
     validate_only: bool,
@@ -55,10 +59,16 @@ pub(crate) async fn run(args: TrainArgs, context: &Context) -> Result<(), CliErr
     }
 }
 
-async fn train(file: &Path, args: TrainArgs, context: &Context) -> Result<(), CliError> {
+/// What a training file describes.
+pub(crate) async fn read(file: &Path) -> Result<TrainingSpec, CliError> {
     let shown = file.display().to_string();
     let text = tokio::fs::read(file).await.map_err(|source| CliError::io(shown.clone(), source))?;
-    let spec = spec::parse(&text).map_err(|problem| CliError::refused(format!("{shown}: {problem}")))?;
+    spec::parse(&text).map_err(|problem| CliError::refused(format!("{shown}: {problem}")))
+}
+
+async fn train(file: &Path, args: TrainArgs, context: &Context) -> Result<(), CliError> {
+    let shown = file.display().to_string();
+    let spec = read(file).await?;
     let request = CreateTrainingJobRequest {
         training_job_id: args.id.unwrap_or_default(),
         spec: Some(spec),
@@ -85,5 +95,8 @@ async fn train(file: &Path, args: TrainArgs, context: &Context) -> Result<(), Cl
     }
     context.note(&job.name);
     let job = follow::follow(context, job).await?;
+    if let Some(file) = &args.plot {
+        draw(&job.name, file, context).await?;
+    }
     follow::conclude(context, job, args.json)
 }

@@ -1,8 +1,10 @@
 //! The client of TrainingService.
 use rootstock_proto::training::v1::training_service_client::TrainingServiceClient;
 use rootstock_proto::training::v1::{
-    CancelTrainingJobRequest, CreateTrainingJobRequest, DeleteTrainingJobRequest, GetTrainingJobRequest,
-    ListTrainingJobsRequest, TrainingEvent, TrainingJob, WatchTrainingJobRequest,
+    AuditDatasetRequest, AuditDatasetResponse, CancelTrainingJobRequest, CleanDatasetRequest,
+    CleanDatasetResponse, CreateTrainingJobRequest, DeleteTrainingJobRequest, GetTrainingJobRequest,
+    ListTrainingJobsRequest, PauseTrainingJobRequest, ResumeTrainingJobRequest, TrainingCheck, TrainingEvent,
+    TrainingJob, VerifyTrainingJobRequest, WatchTrainingJobRequest,
 };
 
 use futures::StreamExt;
@@ -69,6 +71,35 @@ impl TrainingClient {
         job(unary!(self.once, cancel_training_job, request)?.training_job)
     }
 
+    /// Stops computing a job until it is resumed.
+    ///
+    /// # Errors
+    /// INVALID_FIELD, NOT_FOUND, WRONG_STATE, or the connection's.
+    pub async fn pause_training_job(&self, name: impl Into<String>) -> Result<TrainingJob, ClientError> {
+        let request = PauseTrainingJobRequest { name: name.into() };
+        job(unary!(self.idempotent, pause_training_job, request)?.training_job)
+    }
+
+    /// Queues a paused job again.
+    ///
+    /// # Errors
+    /// INVALID_FIELD, NOT_FOUND, WRONG_STATE, OVERLOADED, or the connection's.
+    pub async fn resume_training_job(&self, name: impl Into<String>) -> Result<TrainingJob, ClientError> {
+        let request = ResumeTrainingJobRequest { name: name.into() };
+        job(unary!(self.once, resume_training_job, request)?.training_job)
+    }
+
+    /// Makes steps of a job again and tells what was compared with what there is; takes as long as the steps took.
+    ///
+    /// # Errors
+    /// INVALID_FIELD, NOT_FOUND, WRONG_STATE, OVERLOADED, INTERNAL, or the connection's.
+    pub async fn verify_training_job(
+        &self,
+        request: VerifyTrainingJobRequest,
+    ) -> Result<Vec<TrainingCheck>, ClientError> {
+        Ok(unary!(self, self.caller.long(), once, verify_training_job, request)?.checks)
+    }
+
     /// Forgets a job that has ended.
     ///
     /// # Errors
@@ -76,6 +107,28 @@ impl TrainingClient {
     pub async fn delete_training_job(&self, name: impl Into<String>) -> Result<(), ClientError> {
         unary!(self.once, delete_training_job, DeleteTrainingJobRequest { name: name.into() })?;
         Ok(())
+    }
+
+    /// Reads the data of a specification as its job would, and tells what is wrong or suspicious. May take long.
+    ///
+    /// # Errors
+    /// INVALID_FIELD, NOT_FOUND, TOKENIZER_MISMATCH, OVERLOADED, DEPENDENCY_UNAVAILABLE, or the connection's.
+    pub async fn audit_dataset(
+        &self,
+        request: AuditDatasetRequest,
+    ) -> Result<AuditDatasetResponse, ClientError> {
+        unary!(self, self.caller.long(), once, audit_dataset, request)
+    }
+
+    /// Makes a new version of a data set without the records that filters take out. May take long.
+    ///
+    /// # Errors
+    /// INVALID_FIELD, NOT_FOUND, OVERLOADED, DEPENDENCY_UNAVAILABLE, or the connection's.
+    pub async fn clean_dataset(
+        &self,
+        request: CleanDatasetRequest,
+    ) -> Result<CleanDatasetResponse, ClientError> {
+        unary!(self, self.caller.long(), once, clean_dataset, request)
     }
 
     /// Streams a job's events after `after_event_id` (0: from the first) until the job has ended; goes on by itself

@@ -16,6 +16,10 @@ pub struct Config {
     pub workers: usize,
     /// Jobs that may wait; more are refused.
     pub max_queued: u32,
+    /// Jobs of one tenant that may wait; more are refused.
+    pub max_queued_per_tenant: u32,
+    /// Jobs of one tenant computed at once; those of others begin before its next one.
+    pub workers_per_tenant: u32,
     /// Watch streams that may be open; more are refused.
     pub max_watchers: usize,
     /// Workers that may be lost one after the other without a state being saved, before the job fails.
@@ -34,6 +38,9 @@ pub struct Config {
     pub retry_delay: Duration,
     /// Threads that a worker computes with; 0 leaves it to the worker.
     pub worker_threads: usize,
+    /// Memory that a job may take by its estimate; 0 is all that the machine has.
+    #[serde(with = "units::bytes")]
+    pub memory_bytes: u64,
     /// Bytes of artifacts that a worker keeps in its local cache.
     #[serde(with = "units::bytes")]
     pub cache_bytes: u64,
@@ -48,6 +55,8 @@ impl Default for Config {
         Self {
             workers: 1,
             max_queued: 1000,
+            max_queued_per_tenant: 1000,
+            workers_per_tenant: 1000,
             max_watchers: 1024,
             max_attempts: 5,
             heartbeat: Duration::from_millis(250),
@@ -55,6 +64,7 @@ impl Default for Config {
             cancel_grace: Duration::from_millis(700),
             retry_delay: Duration::from_millis(500),
             worker_threads: 0,
+            memory_bytes: 0,
             cache_bytes: 64 << 30,
             worker_command: PathBuf::new(),
             worker_args: vec![WORKER_VERB.to_owned()],
@@ -81,6 +91,8 @@ impl Config {
         let checks = [
             (self.workers >= 1, "workers", "must be at least 1"),
             (self.max_queued >= 1, "max_queued", "must be at least 1"),
+            (self.max_queued_per_tenant >= 1, "max_queued_per_tenant", "must be at least 1"),
+            (self.workers_per_tenant >= 1, "workers_per_tenant", "must be at least 1"),
             (self.max_watchers >= 1, "max_watchers", "must be at least 1"),
             (self.max_attempts >= 1, "max_attempts", "must be at least 1"),
             (!self.heartbeat.is_zero(), "heartbeat", "must not be 0"),

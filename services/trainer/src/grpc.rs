@@ -10,7 +10,8 @@ use rootstock_runtime::status;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    convert::{Create, Page, after_event_id, job_id},
+    convert::{Audit, Clean, Create, Page, Verify, after_event_id, job_id, tenant},
+    data::DataDesk,
     jobs::Jobs,
 };
 
@@ -18,6 +19,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     pub(crate) jobs: Jobs,
+    pub(crate) data: DataDesk,
 }
 
 #[tonic::async_trait]
@@ -26,8 +28,9 @@ impl TrainingService for Api {
         &self,
         request: Request<proto::CreateTrainingJobRequest>,
     ) -> Result<Response<proto::CreateTrainingJobResponse>, Status> {
+        let tenant = tenant(request.metadata()).map_err(status)?;
         let create = Create::try_from(request.into_inner()).map_err(status)?;
-        let job = self.jobs.create(create).await.map_err(status)?;
+        let job = self.jobs.create(create, tenant).await.map_err(status)?;
         Ok(Response::new(proto::CreateTrainingJobResponse { training_job: Some(job.into()) }))
     }
 
@@ -59,6 +62,33 @@ impl TrainingService for Api {
         Ok(Response::new(proto::CancelTrainingJobResponse { training_job: Some(job.into()) }))
     }
 
+    async fn pause_training_job(
+        &self,
+        request: Request<proto::PauseTrainingJobRequest>,
+    ) -> Result<Response<proto::PauseTrainingJobResponse>, Status> {
+        let id = job_id(&request.get_ref().name).map_err(status)?;
+        let job = self.jobs.pause(&id).await.map_err(status)?;
+        Ok(Response::new(proto::PauseTrainingJobResponse { training_job: Some(job.into()) }))
+    }
+
+    async fn resume_training_job(
+        &self,
+        request: Request<proto::ResumeTrainingJobRequest>,
+    ) -> Result<Response<proto::ResumeTrainingJobResponse>, Status> {
+        let id = job_id(&request.get_ref().name).map_err(status)?;
+        let job = self.jobs.resume(&id).await.map_err(status)?;
+        Ok(Response::new(proto::ResumeTrainingJobResponse { training_job: Some(job.into()) }))
+    }
+
+    async fn verify_training_job(
+        &self,
+        request: Request<proto::VerifyTrainingJobRequest>,
+    ) -> Result<Response<proto::VerifyTrainingJobResponse>, Status> {
+        let wanted = Verify::try_from(request.into_inner()).map_err(status)?;
+        let checks = self.jobs.verifier.verify(wanted).await.map_err(status)?;
+        Ok(Response::new(proto::VerifyTrainingJobResponse { checks }))
+    }
+
     async fn delete_training_job(
         &self,
         request: Request<proto::DeleteTrainingJobRequest>,
@@ -80,5 +110,21 @@ impl TrainingService for Api {
         let events = self.jobs.watches.open(id, after).await.map_err(status)?;
         let encode = |event| proto::WatchTrainingJobResponse { event: Some(event) };
         Ok(Response::new(Box::pin(events.map(move |event| event.map(encode).map_err(status)))))
+    }
+
+    async fn audit_dataset(
+        &self,
+        request: Request<proto::AuditDatasetRequest>,
+    ) -> Result<Response<proto::AuditDatasetResponse>, Status> {
+        let audit = Audit::try_from(request.into_inner()).map_err(status)?;
+        Box::pin(self.data.audit(audit)).await.map(Response::new).map_err(status)
+    }
+
+    async fn clean_dataset(
+        &self,
+        request: Request<proto::CleanDatasetRequest>,
+    ) -> Result<Response<proto::CleanDatasetResponse>, Status> {
+        let clean = Clean::try_from(request.into_inner()).map_err(status)?;
+        Box::pin(self.data.clean(clean)).await.map(Response::new).map_err(status)
     }
 }

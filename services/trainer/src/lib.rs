@@ -7,6 +7,7 @@
 
 mod config;
 mod convert;
+mod data;
 mod error;
 mod grpc;
 mod jobs;
@@ -20,6 +21,7 @@ mod spec;
 mod states;
 mod store;
 mod supervisor;
+mod verification;
 mod watch;
 pub mod worker;
 

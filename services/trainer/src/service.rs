@@ -16,14 +16,16 @@ use tonic::server::NamedService;
 
 use crate::{
     config::Config,
+    data::DataDesk,
     error::Error,
     grpc::{Api, worker::WorkerApi},
     jobs::Jobs,
     metrics,
     resolve::Resolver,
     states::Janitor,
-    store::Store,
+    store::{Room, Store},
     supervisor::{Launcher, Leases, SCRATCH, Supervisor},
+    verification::Verifier,
     watch::{Bells, Watches},
 };
 
@@ -55,6 +57,7 @@ pub struct Deps {
 #[derive(Debug)]
 pub struct Handle {
     jobs: Jobs,
+    data: DataDesk,
     health: Health,
 }
 
@@ -74,13 +77,16 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
         tracing::info!(%job, "training job queued again after a restart");
     }
     let config = Arc::new(config);
-    let jobs = jobs(&config, &deps, store.clone(), metrics.clone());
+    let resolver = Resolver { clients: deps.clients.clone(), memory_bytes: config.memory_bytes };
+    let data = DataDesk::new(deps.clients.clone(), resolver);
     let launcher = Launcher {
         config: Arc::clone(&config),
         endpoints: deps.endpoints.clone(),
         scratch_dir: deps.data_dir.join(FOLDER).join(SCRATCH),
         data_dir: deps.data_dir.clone(),
     };
+    let verifier = Verifier::new(store.clone(), launcher.clone(), deps.shutdown.clone());
+    let jobs = jobs(&config, &deps, store.clone(), metrics.clone(), verifier);
     let supervisor = Supervisor {
         store: store.clone(),
         launcher,
@@ -96,14 +102,14 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
     for service in [TrainingServer::NAME, WorkerServer::NAME] {
         deps.health.set(service, true);
     }
-    Ok(Handle { jobs, health: deps.health })
+    Ok(Handle { jobs, data, health: deps.health })
 }
 
 impl Handle {
     /// Adds the service's two gRPC services to a server.
     #[must_use]
     pub fn mount(&self, server: Server) -> Server {
-        let api = TrainingServer::new(Api { jobs: self.jobs.clone() });
+        let api = TrainingServer::new(Api { jobs: self.jobs.clone(), data: self.data.clone() });
         let workers = WorkerServer::new(WorkerApi { jobs: self.jobs.clone() });
         let api =
             api.max_decoding_message_size(MAX_MESSAGE_BYTES).max_encoding_message_size(MAX_MESSAGE_BYTES);
@@ -135,7 +141,7 @@ async fn open(data_dir: &Path) -> Result<Store, Error> {
     Store::open(&folder.join(DATABASE)).await
 }
 
-fn jobs(config: &Config, deps: &Deps, store: Store, metrics: metrics::Metrics) -> Jobs {
+fn jobs(config: &Config, deps: &Deps, store: Store, metrics: metrics::Metrics, verifier: Verifier) -> Jobs {
     let bells = Bells::default();
     let watches = Watches {
         store: store.clone(),
@@ -147,12 +153,13 @@ fn jobs(config: &Config, deps: &Deps, store: Store, metrics: metrics::Metrics) -
     };
     Jobs {
         store,
-        resolver: Resolver { clients: deps.clients.clone() },
+        resolver: Resolver { clients: deps.clients.clone(), memory_bytes: config.memory_bytes },
         watches,
+        verifier,
         bells,
         leases: Leases::default(),
         metrics,
-        max_queued: config.max_queued,
+        room: Room { queued: config.max_queued, of_tenant: config.max_queued_per_tenant },
         supervisor: Arc::new(Notify::new()),
         janitor: Arc::new(Notify::new()),
     }

@@ -4,7 +4,7 @@ use rootstock_artifacts::{AliasName, ArtifactName};
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
 use rootstock_peft::{Biases, BottleneckConfig, InitLoraWeights, SavedModule, VirtualTokensKind};
-use rootstock_text::{Corruption, PromptTemplate};
+use rootstock_text::{Corruption, PromptTemplate, Truncation};
 
 mod encoder;
 
@@ -27,6 +27,8 @@ pub(crate) struct Spec {
     pub(crate) default_length: bool,
     pub(crate) method: Method,
     pub(crate) arguments: Arguments,
+    /// Lower numbers begin first.
+    pub(crate) priority: i32,
     /// No two the same.
     pub(crate) added_tokens: Vec<String>,
 }
@@ -98,9 +100,21 @@ pub(crate) struct NewModel {
 /// What is learned.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Objective {
-    Causal { block_size: usize },
-    Supervised { prompt_template: PromptTemplate, max_length: usize, instruction_token_dropout: f64 },
-    Infilling { max_length: usize, denoisers: Vec<Denoiser> },
+    Causal {
+        block_size: usize,
+    },
+    Supervised {
+        prompt_template: PromptTemplate,
+        max_length: usize,
+        truncation: Truncation,
+        instruction_token_dropout: f64,
+        span_shuffle: f64,
+        paraphrase_columns: Vec<String>,
+    },
+    Infilling {
+        max_length: usize,
+        denoisers: Vec<Denoiser>,
+    },
     Masked(Masked),
     Classification(Classification),
 }
@@ -329,5 +343,7 @@ pub(crate) struct Arguments {
     pub(crate) save_total_limit: usize,
     pub(crate) early_stopping: Option<EarlyStopping>,
     pub(crate) weight_dtype: WeightDtype,
+    /// Goes back to a good state, once, where numbers are not finite, and on in F32.
+    pub(crate) retry_in_f32: bool,
     pub(crate) recompute: Recompute,
 }

@@ -116,7 +116,7 @@ impl Tabular for Details {
         let base = spec.base_model.clone().or(spec.base_adapter.clone()).unwrap_or_else(|| "new".to_owned());
         vec![
             job.name.clone(),
-            job.state.to_owned(),
+            job.state(),
             job.output.clone(),
             base,
             spec.dataset.clone(),

@@ -78,6 +78,18 @@ pub(super) enum Dtype {
     F16,
 }
 
+/// What becomes of rows that are too long; TRL's names are understood too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Truncation {
+    Drop,
+    #[serde(alias = "keep_end")]
+    TruncateLeft,
+    #[serde(alias = "keep_start")]
+    TruncateRight,
+    Error,
+}
+
 /// One name or several.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged)]
@@ -102,7 +114,10 @@ pub(super) struct TrainFile {
     pub(super) block_size: Option<i32>,
     pub(super) prompt_template: Option<String>,
     pub(super) max_length: Option<i32>,
+    pub(super) truncation: Option<Truncation>,
     pub(super) instruction_token_dropout: Option<f64>,
+    pub(super) span_shuffle: Option<f64>,
+    pub(super) paraphrase_columns: Option<Names>,
     pub(super) denoisers: Option<Vec<Denoiser>>,
     pub(super) mlm_probability: Option<f64>,
     pub(super) whole_word_mask: Option<bool>,
@@ -169,6 +184,8 @@ pub(super) struct TrainFile {
     pub(super) loraplus_lr_ratio: Option<f64>,
     pub(super) label_smoothing_factor: Option<f64>,
     pub(super) neftune_noise_alpha: Option<f64>,
+    pub(super) retry_in_f32: Option<bool>,
+    pub(super) priority: Option<i32>,
 }
 
 /// One way to cut something out of a text.

@@ -58,8 +58,11 @@ pub(super) const KEYS: &[Key] = &[
     key("objective", "choice", "required", "causal (the next token of text), supervised (the answer to an instruction), infilling (spans cut out of text), masked (hidden tokens) or classification (the label of a text), both for encoders"),
     key("block_size", "integer", "128", "causal, masked: tokens per block of text"),
     key("prompt_template", "choice", "required", "supervised: how a row becomes a prompt: qa_zh, qa_en, alpaca or chat"),
-    key("max_length", "integer", "512", "supervised, classification: longest row in tokens, longer ones are left out; infilling: 128, documents are cut"),
+    key("max_length", "integer", "512", "supervised, classification: longest row in tokens, longer ones are left out unless truncation says otherwise; infilling: 128, documents are cut"),
+    key("truncation", "choice", "drop", "supervised: what becomes of rows that are too long: drop, truncate_left (TRL's keep_end), truncate_right (TRL's keep_start, as LLaMA-Factory cuts) or error"),
     key("instruction_token_dropout", "number", "0", "supervised: share of instruction tokens left out, 0 to 0.9"),
+    key("span_shuffle", "number", "0", "supervised: probability that a span of three instruction tokens is moved, 0 to 0.9"),
+    key("paraphrase_columns", "name or list", "-", "supervised: columns with other wordings of the instruction, of which one is drawn each time"),
     key("denoisers", "list", "spans", "infilling: what is cut out of text; each has the keys below"),
     key("denoisers.corruption_rate", "number", "0.15", "infilling: share of the tokens that are cut out"),
     key("denoisers.mean_span_length", "number", "3", "infilling: mean length of a span in tokens"),
@@ -142,8 +145,10 @@ pub(super) const KEYS: &[Key] = &[
     key("weight_dtype", "choice", "as stored", "number format in which weights are multiplied: f32, bf16 or f16"),
     key("bf16", "boolean", "false", "the same as weight_dtype: bf16"),
     key("fp16", "boolean", "false", "the same as weight_dtype: f16, with dynamic loss scaling"),
+    key("retry_in_f32", "boolean", "false", "where numbers are not finite, goes back to the last saved state and on in f32, once"),
     key("gradient_checkpointing", "boolean", "false", "layers run again instead of keeping activations: least memory"),
     key("activation_memory_bytes", "integer", "0", "as many layers run again as it takes to keep to this; 0 is no limit"),
+    key("priority", "integer", "0", "place among the jobs that wait, from -100 to 100: lower numbers begin first"),
 ];
 
 #[cfg(test)]

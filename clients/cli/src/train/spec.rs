@@ -6,7 +6,7 @@ use rootstock_model::Projection;
 use super::{
     file::{
         self, Denoiser, Dtype, Method, Names, NewEncoder, Objective, Optimizer, PromptInit, Scheduler,
-        SchedulerKwargs, TrainFile,
+        SchedulerKwargs, TrainFile, Truncation,
     },
     foreign,
 };
@@ -42,6 +42,7 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         method: Some(method_of(&file, method)),
         arguments: Some(arguments(&file)?),
         added_tokens: added_tokens(file.add_tokens.as_ref()),
+        priority: file.priority.unwrap_or_default(),
     })
 }
 
@@ -109,7 +110,10 @@ fn objective_of(file: &TrainFile, objective: Objective) -> Result<proto::trainin
                 .clone()
                 .ok_or("prompt_template is missing; write qa_zh, qa_en, alpaca or chat")?,
             max_length: file.max_length.unwrap_or_default(),
+            truncation: truncation(file.truncation).into(),
             instruction_token_dropout: file.instruction_token_dropout.unwrap_or_default(),
+            span_shuffle: file.span_shuffle.unwrap_or_default(),
+            paraphrase_columns: listed(file.paraphrase_columns.as_ref()),
         }),
         Objective::Infilling => Of::Infilling(proto::InfillingObjective {
             max_length: file.max_length.unwrap_or_default(),
@@ -125,6 +129,16 @@ fn objective_of(file: &TrainFile, objective: Objective) -> Result<proto::trainin
             block_size: file.block_size.unwrap_or_default(),
         }),
     })
+}
+
+fn truncation(truncation: Option<Truncation>) -> proto::Truncation {
+    match truncation {
+        None => proto::Truncation::Unspecified,
+        Some(Truncation::Drop) => proto::Truncation::Drop,
+        Some(Truncation::TruncateLeft) => proto::Truncation::TruncateLeft,
+        Some(Truncation::TruncateRight) => proto::Truncation::TruncateRight,
+        Some(Truncation::Error) => proto::Truncation::Error,
+    }
 }
 
 fn denoisers(denoisers: &[Denoiser]) -> Result<Vec<proto::Denoiser>, String> {
@@ -207,12 +221,18 @@ fn added_tokens(tokens: Option<&Names>) -> Vec<String> {
     }
 }
 
-fn modules(names: Option<&Names>) -> Vec<String> {
-    match names {
-        None => Vec::new(),
+fn modules(written: Option<&Names>) -> Vec<String> {
+    match written {
         Some(Names::One(name)) if name == ALL_LINEAR => {
             Projection::ALL.iter().map(|projection| projection.name().to_owned()).collect()
         }
+        written => listed(written),
+    }
+}
+
+fn listed(names: Option<&Names>) -> Vec<String> {
+    match names {
+        None => Vec::new(),
         Some(Names::One(name)) => vec![name.clone()],
         Some(Names::Several(names)) => names.clone(),
     }
@@ -253,6 +273,7 @@ fn arguments(file: &TrainFile) -> Result<proto::TrainingArguments, String> {
         loraplus_lr_ratio: file.loraplus_lr_ratio.unwrap_or_default(),
         label_smoothing_factor: file.label_smoothing_factor.unwrap_or_default(),
         neftune_noise_alpha: file.neftune_noise_alpha.unwrap_or_default(),
+        retry_in_f32: file.retry_in_f32.unwrap_or_default(),
     })
 }
 
@@ -438,6 +459,33 @@ mod tests {
         assert_eq!((kwargs.min_lr, kwargs.min_lr_rate, kwargs.num_cycles), (Some(1e-5), None, 1.5));
         let typo = refusal(&text.replace("min_lr:", "minlr:"));
         assert_eq!(typo, "unknown key lr_scheduler_kwargs.minlr; did you mean min_lr?");
+    }
+
+    #[test]
+    fn what_becomes_of_long_rows_and_how_questions_change_is_chosen() {
+        use proto::training_spec::Objective;
+        let supervised = |rest: &str| {
+            let text = format!("{LORA}{rest}");
+            let Some(Objective::Supervised(supervised)) = parse(text.as_bytes()).unwrap().objective else {
+                panic!("not supervised")
+            };
+            supervised
+        };
+        let known = [
+            ("drop", proto::Truncation::Drop),
+            ("truncate_left", proto::Truncation::TruncateLeft),
+            ("keep_end", proto::Truncation::TruncateLeft),
+            ("truncate_right", proto::Truncation::TruncateRight),
+            ("keep_start", proto::Truncation::TruncateRight),
+            ("error", proto::Truncation::Error),
+        ];
+        for (name, truncation) in known {
+            assert_eq!(supervised(&format!("truncation: {name}\n")).truncation(), truncation);
+        }
+        let changed = supervised("span_shuffle: 0.2\nparaphrase_columns: [other, more]\n");
+        assert_eq!((changed.span_shuffle, changed.paraphrase_columns.len()), (0.2, 2));
+        assert_eq!(supervised("paraphrase_columns: other\n").paraphrase_columns, ["other"]);
+        assert_eq!(supervised("").truncation(), proto::Truncation::Unspecified);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use rootstock_artifacts::{AliasName, ArtifactName, Kind};
 use rootstock_model::{Config, Family, Format, Layers, RopeScaling};
 use rootstock_proto::training::v1 as proto;
-use rootstock_text::PromptTemplate;
 
 use super::{
+    added_tokens::added_tokens,
     arguments::arguments,
     bottleneck::bottleneck,
     encoder::{self, CLASSIFICATION, MASKED, classification, masked, new_encoder},
@@ -13,6 +13,7 @@ use super::{
     infilling::{INFILLING, infilling},
     lora::lora,
     numbers::{Fields, or_default},
+    supervised::{SUPERVISED, supervised},
     virtual_tokens::{prefix_tuning, prompt_tuning},
 };
 use crate::{
@@ -21,18 +22,14 @@ use crate::{
     spec::{Full, MIN_ROW_TOKENS, Method, NewModel, Objective, Spec, Start, Validation, WeightDtype},
 };
 
-const SPEC: Fields = Fields { path: "spec" };
+pub(super) const SPEC: Fields = Fields { path: "spec" };
 const NEW_MODEL: Fields = Fields { path: "spec.new_model" };
 const CAUSAL: Fields = Fields { path: "spec.causal" };
-const SUPERVISED: Fields = Fields { path: "spec.supervised" };
 
+/// Furthest that a priority may be from 0.
+const MAX_PRIORITY: i32 = 100;
 /// Largest share of the data held out for validation.
 const MAX_VALIDATION_SPLIT: f64 = 0.5;
-/// Largest probability that a token of an instruction is left out.
-const MAX_TOKEN_DROPOUT: f64 = 0.9;
-/// Most tokens added to a tokenizer.
-const MAX_ADDED_TOKENS: usize = 1024;
-const MAX_ADDED_TOKEN_BYTES: usize = 128;
 /// Longest block or row, in tokens.
 const MAX_ROW_TOKENS: usize = 1 << 17;
 const BLOCK_SIZE: usize = 128;
@@ -70,6 +67,7 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             validation,
             added_tokens: added_tokens(from, &start, &method, &objective)?,
             default_length: leaves_length_open(from),
+            priority: priority(from.priority)?,
             start,
             objective,
             method,
@@ -77,37 +75,12 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
     }
 }
 
-/// Tokens can be added where embedding and head are trained.
-fn added_tokens(
-    from: &proto::TrainingSpec,
-    start: &Start,
-    method: &Method,
-    objective: &Objective,
-) -> Result<Vec<String>, Error> {
-    const FIELD: &str = "added_tokens";
-    let tokens = &from.added_tokens;
-    if tokens.is_empty() {
-        return Ok(Vec::new());
+/// A job's place among those that wait.
+fn priority(priority: i32) -> Result<i32, Error> {
+    if (-MAX_PRIORITY..=MAX_PRIORITY).contains(&priority) {
+        return Ok(priority);
     }
-    let full = matches!((start, method), (Start::Base(_), Method::Full(_)));
-    if !full || objective.is_of_encoders() {
-        let message = "needs full with a decoder as base_model: their rows must be trained with the others; take it out";
-        return Err(SPEC.invalid(FIELD, message));
-    }
-    if tokens.len() > MAX_ADDED_TOKENS {
-        let message = format!("has {} entries, but must have at most {MAX_ADDED_TOKENS}", tokens.len());
-        return Err(SPEC.invalid(FIELD, message));
-    }
-    for (i, token) in tokens.iter().enumerate() {
-        let at = format!("{FIELD}[{i}]");
-        if token.is_empty() || token.len() > MAX_ADDED_TOKEN_BYTES {
-            return Err(SPEC.invalid(&at, format!("must have 1 to {MAX_ADDED_TOKEN_BYTES} bytes")));
-        }
-        if tokens[..i].contains(token) {
-            return Err(SPEC.invalid(&at, "is there already; take it out"));
-        }
-    }
-    Ok(tokens.clone())
+    Err(SPEC.invalid("priority", format!("is {priority}; must be in [-{MAX_PRIORITY}, {MAX_PRIORITY}]")))
 }
 
 fn output(from: &proto::TrainingSpec, method: &Method) -> Result<AliasName, Error> {
@@ -272,19 +245,8 @@ fn objective(from: &proto::TrainingSpec) -> Result<Objective, Error> {
             let block_size = row_tokens(CAUSAL, "block_size", causal.block_size, BLOCK_SIZE)?;
             Ok(Objective::Causal { block_size })
         }
-        Some(proto::training_spec::Objective::Supervised(supervised)) => {
-            let template = PromptTemplate::parse(&supervised.prompt_template);
-            Ok(Objective::Supervised {
-                prompt_template: template
-                    .map_err(|error| SUPERVISED.invalid("prompt_template", error.to_string()))?,
-                max_length: row_tokens(SUPERVISED, "max_length", supervised.max_length, ROW_TOKENS)?,
-                instruction_token_dropout: SUPERVISED.number(
-                    "instruction_token_dropout",
-                    supervised.instruction_token_dropout,
-                    0.0..=MAX_TOKEN_DROPOUT,
-                    "from 0 to 0.9",
-                )?,
-            })
+        Some(proto::training_spec::Objective::Supervised(written)) => {
+            supervised(written, row_tokens(SUPERVISED, "max_length", written.max_length, ROW_TOKENS)?)
         }
         Some(proto::training_spec::Objective::Infilling(written)) => {
             infilling(written, row_tokens(INFILLING, "max_length", written.max_length, BLOCK_SIZE)?)

@@ -431,13 +431,13 @@ fn a_new_model_must_be_one_that_can_be_computed() {
 
 #[test]
 fn objective_and_method_have_ranges_too() {
-    let supervised_with = |change: fn(&mut proto::SupervisedObjective)| {
+    fn supervised_with(change: impl FnOnce(&mut proto::SupervisedObjective)) -> (String, String) {
         let mut spec = supervised();
         if let Some(training_spec::Objective::Supervised(objective)) = &mut spec.objective {
             change(objective);
         }
         refused(&spec)
-    };
+    }
     let (field, message) = supervised_with(|o| o.prompt_template = "vicuna".into());
     assert_eq!(field, "spec.supervised.prompt_template");
     assert!(message.contains("vicuna") && message.contains("qa_zh"), "{message}");
@@ -447,6 +447,18 @@ fn objective_and_method_have_ranges_too() {
     assert!(message.starts_with("is 1e300, but"), "{message}");
     let dropout = supervised_with(|o| o.instruction_token_dropout = 0.95);
     assert_eq!(dropout.0, "spec.supervised.instruction_token_dropout");
+    let unknown = supervised_with(|o| o.truncation = 9);
+    assert_eq!(unknown.0, "spec.supervised.truncation");
+    assert_eq!(supervised_with(|o| o.span_shuffle = 1.0).0, "spec.supervised.span_shuffle");
+    let columns = |names: &[&str]| {
+        supervised_with(|o| o.paraphrase_columns = names.iter().map(|name| (*name).to_owned()).collect())
+    };
+    for (names, problem) in
+        [(&["a", "b", "a"][..], "names a twice"), (&[""], "an empty name"), (&["a"; 17], "at most 16")]
+    {
+        let (field, message) = columns(names);
+        assert!(field == "spec.supervised.paraphrase_columns" && message.contains(problem), "{message}");
+    }
     let lora_with = |change: fn(&mut proto::LoraMethod)| {
         let mut spec = supervised();
         if let Some(training_spec::Method::Lora(lora)) = &mut spec.method {
@@ -634,4 +646,32 @@ fn an_adapter_that_is_gone_on_with_keeps_its_configuration() {
     ] {
         assert!(matches!(with(method), Err(Error::Invalid { field, .. }) if field == refused));
     }
+}
+
+#[test]
+fn the_place_of_a_job_and_its_retry_are_checked() {
+    let at = |priority| proto::TrainingSpec { priority, ..supervised() };
+    assert_eq!(refused(&at(101)).0, "spec.priority");
+    assert_eq!(refused(&at(-101)).0, "spec.priority");
+    assert_eq!(Spec::try_from(&at(-100)).unwrap().priority, -100);
+    let retry = |dtype: proto::WeightDtype| with(|a| (a.retry_in_f32, a.weight_dtype) = (true, dtype.into()));
+    assert!(Spec::try_from(&retry(proto::WeightDtype::Bf16)).unwrap().arguments.retry_in_f32);
+    assert_eq!(refused(&retry(proto::WeightDtype::F32)).0, "spec.arguments.retry_in_f32");
+}
+
+#[test]
+fn a_verification_names_its_job_and_a_tenant_is_an_id() {
+    let verify = |name: &str, max_steps| {
+        let request = proto::VerifyTrainingJobRequest { name: name.into(), max_steps, ..Default::default() };
+        Verify::try_from(request).map_err(|error| error.to_string())
+    };
+    assert_eq!(verify("trainingJobs/a", 0).unwrap().id.as_str(), "a");
+    assert!(verify("a", 0).unwrap_err().contains("trainingJobs/{id}"));
+    assert!(verify("trainingJobs/a", -1).unwrap_err().contains("must not be negative"));
+    let mut metadata = MetadataMap::new();
+    assert_eq!(tenant(&metadata).unwrap(), "");
+    metadata.insert(TENANT, "team-a".parse().unwrap());
+    assert_eq!(tenant(&metadata).unwrap(), "team-a");
+    metadata.insert(TENANT, "Team A".parse().unwrap());
+    assert!(tenant(&metadata).is_err());
 }

@@ -9,10 +9,11 @@ use rootstock_peft::{
     AdapterConfig, BottleneckAdapter, BottleneckConfig, CONFIG_FILE, LoraAdapter, LoraConfig, PeftError,
     VirtualTokens, VirtualTokensKind, WEIGHTS_FILE,
 };
-use rootstock_proto::training::v1::{self as proto, training_event::Event};
+use rootstock_proto::training::v1::{self as proto, TrainingPhase, training_event::Event};
 use rootstock_text::TextTokenizer;
 
 use super::{
+    apart::{check_datasets, check_split},
     args::WorkerArgs,
     data::{Read, Reader},
     encode::Encoder,
@@ -33,7 +34,7 @@ use crate::{
     convert::{
         encoder_config, frozen_format, lora_config, model_config, product_format, virtual_tokens_config,
     },
-    spec::{Classification, Lora, Method, Objective, Spec, Start, Validation},
+    spec::{Classification, Lora, Method, Objective, Spec, Start, Validation, WeightDtype},
 };
 
 /// What the job's artifacts are made from, for those who write the next ones.
@@ -47,6 +48,8 @@ pub(super) struct Origin {
     pub(super) base_digest: String,
     pub(super) tokenizer_digest: String,
     pub(super) config: Arc<AnyConfig>,
+    /// Rows left out, and rows of which a part was cut off.
+    pub(super) left_out: (u64, u64),
     /// The artifact that the tokenizer lies in; held so that its files stay.
     pub(super) tokenizer: Arc<FetchedArtifact>,
 }
@@ -59,18 +62,20 @@ pub(super) struct Prepared {
     pub(super) train: Rows,
     pub(super) validation: Rows,
     pub(super) resume: Option<Saved>,
+    /// Whether the job goes on in F32 after numbers that were not finite.
+    pub(super) in_f32: bool,
 }
 
-/// Fetches, reads, encodes and loads.
+/// Fetches, reads, encodes and loads; in F32 where that is to be, or was when the state was saved.
 pub(super) async fn prepare(
     args: &WorkerArgs,
     clients: &Clients,
-    mut lease: proto::LeaseJobResponse,
+    (mut lease, in_f32): (proto::LeaseJobResponse, bool),
     reporter: &Reporter,
     stop: &Stop,
 ) -> Result<(Origin, Prepared), Fault> {
-    let written = lease.training_job.as_ref().and_then(|job| job.spec.clone());
-    let written = written.ok_or_else(|| Fault::Job("the lease brought no specification".to_owned()))?;
+    reporter.phase(TrainingPhase::Downloading).await?;
+    let written = written(&lease)?.clone();
     let mut spec = Spec::try_from(&written).map_err(|error| of_job("specification")(&error))?;
     let fetcher = Fetcher::open(clients, args, stop).await?;
     let mut tokenizer_files = Arc::new(fetcher.fetch("tokenizer", &lease.tokenizer_artifact_digest).await?);
@@ -92,31 +97,50 @@ pub(super) async fn prepare(
     let config = vocabulary::enlarged(shape(&spec, base.as_ref(), &tokenizer)?, &spec, &tokenizer);
     let config = Arc::new(config);
     fit(&mut spec, &config)?;
-    let spec = Arc::new(spec);
     let mut origin = Origin {
         spec_digest: spec_digest(&written, &lease),
-        spec: Arc::clone(&spec),
+        spec: Arc::new(spec),
         dataset_digest: lease.dataset_digest.clone(),
         base_digest: lease.base_digest.clone(),
         tokenizer_digest: lease.tokenizer_digest.clone(),
         config: Arc::clone(&config),
+        left_out: (0, 0),
         tokenizer: tokenizer_files,
     };
+    reporter.phase(TrainingPhase::Tokenizing).await?;
     let (mut train, mut validation) =
         rows(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
+    origin.left_out = (train.dropped, train.truncated);
     origin.config = Arc::new(with_labels(&config, &mut train.rows, &mut validation)?);
     let resume = resume(&fetcher, &lease, &origin).await?;
-    let learner = {
+    let in_f32 = in_f32 || resume.as_ref().is_some_and(|saved| saved.state.in_f32);
+    if in_f32 {
+        Arc::make_mut(&mut origin.spec).arguments.weight_dtype = WeightDtype::F32;
+    }
+    reporter.phase(TrainingPhase::Loading).await?;
+    let mut learner = {
         let origin = origin.clone();
         blocking(move || learner(&origin, &tokenizer, base.as_ref(), adapter.as_ref())).await?
     };
+    learner.set_interrupt(stop.interrupt());
     if let Some(saved) = &resume {
         let resumed = proto::TrainingResumed { step: saved.state.step as i64, digest: saved.digest.clone() };
         reporter.event(Event::Resumed(resumed)).await?;
     }
     reporter.event(Event::DataReady(data_ready(&train, &validation, &learner))).await?;
-    let spec_digest = origin.spec_digest.clone();
-    Ok((origin, Prepared { spec, spec_digest, learner, train: train.rows, validation, resume }))
+    let (spec, spec_digest) = (Arc::clone(&origin.spec), origin.spec_digest.clone());
+    let prepared = Prepared { spec, spec_digest, learner, train: train.rows, validation, resume, in_f32 };
+    Ok((origin, prepared))
+}
+
+fn written(lease: &proto::LeaseJobResponse) -> Result<&proto::TrainingSpec, Fault> {
+    let written = lease.training_job.as_ref().and_then(|job| job.spec.as_ref());
+    written.ok_or_else(|| Fault::Job("the lease brought no specification".to_owned()))
+}
+
+/// The digest that a leased job's saved states have.
+pub(super) fn digest_of(lease: &proto::LeaseJobResponse) -> Result<String, Fault> {
+    Ok(spec_digest(written(lease)?, lease))
 }
 
 fn shape(spec: &Spec, base: Option<&FetchedArtifact>, tokenizer: &TextTokenizer) -> Result<AnyConfig, Fault> {
@@ -175,12 +199,15 @@ async fn rows(
         Validation::Dataset(_) => {
             let field = "spec.validation_dataset";
             let dataset = fetcher.fetch(field, &lease.validation_dataset_digest).await?;
-            something(field, reader.read(field, &dataset).await?.rows)?
+            let validation = reader.read(field, &dataset).await?;
+            check_datasets(&train, &validation)?;
+            something(field, validation.rows)?
         }
         Validation::Split(share) => {
             let (keep, hold_out) = split(train.rows.len(), *share, origin.spec.arguments.seed);
             let held_out = train.rows.select(&hold_out);
             train.rows = train.rows.select(&keep);
+            check_split(&train.rows, &held_out)?;
             held_out
         }
     };
@@ -196,11 +223,15 @@ fn something(field: &str, rows: Rows) -> Result<Rows, Fault> {
     if loss_tokens > 0 {
         return Ok(rows);
     }
-    let rows = rows.len();
-    Err(Fault::Job(format!(
+    Err(Fault::Job(nothing_to_train(field, rows.len(), tokens)))
+}
+
+/// That nothing would be learned.
+pub(crate) fn nothing_to_train(field: &str, rows: usize, tokens: u64) -> String {
+    format!(
         "NOTHING_TO_TRAIN: {field} leaves {rows} rows with {tokens} tokens, none of which carries loss; \
-         check that rows are not all longer than max_length"
-    )))
+         check that rows are not all longer than max_length, or shorten their prompts"
+    )
 }
 
 fn in_vocabulary(rows: &Rows, config: &AnyConfig) -> Result<(), Fault> {
@@ -355,6 +386,7 @@ fn data_ready(train: &Read, validation: &Rows, learner: &Trainee) -> proto::Trai
         train_tokens: tokens as i64,
         loss_tokens: loss_tokens as i64,
         dropped_rows: train.dropped as i64,
+        truncated_rows: train.truncated as i64,
         trainable_parameters: trainable as i64,
         total_parameters: total as i64,
     }

@@ -1,6 +1,6 @@
 //! The artifact that a job makes, and the alias that is moved to it.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use rootstock_client::{ArtifactDraft, Clients, Expect, FetchedArtifact, Kind, Source};
 
@@ -25,14 +25,14 @@ const TOKENIZER_FILES: [&str; 9] = [
     "vocab.json",
 ];
 /// The folder below the worker's own in which the result is written.
-const FOLDER: &str = "result";
+pub(super) const FOLDER: &str = "result";
 
 /// Stores the result and returns its digest; a base model's alias is moved to it.
 pub(super) async fn publish(
     args: &WorkerArgs,
     clients: &Clients,
     origin: &Origin,
-    finished: Finished,
+    finished: Arc<Finished>,
 ) -> Result<String, Fault> {
     let dir = args.scratch_dir.join(FOLDER);
     let step = finished.step;
@@ -44,6 +44,9 @@ pub(super) async fn publish(
     draft.tokenizer_digest.clone_from(&origin.tokenizer_digest);
     draft.annotations.insert("dataset_digest".to_owned(), origin.dataset_digest.clone());
     draft.annotations.insert("steps".to_owned(), step.to_string());
+    let (dropped, truncated) = origin.left_out;
+    draft.annotations.insert("dropped_rows".to_owned(), dropped.to_string());
+    draft.annotations.insert("truncated_rows".to_owned(), truncated.to_string());
     let digest = upload(&clients.checkpoint(), "the result", draft).await?;
     // What remains is removed with the worker's folder.
     let _ = tokio::fs::remove_dir_all(&dir).await;
@@ -54,7 +57,8 @@ pub(super) async fn publish(
     Ok(digest)
 }
 
-fn write(origin: &Origin, finished: &Finished, dir: &Path) -> Result<ArtifactDraft, Fault> {
+/// Writes the result into `dir` and tells which files it has.
+pub(super) fn write(origin: &Origin, finished: &Finished, dir: &Path) -> Result<ArtifactDraft, Fault> {
     let failed = |error| Fault::passing("the result can't be written", error);
     std::fs::create_dir_all(dir).map_err(failed)?;
     let written = finished.learner.save(dir)?;

@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from rootstock.training.v1 import data_pb2 as _data_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -18,6 +19,16 @@ class TrainingJobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRAINING_JOB_STATE_SUCCEEDED: _ClassVar[TrainingJobState]
     TRAINING_JOB_STATE_FAILED: _ClassVar[TrainingJobState]
     TRAINING_JOB_STATE_CANCELLED: _ClassVar[TrainingJobState]
+    TRAINING_JOB_STATE_PAUSED: _ClassVar[TrainingJobState]
+    TRAINING_JOB_STATE_PAUSING: _ClassVar[TrainingJobState]
+
+class Truncation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRUNCATION_UNSPECIFIED: _ClassVar[Truncation]
+    TRUNCATION_DROP: _ClassVar[Truncation]
+    TRUNCATION_TRUNCATE_LEFT: _ClassVar[Truncation]
+    TRUNCATION_TRUNCATE_RIGHT: _ClassVar[Truncation]
+    TRUNCATION_ERROR: _ClassVar[Truncation]
 
 class PromptTuningInit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -52,12 +63,37 @@ class WeightDtype(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WEIGHT_DTYPE_F32: _ClassVar[WeightDtype]
     WEIGHT_DTYPE_BF16: _ClassVar[WeightDtype]
     WEIGHT_DTYPE_F16: _ClassVar[WeightDtype]
+
+class TrainingPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRAINING_PHASE_UNSPECIFIED: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_DOWNLOADING: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_TOKENIZING: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_LOADING: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_TRAINING: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_VALIDATING: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_SAVING: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_UPLOADING: _ClassVar[TrainingPhase]
+
+class TrainingCheckSubject(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRAINING_CHECK_SUBJECT_UNSPECIFIED: _ClassVar[TrainingCheckSubject]
+    TRAINING_CHECK_SUBJECT_PROGRESS: _ClassVar[TrainingCheckSubject]
+    TRAINING_CHECK_SUBJECT_STATE: _ClassVar[TrainingCheckSubject]
+    TRAINING_CHECK_SUBJECT_RESULT: _ClassVar[TrainingCheckSubject]
 TRAINING_JOB_STATE_UNSPECIFIED: TrainingJobState
 TRAINING_JOB_STATE_QUEUED: TrainingJobState
 TRAINING_JOB_STATE_RUNNING: TrainingJobState
 TRAINING_JOB_STATE_SUCCEEDED: TrainingJobState
 TRAINING_JOB_STATE_FAILED: TrainingJobState
 TRAINING_JOB_STATE_CANCELLED: TrainingJobState
+TRAINING_JOB_STATE_PAUSED: TrainingJobState
+TRAINING_JOB_STATE_PAUSING: TrainingJobState
+TRUNCATION_UNSPECIFIED: Truncation
+TRUNCATION_DROP: Truncation
+TRUNCATION_TRUNCATE_LEFT: Truncation
+TRUNCATION_TRUNCATE_RIGHT: Truncation
+TRUNCATION_ERROR: Truncation
 PROMPT_TUNING_INIT_UNSPECIFIED: PromptTuningInit
 PROMPT_TUNING_INIT_RANDOM: PromptTuningInit
 PROMPT_TUNING_INIT_TEXT: PromptTuningInit
@@ -80,9 +116,21 @@ WEIGHT_DTYPE_UNSPECIFIED: WeightDtype
 WEIGHT_DTYPE_F32: WeightDtype
 WEIGHT_DTYPE_BF16: WeightDtype
 WEIGHT_DTYPE_F16: WeightDtype
+TRAINING_PHASE_UNSPECIFIED: TrainingPhase
+TRAINING_PHASE_DOWNLOADING: TrainingPhase
+TRAINING_PHASE_TOKENIZING: TrainingPhase
+TRAINING_PHASE_LOADING: TrainingPhase
+TRAINING_PHASE_TRAINING: TrainingPhase
+TRAINING_PHASE_VALIDATING: TrainingPhase
+TRAINING_PHASE_SAVING: TrainingPhase
+TRAINING_PHASE_UPLOADING: TrainingPhase
+TRAINING_CHECK_SUBJECT_UNSPECIFIED: TrainingCheckSubject
+TRAINING_CHECK_SUBJECT_PROGRESS: TrainingCheckSubject
+TRAINING_CHECK_SUBJECT_STATE: TrainingCheckSubject
+TRAINING_CHECK_SUBJECT_RESULT: TrainingCheckSubject
 
 class TrainingJob(_message.Message):
-    __slots__ = ("name", "spec", "state", "progress", "result_digest", "error", "create_time", "start_time", "end_time", "attempts")
+    __slots__ = ("name", "spec", "state", "progress", "result_digest", "error", "create_time", "start_time", "end_time", "attempts", "queue_position")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +141,7 @@ class TrainingJob(_message.Message):
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
     name: str
     spec: TrainingSpec
     state: TrainingJobState
@@ -103,10 +152,11 @@ class TrainingJob(_message.Message):
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     attempts: int
-    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
+    queue_position: int
+    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., queue_position: _Optional[int] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "arguments", "added_tokens")
+    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "arguments", "priority", "added_tokens")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +176,7 @@ class TrainingSpec(_message.Message):
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     ADDED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     output: str
     dataset: str
@@ -146,8 +197,9 @@ class TrainingSpec(_message.Message):
     prefix: PrefixTuningMethod
     prompt: PromptTuningMethod
     arguments: TrainingArguments
+    priority: int
     added_tokens: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ..., added_tokens: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ..., priority: _Optional[int] = ..., added_tokens: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class NewModel(_message.Message):
     __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rope_theta", "tie_word_embeddings", "initializer_range")
@@ -254,14 +306,20 @@ class ContinuationCorruption(_message.Message):
     def __init__(self) -> None: ...
 
 class SupervisedObjective(_message.Message):
-    __slots__ = ("prompt_template", "max_length", "instruction_token_dropout")
+    __slots__ = ("prompt_template", "max_length", "instruction_token_dropout", "truncation", "span_shuffle", "paraphrase_columns")
     PROMPT_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTION_TOKEN_DROPOUT_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATION_FIELD_NUMBER: _ClassVar[int]
+    SPAN_SHUFFLE_FIELD_NUMBER: _ClassVar[int]
+    PARAPHRASE_COLUMNS_FIELD_NUMBER: _ClassVar[int]
     prompt_template: str
     max_length: int
     instruction_token_dropout: float
-    def __init__(self, prompt_template: _Optional[str] = ..., max_length: _Optional[int] = ..., instruction_token_dropout: _Optional[float] = ...) -> None: ...
+    truncation: Truncation
+    span_shuffle: float
+    paraphrase_columns: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, prompt_template: _Optional[str] = ..., max_length: _Optional[int] = ..., instruction_token_dropout: _Optional[float] = ..., truncation: _Optional[_Union[Truncation, str]] = ..., span_shuffle: _Optional[float] = ..., paraphrase_columns: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class FullMethod(_message.Message):
     __slots__ = ("trainable_modules", "frozen_modules", "unfreeze_every_steps")
@@ -390,7 +448,7 @@ class OptimArgs(_message.Message):
     def __init__(self, momentum: _Optional[float] = ..., nesterov: bool = ...) -> None: ...
 
 class TrainingArguments(_message.Message):
-    __slots__ = ("learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "warmup_steps", "warmup_ratio", "lr_scheduler_type", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "seed", "logging_steps", "eval_steps", "save_steps", "save_total_limit", "early_stopping_patience", "early_stopping_threshold", "weight_dtype", "gradient_checkpointing", "activation_memory_bytes", "optim", "optim_args", "layerwise_lr_decay", "loraplus_lr_ratio", "lr_scheduler_kwargs", "label_smoothing_factor", "neftune_noise_alpha")
+    __slots__ = ("learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "warmup_steps", "warmup_ratio", "lr_scheduler_type", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "seed", "logging_steps", "eval_steps", "save_steps", "save_total_limit", "early_stopping_patience", "early_stopping_threshold", "weight_dtype", "gradient_checkpointing", "activation_memory_bytes", "optim", "optim_args", "layerwise_lr_decay", "loraplus_lr_ratio", "lr_scheduler_kwargs", "label_smoothing_factor", "neftune_noise_alpha", "retry_in_f32")
     LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
     NUM_TRAIN_EPOCHS_FIELD_NUMBER: _ClassVar[int]
     MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
@@ -421,6 +479,7 @@ class TrainingArguments(_message.Message):
     LR_SCHEDULER_KWARGS_FIELD_NUMBER: _ClassVar[int]
     LABEL_SMOOTHING_FACTOR_FIELD_NUMBER: _ClassVar[int]
     NEFTUNE_NOISE_ALPHA_FIELD_NUMBER: _ClassVar[int]
+    RETRY_IN_F32_FIELD_NUMBER: _ClassVar[int]
     learning_rate: float
     num_train_epochs: float
     max_steps: int
@@ -451,10 +510,11 @@ class TrainingArguments(_message.Message):
     lr_scheduler_kwargs: LrSchedulerKwargs
     label_smoothing_factor: float
     neftune_noise_alpha: float
-    def __init__(self, learning_rate: _Optional[float] = ..., num_train_epochs: _Optional[float] = ..., max_steps: _Optional[int] = ..., per_device_train_batch_size: _Optional[int] = ..., gradient_accumulation_steps: _Optional[int] = ..., warmup_steps: _Optional[int] = ..., warmup_ratio: _Optional[float] = ..., lr_scheduler_type: _Optional[_Union[LrSchedulerType, str]] = ..., weight_decay: _Optional[float] = ..., adam_beta1: _Optional[float] = ..., adam_beta2: _Optional[float] = ..., adam_epsilon: _Optional[float] = ..., max_grad_norm: _Optional[float] = ..., seed: _Optional[int] = ..., logging_steps: _Optional[int] = ..., eval_steps: _Optional[int] = ..., save_steps: _Optional[int] = ..., save_total_limit: _Optional[int] = ..., early_stopping_patience: _Optional[int] = ..., early_stopping_threshold: _Optional[float] = ..., weight_dtype: _Optional[_Union[WeightDtype, str]] = ..., gradient_checkpointing: bool = ..., activation_memory_bytes: _Optional[int] = ..., optim: _Optional[_Union[Optimizer, str]] = ..., optim_args: _Optional[_Union[OptimArgs, _Mapping]] = ..., layerwise_lr_decay: _Optional[float] = ..., loraplus_lr_ratio: _Optional[float] = ..., lr_scheduler_kwargs: _Optional[_Union[LrSchedulerKwargs, _Mapping]] = ..., label_smoothing_factor: _Optional[float] = ..., neftune_noise_alpha: _Optional[float] = ...) -> None: ...
+    retry_in_f32: bool
+    def __init__(self, learning_rate: _Optional[float] = ..., num_train_epochs: _Optional[float] = ..., max_steps: _Optional[int] = ..., per_device_train_batch_size: _Optional[int] = ..., gradient_accumulation_steps: _Optional[int] = ..., warmup_steps: _Optional[int] = ..., warmup_ratio: _Optional[float] = ..., lr_scheduler_type: _Optional[_Union[LrSchedulerType, str]] = ..., weight_decay: _Optional[float] = ..., adam_beta1: _Optional[float] = ..., adam_beta2: _Optional[float] = ..., adam_epsilon: _Optional[float] = ..., max_grad_norm: _Optional[float] = ..., seed: _Optional[int] = ..., logging_steps: _Optional[int] = ..., eval_steps: _Optional[int] = ..., save_steps: _Optional[int] = ..., save_total_limit: _Optional[int] = ..., early_stopping_patience: _Optional[int] = ..., early_stopping_threshold: _Optional[float] = ..., weight_dtype: _Optional[_Union[WeightDtype, str]] = ..., gradient_checkpointing: bool = ..., activation_memory_bytes: _Optional[int] = ..., optim: _Optional[_Union[Optimizer, str]] = ..., optim_args: _Optional[_Union[OptimArgs, _Mapping]] = ..., layerwise_lr_decay: _Optional[float] = ..., loraplus_lr_ratio: _Optional[float] = ..., lr_scheduler_kwargs: _Optional[_Union[LrSchedulerKwargs, _Mapping]] = ..., label_smoothing_factor: _Optional[float] = ..., neftune_noise_alpha: _Optional[float] = ..., retry_in_f32: bool = ...) -> None: ...
 
 class TrainingProgress(_message.Message):
-    __slots__ = ("step", "total_steps", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second", "eta_seconds", "skipped_steps", "loss_scale")
+    __slots__ = ("step", "total_steps", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second", "eta_seconds", "skipped_steps", "loss_scale", "resident_bytes")
     STEP_FIELD_NUMBER: _ClassVar[int]
     TOTAL_STEPS_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -466,6 +526,7 @@ class TrainingProgress(_message.Message):
     ETA_SECONDS_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_STEPS_FIELD_NUMBER: _ClassVar[int]
     LOSS_SCALE_FIELD_NUMBER: _ClassVar[int]
+    RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     step: int
     total_steps: int
     epoch: float
@@ -477,10 +538,11 @@ class TrainingProgress(_message.Message):
     eta_seconds: float
     skipped_steps: int
     loss_scale: float
-    def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., epoch: _Optional[float] = ..., loss: _Optional[float] = ..., eval_loss: _Optional[float] = ..., learning_rate: _Optional[float] = ..., grad_norm: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., eta_seconds: _Optional[float] = ..., skipped_steps: _Optional[int] = ..., loss_scale: _Optional[float] = ...) -> None: ...
+    resident_bytes: int
+    def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., epoch: _Optional[float] = ..., loss: _Optional[float] = ..., eval_loss: _Optional[float] = ..., learning_rate: _Optional[float] = ..., grad_norm: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., eta_seconds: _Optional[float] = ..., skipped_steps: _Optional[int] = ..., loss_scale: _Optional[float] = ..., resident_bytes: _Optional[int] = ...) -> None: ...
 
 class TrainingEvent(_message.Message):
-    __slots__ = ("event_id", "time", "state_change", "progress", "state_saved", "resumed", "data_ready", "evaluated")
+    __slots__ = ("event_id", "time", "state_change", "progress", "state_saved", "resumed", "data_ready", "evaluated", "phase_change")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     STATE_CHANGE_FIELD_NUMBER: _ClassVar[int]
@@ -489,6 +551,7 @@ class TrainingEvent(_message.Message):
     RESUMED_FIELD_NUMBER: _ClassVar[int]
     DATA_READY_FIELD_NUMBER: _ClassVar[int]
     EVALUATED_FIELD_NUMBER: _ClassVar[int]
+    PHASE_CHANGE_FIELD_NUMBER: _ClassVar[int]
     event_id: int
     time: _timestamp_pb2.Timestamp
     state_change: TrainingStateChange
@@ -497,7 +560,14 @@ class TrainingEvent(_message.Message):
     resumed: TrainingResumed
     data_ready: TrainingDataReady
     evaluated: TrainingEvaluated
-    def __init__(self, event_id: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state_change: _Optional[_Union[TrainingStateChange, _Mapping]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., state_saved: _Optional[_Union[TrainingStateSaved, _Mapping]] = ..., resumed: _Optional[_Union[TrainingResumed, _Mapping]] = ..., data_ready: _Optional[_Union[TrainingDataReady, _Mapping]] = ..., evaluated: _Optional[_Union[TrainingEvaluated, _Mapping]] = ...) -> None: ...
+    phase_change: TrainingPhaseChange
+    def __init__(self, event_id: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state_change: _Optional[_Union[TrainingStateChange, _Mapping]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., state_saved: _Optional[_Union[TrainingStateSaved, _Mapping]] = ..., resumed: _Optional[_Union[TrainingResumed, _Mapping]] = ..., data_ready: _Optional[_Union[TrainingDataReady, _Mapping]] = ..., evaluated: _Optional[_Union[TrainingEvaluated, _Mapping]] = ..., phase_change: _Optional[_Union[TrainingPhaseChange, _Mapping]] = ...) -> None: ...
+
+class TrainingPhaseChange(_message.Message):
+    __slots__ = ("phase",)
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    phase: TrainingPhase
+    def __init__(self, phase: _Optional[_Union[TrainingPhase, str]] = ...) -> None: ...
 
 class TrainingStateChange(_message.Message):
     __slots__ = ("state", "message")
@@ -508,12 +578,14 @@ class TrainingStateChange(_message.Message):
     def __init__(self, state: _Optional[_Union[TrainingJobState, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class TrainingStateSaved(_message.Message):
-    __slots__ = ("step", "digest")
+    __slots__ = ("step", "digest", "chain_digest")
     STEP_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_DIGEST_FIELD_NUMBER: _ClassVar[int]
     step: int
     digest: str
-    def __init__(self, step: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
+    chain_digest: str
+    def __init__(self, step: _Optional[int] = ..., digest: _Optional[str] = ..., chain_digest: _Optional[str] = ...) -> None: ...
 
 class TrainingResumed(_message.Message):
     __slots__ = ("step", "digest")
@@ -524,7 +596,7 @@ class TrainingResumed(_message.Message):
     def __init__(self, step: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class TrainingDataReady(_message.Message):
-    __slots__ = ("train_rows", "validation_rows", "train_tokens", "loss_tokens", "dropped_rows", "trainable_parameters", "total_parameters")
+    __slots__ = ("train_rows", "validation_rows", "train_tokens", "loss_tokens", "dropped_rows", "trainable_parameters", "total_parameters", "truncated_rows")
     TRAIN_ROWS_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_ROWS_FIELD_NUMBER: _ClassVar[int]
     TRAIN_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -532,6 +604,7 @@ class TrainingDataReady(_message.Message):
     DROPPED_ROWS_FIELD_NUMBER: _ClassVar[int]
     TRAINABLE_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_ROWS_FIELD_NUMBER: _ClassVar[int]
     train_rows: int
     validation_rows: int
     train_tokens: int
@@ -539,7 +612,8 @@ class TrainingDataReady(_message.Message):
     dropped_rows: int
     trainable_parameters: int
     total_parameters: int
-    def __init__(self, train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., train_tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., trainable_parameters: _Optional[int] = ..., total_parameters: _Optional[int] = ...) -> None: ...
+    truncated_rows: int
+    def __init__(self, train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., train_tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., trainable_parameters: _Optional[int] = ..., total_parameters: _Optional[int] = ..., truncated_rows: _Optional[int] = ...) -> None: ...
 
 class TrainingEvaluated(_message.Message):
     __slots__ = ("step", "eval_loss", "best")
@@ -609,6 +683,58 @@ class CancelTrainingJobResponse(_message.Message):
     training_job: TrainingJob
     def __init__(self, training_job: _Optional[_Union[TrainingJob, _Mapping]] = ...) -> None: ...
 
+class PauseTrainingJobRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class PauseTrainingJobResponse(_message.Message):
+    __slots__ = ("training_job",)
+    TRAINING_JOB_FIELD_NUMBER: _ClassVar[int]
+    training_job: TrainingJob
+    def __init__(self, training_job: _Optional[_Union[TrainingJob, _Mapping]] = ...) -> None: ...
+
+class ResumeTrainingJobRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ResumeTrainingJobResponse(_message.Message):
+    __slots__ = ("training_job",)
+    TRAINING_JOB_FIELD_NUMBER: _ClassVar[int]
+    training_job: TrainingJob
+    def __init__(self, training_job: _Optional[_Union[TrainingJob, _Mapping]] = ...) -> None: ...
+
+class VerifyTrainingJobRequest(_message.Message):
+    __slots__ = ("name", "from_beginning", "max_steps")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FROM_BEGINNING_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    from_beginning: bool
+    max_steps: int
+    def __init__(self, name: _Optional[str] = ..., from_beginning: bool = ..., max_steps: _Optional[int] = ...) -> None: ...
+
+class VerifyTrainingJobResponse(_message.Message):
+    __slots__ = ("checks",)
+    CHECKS_FIELD_NUMBER: _ClassVar[int]
+    checks: _containers.RepeatedCompositeFieldContainer[TrainingCheck]
+    def __init__(self, checks: _Optional[_Iterable[_Union[TrainingCheck, _Mapping]]] = ...) -> None: ...
+
+class TrainingCheck(_message.Message):
+    __slots__ = ("step", "subject", "digest", "difference")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    subject: TrainingCheckSubject
+    digest: str
+    difference: str
+    def __init__(self, step: _Optional[int] = ..., subject: _Optional[_Union[TrainingCheckSubject, str]] = ..., digest: _Optional[str] = ..., difference: _Optional[str] = ...) -> None: ...
+
 class DeleteTrainingJobRequest(_message.Message):
     __slots__ = ("name",)
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -632,3 +758,11 @@ class WatchTrainingJobResponse(_message.Message):
     EVENT_FIELD_NUMBER: _ClassVar[int]
     event: TrainingEvent
     def __init__(self, event: _Optional[_Union[TrainingEvent, _Mapping]] = ...) -> None: ...
+
+class AuditDatasetRequest(_message.Message):
+    __slots__ = ("spec", "max_examples")
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    MAX_EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    spec: TrainingSpec
+    max_examples: int
+    def __init__(self, spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., max_examples: _Optional[int] = ...) -> None: ...

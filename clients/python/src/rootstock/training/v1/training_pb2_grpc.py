@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from rootstock.training.v1 import data_pb2 as rootstock_dot_training_dot_v1_dot_data__pb2
 from rootstock.training.v1 import training_pb2 as rootstock_dot_training_dot_v1_dot_training__pb2
 
 GRPC_GENERATED_VERSION = '1.75.1'
@@ -55,6 +56,21 @@ class TrainingServiceStub(object):
                 request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.CancelTrainingJobRequest.SerializeToString,
                 response_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.CancelTrainingJobResponse.FromString,
                 _registered_method=True)
+        self.PauseTrainingJob = channel.unary_unary(
+                '/rootstock.training.v1.TrainingService/PauseTrainingJob',
+                request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.PauseTrainingJobRequest.SerializeToString,
+                response_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.PauseTrainingJobResponse.FromString,
+                _registered_method=True)
+        self.ResumeTrainingJob = channel.unary_unary(
+                '/rootstock.training.v1.TrainingService/ResumeTrainingJob',
+                request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.ResumeTrainingJobRequest.SerializeToString,
+                response_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.ResumeTrainingJobResponse.FromString,
+                _registered_method=True)
+        self.VerifyTrainingJob = channel.unary_unary(
+                '/rootstock.training.v1.TrainingService/VerifyTrainingJob',
+                request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.VerifyTrainingJobRequest.SerializeToString,
+                response_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.VerifyTrainingJobResponse.FromString,
+                _registered_method=True)
         self.DeleteTrainingJob = channel.unary_unary(
                 '/rootstock.training.v1.TrainingService/DeleteTrainingJob',
                 request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.DeleteTrainingJobRequest.SerializeToString,
@@ -64,6 +80,16 @@ class TrainingServiceStub(object):
                 '/rootstock.training.v1.TrainingService/WatchTrainingJob',
                 request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.WatchTrainingJobRequest.SerializeToString,
                 response_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.WatchTrainingJobResponse.FromString,
+                _registered_method=True)
+        self.AuditDataset = channel.unary_unary(
+                '/rootstock.training.v1.TrainingService/AuditDataset',
+                request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.AuditDatasetRequest.SerializeToString,
+                response_deserializer=rootstock_dot_training_dot_v1_dot_data__pb2.AuditDatasetResponse.FromString,
+                _registered_method=True)
+        self.CleanDataset = channel.unary_unary(
+                '/rootstock.training.v1.TrainingService/CleanDataset',
+                request_serializer=rootstock_dot_training_dot_v1_dot_data__pb2.CleanDatasetRequest.SerializeToString,
+                response_deserializer=rootstock_dot_training_dot_v1_dot_data__pb2.CleanDatasetResponse.FromString,
                 _registered_method=True)
 
 
@@ -100,6 +126,33 @@ class TrainingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseTrainingJob(self, request, context):
+        """Stops computing a job until it is resumed, whatever it is doing. The step in progress is dropped; the job is PAUSED, and its
+        memory free, once the state after the last whole step is durable. A job that is paused already is returned as it is.
+        Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it has ended).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeTrainingJob(self, request, context):
+        """Queues a paused job again, in the place that it had; it goes on after its last whole step, and its result has the bits of a job
+        that was never paused. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is not PAUSED), OVERLOADED (too many queued).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyTrainingJob(self, request, context):
+        """Makes the steps between saved states again, in a process of its own, and compares bits: gradient norms and learning rates with
+        those that were reported, states with those that were saved, and the result with the one in the store. Takes as long as the
+        steps took; one at a time. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is queued or running: pause it first), OVERLOADED
+        (another verification runs), INTERNAL (the process failed).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteTrainingJob(self, request, context):
         """Forgets a job that has ended, its events and its saved states; its result stays. Errors: INVALID_FIELD, NOT_FOUND,
         WRONG_STATE.
@@ -111,6 +164,23 @@ class TrainingServiceServicer(object):
     def WatchTrainingJob(self, request, context):
         """Streams the job's events, first those that were, then each as it happens, and ends after the last one of an ended
         job. `after_event_id` goes on without loss. Errors: INVALID_FIELD, NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AuditDataset(self, request, context):
+        """Reads the data of a specification as its job would, goes on after what is wrong, and tells that and what is suspicious. Takes as
+        long as encoding does. Errors: INVALID_FIELD (also of data sets above 256 MiB or 1,000,000 rows), NOT_FOUND, TOKENIZER_MISMATCH,
+        OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CleanDataset(self, request, context):
+        """Makes a new version of a data set without the records that filters take out, and counts them. Errors: INVALID_FIELD (also of data
+        sets above 256 MiB, and where nothing is left), NOT_FOUND, OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +209,21 @@ def add_TrainingServiceServicer_to_server(servicer, server):
                     request_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.CancelTrainingJobRequest.FromString,
                     response_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.CancelTrainingJobResponse.SerializeToString,
             ),
+            'PauseTrainingJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseTrainingJob,
+                    request_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.PauseTrainingJobRequest.FromString,
+                    response_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.PauseTrainingJobResponse.SerializeToString,
+            ),
+            'ResumeTrainingJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeTrainingJob,
+                    request_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.ResumeTrainingJobRequest.FromString,
+                    response_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.ResumeTrainingJobResponse.SerializeToString,
+            ),
+            'VerifyTrainingJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyTrainingJob,
+                    request_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.VerifyTrainingJobRequest.FromString,
+                    response_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.VerifyTrainingJobResponse.SerializeToString,
+            ),
             'DeleteTrainingJob': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteTrainingJob,
                     request_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.DeleteTrainingJobRequest.FromString,
@@ -148,6 +233,16 @@ def add_TrainingServiceServicer_to_server(servicer, server):
                     servicer.WatchTrainingJob,
                     request_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.WatchTrainingJobRequest.FromString,
                     response_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.WatchTrainingJobResponse.SerializeToString,
+            ),
+            'AuditDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.AuditDataset,
+                    request_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.AuditDatasetRequest.FromString,
+                    response_serializer=rootstock_dot_training_dot_v1_dot_data__pb2.AuditDatasetResponse.SerializeToString,
+            ),
+            'CleanDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.CleanDataset,
+                    request_deserializer=rootstock_dot_training_dot_v1_dot_data__pb2.CleanDatasetRequest.FromString,
+                    response_serializer=rootstock_dot_training_dot_v1_dot_data__pb2.CleanDatasetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -270,6 +365,87 @@ class TrainingService(object):
             _registered_method=True)
 
     @staticmethod
+    def PauseTrainingJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.training.v1.TrainingService/PauseTrainingJob',
+            rootstock_dot_training_dot_v1_dot_training__pb2.PauseTrainingJobRequest.SerializeToString,
+            rootstock_dot_training_dot_v1_dot_training__pb2.PauseTrainingJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeTrainingJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.training.v1.TrainingService/ResumeTrainingJob',
+            rootstock_dot_training_dot_v1_dot_training__pb2.ResumeTrainingJobRequest.SerializeToString,
+            rootstock_dot_training_dot_v1_dot_training__pb2.ResumeTrainingJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyTrainingJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.training.v1.TrainingService/VerifyTrainingJob',
+            rootstock_dot_training_dot_v1_dot_training__pb2.VerifyTrainingJobRequest.SerializeToString,
+            rootstock_dot_training_dot_v1_dot_training__pb2.VerifyTrainingJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def DeleteTrainingJob(request,
             target,
             options=(),
@@ -313,6 +489,60 @@ class TrainingService(object):
             '/rootstock.training.v1.TrainingService/WatchTrainingJob',
             rootstock_dot_training_dot_v1_dot_training__pb2.WatchTrainingJobRequest.SerializeToString,
             rootstock_dot_training_dot_v1_dot_training__pb2.WatchTrainingJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AuditDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.training.v1.TrainingService/AuditDataset',
+            rootstock_dot_training_dot_v1_dot_training__pb2.AuditDatasetRequest.SerializeToString,
+            rootstock_dot_training_dot_v1_dot_data__pb2.AuditDatasetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CleanDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.training.v1.TrainingService/CleanDataset',
+            rootstock_dot_training_dot_v1_dot_data__pb2.CleanDatasetRequest.SerializeToString,
+            rootstock_dot_training_dot_v1_dot_data__pb2.CleanDatasetResponse.FromString,
             options,
             channel_credentials,
             insecure,

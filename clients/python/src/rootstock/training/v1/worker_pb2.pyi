@@ -46,10 +46,12 @@ class HeartbeatRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., lease_token: _Optional[str] = ...) -> None: ...
 
 class HeartbeatResponse(_message.Message):
-    __slots__ = ("cancel",)
+    __slots__ = ("cancel", "pause")
     CANCEL_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_FIELD_NUMBER: _ClassVar[int]
     cancel: bool
-    def __init__(self, cancel: bool = ...) -> None: ...
+    pause: bool
+    def __init__(self, cancel: bool = ..., pause: bool = ...) -> None: ...
 
 class ReportEventsRequest(_message.Message):
     __slots__ = ("name", "lease_token", "first_sequence", "events", "outcome")
@@ -76,3 +78,25 @@ class JobOutcome(_message.Message):
 class ReportEventsResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class VerificationOrder(_message.Message):
+    __slots__ = ("lease", "states", "progress", "result_digest", "max_steps")
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
+    lease: LeaseJobResponse
+    states: _containers.RepeatedCompositeFieldContainer[_training_pb2.TrainingStateSaved]
+    progress: _containers.RepeatedCompositeFieldContainer[_training_pb2.TrainingProgress]
+    result_digest: str
+    max_steps: int
+    def __init__(self, lease: _Optional[_Union[LeaseJobResponse, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_training_pb2.TrainingStateSaved, _Mapping]]] = ..., progress: _Optional[_Iterable[_Union[_training_pb2.TrainingProgress, _Mapping]]] = ..., result_digest: _Optional[str] = ..., max_steps: _Optional[int] = ...) -> None: ...
+
+class VerificationAnswer(_message.Message):
+    __slots__ = ("checks", "error")
+    CHECKS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    checks: _containers.RepeatedCompositeFieldContainer[_training_pb2.TrainingCheck]
+    error: str
+    def __init__(self, checks: _Optional[_Iterable[_Union[_training_pb2.TrainingCheck, _Mapping]]] = ..., error: _Optional[str] = ...) -> None: ...
