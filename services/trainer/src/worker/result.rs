@@ -44,6 +44,9 @@ pub(super) async fn publish(
     draft.tokenizer_digest.clone_from(&origin.tokenizer_digest);
     draft.annotations.insert("dataset_digest".to_owned(), origin.dataset_digest.clone());
     draft.annotations.insert("steps".to_owned(), step.to_string());
+    let (dropped, truncated) = origin.left_out;
+    draft.annotations.insert("dropped_rows".to_owned(), dropped.to_string());
+    draft.annotations.insert("truncated_rows".to_owned(), truncated.to_string());
     let digest = upload(&clients.checkpoint(), "the result", draft).await?;
     // What remains is removed with the worker's folder.
     let _ = tokio::fs::remove_dir_all(&dir).await;

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use candle_core::Var;
 use rootstock_kernels::{AdafactorOptions, Optimizer, Rule};
 use rootstock_model::{DropoutKey, LossSum, ModelError, Regularization};
 use rootstock_proto::training::v1::{self as proto, TrainingPhase, training_event::Event};
@@ -19,13 +20,14 @@ use super::{
     reporter::Reporter,
     rows::{Augment, Example, Rows},
     saver::Saver,
+    scaler::LossScaler,
     schedule::Schedule,
     snapshot::{Saved, Snapshot, TrainerState},
     stop::{Ended, Stop},
     trainee::Trainee,
     unfreeze::Unfreezing,
 };
-use crate::spec::{Arguments, Method, Objective, Optim, Spec};
+use crate::spec::{Arguments, Method, Objective, Optim, Spec, WeightDtype};
 
 /// What training speaks to.
 pub(super) trait Outside {
@@ -137,6 +139,8 @@ pub(super) struct Training<O> {
     optimizer: Stepper,
     groups: Groups,
     unfreezing: Unfreezing,
+    /// Where products are made in f16.
+    scaler: Option<LossScaler>,
     meter: Meter,
     patience: Patience,
     in_f32: bool,
@@ -159,8 +163,11 @@ impl<O: Outside> Training<O> {
         let Prepared { spec, spec_digest, learner, train, validation, resume, in_f32 } = prepared;
         let arguments = &spec.arguments;
         let augment = match spec.objective {
-            Objective::Supervised { instruction_token_dropout, .. } => {
-                Augment::new(instruction_token_dropout, arguments.seed)
+            Objective::Supervised {
+                instruction_token_dropout, span_shuffle, ref paraphrase_columns, ..
+            } => {
+                let probabilities = (instruction_token_dropout, span_shuffle);
+                Augment::new(probabilities, !paraphrase_columns.is_empty(), arguments.seed)
             }
             _ => None,
         };
@@ -170,6 +177,7 @@ impl<O: Outside> Training<O> {
             optimizer: Optimizer::new(rule(arguments.optim)),
             groups: Groups::new(&learner, arguments),
             unfreezing: Unfreezing::new(&learner, unfreeze_every(&spec.method)),
+            scaler: (arguments.weight_dtype == WeightDtype::F16).then(LossScaler::default),
             spec,
             spec_digest,
             learner,
@@ -197,11 +205,12 @@ impl<O: Outside> Training<O> {
 
     fn restore(&mut self, saved: Saved) -> Result<(), Fault> {
         self.learner.set_weights(&saved.weights)?;
-        let restored = self.optimizer.restore(saved.state.step, self.learner.variables(), &saved.moments);
+        self.step = saved.state.step;
+        self.scaler = saved.state.scaler;
+        let restored = self.optimizer.restore(self.updates(), self.learner.variables(), &saved.moments);
         restored.map_err(|error| of_job("the saved moments don't fit")(&error))?;
         self.best = saved.best;
         self.patience = saved.state.patience;
-        self.step = saved.state.step;
         self.kept = saved.state.step;
         self.chain = saved.state.chain;
         self.validated = saved.state.validated;
@@ -260,25 +269,40 @@ impl<O: Outside> Training<O> {
         let rows = self.order.rows(self.step);
         let (batches, tokens) = self.batches(&rows);
         let failed = of_job(format!("step {}", self.step + 1));
-        let trained = self.unfreezing.trained(self.learner.variables(), self.step);
-        let made = self.learner.step(&trained, &batches, self.regularization());
+        let (trained, loss_scale) = (self.trained(), self.scaler.map_or(1.0, |scaler| scaler.scale()));
+        let made = self.learner.step(&trained, &batches, self.regularization(), loss_scale);
         let mut made = made.map_err(|error| self.cut_or(&failed, error))?;
         let grad_norm = match self.spec.arguments.max_grad_norm {
             Some(max) => made.gradients.clip(max),
             None => made.gradients.global_norm(),
         };
         let grad_norm = grad_norm.map_err(|error| failed(&error))?;
-        if !made.loss.sum.is_finite() || !grad_norm.is_finite() {
+        let learning_rate = self.schedule.rate(self.updates());
+        let finite = made.loss.sum.is_finite() && grad_norm.is_finite();
+        if finite {
+            self.update(&made, learning_rate).map_err(|error| failed(&error))?;
+            self.validated = false;
+            self.scaler.iter_mut().for_each(LossScaler::succeed);
+        } else if !self.scaler.as_mut().is_some_and(LossScaler::back_off) {
             return Err(self.not_finite(&made, grad_norm));
         }
-        let learning_rate = self.schedule.rate(self.step);
-        self.update(&made, learning_rate).map_err(|error| failed(&error))?;
         self.step += 1;
-        self.validated = false;
-        let done = StepDone { step: self.step, loss: made.loss, tokens, learning_rate, grad_norm };
+        let (loss, grad_norm) = if finite { (made.loss, grad_norm) } else { Default::default() };
+        let done = StepDone { step: self.step, loss, tokens, learning_rate, grad_norm };
         self.chain.add(&done, &rows);
         self.meter.count(&done);
         Ok(done)
+    }
+
+    /// Steps that changed the weights: what schedule, unfreezing and optimizer count, as in transformers, whose scheduler stands still
+    /// when a step is skipped.
+    fn updates(&self) -> u64 {
+        self.step - self.scaler.map_or(0, |scaler| scaler.skipped_steps())
+    }
+
+    /// The variables that the next step trains.
+    fn trained(&self) -> Vec<(String, Var)> {
+        self.unfreezing.trained(self.learner.variables(), self.updates())
     }
 
     /// What ended a model's work: somebody who wants it to stop, or the model.
@@ -334,7 +358,11 @@ impl<O: Outside> Training<O> {
     fn log(&mut self, done: &StepDone) -> Result<(), Fault> {
         let last = self.step == self.plan.total_steps;
         if self.step.is_multiple_of(self.arguments().logging_steps) || last {
-            let progress = self.meter.read(done);
+            let progress = proto::TrainingProgress {
+                skipped_steps: self.scaler.map_or(0, |scaler| scaler.skipped_steps() as i64),
+                loss_scale: self.scaler.map_or(0.0, |scaler| scaler.scale()),
+                ..self.meter.read(done)
+            };
             tracing::info!(step = progress.step, loss = progress.loss, "trained");
             self.outside.event(Event::Progress(progress))?;
         }
@@ -414,6 +442,7 @@ impl<O: Outside> Training<O> {
             total_steps: self.plan.total_steps,
             seed: self.arguments().seed,
             patience: self.patience.clone(),
+            scaler: self.scaler,
             validated: self.validated,
             stopped: self.stopped,
             chain: self.chain,

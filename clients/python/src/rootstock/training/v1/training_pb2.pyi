@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from rootstock.training.v1 import data_pb2 as _data_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -20,6 +21,14 @@ class TrainingJobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRAINING_JOB_STATE_CANCELLED: _ClassVar[TrainingJobState]
     TRAINING_JOB_STATE_PAUSED: _ClassVar[TrainingJobState]
     TRAINING_JOB_STATE_PAUSING: _ClassVar[TrainingJobState]
+
+class Truncation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRUNCATION_UNSPECIFIED: _ClassVar[Truncation]
+    TRUNCATION_DROP: _ClassVar[Truncation]
+    TRUNCATION_TRUNCATE_LEFT: _ClassVar[Truncation]
+    TRUNCATION_TRUNCATE_RIGHT: _ClassVar[Truncation]
+    TRUNCATION_ERROR: _ClassVar[Truncation]
 
 class PromptTuningInit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -53,6 +62,7 @@ class WeightDtype(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WEIGHT_DTYPE_UNSPECIFIED: _ClassVar[WeightDtype]
     WEIGHT_DTYPE_F32: _ClassVar[WeightDtype]
     WEIGHT_DTYPE_BF16: _ClassVar[WeightDtype]
+    WEIGHT_DTYPE_F16: _ClassVar[WeightDtype]
 
 class TrainingPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -79,6 +89,11 @@ TRAINING_JOB_STATE_FAILED: TrainingJobState
 TRAINING_JOB_STATE_CANCELLED: TrainingJobState
 TRAINING_JOB_STATE_PAUSED: TrainingJobState
 TRAINING_JOB_STATE_PAUSING: TrainingJobState
+TRUNCATION_UNSPECIFIED: Truncation
+TRUNCATION_DROP: Truncation
+TRUNCATION_TRUNCATE_LEFT: Truncation
+TRUNCATION_TRUNCATE_RIGHT: Truncation
+TRUNCATION_ERROR: Truncation
 PROMPT_TUNING_INIT_UNSPECIFIED: PromptTuningInit
 PROMPT_TUNING_INIT_RANDOM: PromptTuningInit
 PROMPT_TUNING_INIT_TEXT: PromptTuningInit
@@ -100,6 +115,7 @@ OPTIMIZER_LION: Optimizer
 WEIGHT_DTYPE_UNSPECIFIED: WeightDtype
 WEIGHT_DTYPE_F32: WeightDtype
 WEIGHT_DTYPE_BF16: WeightDtype
+WEIGHT_DTYPE_F16: WeightDtype
 TRAINING_PHASE_UNSPECIFIED: TrainingPhase
 TRAINING_PHASE_DOWNLOADING: TrainingPhase
 TRAINING_PHASE_TOKENIZING: TrainingPhase
@@ -288,14 +304,20 @@ class ContinuationCorruption(_message.Message):
     def __init__(self) -> None: ...
 
 class SupervisedObjective(_message.Message):
-    __slots__ = ("prompt_template", "max_length", "instruction_token_dropout")
+    __slots__ = ("prompt_template", "max_length", "instruction_token_dropout", "truncation", "span_shuffle", "paraphrase_columns")
     PROMPT_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTION_TOKEN_DROPOUT_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATION_FIELD_NUMBER: _ClassVar[int]
+    SPAN_SHUFFLE_FIELD_NUMBER: _ClassVar[int]
+    PARAPHRASE_COLUMNS_FIELD_NUMBER: _ClassVar[int]
     prompt_template: str
     max_length: int
     instruction_token_dropout: float
-    def __init__(self, prompt_template: _Optional[str] = ..., max_length: _Optional[int] = ..., instruction_token_dropout: _Optional[float] = ...) -> None: ...
+    truncation: Truncation
+    span_shuffle: float
+    paraphrase_columns: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, prompt_template: _Optional[str] = ..., max_length: _Optional[int] = ..., instruction_token_dropout: _Optional[float] = ..., truncation: _Optional[_Union[Truncation, str]] = ..., span_shuffle: _Optional[float] = ..., paraphrase_columns: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class FullMethod(_message.Message):
     __slots__ = ("trainable_modules", "frozen_modules", "unfreeze_every_steps")
@@ -488,7 +510,7 @@ class TrainingArguments(_message.Message):
     def __init__(self, learning_rate: _Optional[float] = ..., num_train_epochs: _Optional[float] = ..., max_steps: _Optional[int] = ..., per_device_train_batch_size: _Optional[int] = ..., gradient_accumulation_steps: _Optional[int] = ..., warmup_steps: _Optional[int] = ..., warmup_ratio: _Optional[float] = ..., lr_scheduler_type: _Optional[_Union[LrSchedulerType, str]] = ..., weight_decay: _Optional[float] = ..., adam_beta1: _Optional[float] = ..., adam_beta2: _Optional[float] = ..., adam_epsilon: _Optional[float] = ..., max_grad_norm: _Optional[float] = ..., seed: _Optional[int] = ..., logging_steps: _Optional[int] = ..., eval_steps: _Optional[int] = ..., save_steps: _Optional[int] = ..., save_total_limit: _Optional[int] = ..., early_stopping_patience: _Optional[int] = ..., early_stopping_threshold: _Optional[float] = ..., weight_dtype: _Optional[_Union[WeightDtype, str]] = ..., gradient_checkpointing: bool = ..., activation_memory_bytes: _Optional[int] = ..., optim: _Optional[_Union[Optimizer, str]] = ..., optim_args: _Optional[_Union[OptimArgs, _Mapping]] = ..., layerwise_lr_decay: _Optional[float] = ..., loraplus_lr_ratio: _Optional[float] = ..., lr_scheduler_kwargs: _Optional[_Union[LrSchedulerKwargs, _Mapping]] = ..., label_smoothing_factor: _Optional[float] = ..., neftune_noise_alpha: _Optional[float] = ..., retry_in_f32: bool = ...) -> None: ...
 
 class TrainingProgress(_message.Message):
-    __slots__ = ("step", "total_steps", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second", "eta_seconds", "resident_bytes")
+    __slots__ = ("step", "total_steps", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second", "eta_seconds", "skipped_steps", "loss_scale", "resident_bytes")
     STEP_FIELD_NUMBER: _ClassVar[int]
     TOTAL_STEPS_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -498,6 +520,8 @@ class TrainingProgress(_message.Message):
     GRAD_NORM_FIELD_NUMBER: _ClassVar[int]
     TOKENS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     ETA_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_STEPS_FIELD_NUMBER: _ClassVar[int]
+    LOSS_SCALE_FIELD_NUMBER: _ClassVar[int]
     RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     step: int
     total_steps: int
@@ -508,8 +532,10 @@ class TrainingProgress(_message.Message):
     grad_norm: float
     tokens_per_second: float
     eta_seconds: float
+    skipped_steps: int
+    loss_scale: float
     resident_bytes: int
-    def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., epoch: _Optional[float] = ..., loss: _Optional[float] = ..., eval_loss: _Optional[float] = ..., learning_rate: _Optional[float] = ..., grad_norm: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., eta_seconds: _Optional[float] = ..., resident_bytes: _Optional[int] = ...) -> None: ...
+    def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., epoch: _Optional[float] = ..., loss: _Optional[float] = ..., eval_loss: _Optional[float] = ..., learning_rate: _Optional[float] = ..., grad_norm: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., eta_seconds: _Optional[float] = ..., skipped_steps: _Optional[int] = ..., loss_scale: _Optional[float] = ..., resident_bytes: _Optional[int] = ...) -> None: ...
 
 class TrainingEvent(_message.Message):
     __slots__ = ("event_id", "time", "state_change", "progress", "state_saved", "resumed", "data_ready", "evaluated", "phase_change")
@@ -566,7 +592,7 @@ class TrainingResumed(_message.Message):
     def __init__(self, step: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class TrainingDataReady(_message.Message):
-    __slots__ = ("train_rows", "validation_rows", "train_tokens", "loss_tokens", "dropped_rows", "trainable_parameters", "total_parameters")
+    __slots__ = ("train_rows", "validation_rows", "train_tokens", "loss_tokens", "dropped_rows", "trainable_parameters", "total_parameters", "truncated_rows")
     TRAIN_ROWS_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_ROWS_FIELD_NUMBER: _ClassVar[int]
     TRAIN_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -574,6 +600,7 @@ class TrainingDataReady(_message.Message):
     DROPPED_ROWS_FIELD_NUMBER: _ClassVar[int]
     TRAINABLE_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_ROWS_FIELD_NUMBER: _ClassVar[int]
     train_rows: int
     validation_rows: int
     train_tokens: int
@@ -581,7 +608,8 @@ class TrainingDataReady(_message.Message):
     dropped_rows: int
     trainable_parameters: int
     total_parameters: int
-    def __init__(self, train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., train_tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., trainable_parameters: _Optional[int] = ..., total_parameters: _Optional[int] = ...) -> None: ...
+    truncated_rows: int
+    def __init__(self, train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., train_tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., trainable_parameters: _Optional[int] = ..., total_parameters: _Optional[int] = ..., truncated_rows: _Optional[int] = ...) -> None: ...
 
 class TrainingEvaluated(_message.Message):
     __slots__ = ("step", "eval_loss", "best")
@@ -726,3 +754,11 @@ class WatchTrainingJobResponse(_message.Message):
     EVENT_FIELD_NUMBER: _ClassVar[int]
     event: TrainingEvent
     def __init__(self, event: _Optional[_Union[TrainingEvent, _Mapping]] = ...) -> None: ...
+
+class AuditDatasetRequest(_message.Message):
+    __slots__ = ("spec", "max_examples")
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    MAX_EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    spec: TrainingSpec
+    max_examples: int
+    def __init__(self, spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., max_examples: _Optional[int] = ...) -> None: ...
