@@ -12,7 +12,7 @@ use crate::ROOTSTOCK;
 
 /// How far an estimate may be from what is measured.
 const APART: f64 = 0.2;
-const STEPS: i64 = 4;
+const STEPS: i64 = 3;
 const BLOCK: i32 = 128;
 
 fn spec(method: Method, arguments: TrainingArguments) -> TrainingSpec {

@@ -49,7 +49,7 @@ async fn check(
     order: proto::VerificationOrder,
 ) -> Result<Vec<proto::TrainingCheck>, Fault> {
     let clients = Clients::new(args.endpoints.clone()).map_err(|error| Fault::passing("services", error))?;
-    let (stop, lease) = (Stop::default(), order.lease.unwrap_or_default());
+    let (stop, lease) = (Stop::default(), order.lease.clone().unwrap_or_default());
     tokio::spawn(heart::attend(stop.clone(), args.clone()));
     let reporter = Reporter::silent(stop.clone());
     let fetcher = Fetcher::open(&clients, args, &stop).await?;
@@ -60,7 +60,8 @@ async fn check(
     };
     let (origin, prepared) =
         Box::pin(prepare::prepare(args, &clients, (lease, false), &reporter, &stop)).await?;
-    let end = if order.max_steps > 0 { first.saturating_add(order.max_steps as u64) } else { u64::MAX };
+    let limit = if order.max_steps > 0 { first.saturating_add(order.max_steps as u64) } else { u64::MAX };
+    let end = limit.min(last_to_compare(&order));
     let replay = Replay::new(states, order.progress, (first, end), stop);
     match make_again(prepared, replay.clone()).await {
         Ok(finished) if !order.result_digest.is_empty() => {
@@ -70,6 +71,16 @@ async fn check(
         Err(fault) => return Err(fault),
     }
     Ok(replay.checks())
+}
+
+/// The last step after which there is something to compare; a result is made of the last of all.
+fn last_to_compare(order: &proto::VerificationOrder) -> u64 {
+    if !order.result_digest.is_empty() {
+        return u64::MAX;
+    }
+    let states = order.states.iter().map(|state| state.step);
+    let last = states.chain(order.progress.iter().map(|report| report.step)).max();
+    last.unwrap_or_default() as u64
 }
 
 async fn make_again(prepared: Prepared, replay: Replay) -> Result<Finished, Fault> {
