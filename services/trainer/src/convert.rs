@@ -6,6 +6,7 @@ mod encoder;
 mod full;
 mod infilling;
 mod lora;
+mod mix;
 mod numbers;
 mod optim;
 mod scheduler;

@@ -54,7 +54,10 @@ impl State {
 /// The artifacts that a job's names stood for when it was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Resolved {
+    /// Empty for a mix.
     pub(crate) dataset_digest: String,
+    /// One for each data set of a mix.
+    pub(crate) mix_digests: Vec<String>,
     /// Empty where there is none.
     pub(crate) validation_dataset_digest: String,
     /// Empty where there is none.

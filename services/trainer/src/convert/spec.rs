@@ -13,6 +13,7 @@ use super::{
     full::full,
     infilling::{INFILLING, infilling},
     lora::lora,
+    mix::data,
     numbers::{Fields, or_default},
     virtual_tokens::{prefix_tuning, prompt_tuning},
 };
@@ -22,7 +23,7 @@ use crate::{
     spec::{Full, MIN_ROW_TOKENS, Method, NewModel, Objective, Spec, Start, Validation, WeightDtype},
 };
 
-const SPEC: Fields = Fields { path: "spec" };
+pub(super) const SPEC: Fields = Fields { path: "spec" };
 const NEW_MODEL: Fields = Fields { path: "spec.new_model" };
 const CAUSAL: Fields = Fields { path: "spec.causal" };
 const SUPERVISED: Fields = Fields { path: "spec.supervised" };
@@ -63,7 +64,7 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
         }
         Ok(Self {
             output: output(from, &method)?,
-            dataset: reference(SPEC, "dataset", &[Kind::Dataset], &from.dataset)?,
+            data: data(from, &objective)?,
             arguments: arguments(given, &validation, &method)?,
             validation,
             start,

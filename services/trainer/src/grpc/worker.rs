@@ -29,6 +29,7 @@ impl TrainingWorkerService for WorkerApi {
         Ok(Response::new(proto::LeaseJobResponse {
             training_job: Some(lease.job.into()),
             dataset_digest: resolved.dataset_digest,
+            mix_digests: resolved.mix_digests,
             validation_dataset_digest: resolved.validation_dataset_digest,
             base_digest: resolved.base_digest,
             adapter_digest: resolved.adapter_digest,

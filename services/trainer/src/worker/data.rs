@@ -44,29 +44,29 @@ pub(super) struct Read {
 
 impl Reader {
     /// Reads a whole data set; `field` is the one that names it.
-    pub(super) async fn read(&self, field: &'static str, dataset: &FetchedArtifact) -> Result<Read, Fault> {
-        let files = files(field, dataset)?;
+    pub(super) async fn read(&self, field: &str, dataset: &FetchedArtifact) -> Result<Read, Fault> {
+        let (files, field) = (files(field, dataset)?, field.to_owned());
         match &self.objective {
             Objective::Causal { block_size } => {
-                let documents = blocking(move || documents(field, &files)).await?;
+                let documents = blocking(move || documents(&field, &files)).await?;
                 self.causal(documents, *block_size).await
             }
             Objective::Infilling { max_length, denoisers } => {
-                let documents = blocking(move || documents(field, &files)).await?;
+                let documents = blocking(move || documents(&field, &files)).await?;
                 self.infilling(documents, denoisers, *max_length).await
             }
             Objective::Classification(classification) => {
-                let texts = blocking(move || labelled_texts(field, &files)).await?;
+                let texts = blocking(move || labelled_texts(&field, &files)).await?;
                 self.classification(texts, classification.max_length).await
             }
             Objective::Masked(masked) => {
-                let documents = blocking(move || documents(field, &files)).await?;
+                let documents = blocking(move || documents(&field, &files)).await?;
                 self.masked(documents, *masked).await
             }
             Objective::Supervised { prompt_template, max_length, .. } => {
                 let (prompt_template, max_length) = (*prompt_template, *max_length);
                 let tokenizer = Arc::clone(&self.tokenizer);
-                let texts = blocking(move || questions(field, &files, prompt_template, &tokenizer)).await?;
+                let texts = blocking(move || questions(&field, &files, prompt_template, &tokenizer)).await?;
                 self.supervised(texts, max_length).await
             }
         }

@@ -13,6 +13,7 @@ use super::{
     learner::{StepGradients, Tensors},
     meter::{Meter, StepDone},
     order::{Order, Plan},
+    passes::Seen,
     patience::Patience,
     prepare::Prepared,
     reporter::Reporter,
@@ -125,7 +126,7 @@ pub(super) struct Training<O> {
 
 impl<O: Outside> Training<O> {
     pub(super) fn new(prepared: Prepared, outside: O) -> Result<Self, Fault> {
-        let Prepared { spec, spec_digest, learner, train, validation, resume } = prepared;
+        let Prepared { spec, spec_digest, learner, train, passes, validation, resume } = prepared;
         let arguments = &spec.arguments;
         let augment = match spec.objective {
             Objective::Supervised { instruction_token_dropout, .. } => {
@@ -133,7 +134,7 @@ impl<O: Outside> Training<O> {
             }
             _ => None,
         };
-        let plan = Plan::new(train.len(), arguments);
+        let plan = Plan::new(passes.len(), arguments);
         let mut training = Self {
             schedule: Schedule::new(arguments, plan.total_steps),
             optimizer: Optimizer::new(rule(arguments.optim)),
@@ -146,7 +147,7 @@ impl<O: Outside> Training<O> {
             validation,
             augment,
             plan,
-            order: Order::new(plan),
+            order: Order::new(plan, passes),
             meter: Meter::new(plan),
             patience: Patience::default(),
             best: None,
@@ -225,11 +226,11 @@ impl<O: Outside> Training<O> {
 
     /// The micro-batches of the next step, and their tokens.
     fn batches(&mut self) -> (Vec<Vec<Example>>, u64) {
-        let rows = self.order.rows(self.step);
+        let micro_batches = self.order.rows(self.step);
         let mut tokens = 0;
-        let batches = rows.micro_batches.iter().map(|numbers| {
-            let seen = |row: &usize| self.train.augmented(*row, rows.epoch, self.augment.as_ref());
-            let examples: Vec<Example> = numbers.iter().map(seen).collect();
+        let batches = micro_batches.iter().map(|rows| {
+            let example = |seen: &Seen| self.train.augmented(seen.row, seen.pass, self.augment.as_ref());
+            let examples: Vec<Example> = rows.iter().map(example).collect();
             tokens += examples.iter().map(|example| example.input_ids.len() as u64).sum::<u64>();
             examples
         });

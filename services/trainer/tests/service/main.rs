@@ -8,6 +8,7 @@
 mod bench;
 mod encoders;
 mod jobs;
+mod mixes;
 mod store;
 mod tokens;
 mod training;

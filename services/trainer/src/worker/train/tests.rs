@@ -15,10 +15,13 @@ use super::*;
 use crate::{
     convert::tests::{arguments, causal, supervised},
     spec::{EarlyStopping, Full, Length, Validation},
-    worker::{infilling::Infilling, learner::tests as learners, snapshot::TrainerState, stop::Ended},
+    worker::{
+        infilling::Infilling, learner::tests as learners, passes::Passes, snapshot::TrainerState, stop::Ended,
+    },
 };
 
 mod encoders;
+mod mixes;
 
 fn full() -> Trainee {
     learners::full().into()
@@ -130,6 +133,7 @@ fn prepared(learner: Trainee, arguments: Arguments, validation: usize) -> Prepar
         spec_digest: "sha256:test".into(),
         learner,
         train: rows(10),
+        passes: Passes::over(10),
         validation: rows(validation),
         resume: None,
     }

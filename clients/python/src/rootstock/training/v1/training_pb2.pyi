@@ -104,9 +104,10 @@ class TrainingJob(_message.Message):
     def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "arguments")
+    __slots__ = ("output", "dataset", "mix", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "arguments")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
+    MIX_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_SPLIT_FIELD_NUMBER: _ClassVar[int]
     BASE_MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +127,7 @@ class TrainingSpec(_message.Message):
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
     output: str
     dataset: str
+    mix: DatasetMix
     validation_dataset: str
     validation_split: float
     base_model: str
@@ -143,7 +145,25 @@ class TrainingSpec(_message.Message):
     prefix: PrefixTuningMethod
     prompt: PromptTuningMethod
     arguments: TrainingArguments
-    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., mix: _Optional[_Union[DatasetMix, _Mapping]] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ...) -> None: ...
+
+class DatasetMix(_message.Message):
+    __slots__ = ("datasets", "temperature")
+    DATASETS_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    datasets: _containers.RepeatedCompositeFieldContainer[MixedDataset]
+    temperature: float
+    def __init__(self, datasets: _Optional[_Iterable[_Union[MixedDataset, _Mapping]]] = ..., temperature: _Optional[float] = ...) -> None: ...
+
+class MixedDataset(_message.Message):
+    __slots__ = ("dataset", "weight", "prompt_template")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    weight: float
+    prompt_template: str
+    def __init__(self, dataset: _Optional[str] = ..., weight: _Optional[float] = ..., prompt_template: _Optional[str] = ...) -> None: ...
 
 class NewModel(_message.Message):
     __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rope_theta", "tie_word_embeddings", "initializer_range")
@@ -514,7 +534,7 @@ class TrainingResumed(_message.Message):
     def __init__(self, step: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class TrainingDataReady(_message.Message):
-    __slots__ = ("train_rows", "validation_rows", "train_tokens", "loss_tokens", "dropped_rows", "trainable_parameters", "total_parameters")
+    __slots__ = ("train_rows", "validation_rows", "train_tokens", "loss_tokens", "dropped_rows", "trainable_parameters", "total_parameters", "mixed")
     TRAIN_ROWS_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_ROWS_FIELD_NUMBER: _ClassVar[int]
     TRAIN_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -522,6 +542,7 @@ class TrainingDataReady(_message.Message):
     DROPPED_ROWS_FIELD_NUMBER: _ClassVar[int]
     TRAINABLE_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    MIXED_FIELD_NUMBER: _ClassVar[int]
     train_rows: int
     validation_rows: int
     train_tokens: int
@@ -529,7 +550,22 @@ class TrainingDataReady(_message.Message):
     dropped_rows: int
     trainable_parameters: int
     total_parameters: int
-    def __init__(self, train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., train_tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., trainable_parameters: _Optional[int] = ..., total_parameters: _Optional[int] = ...) -> None: ...
+    mixed: _containers.RepeatedCompositeFieldContainer[MixedRows]
+    def __init__(self, train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., train_tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., trainable_parameters: _Optional[int] = ..., total_parameters: _Optional[int] = ..., mixed: _Optional[_Iterable[_Union[MixedRows, _Mapping]]] = ...) -> None: ...
+
+class MixedRows(_message.Message):
+    __slots__ = ("dataset", "train_rows", "validation_rows", "rows_per_pass", "dropped_rows")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    TRAIN_ROWS_FIELD_NUMBER: _ClassVar[int]
+    VALIDATION_ROWS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_PER_PASS_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    train_rows: int
+    validation_rows: int
+    rows_per_pass: int
+    dropped_rows: int
+    def __init__(self, dataset: _Optional[str] = ..., train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., rows_per_pass: _Optional[int] = ..., dropped_rows: _Optional[int] = ...) -> None: ...
 
 class TrainingEvaluated(_message.Message):
     __slots__ = ("step", "eval_loss", "best")
