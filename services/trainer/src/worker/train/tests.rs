@@ -20,6 +20,7 @@ use crate::{
     },
 };
 
+mod bars;
 mod encoders;
 mod mixes;
 
