@@ -5,7 +5,8 @@ use futures::StreamExt;
 use indicatif::HumanDuration;
 use rootstock_client::proto::training::v1::training_event::Event;
 use rootstock_client::proto::training::v1::{
-    TrainingDataReady, TrainingEvaluated, TrainingJob, TrainingJobState, TrainingPhase, TrainingProgress,
+    MixedRows, TrainingDataReady, TrainingEvaluated, TrainingJob, TrainingJobState, TrainingPhase,
+    TrainingProgress,
 };
 
 use crate::jobs::row::{Job, state_name};
@@ -176,8 +177,14 @@ fn data(ready: &TrainingDataReady) -> String {
         0 => String::new(),
         rows => format!(", {rows} cut to fit"),
     };
+    let seen =
+        |mixed: &MixedRows| format!("{} of {} ({})", mixed.rows_per_pass, mixed.dataset, mixed.train_rows);
+    let mixed = match ready.mixed.iter().map(seen).collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => none,
+        shares => format!("; each pass sees {shares}"),
+    };
     format!(
-        "{} rows to train on ({} tokens, {} with loss), {} to validate on{dropped}{truncated}; {} of {} parameters are trained",
+        "{} rows to train on ({} tokens, {} with loss), {} to validate on{dropped}{truncated}{mixed}; {} of {} parameters are trained",
         ready.train_rows,
         ready.train_tokens,
         ready.loss_tokens,
@@ -264,5 +271,16 @@ mod tests {
         assert!(data(&ready).contains("2 left out"));
         assert!(!data(&TrainingDataReady { dropped_rows: 0, ..ready }).contains("left out"));
         assert!(data(&TrainingDataReady { truncated_rows: 3, ..ready }).contains("3 cut to fit"));
+    }
+
+    #[test]
+    fn the_shares_of_a_mix_are_told() {
+        let rows = |dataset: &str, train_rows, rows_per_pass| {
+            let dataset = dataset.to_owned();
+            MixedRows { dataset, train_rows, rows_per_pass, ..MixedRows::default() }
+        };
+        let mixed = vec![rows("datasets/a", 90, 50), rows("datasets/b", 10, 50)];
+        let told = data(&TrainingDataReady { mixed, ..TrainingDataReady::default() });
+        assert!(told.contains("each pass sees 50 of datasets/a (90), 50 of datasets/b (10);"), "{told}");
     }
 }

@@ -3,6 +3,7 @@ mod example;
 mod file;
 mod foreign;
 mod keys;
+mod others;
 mod spec;
 
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ const MORE: &str = "Begin with a file that --example prints; --keys lists every 
 #[command(after_help = MORE)]
 pub struct TrainArgs {
     /// What to train: output, base_model or new_model, dataset, objective, method, and the names of Hugging Face's
-    /// TrainingArguments and PEFT's LoraConfig (see --keys)
+    /// TrainingArguments and PEFT's LoraConfig (see --keys), or LLaMA-Factory's for these
     #[arg(required_unless_present_any = ["keys", "example"])]
     file: Option<PathBuf>,
     /// Print every key of a training file with its type, default and meaning, and train nothing

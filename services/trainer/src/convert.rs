@@ -8,6 +8,7 @@ mod encoder;
 mod full;
 mod infilling;
 mod lora;
+mod mix;
 mod numbers;
 mod optim;
 mod scheduler;
@@ -259,6 +260,7 @@ impl From<Lease> for proto::LeaseJobResponse {
         Self {
             training_job: Some(lease.job.into()),
             dataset_digest: resolved.dataset_digest,
+            mix_digests: resolved.mix_digests,
             validation_dataset_digest: resolved.validation_dataset_digest,
             base_digest: resolved.base_digest,
             adapter_digest: resolved.adapter_digest,

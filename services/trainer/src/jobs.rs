@@ -52,7 +52,7 @@ impl Jobs {
             return Err(Error::JobExists(id.to_string()));
         }
         let resolved = self.resolver.resolve(&create.spec).await?;
-        if resolved.dataset_digest == resolved.validation_dataset_digest {
+        if resolved.data_digests().contains(&resolved.validation_dataset_digest) {
             let message =
                 "is the data that is trained on; hold out other rows, or set validation_split instead";
             return Err(Error::invalid("spec.validation_dataset", message));

@@ -15,7 +15,7 @@ use crate::{
     convert::lora_config,
     error::Error,
     memory,
-    spec::{MIN_ROW_TOKENS, Method, Objective, Spec, Start, Validation},
+    spec::{Data, MIN_ROW_TOKENS, Method, Objective, Spec, Start, Validation},
     store::Resolved,
 };
 
@@ -44,7 +44,11 @@ pub(crate) struct Resolver {
 impl Resolver {
     /// Looks everything up and checks that it belongs together.
     pub(crate) async fn resolve(&self, spec: &Spec) -> Result<Resolved, Error> {
-        let dataset = self.artifact("spec.dataset", &spec.dataset, &[ArtifactKind::Dataset]).await?;
+        let mut datasets = Vec::new();
+        for (field, name) in spec.data.datasets() {
+            let dataset = self.artifact(&field, name, &[ArtifactKind::Dataset]).await?;
+            datasets.push((field, dataset));
+        }
         let validation = match &spec.validation {
             Validation::Dataset(name) => {
                 Some(self.artifact("spec.validation_dataset", name, &[ArtifactKind::Dataset]).await?)
@@ -54,18 +58,24 @@ impl Resolver {
         let Started { base, adapter_digest, tokenizer } = self.start(&spec.start).await?;
         let config = self.check_model(spec, base.as_ref()).await?;
         check_template(spec, &tokenizer)?;
-        check_files("spec.dataset", spec, &dataset)?;
-        if let Some(validation) = &validation {
-            check_files("spec.validation_dataset", spec, validation)?;
+        let named = datasets.iter().map(|(field, dataset)| (field.as_str(), dataset));
+        let all: Vec<_> =
+            named.chain(validation.iter().map(|dataset| ("spec.validation_dataset", dataset))).collect();
+        for (field, dataset) in &all {
+            check_files(field, spec, dataset)?;
         }
         memory::check(spec, config.as_ref(), &tokenizer, self.memory_bytes)?;
-        let digest = &tokenizer.tokenizer_digest;
-        same_tokenizer("spec.dataset", &dataset, digest)?;
-        if let Some(validation) = &validation {
-            same_tokenizer("spec.validation_dataset", validation, digest)?;
+        for (field, dataset) in all {
+            same_tokenizer(field, dataset, &tokenizer.tokenizer_digest)?;
         }
+        let digests: Vec<String> = datasets.into_iter().map(|(_, dataset)| dataset.digest).collect();
+        let (dataset_digest, mix_digests) = match spec.data {
+            Data::Dataset(_) => (digests.concat(), Vec::new()),
+            Data::Mix { .. } => (String::new(), digests),
+        };
         Ok(Resolved {
-            dataset_digest: dataset.digest,
+            dataset_digest,
+            mix_digests,
             validation_dataset_digest: validation.map(|artifact| artifact.digest).unwrap_or_default(),
             base_digest: base.map(|artifact| artifact.digest).unwrap_or_default(),
             adapter_digest,
@@ -212,15 +222,26 @@ fn same_tokenizer(field: &str, artifact: &Artifact, digest: &str) -> Result<(), 
 
 /// Whether the tokenizer has the chat template that the job wants to use.
 fn check_template(spec: &Spec, tokenizer: &Tokenizer) -> Result<(), Error> {
-    match spec.objective {
-        Objective::Supervised { prompt_template: PromptTemplate::Chat, .. }
-            if !tokenizer.has_chat_template =>
-        {
-            let message = "is chat, but the base model's tokenizer has no chat template; choose another one";
-            Err(Error::invalid("spec.supervised.prompt_template", message))
-        }
-        _ => Ok(()),
+    if tokenizer.has_chat_template {
+        return Ok(());
     }
+    match chat_field(spec) {
+        Some(field) => {
+            let message = "is chat, but the base model's tokenizer has no chat template; choose another one";
+            Err(Error::invalid(field, message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The field that asks for the tokenizer's chat template.
+fn chat_field(spec: &Spec) -> Option<String> {
+    if matches!(spec.objective, Objective::Supervised { prompt_template: PromptTemplate::Chat, .. }) {
+        return Some("spec.supervised.prompt_template".to_owned());
+    }
+    let Data::Mix { datasets, .. } = &spec.data else { return None };
+    let chats = datasets.iter().position(|dataset| dataset.prompt_template == Some(PromptTemplate::Chat));
+    chats.map(|i| format!("spec.mix.datasets[{i}].prompt_template"))
 }
 
 /// Whether a data set can hold the rows that supervised training and classification need: text has none.

@@ -4,7 +4,7 @@ use rootstock_artifacts::{AliasName, ArtifactName};
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
 use rootstock_peft::{Biases, BottleneckConfig, InitLoraWeights, SavedModule, VirtualTokensKind};
-use rootstock_text::{Corruption, PromptTemplate, Truncation};
+use rootstock_text::{Corruption, PromptTemplate, Shares, Truncation};
 
 mod encoder;
 
@@ -19,7 +19,7 @@ pub(crate) const MIN_INFILLING_TOKENS: usize = 8;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Spec {
     pub(crate) output: AliasName,
-    pub(crate) dataset: ArtifactName,
+    pub(crate) data: Data,
     pub(crate) validation: Validation,
     pub(crate) start: Start,
     pub(crate) objective: Objective,
@@ -48,6 +48,42 @@ impl Spec {
         };
         let problem = format!("is {longest}, but the base model has max_position_embeddings = {positions}");
         Err((field, problem + &beside))
+    }
+}
+
+/// What is trained on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Data {
+    Dataset(ArtifactName),
+    Mix { datasets: Vec<MixedDataset>, shares: Shares },
+}
+
+/// One data set of a mix.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MixedDataset {
+    pub(crate) name: ArtifactName,
+    /// Where it isn't the objective's.
+    pub(crate) prompt_template: Option<PromptTemplate>,
+}
+
+impl Data {
+    /// The field that says it.
+    pub(crate) fn field(&self) -> &'static str {
+        match self {
+            Self::Dataset(_) => "spec.dataset",
+            Self::Mix { .. } => "spec.mix",
+        }
+    }
+
+    /// Each data set and the field that names it.
+    pub(crate) fn datasets(&self) -> Vec<(String, &ArtifactName)> {
+        match self {
+            Self::Dataset(name) => vec![("spec.dataset".to_owned(), name)],
+            Self::Mix { datasets, .. } => {
+                let fields = (0..).map(|i: usize| format!("spec.mix.datasets[{i}].dataset"));
+                fields.zip(datasets.iter().map(|dataset| &dataset.name)).collect()
+            }
+        }
     }
 }
 

@@ -59,7 +59,10 @@ impl State {
 /// The artifacts that a job's names stood for when it was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Resolved {
+    /// Empty for a mix.
     pub(crate) dataset_digest: String,
+    /// One for each data set of a mix.
+    pub(crate) mix_digests: Vec<String>,
     /// Empty where there is none.
     pub(crate) validation_dataset_digest: String,
     /// Empty where there is none.
@@ -68,6 +71,13 @@ pub(crate) struct Resolved {
     pub(crate) adapter_digest: String,
     pub(crate) tokenizer_artifact_digest: String,
     pub(crate) tokenizer_digest: String,
+}
+
+impl Resolved {
+    /// The data set that is trained on, or those of the mix.
+    pub(crate) fn data_digests(&self) -> &[String] {
+        if self.mix_digests.is_empty() { std::slice::from_ref(&self.dataset_digest) } else { &self.mix_digests }
+    }
 }
 
 /// A job as stored.

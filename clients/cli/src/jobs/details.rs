@@ -22,6 +22,7 @@ struct Asked {
     /// Instead of a base model: the adapter that is gone on with.
     #[serde(skip_serializing_if = "Option::is_none")]
     base_adapter: Option<String>,
+    /// Several are apart by commas.
     dataset: String,
     objective: Option<String>,
     method: Option<String>,
@@ -43,11 +44,14 @@ impl From<TrainingSpec> for Asked {
             Some(Start::BaseAdapter(name)) => (None, Some(name)),
             Some(Start::NewModel(_) | Start::NewEncoder(_)) | None => (None, None),
         };
+        let mixed = spec.mix.into_iter().flat_map(|mix| mix.datasets).map(|mixed| mixed.dataset);
+        let dataset = [spec.dataset].into_iter().filter(|name| !name.is_empty()).chain(mixed);
+        let dataset = dataset.collect::<Vec<_>>().join(", ");
         let rate = spec.arguments.map(|arguments| arguments.learning_rate);
         Self {
             base_model,
             base_adapter,
-            dataset: spec.dataset,
+            dataset,
             objective: spec.objective.map(objective),
             method: spec.method.map(method),
             // 0 leaves it to the server.

@@ -2,10 +2,11 @@
 //! configurations. What is not set is left to the server's defaults.
 use std::collections::BTreeMap;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_yaml_ng::Value;
 
+use super::others::{self, OtherNames};
 use crate::nearest;
 
 /// What is learned.
@@ -102,17 +103,24 @@ pub(super) enum Names {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct TrainFile {
+    #[serde(alias = "output_dir")]
     pub(super) output: Option<String>,
+    #[serde(alias = "model_name_or_path")]
     pub(super) base_model: Option<String>,
+    #[serde(alias = "adapter_name_or_path")]
     pub(super) base_adapter: Option<String>,
     pub(super) new_model: Option<NewModel>,
     pub(super) new_encoder: Option<NewEncoder>,
     pub(super) dataset: Option<String>,
+    pub(super) mix: Option<Mix>,
+    #[serde(alias = "eval_dataset")]
     pub(super) validation_dataset: Option<String>,
+    #[serde(alias = "val_size")]
     pub(super) validation_split: Option<f64>,
     pub(super) objective: Option<Objective>,
     pub(super) block_size: Option<i32>,
     pub(super) prompt_template: Option<String>,
+    #[serde(alias = "max_seq_length")]
     pub(super) max_length: Option<i32>,
     pub(super) truncation: Option<Truncation>,
     pub(super) instruction_token_dropout: Option<f64>,
@@ -123,6 +131,7 @@ pub(super) struct TrainFile {
     pub(super) whole_word_mask: Option<bool>,
     pub(super) freeze_encoder: Option<bool>,
     pub(super) method: Option<Method>,
+    #[serde(alias = "lora_rank")]
     pub(super) r: Option<i32>,
     pub(super) lora_alpha: Option<f64>,
     pub(super) lora_dropout: Option<f64>,
@@ -134,6 +143,7 @@ pub(super) struct TrainFile {
     pub(super) exclude_modules: Option<Names>,
     pub(super) layers_to_transform: Option<Vec<i32>>,
     pub(super) modules_to_save: Option<Names>,
+    #[serde(deserialize_with = "init_lora_weights")]
     pub(super) init_lora_weights: Option<String>,
     pub(super) bias: Option<String>,
     pub(super) trainable_modules: Option<Names>,
@@ -147,6 +157,7 @@ pub(super) struct TrainFile {
     pub(super) scaling: Option<f64>,
     pub(super) original_ln_before: Option<bool>,
     pub(super) is_parallel: Option<bool>,
+    #[serde(alias = "prefix_length")]
     pub(super) num_virtual_tokens: Option<i32>,
     pub(super) prompt_tuning_init: Option<PromptInit>,
     pub(super) prompt_tuning_init_text: Option<String>,
@@ -155,6 +166,7 @@ pub(super) struct TrainFile {
     pub(super) learning_rate: Option<f64>,
     pub(super) num_train_epochs: Option<f64>,
     pub(super) max_steps: Option<i64>,
+    #[serde(alias = "per_gpu_train_batch_size")]
     pub(super) per_device_train_batch_size: Option<i32>,
     pub(super) gradient_accumulation_steps: Option<i32>,
     pub(super) warmup_steps: Option<i64>,
@@ -182,10 +194,28 @@ pub(super) struct TrainFile {
     pub(super) optim_args: Option<OptimArgs>,
     pub(super) layerwise_lr_decay: Option<f64>,
     pub(super) loraplus_lr_ratio: Option<f64>,
+    #[serde(alias = "label_smoothing")]
     pub(super) label_smoothing_factor: Option<f64>,
     pub(super) neftune_noise_alpha: Option<f64>,
     pub(super) retry_in_f32: Option<bool>,
     pub(super) priority: Option<i32>,
+}
+
+/// Several data sets, each seen in its share.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Mix {
+    pub(super) datasets: Vec<MixedDataset>,
+    pub(super) temperature: f64,
+}
+
+/// One data set of a mix.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct MixedDataset {
+    pub(super) dataset: String,
+    pub(super) weight: f64,
+    pub(super) prompt_template: String,
 }
 
 /// One way to cut something out of a text.
@@ -256,37 +286,75 @@ pub(super) struct NewEncoder {
     pub(super) layer_norm_eps: f64,
 }
 
+/// PEFT's `init_lora_weights`, where true is the default.
+fn init_lora_weights<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Null | Value::Bool(true) => Ok(None),
+        Value::String(name) => Ok(Some(name)),
+        other => {
+            Err(D::Error::custom(format!("init_lora_weights: {other:?} can't be; write gaussian or true")))
+        }
+    }
+}
+
 /// Parses a file; an unknown key is refused with the nearest known one.
 pub(super) fn parse(bytes: &[u8]) -> Result<TrainFile, String> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| format!("is not UTF-8 from byte {} on", error.valid_up_to()))?;
     let value: Value = serde_yaml_ng::from_str(text).map_err(|error| format!("is no YAML: {error}"))?;
-    check_keys::<TrainFile>(&value, "")?;
+    check_top(&value)?;
     check_nested::<NewModel>(&value, "new_model")?;
     check_nested::<NewEncoder>(&value, "new_encoder")?;
     check_nested::<OptimArgs>(&value, "optim_args")?;
-    let denoisers = value.get("denoisers").and_then(Value::as_sequence);
-    for (i, denoiser) in denoisers.into_iter().flatten().enumerate() {
-        check_keys::<Denoiser>(denoiser, &format!("denoisers[{i}]."))?;
-    }
+    check_nested::<Mix>(&value, "mix")?;
+    check_list::<Denoiser>(value.get("denoisers"), "denoisers")?;
+    check_list::<MixedDataset>(value.get("mix").and_then(|mix| mix.get("datasets")), "mix.datasets")?;
     check_nested::<SchedulerKwargs>(&value, "lr_scheduler_kwargs")?;
     // From the text and not from the value, so that an error tells the line.
-    serde_yaml_ng::from_str(text).map_err(|error| error.to_string())
+    let mut file: TrainFile = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
+    let other: OtherNames = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
+    other.apply(&mut file)?;
+    Ok(file)
+}
+
+/// The keys of the file itself, which other trainers may call by other names.
+fn check_top(value: &Value) -> Result<(), String> {
+    let keys = value.as_mapping().into_iter().flat_map(|mapping| mapping.keys());
+    for key in keys.filter_map(Value::as_str) {
+        if let Some(instead) = others::instead(key) {
+            return Err(format!("{key} is of another trainer: {instead}"));
+        }
+    }
+    let aliases = others::ALIASES.iter().map(|(alias, _)| (*alias).to_owned());
+    let known: Vec<String> =
+        known_keys::<TrainFile>().into_iter().chain(aliases).chain(known_keys::<OtherNames>()).collect();
+    check_known(value, "", &known)
 }
 
 fn check_nested<T: Default + Serialize + DeserializeOwned>(value: &Value, key: &str) -> Result<(), String> {
     value.get(key).map_or(Ok(()), |nested| check_keys::<T>(nested, &format!("{key}.")))
 }
 
+fn check_list<T: Default + Serialize + DeserializeOwned>(
+    value: Option<&Value>,
+    key: &str,
+) -> Result<(), String> {
+    let entries = value.and_then(Value::as_sequence).into_iter().flatten();
+    entries.enumerate().try_for_each(|(i, entry)| check_keys::<T>(entry, &format!("{key}[{i}].")))
+}
+
 fn check_keys<T: Default + Serialize + DeserializeOwned>(value: &Value, prefix: &str) -> Result<(), String> {
+    check_known(value, prefix, &known_keys::<T>())
+}
+
+fn check_known(value: &Value, prefix: &str, known: &[String]) -> Result<(), String> {
     let Some(mapping) = value.as_mapping() else {
         return Err(format!("{}must be a mapping of keys to values", prefix.replace('.', " ")));
     };
-    let known = known_keys::<T>();
     for key in mapping.keys() {
         let name = key.as_str().map_or_else(|| format!("{key:?}"), str::to_owned);
         if !known.contains(&name) {
-            let hint = match nearest::nearest(&name, &known) {
+            let hint = match nearest::nearest(&name, known) {
                 Some(known) => format!("did you mean {known}?"),
                 None => "`rootstock train --keys` lists those there are".to_owned(),
             };

@@ -53,6 +53,12 @@ pub(super) const KEYS: &[Key] = &[
     key("new_encoder.initializer_range", "number", "0.02", "standard deviation of the random weights"),
     key("new_encoder.layer_norm_eps", "number", "1e-12", "added to the variance in LayerNorm"),
     key("dataset", "name", "required", "rows for supervised and classification, text for causal, infilling and masked"),
+    key("mix", "mapping", "-", "several data sets, each seen in its share; instead of dataset"),
+    key("mix.datasets", "list", "required", "the data sets of the mix; each has the keys below"),
+    key("mix.datasets.dataset", "name", "required", "a data set of the mix"),
+    key("mix.datasets.weight", "number", "-", "how often its rows are seen, in proportion to the others' weights"),
+    key("mix.datasets.prompt_template", "choice", "as the job's", "supervised: how its rows become prompts"),
+    key("mix.temperature", "number", "1", "without weights, shares go by rows to the power of 1 over this"),
     key("validation_dataset", "name", "-", "a data set to validate on; instead of validation_split"),
     key("validation_split", "number", "0", "share of the data held out for validation, 0 to 0.5"),
     key("objective", "choice", "required", "causal (the next token of text), supervised (the answer to an instruction), infilling (spans cut out of text), masked (hidden tokens) or classification (the label of a text), both for encoders"),
@@ -154,7 +160,7 @@ pub(super) const KEYS: &[Key] = &[
 #[cfg(test)]
 mod tests {
     use super::super::file::{
-        Denoiser, NewEncoder, NewModel, OptimArgs, SchedulerKwargs, TrainFile, known_keys,
+        Denoiser, Mix, MixedDataset, NewEncoder, NewModel, OptimArgs, SchedulerKwargs, TrainFile, known_keys,
     };
     use super::*;
 
@@ -165,6 +171,8 @@ mod tests {
             ("new_encoder", known_keys::<NewEncoder>()),
             ("optim_args", known_keys::<OptimArgs>()),
             ("denoisers", known_keys::<Denoiser>()),
+            ("mix", known_keys::<Mix>()),
+            ("mix.datasets", known_keys::<MixedDataset>()),
             ("lr_scheduler_kwargs", known_keys::<SchedulerKwargs>()),
         ];
         let within = |(key, keys): (&'static str, Vec<String>)| {

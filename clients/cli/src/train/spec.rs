@@ -5,7 +5,7 @@ use rootstock_model::Projection;
 
 use super::{
     file::{
-        self, Denoiser, Dtype, Method, Names, NewEncoder, Objective, Optimizer, PromptInit, Scheduler,
+        self, Denoiser, Dtype, Method, Mix, Names, NewEncoder, Objective, Optimizer, PromptInit, Scheduler,
         SchedulerKwargs, TrainFile, Truncation,
     },
     foreign,
@@ -28,13 +28,13 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
     foreign::refuse(&file, objective, method)?;
     let output = file.output.as_deref().ok_or("output is missing; write what to call the result")?;
     let kind = if method == Method::Full { Kind::BaseModel } else { Kind::Adapter };
-    let dataset =
-        file.dataset.as_deref().ok_or("dataset is missing; `rootstock data list` shows those there are")?;
+    let (dataset, mix) = data(&file)?;
     let validation = file.validation_dataset.as_deref();
     let validation = validation.map(|name| named("validation_dataset", Kind::Dataset, name)).transpose()?;
     Ok(proto::TrainingSpec {
         output: names::alias(kind, output).map_err(|error| format!("output: {error}"))?,
-        dataset: named("dataset", Kind::Dataset, dataset)?,
+        dataset,
+        mix,
         validation_dataset: validation.unwrap_or_default(),
         validation_split: file.validation_split.unwrap_or_default(),
         start: Some(start(&file)?),
@@ -48,6 +48,25 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
 
 fn named(key: &str, kind: Kind, name: &str) -> Result<String, String> {
     names::artifact(kind, name).map_err(|error| format!("{key}: {error}"))
+}
+
+/// The data set, or the mix instead.
+fn data(file: &TrainFile) -> Result<(String, Option<proto::DatasetMix>), String> {
+    match (&file.dataset, &file.mix) {
+        (Some(name), None) => Ok((named("dataset", Kind::Dataset, name)?, None)),
+        (None, Some(mix)) => Ok((String::new(), Some(mixed(mix)?))),
+        (None, None) => Err("dataset is missing; `rootstock data list` shows those there are".to_owned()),
+        (Some(_), Some(_)) => Err("dataset and mix exclude each other; leave one".to_owned()),
+    }
+}
+
+fn mixed(mix: &Mix) -> Result<proto::DatasetMix, String> {
+    let datasets = mix.datasets.iter().enumerate().map(|(i, from)| {
+        let (weight, prompt_template) = (from.weight, from.prompt_template.clone());
+        let dataset = named(&format!("mix.datasets[{i}].dataset"), Kind::Dataset, &from.dataset)?;
+        Ok(proto::MixedDataset { dataset, weight, prompt_template })
+    });
+    Ok(proto::DatasetMix { datasets: datasets.collect::<Result<_, String>>()?, temperature: mix.temperature })
 }
 
 fn start(file: &TrainFile) -> Result<proto::training_spec::Start, String> {
@@ -508,6 +527,23 @@ mod tests {
         let both = refusal(&text.replace("continuation: true", "continuation: true, corruption_rate: 0.1"));
         assert!(both.starts_with("denoisers[2].continuation"), "{both}");
         assert!(refusal(&format!("{LORA}denoisers: []\n")).starts_with("denoisers is only for"));
+    }
+
+    #[test]
+    fn a_mix_stands_for_the_data_set() {
+        let mix = "mix:\n  datasets:\n  - {dataset: facts, weight: 3}\n  - {dataset: talks, weight: 1, prompt_template: qa_en}\n";
+        let text = LORA.replace("dataset: facts\n", mix);
+        let spec = parse(text.as_bytes()).unwrap();
+        let mixed = spec.mix.unwrap();
+        assert_eq!((spec.dataset.as_str(), mixed.datasets.len(), mixed.temperature), ("", 2, 0.0));
+        assert_eq!((mixed.datasets[0].dataset.as_str(), mixed.datasets[0].weight), ("datasets/facts", 3.0));
+        assert_eq!(mixed.datasets[1].prompt_template, "qa_en");
+        assert!(refusal(&format!("{LORA}{mix}")).starts_with("dataset and mix exclude each other"));
+        let typo = refusal(&text.replace("weight: 1", "wait: 1"));
+        assert_eq!(typo, "unknown key mix.datasets[1].wait; did you mean weight?");
+        assert!(
+            refusal(&text.replace("dataset: talks", "dataset: Talks")).starts_with("mix.datasets[1].dataset")
+        );
     }
 
     #[test]

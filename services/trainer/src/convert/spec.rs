@@ -12,6 +12,7 @@ use super::{
     full::full,
     infilling::{INFILLING, infilling},
     lora::lora,
+    mix::data,
     numbers::{Fields, or_default},
     supervised::{SUPERVISED, supervised},
     virtual_tokens::{prefix_tuning, prompt_tuning},
@@ -62,7 +63,7 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
         }
         Ok(Self {
             output: output(from, &method)?,
-            dataset: reference(SPEC, "dataset", &[Kind::Dataset], &from.dataset)?,
+            data: data(from, &objective)?,
             arguments: arguments(given, &validation, &method)?,
             validation,
             added_tokens: added_tokens(from, &start, &method, &objective)?,

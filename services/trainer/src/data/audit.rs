@@ -10,7 +10,7 @@ use super::{DataDesk, MAX_AUDITED_ROWS, blocking, of_fault};
 use crate::{
     convert::{Audit, DataReport},
     error::Error,
-    spec::{Objective, Spec, Start, Validation},
+    spec::{Data, Objective, Spec, Start, Validation},
     store::Resolved,
     worker::{
         apart::trains_on_test,
@@ -42,6 +42,10 @@ impl DataDesk {
     pub(crate) async fn audit(&self, audit: Audit) -> Result<proto::AuditDatasetResponse, Error> {
         let _slot = self.slot()?;
         let Audit { mut spec, max_examples } = audit;
+        if let Data::Mix { .. } = spec.data {
+            let message = "is of several data sets, but an audit looks at one; set dataset to each in turn";
+            return Err(Error::invalid("spec.mix", message));
+        }
         let resolved = self.resolver.resolve(&spec).await?;
         self.fit(&mut spec, &resolved).await?;
         let reader = self.reader(&spec, &resolved).await?;

@@ -4,7 +4,13 @@ use prost::Message;
 use rootstock_proto::training::v1 as proto;
 use sqlx::Row;
 
-use super::{Job, Resolved, State, Store, Write, events::change_state, now_micros, rows::select_jobs, saved};
+use super::{
+    Job, Resolved, State, Store, Write,
+    events::change_state,
+    now_micros,
+    rows::{DIGESTS_APART, select_jobs},
+    saved,
+};
 use crate::{convert::Page, error::Error, names::JobId};
 
 /// A job to be created.
@@ -176,8 +182,8 @@ async fn insert(write: &mut Write, new: &NewJob) -> Result<(), Error> {
     let limit = i64::try_from(new.save_total_limit).unwrap_or(i64::MAX);
     sqlx::query(
         "INSERT INTO jobs (id, request_id, spec, dataset_digest, validation_dataset_digest, base_digest, adapter_digest, \
-         tokenizer_artifact_digest, tokenizer_digest, traceparent, save_total_limit, tenant, priority, state, create_micros) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         mix_digests, tokenizer_artifact_digest, tokenizer_digest, traceparent, save_total_limit, tenant, priority, state, create_micros) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.as_str())
     .bind(&new.request_id)
@@ -186,6 +192,7 @@ async fn insert(write: &mut Write, new: &NewJob) -> Result<(), Error> {
     .bind(&new.resolved.validation_dataset_digest)
     .bind(&new.resolved.base_digest)
     .bind(&new.resolved.adapter_digest)
+    .bind(new.resolved.mix_digests.join(DIGESTS_APART))
     .bind(&new.resolved.tokenizer_artifact_digest)
     .bind(&new.resolved.tokenizer_digest)
     .bind(&new.traceparent)

@@ -51,9 +51,14 @@ impl TryFrom<&SqliteRow> for Job {
     }
 }
 
+/// What stands between the digests of a mix.
+pub(super) const DIGESTS_APART: &str = " ";
+
 fn resolved(row: &SqliteRow) -> Result<Resolved, Error> {
+    let mix_digests: String = row.try_get("mix_digests")?;
     Ok(Resolved {
         dataset_digest: row.try_get("dataset_digest")?,
+        mix_digests: mix_digests.split_terminator(DIGESTS_APART).map(str::to_owned).collect(),
         validation_dataset_digest: row.try_get("validation_dataset_digest")?,
         base_digest: row.try_get("base_digest")?,
         adapter_digest: row.try_get("adapter_digest")?,

@@ -23,7 +23,7 @@ impl Chain {
         let micro_batches = rows
             .micro_batches
             .iter()
-            .flat_map(|rows| std::iter::once(rows.len() as u64).chain(rows.iter().map(|row| *row as u64)));
+            .flat_map(|rows| std::iter::once(rows.len() as u64).chain(rows.iter().map(|seen| seen.row as u64)));
         let numbers = [done.step, done.loss.tokens, done.tokens, rows.epoch].into_iter().chain(loss);
         let mut link = self.0.as_bytes().to_vec();
         link.extend(numbers.chain(micro_batches).flat_map(u64::to_le_bytes));
@@ -40,10 +40,15 @@ mod tests {
     use rootstock_model::LossSum;
 
     use super::*;
+    use crate::worker::passes::Seen;
 
     #[test]
     fn a_link_tells_of_every_bit_of_every_step() {
-        let rows = |first: usize| StepRows { epoch: 0, micro_batches: vec![vec![first, 1], vec![2]] };
+        let seen = |row| Seen { row, pass: 0 };
+        let rows = |first| StepRows {
+            epoch: 0,
+            micro_batches: vec![vec![seen(first), seen(1)], vec![seen(2)]],
+        };
         let step = |step, sum: f64| StepDone {
             step,
             loss: LossSum { sum, tokens: 3 },

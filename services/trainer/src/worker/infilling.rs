@@ -58,6 +58,12 @@ impl Infilling {
         Self { texts, denoising: self.denoising.clone(), seed: self.seed }
     }
 
+    /// The texts of both, which are denoised alike.
+    pub(super) fn joined(mut self, other: Self) -> Self {
+        self.texts.extend(other.texts);
+        self
+    }
+
     pub(super) fn highest_id(&self) -> Option<u32> {
         self.texts.iter().flatten().copied().max().max(self.denoising.written().max())
     }

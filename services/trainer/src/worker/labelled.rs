@@ -26,8 +26,7 @@ impl Labelled {
     pub(super) fn new(texts: impl Iterator<Item = (Vec<u32>, String)>) -> Self {
         let texts: Vec<_> = texts.collect();
         let mut names: Vec<String> = texts.iter().map(|(_, label)| label.clone()).collect();
-        names.sort_by_cached_key(|name| (name.parse::<u64>().unwrap_or(u64::MAX), name.clone()));
-        names.dedup();
+        in_order(&mut names);
         let numbers = numbers(&names);
         let row = |(input_ids, label): (Vec<u32>, String)| {
             let label = numbers.get(label.as_str()).copied().unwrap_or(IGNORE_INDEX);
@@ -39,6 +38,18 @@ impl Labelled {
 
     pub(super) fn select(&self, rows: &[usize]) -> Self {
         Self { rows: rows.iter().map(|row| self.rows[*row].clone()).collect(), names: self.names.clone() }
+    }
+
+    /// The rows of both, numbered by the names of both.
+    pub(super) fn joined(mut self, mut other: Self) -> Self {
+        let mut names = [self.names.as_slice(), &other.names].concat();
+        in_order(&mut names);
+        for rows in [&mut self, &mut other] {
+            // Every name is among them.
+            let _ = rows.rename(&names);
+        }
+        self.rows.extend(other.rows);
+        self
     }
 
     /// Numbers the labels as these names are; the first label that is none of them is the error.
@@ -54,16 +65,22 @@ impl Labelled {
     }
 }
 
+/// Each name once, whole numbers by their size.
+fn in_order(names: &mut Vec<String>) {
+    names.sort_by_cached_key(|name| (name.parse::<u64>().unwrap_or(u64::MAX), name.clone()));
+    names.dedup();
+}
+
 fn numbers(names: &[String]) -> HashMap<&str, i64> {
     names.iter().map(String::as_str).zip(0..).collect()
 }
 
-/// The configuration with the head that the labels of the rows ask for, and the rows numbered for it. Rows of other kinds change
-/// nothing.
+/// The configuration with the head that the labels of the rows ask for, and the rows numbered for it; `data` is the field that names
+/// those to train on. Rows of other kinds change nothing.
 pub(super) fn with_labels(
     config: &AnyConfig,
-    train: &mut Rows,
-    validation: &mut Rows,
+    data: &'static str,
+    (train, validation): (&mut Rows, &mut Rows),
 ) -> Result<AnyConfig, Fault> {
     let (Rows::Labelled(train), Rows::Labelled(validation), AnyConfig::Encoder(encoder)) =
         (train, validation, config)
@@ -76,12 +93,12 @@ pub(super) fn with_labels(
     };
     let count = names.len();
     if !(2..=MAX_LABELS).contains(&count) {
-        let message = format!("spec.dataset: has {count} different labels, but must have 2 to {MAX_LABELS}");
+        let message = format!("{data}: has {count} different labels, but must have 2 to {MAX_LABELS}");
         return Err(Fault::Job(message));
     }
-    for (field, rows) in [("spec.dataset", train), ("spec.validation_dataset", validation)] {
+    for (field, rows) in [(data, train), ("spec.validation_dataset", validation)] {
         rows.rename(&names).map_err(|name| {
-            Fault::Job(format!("{field}: label {name:?} is in no row of spec.dataset; take its rows out"))
+            Fault::Job(format!("{field}: label {name:?} is in no row of {data}; take its rows out"))
         })?;
     }
     Ok(AnyConfig::Encoder(EncoderConfig { task: Task::Classification(names), ..encoder.clone() }))
@@ -104,6 +121,13 @@ mod tests {
         let rows = labelled(&["10", "9", "no", "10"]);
         assert_eq!(rows.names, ["9", "10", "no"]);
         assert_eq!(numbers(&rows), [1, 0, 2, 1]);
+    }
+
+    #[test]
+    fn the_rows_of_two_data_sets_are_numbered_by_the_labels_of_both() {
+        let rows = labelled(&["b", "d"]).joined(labelled(&["a", "d"]));
+        assert_eq!(rows.names, ["a", "b", "d"]);
+        assert_eq!(numbers(&rows), [1, 2, 0, 2]);
     }
 
     #[test]

@@ -69,6 +69,12 @@ impl MaskedTexts {
         Self { texts: rows.iter().map(|row| self.texts[*row].clone()).collect(), ..*self }
     }
 
+    /// The texts of both, which are masked alike.
+    pub(super) fn joined(mut self, other: Self) -> Self {
+        self.texts.extend(other.texts);
+        self
+    }
+
     pub(super) fn highest_id(&self) -> Option<u32> {
         let ids = self.texts.iter().flat_map(|text| text.ids.iter().copied());
         ids.chain(self.vocab_size.checked_sub(1)).max()

@@ -2,13 +2,13 @@
 
 use rootstock_kernels::Random;
 
+use super::passes::{Passes, Seen};
 use crate::spec::{Arguments, Length};
 
 /// How many steps there are, and how many to a pass over the data. As in transformers, the last step of a pass takes
 /// what is left, and the last micro-batch may be smaller.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Plan {
-    rows: usize,
     batch: usize,
     accumulation: usize,
     seed: u64,
@@ -17,7 +17,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// `rows` must not be 0.
+    /// For so many rows in a pass, which must not be 0.
     pub(crate) fn new(rows: usize, arguments: &Arguments) -> Self {
         let micro_batches = rows.div_ceil(arguments.batch_size);
         let steps_per_epoch = micro_batches.div_ceil(arguments.accumulation).max(1) as u64;
@@ -26,7 +26,6 @@ impl Plan {
             Length::Epochs(epochs) => ((epochs * steps_per_epoch as f64).ceil() as u64).max(1),
         };
         Self {
-            rows,
             batch: arguments.batch_size,
             accumulation: arguments.accumulation,
             seed: arguments.seed,
@@ -44,40 +43,42 @@ impl Plan {
 /// The rows of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StepRows {
-    /// The pass, from 0.
+    /// The pass over the data, from 0.
     pub(crate) epoch: u64,
-    /// The row numbers of each micro-batch.
-    pub(crate) micro_batches: Vec<Vec<usize>>,
+    /// The rows of each micro-batch.
+    pub(crate) micro_batches: Vec<Vec<Seen>>,
 }
 
 /// Gives out the rows of the steps; it keeps the order of the pass that was asked for last.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
     plan: Plan,
-    epoch: Option<(u64, Vec<usize>)>,
+    passes: Passes,
+    epoch: Option<(u64, Vec<Seen>)>,
 }
 
 impl Order {
-    pub(crate) fn new(plan: Plan) -> Self {
-        Self { plan, epoch: None }
+    pub(crate) fn new(plan: Plan, passes: Passes) -> Self {
+        Self { plan, passes, epoch: None }
     }
 
     /// The rows of the step that is made after `done` steps.
     pub(crate) fn rows(&mut self, done: u64) -> StepRows {
         let plan = self.plan;
-        let epoch = done / plan.steps_per_epoch;
         let per_step = plan.batch * plan.accumulation;
         let first = (done % plan.steps_per_epoch) as usize * per_step;
+        let epoch = done / plan.steps_per_epoch;
         let order = self.shuffled(epoch);
         let rows = &order[first..(first + per_step).min(order.len())];
-        StepRows { epoch, micro_batches: rows.chunks(plan.batch).map(<[usize]>::to_vec).collect() }
+        StepRows { epoch, micro_batches: rows.chunks(plan.batch).map(<[Seen]>::to_vec).collect() }
     }
 
-    fn shuffled(&mut self, epoch: u64) -> &[usize] {
-        let plan = self.plan;
+    fn shuffled(&mut self, epoch: u64) -> &[Seen] {
         if self.epoch.as_ref().is_none_or(|(kept, _)| *kept != epoch) {
-            let random = Random::named(plan.seed, "row order").child(epoch);
-            self.epoch = Some((epoch, random.permutation(plan.rows)));
+            let seed = self.plan.seed;
+            let seen: Vec<Seen> = self.passes.seen(epoch, seed).collect();
+            let order = Random::named(seed, "row order").child(epoch).permutation(seen.len());
+            self.epoch = Some((epoch, order.into_iter().map(|place| seen[place]).collect()));
         }
         self.epoch.as_ref().map_or(&[], |(_, order)| order)
     }
@@ -99,6 +100,10 @@ mod tests {
     use super::*;
     use crate::convert::tests::arguments;
 
+    fn order(rows: usize, plan: Plan) -> Order {
+        Order::new(plan, Passes::over(rows))
+    }
+
     fn plan(rows: usize, batch: usize, accumulation: usize, epochs: f64) -> Plan {
         let length = Length::Epochs(epochs);
         Plan::new(rows, &Arguments { batch_size: batch, accumulation, length, seed: 7, ..arguments() })
@@ -117,12 +122,12 @@ mod tests {
     #[test]
     fn each_pass_takes_every_row_once_in_another_order() {
         let plan = plan(10, 2, 2, 2.0);
-        let mut order = Order::new(plan);
+        let mut order = order(10, plan);
         let pass = |order: &mut Order, epoch: u64| -> Vec<usize> {
             let steps = epoch * plan.steps_per_epoch..(epoch + 1) * plan.steps_per_epoch;
-            let rows: Vec<StepRows> = steps.map(|step| order.rows(step)).collect();
-            assert!(rows.iter().all(|rows| rows.epoch == epoch));
-            rows.into_iter().flat_map(|rows| rows.micro_batches.concat()).collect()
+            let seen: Vec<Seen> = steps.flat_map(|step| order.rows(step).micro_batches.concat()).collect();
+            assert!(seen.iter().all(|seen| seen.pass == epoch));
+            seen.into_iter().map(|seen| seen.row).collect()
         };
         let (first, second) = (pass(&mut order, 0), pass(&mut order, 1));
         assert_ne!(first, second);
@@ -134,18 +139,18 @@ mod tests {
 
     #[test]
     fn the_last_step_of_a_pass_takes_what_is_left() {
-        let mut order = Order::new(plan(10, 4, 2, 1.0));
-        let sizes = |rows: StepRows| rows.micro_batches.iter().map(Vec::len).collect::<Vec<_>>();
-        assert_eq!(sizes(order.rows(0)), [4, 4]);
-        assert_eq!(sizes(order.rows(1)), [2]);
+        let mut order = order(10, plan(10, 4, 2, 1.0));
+        let mut sizes = |step| order.rows(step).micro_batches.iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes(0), [4, 4]);
+        assert_eq!(sizes(1), [2]);
     }
 
     #[test]
     fn a_step_has_the_same_rows_whether_or_not_those_before_were_asked_for() {
         let plan = plan(37, 3, 2, 4.0);
-        let mut from_start = Order::new(plan);
+        let mut from_start = order(37, plan);
         for step in 0..plan.total_steps {
-            assert_eq!(from_start.rows(step), Order::new(plan).rows(step), "step {step}");
+            assert_eq!(from_start.rows(step), order(37, plan).rows(step), "step {step}");
         }
     }
 

@@ -13,16 +13,14 @@ use rootstock_proto::training::v1::{self as proto, TrainingPhase, training_event
 use rootstock_text::TextTokenizer;
 
 use super::{
-    apart::{check_datasets, check_split},
     args::WorkerArgs,
-    data::{Read, Reader},
-    encode::Encoder,
     encoder::{self, EncoderLearner},
     fault::{Fault, of_job},
+    gather::{Gathered, data_digests, gather},
     inputs::{self, Fetcher, blocking, read, weight_files},
     labelled::with_labels,
     learner::Learner,
-    order::split,
+    passes::Passes,
     reporter::Reporter,
     rows::Rows,
     snapshot::{Saved, spec_digest},
@@ -34,7 +32,7 @@ use crate::{
     convert::{
         encoder_config, frozen_format, lora_config, model_config, product_format, virtual_tokens_config,
     },
-    spec::{Classification, Lora, Method, Objective, Spec, Start, Validation, WeightDtype},
+    spec::{Classification, Lora, Method, Objective, Spec, Start, WeightDtype},
 };
 
 /// What the job's artifacts are made from, for those who write the next ones.
@@ -43,6 +41,7 @@ pub(super) struct Origin {
     pub(super) spec: Arc<Spec>,
     /// Digest of everything that decides the result.
     pub(super) spec_digest: String,
+    /// Of each data set that is trained on, apart by spaces.
     pub(super) dataset_digest: String,
     /// Empty for a new model.
     pub(super) base_digest: String,
@@ -60,6 +59,7 @@ pub(super) struct Prepared {
     pub(super) spec_digest: String,
     pub(super) learner: Trainee,
     pub(super) train: Rows,
+    pub(super) passes: Passes,
     pub(super) validation: Rows,
     pub(super) resume: Option<Saved>,
     /// Whether the job goes on in F32 after numbers that were not finite.
@@ -100,7 +100,7 @@ pub(super) async fn prepare(
     let mut origin = Origin {
         spec_digest: spec_digest(&written, &lease),
         spec: Arc::new(spec),
-        dataset_digest: lease.dataset_digest.clone(),
+        dataset_digest: data_digests(&lease).join(" "),
         base_digest: lease.base_digest.clone(),
         tokenizer_digest: lease.tokenizer_digest.clone(),
         config: Arc::clone(&config),
@@ -108,10 +108,10 @@ pub(super) async fn prepare(
         tokenizer: tokenizer_files,
     };
     reporter.phase(TrainingPhase::Tokenizing).await?;
-    let (mut train, mut validation) =
-        rows(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
-    origin.left_out = (train.dropped, train.truncated);
-    origin.config = Arc::new(with_labels(&config, &mut train.rows, &mut validation)?);
+    let mut data = gather(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
+    origin.left_out = (data.dropped, data.truncated);
+    let labelled = with_labels(&config, origin.spec.data.field(), (&mut data.train, &mut data.validation))?;
+    origin.config = Arc::new(labelled);
     let resume = resume(&fetcher, &lease, &origin).await?;
     let in_f32 = in_f32 || resume.as_ref().is_some_and(|saved| saved.state.in_f32);
     if in_f32 {
@@ -127,9 +127,10 @@ pub(super) async fn prepare(
         let resumed = proto::TrainingResumed { step: saved.state.step as i64, digest: saved.digest.clone() };
         reporter.event(Event::Resumed(resumed)).await?;
     }
-    reporter.event(Event::DataReady(data_ready(&train, &validation, &learner))).await?;
+    reporter.event(Event::DataReady(data_ready(&data, &learner))).await?;
     let (spec, spec_digest) = (Arc::clone(&origin.spec), origin.spec_digest.clone());
-    let prepared = Prepared { spec, spec_digest, learner, train: train.rows, validation, resume, in_f32 };
+    let Gathered { train, passes, validation, .. } = data;
+    let prepared = Prepared { spec, spec_digest, learner, train, passes, validation, resume, in_f32 };
     Ok((origin, prepared))
 }
 
@@ -177,71 +178,12 @@ fn fit(spec: &mut Spec, config: &AnyConfig) -> Result<(), Fault> {
     checked.map_err(|(field, problem)| Fault::Job(format!("{field} {problem}")))
 }
 
-/// The rows to train on, and those to validate on.
-async fn rows(
-    clients: &Clients,
-    fetcher: &Fetcher,
-    lease: &proto::LeaseJobResponse,
-    origin: &Origin,
-    tokenizer: Arc<TextTokenizer>,
-) -> Result<(Read, Rows), Fault> {
-    let encoder = Encoder {
-        client: clients.tokenization(),
-        tokenizer: lease.tokenizer_artifact_digest.clone(),
-        tokenizer_digest: lease.tokenizer_digest.clone(),
-    };
-    let (objective, seed) = (origin.spec.objective.clone(), origin.spec.arguments.seed);
-    let reader = Reader { encoder, tokenizer, objective, seed };
-    let dataset = fetcher.fetch("spec.dataset", &lease.dataset_digest).await?;
-    let mut train = reader.read("spec.dataset", &dataset).await?;
-    let validation = match &origin.spec.validation {
-        Validation::None => train.rows.select(&[]),
-        Validation::Dataset(_) => {
-            let field = "spec.validation_dataset";
-            let dataset = fetcher.fetch(field, &lease.validation_dataset_digest).await?;
-            let validation = reader.read(field, &dataset).await?;
-            check_datasets(&train, &validation)?;
-            something(field, validation.rows)?
-        }
-        Validation::Split(share) => {
-            let (keep, hold_out) = split(train.rows.len(), *share, origin.spec.arguments.seed);
-            let held_out = train.rows.select(&hold_out);
-            train.rows = train.rows.select(&keep);
-            check_split(&train.rows, &held_out)?;
-            held_out
-        }
-    };
-    train.rows = something("spec.dataset", train.rows)?;
-    for rows in [&train.rows, &validation] {
-        in_vocabulary(rows, &origin.config)?;
-    }
-    Ok((train, validation))
-}
-
-fn something(field: &str, rows: Rows) -> Result<Rows, Fault> {
-    let (tokens, loss_tokens) = rows.tokens();
-    if loss_tokens > 0 {
-        return Ok(rows);
-    }
-    Err(Fault::Job(nothing_to_train(field, rows.len(), tokens)))
-}
-
 /// That nothing would be learned.
 pub(crate) fn nothing_to_train(field: &str, rows: usize, tokens: u64) -> String {
     format!(
         "NOTHING_TO_TRAIN: {field} leaves {rows} rows with {tokens} tokens, none of which carries loss; \
          check that rows are not all longer than max_length, or shorten their prompts"
     )
-}
-
-fn in_vocabulary(rows: &Rows, config: &AnyConfig) -> Result<(), Fault> {
-    match rows.highest_id() {
-        Some(id) if id as usize >= config.vocab_size() => Err(Fault::Job(format!(
-            "TOKENIZER_MISMATCH: the tokenizer gives id {id}, but the model has vocab_size = {}",
-            config.vocab_size()
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// The state to go on from. One that is gone is no harm: from the beginning the job comes to the same result.
@@ -377,17 +319,18 @@ fn go_on(
     LoraAdapter::from_bytes(json.as_bytes(), weights, base, DType::F32, base.device())?.into_trainable()
 }
 
-fn data_ready(train: &Read, validation: &Rows, learner: &Trainee) -> proto::TrainingDataReady {
-    let (tokens, loss_tokens) = train.rows.tokens();
+fn data_ready(data: &Gathered, learner: &Trainee) -> proto::TrainingDataReady {
+    let (tokens, loss_tokens) = data.train.tokens();
     let (trainable, total) = learner.parameters();
     proto::TrainingDataReady {
-        train_rows: train.rows.len() as i64,
-        validation_rows: validation.len() as i64,
+        train_rows: data.train.len() as i64,
+        validation_rows: data.validation.len() as i64,
         train_tokens: tokens as i64,
         loss_tokens: loss_tokens as i64,
-        dropped_rows: train.dropped as i64,
-        truncated_rows: train.truncated as i64,
+        dropped_rows: data.dropped as i64,
+        truncated_rows: data.truncated as i64,
         trainable_parameters: trainable as i64,
         total_parameters: total as i64,
+        mixed: data.mixed.clone(),
     }
 }

@@ -87,6 +87,24 @@ impl Rows {
         }
     }
 
+    /// The rows of several data sets one after the other; `None` where they are of different kinds.
+    pub(crate) fn joined(self, other: Self) -> Option<Self> {
+        Some(match (self, other) {
+            (Self::Causal(mut before), Self::Causal(after)) => {
+                before.extend(after);
+                Self::Causal(before)
+            }
+            (Self::Supervised(mut before), Self::Supervised(after)) => {
+                before.extend(after);
+                Self::Supervised(before)
+            }
+            (Self::Infilling(before), Self::Infilling(after)) => Self::Infilling(before.joined(after)),
+            (Self::Masked(before), Self::Masked(after)) => Self::Masked(before.joined(after)),
+            (Self::Labelled(before), Self::Labelled(after)) => Self::Labelled(before.joined(after)),
+            _ => return None,
+        })
+    }
+
     /// A row as it is seen in the pass `epoch`.
     pub(crate) fn augmented(&self, row: usize, epoch: u64, augment: Option<&Augment>) -> Example {
         match (self, augment) {
@@ -240,6 +258,13 @@ mod tests {
         }
         assert_eq!(Augment::new((0.0, 0.0), false, 3), None);
         assert_eq!(rows.augmented(0, 0, None), rows.example(0));
+    }
+
+    #[test]
+    fn rows_of_one_kind_are_joined_and_others_are_not() {
+        let joined = Rows::Causal(vec![vec![0]]).joined(Rows::Causal(vec![vec![1], vec![2]])).unwrap();
+        assert_eq!((joined.len(), joined.example(2).input_ids), (3, vec![2]));
+        assert!(joined.joined(Rows::Supervised(vec![])).is_none());
     }
 
     #[test]

@@ -144,6 +144,9 @@ pub(super) fn spec_digest(spec: &proto::TrainingSpec, lease: &proto::LeaseJobRes
     spec.output.clear();
     spec.priority = 0;
     spec.dataset.clone_from(&lease.dataset_digest);
+    for (mixed, digest) in spec.mix.iter_mut().flat_map(|mix| &mut mix.datasets).zip(&lease.mix_digests) {
+        mixed.dataset.clone_from(digest);
+    }
     spec.validation_dataset.clone_from(&lease.validation_dataset_digest);
     match &mut spec.start {
         Some(proto::training_spec::Start::BaseModel(base)) => base.clone_from(&lease.base_digest),

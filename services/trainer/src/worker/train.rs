@@ -15,6 +15,7 @@ use super::{
     learner::{StepGradients, Tensors},
     meter::{Meter, StepDone},
     order::{Order, Plan, StepRows},
+    passes::Seen,
     patience::Patience,
     prepare::Prepared,
     reporter::Reporter,
@@ -160,7 +161,7 @@ pub(super) struct Training<O> {
 
 impl<O: Outside> Training<O> {
     pub(super) fn new(prepared: Prepared, outside: O) -> Result<Self, Fault> {
-        let Prepared { spec, spec_digest, learner, train, validation, resume, in_f32 } = prepared;
+        let Prepared { spec, spec_digest, learner, train, passes, validation, resume, in_f32 } = prepared;
         let arguments = &spec.arguments;
         let augment = match spec.objective {
             Objective::Supervised {
@@ -171,7 +172,7 @@ impl<O: Outside> Training<O> {
             }
             _ => None,
         };
-        let plan = Plan::new(train.len(), arguments);
+        let plan = Plan::new(passes.len(), arguments);
         let mut training = Self {
             schedule: Schedule::new(arguments, plan.total_steps),
             optimizer: Optimizer::new(rule(arguments.optim)),
@@ -185,7 +186,7 @@ impl<O: Outside> Training<O> {
             validation,
             augment,
             plan,
-            order: Order::new(plan),
+            order: Order::new(plan, passes),
             meter: Meter::new(plan),
             patience: Patience::default(),
             in_f32,
@@ -322,9 +323,9 @@ impl<O: Outside> Training<O> {
     /// The micro-batches of a step, and their tokens.
     fn batches(&self, rows: &StepRows) -> (Vec<Vec<Example>>, u64) {
         let mut tokens = 0;
-        let batches = rows.micro_batches.iter().map(|numbers| {
-            let seen = |row: &usize| self.train.augmented(*row, rows.epoch, self.augment.as_ref());
-            let examples: Vec<Example> = numbers.iter().map(seen).collect();
+        let batches = rows.micro_batches.iter().map(|rows| {
+            let example = |seen: &Seen| self.train.augmented(seen.row, seen.pass, self.augment.as_ref());
+            let examples: Vec<Example> = rows.iter().map(example).collect();
             tokens += examples.iter().map(|example| example.input_ids.len() as u64).sum::<u64>();
             examples
         });

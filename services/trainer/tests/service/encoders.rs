@@ -118,7 +118,7 @@ async fn an_encoder_learns_hidden_words_and_goes_on_from_the_store() {
     let losses: Vec<f64> = progress(&events).iter().map(|progress| progress.loss).collect();
     assert!(losses.last() < losses.first(), "{losses:?}");
     let ready = events.iter().find_map(|event| match event {
-        Event::DataReady(ready) => Some(*ready),
+        Event::DataReady(ready) => Some(ready.clone()),
         _ => None,
     });
     let ready = ready.unwrap();

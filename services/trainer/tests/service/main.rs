@@ -9,6 +9,7 @@ mod bench;
 mod data;
 mod encoders;
 mod jobs;
+mod mixes;
 mod rest;
 mod store;
 mod tokens;

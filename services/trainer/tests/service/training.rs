@@ -178,7 +178,7 @@ async fn a_model_learns_to_fill_in_what_was_cut_out_of_text() {
     let losses: Vec<f64> = progress(&events).iter().map(|progress| progress.loss).collect();
     assert!(losses.last() < losses.first(), "{losses:?}");
     let ready = events.iter().find_map(|event| match event {
-        Event::DataReady(ready) => Some(*ready),
+        Event::DataReady(ready) => Some(ready.clone()),
         _ => None,
     });
     let ready = ready.unwrap();

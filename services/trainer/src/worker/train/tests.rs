@@ -15,10 +15,14 @@ use super::*;
 use crate::{
     convert::tests::{arguments, causal, supervised},
     spec::{EarlyStopping, Full, Length, Validation, Warmup},
-    worker::{infilling::Infilling, learner::tests as learners, snapshot::TrainerState, stop::Ended},
+    worker::{
+        infilling::Infilling, learner::tests as learners, passes::Passes, snapshot::TrainerState, stop::Ended,
+    },
 };
 
+mod bars;
 mod encoders;
+mod mixes;
 mod proof;
 mod rest;
 
@@ -139,6 +143,7 @@ fn prepared(learner: Trainee, arguments: Arguments, validation: usize) -> Prepar
         spec_digest: "sha256:test".into(),
         learner,
         train: rows(10),
+        passes: Passes::over(10),
         validation: rows(validation),
         resume: None,
         in_f32: false,

@@ -67,6 +67,7 @@ fn masking(learner: EncoderLearner, arguments: Arguments, validation: usize) -> 
         spec_digest: "sha256:test".into(),
         learner: learner.into(),
         train: texts(0..40, 0.15),
+        passes: Passes::over(40),
         validation: texts(40..40 + validation, 0.15),
         resume: None,
         in_f32: false,
