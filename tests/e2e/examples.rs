@@ -6,8 +6,30 @@ use serde_json::Value;
 
 use crate::ROOTSTOCK;
 
-/// The model that the others start from.
-const BASE: &str = "base.yaml";
+/// The models that the others start from.
+const BASES: [&str; 2] = ["base.yaml", "masked.yaml"];
+/// The tokenizers of the examples, made as their comments say.
+const TOKENIZERS: [&[&str]; 3] = [
+    &["words", "--vocab-size", "280"],
+    &["pieces", "--vocab-size", "280", "--model", "WordPiece"],
+    &[
+        "sentinels",
+        "--vocab-size",
+        "290",
+        "--special-token",
+        "<extra_id_0>",
+        "--special-token",
+        "<extra_id_1>",
+        "--special-token",
+        "<extra_id_2>",
+        "--special-token",
+        "[R]",
+        "--special-token",
+        "[X]",
+        "--special-token",
+        "[S]",
+    ],
+];
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
@@ -35,23 +57,29 @@ async fn every_example_trains_and_what_it_makes_answers() {
         let name = data.file_stem().unwrap().to_str().unwrap().to_owned();
         run(&["data", "import", data.to_str().unwrap(), "--name", &name]).await.ok();
     }
-    run(&["tokenizer", "train", "--name", "words", "--dataset", "text", "--vocab-size", "280"]).await.ok();
+    for tokenizer in TOKENIZERS {
+        run(&[&["tokenizer", "train", "--dataset", "text", "--name"], tokenizer].concat()).await.ok();
+    }
     let mut trained = 0;
-    let others = files("yaml").into_iter().filter(|file| !file.ends_with(BASE));
-    for file in [examples().join(BASE)].into_iter().chain(others) {
+    let others = files("yaml").into_iter().filter(|file| !BASES.iter().any(|base| file.ends_with(base)));
+    for file in BASES.map(|base| examples().join(base)).into_iter().chain(others) {
         let job: Value = run(&["train", file.to_str().unwrap(), "--json"]).await.json();
         assert_eq!(job["state"], "succeeded", "{}: {job}", file.display());
         let text = std::fs::read_to_string(&file).unwrap();
         let output = key(&text, "output");
-        let asked =
-            ["generate", "--prompt", "Question: colour 1?\nAnswer:", "--max-tokens", "4", "--ignore-eos"];
+        let prompt = "Question: colour 1?\nAnswer:";
+        let asked: &[&str] = match key(&text, "objective") {
+            "masked" => &["fill-mask", "the [MASK] stone"],
+            "classification" => &["classify", "the red stone"],
+            _ => &["generate", "--prompt", prompt, "--max-tokens", "4", "--ignore-eos"],
+        };
         let model = if key(&text, "method") != "full" {
             run(&["adapters", "publish", output]).await.ok();
             ["--adapter", output]
         } else {
             ["--model", output]
         };
-        let answer = run(&[&asked[..], &model].concat()).await.ok();
+        let answer = run(&[asked, &model].concat()).await.ok();
         assert!(!answer.is_empty(), "{output} says nothing");
         trained += 1;
     }

@@ -14,6 +14,7 @@ mod evaluation;
 mod examples;
 mod gauges;
 mod golden;
+mod held_out;
 mod kills;
 mod main_job;
 mod memory;
