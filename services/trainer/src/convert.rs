@@ -3,6 +3,7 @@
 mod arguments;
 mod bottleneck;
 mod encoder;
+mod forgetting;
 mod full;
 mod infilling;
 mod lora;

@@ -7,6 +7,7 @@ mod data;
 mod encode;
 mod encoder;
 mod fault;
+mod fisher;
 mod groups;
 mod heart;
 mod infilling;
@@ -21,6 +22,7 @@ mod patience;
 mod prepare;
 mod reporter;
 mod result;
+mod retention;
 mod rows;
 mod saver;
 mod schedule;
@@ -98,10 +100,10 @@ async fn compute(
     let (origin, prepared) =
         Box::pin(stop.unless(prepare::prepare(args, clients, lease, reporter, stop))).await?;
     let saver = Saver::start(clients, args, &origin, reporter.clone());
-    let finished = train::on_thread(prepared, reporter.clone(), saver, stop.clone()).await?;
+    let made = train::on_thread(prepared, reporter.clone(), saver, stop.clone()).await?;
     // Nothing is published for a job that was cancelled while its last step was made.
     stop.unless(link.check()).await?;
-    Box::pin(stop.unless(result::publish(args, clients, &origin, finished))).await
+    Box::pin(stop.unless(result::publish(args, clients, &origin, made))).await
 }
 
 async fn report(

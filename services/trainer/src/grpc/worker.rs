@@ -32,6 +32,8 @@ impl TrainingWorkerService for WorkerApi {
             validation_dataset_digest: resolved.validation_dataset_digest,
             base_digest: resolved.base_digest,
             adapter_digest: resolved.adapter_digest,
+            fisher_digest: resolved.fisher_digest,
+            retention_digest: resolved.retention_digest,
             tokenizer_artifact_digest: resolved.tokenizer_artifact_digest,
             tokenizer_digest: resolved.tokenizer_digest,
             resume_digest,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device};
 use rootstock_client::{Clients, FetchedArtifact};
+use rootstock_kernels::ElasticPenalty;
 use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder};
 use rootstock_peft::{
     AdapterConfig, BottleneckAdapter, BottleneckConfig, CONFIG_FILE, LoraAdapter, LoraConfig, PeftError,
@@ -18,8 +19,9 @@ use super::{
     encode::Encoder,
     encoder::{self, EncoderLearner},
     fault::{Fault, of_job},
+    fisher::{check_head, penalty},
     inputs::{self, Fetcher, blocking, read, weight_files},
-    labelled::with_labels,
+    labelled::{relabel, with_labels},
     learner::Learner,
     order::split,
     reporter::Reporter,
@@ -55,8 +57,11 @@ pub(super) struct Prepared {
     pub(super) spec: Arc<Spec>,
     pub(super) spec_digest: String,
     pub(super) learner: Trainee,
+    pub(super) elastic: Option<ElasticPenalty>,
     pub(super) train: Rows,
     pub(super) validation: Rows,
+    /// Of which something must be left.
+    pub(super) earlier: Option<Rows>,
     pub(super) resume: Option<Saved>,
 }
 
@@ -97,13 +102,27 @@ pub(super) async fn prepare(
         config: Arc::clone(&config),
         tokenizer: tokenizer_files,
     };
-    let (mut train, mut validation) =
+    let (mut train, mut validation, mut earlier) =
         rows(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
     origin.config = Arc::new(with_labels(&config, &mut train.rows, &mut validation)?);
+    earlier.as_mut().map_or(Ok(()), |earlier| relabel(earlier, &origin.config))?;
+    if matches!(spec.method, Method::Fisher(_)) {
+        check_head(&config, &origin.config)?;
+    }
     let resume = resume(&fetcher, &lease, &origin).await?;
-    let learner = {
+    let fisher = match lease.fisher_digest.as_str() {
+        "" => None,
+        digest => Some(fetcher.fetch("spec.ewc.fisher", digest).await?),
+    };
+    let (learner, elastic) = {
         let origin = origin.clone();
-        blocking(move || learner(&origin, &tokenizer, base.as_ref(), adapter.as_ref())).await?
+        let load = move || {
+            let learner = learner(&origin, &tokenizer, base.as_ref(), adapter.as_ref())?;
+            let elastic = origin.spec.elastic.as_ref().zip(fisher.as_ref());
+            let elastic = elastic.map(|(elastic, fisher)| penalty(elastic, fisher, &learner)).transpose()?;
+            Ok((learner, elastic))
+        };
+        blocking(load).await?
     };
     if let Some(saved) = &resume {
         let resumed = proto::TrainingResumed { step: saved.state.step as i64, digest: saved.digest.clone() };
@@ -111,7 +130,10 @@ pub(super) async fn prepare(
     }
     reporter.event(Event::DataReady(data_ready(&train, &validation, &learner))).await?;
     let spec_digest = origin.spec_digest.clone();
-    Ok((origin, Prepared { spec, spec_digest, learner, train: train.rows, validation, resume }))
+    Ok((
+        origin,
+        Prepared { spec, spec_digest, learner, elastic, train: train.rows, validation, earlier, resume },
+    ))
 }
 
 fn shape(spec: &Spec, base: Option<&FetchedArtifact>, tokenizer: &TextTokenizer) -> Result<AnyConfig, Fault> {
@@ -148,14 +170,14 @@ fn fit(spec: &mut Spec, config: &AnyConfig) -> Result<(), Fault> {
     checked.map_err(|(field, problem)| Fault::Job(format!("{field} {problem}")))
 }
 
-/// The rows to train on, and those to validate on.
+/// The rows to train on, those to validate on, and earlier ones of which something must be left.
 async fn rows(
     clients: &Clients,
     fetcher: &Fetcher,
     lease: &proto::LeaseJobResponse,
     origin: &Origin,
     tokenizer: Arc<TextTokenizer>,
-) -> Result<(Read, Rows), Fault> {
+) -> Result<(Read, Rows, Option<Rows>), Fault> {
     let encoder = Encoder {
         client: clients.tokenization(),
         tokenizer: lease.tokenizer_artifact_digest.clone(),
@@ -180,10 +202,17 @@ async fn rows(
         }
     };
     train.rows = something("spec.dataset", train.rows)?;
-    for rows in [&train.rows, &validation] {
+    let earlier = match lease.retention_digest.as_str() {
+        "" => None,
+        digest => {
+            let field = "spec.retention.dataset";
+            Some(something(field, reader.read(field, &fetcher.fetch(field, digest).await?).await?.rows)?)
+        }
+    };
+    for rows in [&train.rows, &validation].into_iter().chain(&earlier) {
         in_vocabulary(rows, &origin.config)?;
     }
-    Ok((train, validation))
+    Ok((train, validation, earlier))
 }
 
 fn something(field: &str, rows: Rows) -> Result<Rows, Fault> {
@@ -238,7 +267,10 @@ fn learner(
     let arguments = &origin.spec.arguments;
     match AnyConfig::clone(&origin.config) {
         AnyConfig::Decoder(config) => decoder(origin, config, tokenizer, (base, adapter)).map(Trainee::from),
-        AnyConfig::Encoder(config) => {
+        AnyConfig::Encoder(mut config) => {
+            if matches!(origin.spec.method, Method::Fisher(_)) {
+                (config.hidden_dropout_prob, config.classifier_dropout) = (0.0, None);
+            }
             let encoder = encoder::load(config, base, arguments.seed)?;
             let format = product_format(arguments.weight_dtype);
             let learner = match origin.spec.objective {
@@ -265,7 +297,7 @@ fn decoder(
         None => Decoder::init(config, seed, &device),
         Some(base) => {
             let dtype = match spec.method {
-                Method::Full(_) => DType::F32,
+                Method::Full(_) | Method::Fisher(_) => DType::F32,
                 Method::Lora(_) | Method::VirtualTokens(_) | Method::Bottleneck(_) => {
                     weight_dtype(spec.arguments.weight_dtype, config.torch_dtype.as_deref())
                 }
@@ -281,6 +313,7 @@ fn decoder(
             let format = product_format(spec.arguments.weight_dtype);
             Learner::full(decoder, format, |name| trained.contains(name))
         }
+        Method::Fisher(_) => Learner::full(decoder, product_format(spec.arguments.weight_dtype), |_| true),
         Method::Lora(lora) => {
             let adapter = match adapter {
                 None => LoraAdapter::start(&lora_config(lora, &origin.base_digest), &decoder, seed),

@@ -2,13 +2,15 @@
 
 use std::time::Instant;
 
-use rootstock_kernels::{AdafactorOptions, Optimizer, Rule};
+use candle_core::Var;
+use rootstock_kernels::{AdafactorOptions, ElasticPenalty, Optimizer, Rule};
 use rootstock_model::{DropoutKey, LossSum, Regularization};
 use rootstock_proto::training::v1::{self as proto, training_event::Event};
 use tokio::sync::oneshot;
 
 use super::{
     fault::{Fault, of_job},
+    fisher::{Measured, measure},
     groups::Groups,
     learner::{StepGradients, Tensors},
     meter::{Meter, StepDone},
@@ -16,6 +18,7 @@ use super::{
     patience::Patience,
     prepare::Prepared,
     reporter::Reporter,
+    retention::Retention,
     rows::{Augment, Example, Rows},
     saver::Saver,
     schedule::Schedule,
@@ -67,20 +70,28 @@ pub(super) struct Finished {
     pub(super) learner: Trainee,
     /// Steps in the weights: fewer than were made where an earlier state was better.
     pub(super) step: u64,
+    /// What is left of earlier data, where that was asked for.
+    pub(super) retention: Option<f64>,
 }
 
-/// Trains on a thread of its own.
+/// What a job came to.
+pub(super) enum Made {
+    Trained(Finished),
+    Measured(Measured),
+}
+
+/// Trains, or measures, on a thread of its own.
 pub(super) async fn on_thread(
     prepared: Prepared,
     reporter: Reporter,
     saver: Saver,
     stop: Stop,
-) -> Result<Finished, Fault> {
+) -> Result<Made, Fault> {
     let (done, finished) = oneshot::channel();
     let span = tracing::Span::current();
     let outside = Worker { reporter, saver, stop: stop.clone() };
     let compute = move || {
-        let result = span.in_scope(|| Training::new(prepared, outside).and_then(Training::run));
+        let result = span.in_scope(|| make(prepared, outside));
         // Nobody waits any more when the worker was told to stop.
         let _ = done.send(result);
     };
@@ -93,6 +104,13 @@ pub(super) async fn on_thread(
         finished = ended => finished,
         // The thread is in the middle of a step; it ends with the process, or after the step.
         () = stop.requested() => Err(stop.fault()),
+    }
+}
+
+fn make(prepared: Prepared, outside: impl Outside) -> Result<Made, Fault> {
+    match prepared.spec.method {
+        Method::Fisher(how) => measure(prepared, how, &outside).map(Made::Measured),
+        _ => Training::new(prepared, outside).and_then(Training::run).map(Made::Trained),
     }
 }
 
@@ -110,6 +128,8 @@ pub(super) struct Training<O> {
     optimizer: Optimizer<Box<dyn Rule>>,
     groups: Groups,
     unfreezing: Unfreezing,
+    elastic: Option<ElasticPenalty>,
+    retention: Option<Retention>,
     meter: Meter,
     patience: Patience,
     /// The best weights, where the result shall be made of them.
@@ -125,7 +145,7 @@ pub(super) struct Training<O> {
 
 impl<O: Outside> Training<O> {
     pub(super) fn new(prepared: Prepared, outside: O) -> Result<Self, Fault> {
-        let Prepared { spec, spec_digest, learner, train, validation, resume } = prepared;
+        let Prepared { spec, spec_digest, learner, elastic, train, validation, earlier, resume } = prepared;
         let arguments = &spec.arguments;
         let augment = match spec.objective {
             Objective::Supervised { instruction_token_dropout, .. } => {
@@ -139,6 +159,8 @@ impl<O: Outside> Training<O> {
             optimizer: Optimizer::new(rule(arguments.optim)),
             groups: Groups::new(&learner, arguments),
             unfreezing: Unfreezing::new(&learner, unfreeze_every(&spec.method)),
+            elastic,
+            retention: None,
             spec,
             spec_digest,
             learner,
@@ -155,6 +177,11 @@ impl<O: Outside> Training<O> {
             stopped: false,
             outside,
         };
+        if let Some(rows) = earlier {
+            let before = training.mean_loss(&rows)?;
+            let min_ratio = training.spec.retention.as_ref().map_or(0.0, |retention| retention.min_ratio);
+            training.retention = Some(Retention { rows, min_ratio, before });
+        }
         if let Some(saved) = resume {
             training.restore(saved)?;
         }
@@ -200,6 +227,7 @@ impl<O: Outside> Training<O> {
         let trained = self.unfreezing.trained(self.learner.variables(), self.step);
         let made = self.learner.step(&trained, &batches, self.regularization());
         let mut made = made.map_err(|error| failed(&error))?;
+        self.hold(&trained, &mut made).map_err(|error| failed(&error))?;
         let grad_norm = match self.spec.arguments.max_grad_norm {
             Some(max) => made.gradients.clip(max),
             None => made.gradients.global_norm(),
@@ -215,6 +243,14 @@ impl<O: Outside> Training<O> {
         let done = StepDone { step: self.step, loss: made.loss, tokens, learning_rate, grad_norm };
         self.meter.count(&done);
         Ok(done)
+    }
+
+    /// Adds the penalty on weights that are held to the loss and its gradients.
+    fn hold(&self, trained: &[(String, Var)], made: &mut StepGradients) -> Result<(), candle_core::Error> {
+        let Some(elastic) = &self.elastic else { return Ok(()) };
+        let penalty = elastic.pull(trained, &mut made.gradients.0)?;
+        made.loss.sum += penalty * made.loss.tokens as f64;
+        Ok(())
     }
 
     fn regularization(&self) -> Regularization {
@@ -282,7 +318,7 @@ impl<O: Outside> Training<O> {
             return Ok(());
         }
         let began = Instant::now();
-        let loss = self.validation_loss()?;
+        let loss = self.mean_loss(&self.validation)?;
         let verdict = self.patience.take_in(self.step, loss, self.arguments().early_stopping);
         if verdict.best && self.arguments().early_stopping.is_some() {
             let weights = self.learner.weights();
@@ -297,13 +333,13 @@ impl<O: Outside> Training<O> {
         Ok(())
     }
 
-    fn validation_loss(&self) -> Result<f64, Fault> {
+    fn mean_loss(&self, rows: &Rows) -> Result<f64, Fault> {
         let failed = of_job(format!("validation after step {}", self.step));
         let mut sum = LossSum::default();
-        let rows: Vec<usize> = (0..self.validation.len()).collect();
-        for numbers in rows.chunks(self.arguments().batch_size) {
+        let numbers: Vec<usize> = (0..rows.len()).collect();
+        for numbers in numbers.chunks(self.arguments().batch_size) {
             self.outside.check()?;
-            let examples: Vec<_> = numbers.iter().map(|row| self.validation.example(*row)).collect();
+            let examples: Vec<_> = numbers.iter().map(|row| rows.example(*row)).collect();
             let loss = self.learner.evaluate(&examples).map_err(|error| failed(&error))?;
             sum.sum += loss.sum;
             sum.tokens += loss.tokens;
@@ -344,10 +380,14 @@ impl<O: Outside> Training<O> {
     }
 
     fn finish(self) -> Result<Finished, Fault> {
-        let best = self.patience.best().map_or(self.step, |(step, _)| step);
-        let Some(weights) = self.best else { return Ok(Finished { learner: self.learner, step: self.step }) };
-        self.learner.set_weights(&weights)?;
-        Ok(Finished { learner: self.learner, step: best })
+        let mut step = self.step;
+        if let Some(weights) = &self.best {
+            self.learner.set_weights(weights)?;
+            step = self.patience.best().map_or(step, |(best, _)| best);
+        }
+        let left = |retention: &Retention| retention.left(self.mean_loss(&retention.rows)?);
+        let retention = self.retention.as_ref().map(left).transpose()?;
+        Ok(Finished { learner: self.learner, step, retention })
     }
 
     fn arguments(&self) -> &Arguments {
@@ -358,7 +398,7 @@ impl<O: Outside> Training<O> {
 fn unfreeze_every(method: &Method) -> Option<u64> {
     match method {
         Method::Full(full) => full.unfreeze_every_steps,
-        Method::Lora(_) | Method::Bottleneck(_) | Method::VirtualTokens(_) => None,
+        Method::Lora(_) | Method::Bottleneck(_) | Method::VirtualTokens(_) | Method::Fisher(_) => None,
     }
 }
 

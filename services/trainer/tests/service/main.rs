@@ -7,6 +7,7 @@
 
 mod bench;
 mod encoders;
+mod forgetting;
 mod jobs;
 mod store;
 mod tokens;

@@ -18,6 +18,7 @@ use crate::{
     worker::{infilling::Infilling, learner::tests as learners, snapshot::TrainerState, stop::Ended},
 };
 
+mod elastic;
 mod encoders;
 
 fn full() -> Trainee {
@@ -129,8 +130,10 @@ fn prepared(learner: Trainee, arguments: Arguments, validation: usize) -> Prepar
         spec: Arc::new(spec),
         spec_digest: "sha256:test".into(),
         learner,
+        elastic: None,
         train: rows(10),
         validation: rows(validation),
+        earlier: None,
         resume: None,
     }
 }
