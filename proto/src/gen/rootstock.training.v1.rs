@@ -56,6 +56,9 @@ pub struct TrainingSpec {
     /// Holds the weights that matter for earlier data close to the base model's. For method `full` on a `base_model`.
     #[prost(message, optional, tag = "23")]
     pub ewc: ::core::option::Option<ElasticWeightConsolidation>,
+    /// Earlier data that is seen beside `dataset`.
+    #[prost(message, optional, tag = "24")]
+    pub replay: ::core::option::Option<Replay>,
     /// What must be left of earlier data. For a `base_model` or a `base_adapter`.
     #[prost(message, optional, tag = "28")]
     pub retention: ::core::option::Option<Retention>,
@@ -351,6 +354,17 @@ pub struct ElasticWeightConsolidation {
     /// How strongly weights are held; above 0, at most 1e12. The loss is a mean per label, F is of whole rows: 1 to 100 is where to begin.
     #[prost(double, tag = "2")]
     pub lambda: f64,
+}
+/// Replay of earlier data: a pass has as many rows as both data sets together, or one or two less, and this share of them is of the
+/// earlier one. Which rows come when is a function of `seed` and the step, as with a mix of the two by weights.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Replay {
+    /// The earlier data: rows or text for the same objective; alias or digest.
+    #[prost(string, tag = "1")]
+    pub dataset: ::prost::alloc::string::String,
+    /// Its share of the rows, above 0 and below 1.
+    #[prost(double, tag = "2")]
+    pub ratio: f64,
 }
 /// A check against forgetting: the mean loss on earlier data, without label smoothing, is measured before the first step and on the result.
 /// What is left is the first over the second: 1 is all, and 0.5 a loss that has doubled; the artifact tells it as its annotation

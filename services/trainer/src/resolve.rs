@@ -51,12 +51,10 @@ impl Resolver {
             }
             Validation::None | Validation::Split(_) => None,
         };
-        let earlier = match &spec.retention {
-            Some(retention) => Some(
-                self.artifact("spec.retention.dataset", &retention.dataset, &[ArtifactKind::Dataset]).await?,
-            ),
-            None => None,
-        };
+        let replayed = spec.replay.as_ref().map(|replay| ("spec.replay.dataset", &replay.dataset));
+        let replayed = self.dataset(replayed).await?;
+        let kept = spec.retention.as_ref().map(|retention| ("spec.retention.dataset", &retention.dataset));
+        let kept = self.dataset(kept).await?;
         let Started { base, adapter_digest, tokenizer } = self.start(&spec.start).await?;
         let fisher_digest = self.fisher(spec, base.as_ref()).await?;
         self.check_model(spec, base.as_ref()).await?;
@@ -65,9 +63,12 @@ impl Resolver {
         if let Some(validation) = &validation {
             check_files("spec.validation_dataset", spec, validation)?;
         }
-        if let Some(earlier) = &earlier {
-            check_files("spec.retention.dataset", spec, earlier)?;
-            same_tokenizer("spec.retention.dataset", earlier, &tokenizer.tokenizer_digest)?;
+        for (field, earlier) in
+            [("spec.replay.dataset", &replayed), ("spec.retention.dataset", &kept)]
+        {
+            let Some(earlier) = earlier else { continue };
+            check_files(field, spec, earlier)?;
+            same_tokenizer(field, earlier, &tokenizer.tokenizer_digest)?;
         }
         memory::check(spec, &tokenizer)?;
         let digest = &tokenizer.tokenizer_digest;
@@ -81,7 +82,8 @@ impl Resolver {
             base_digest: base.map(|artifact| artifact.digest).unwrap_or_default(),
             adapter_digest,
             fisher_digest,
-            retention_digest: earlier.map(|artifact| artifact.digest).unwrap_or_default(),
+            replay_digest: replayed.map(|artifact| artifact.digest).unwrap_or_default(),
+            retention_digest: kept.map(|artifact| artifact.digest).unwrap_or_default(),
             tokenizer_artifact_digest: tokenizer.artifact_digest,
             tokenizer_digest: tokenizer.tokenizer_digest,
         })
@@ -109,6 +111,14 @@ impl Resolver {
                 let tokenizer = self.own_tokenizer("spec.new_encoder.tokenizer", &model.tokenizer).await?;
                 Ok(Started { base: None, adapter_digest: String::new(), tokenizer })
             }
+        }
+    }
+
+    /// A data set beside the one that is trained on, where one is named, and by which field.
+    async fn dataset(&self, named: Option<(&str, &ArtifactName)>) -> Result<Option<Artifact>, Error> {
+        match named {
+            Some((field, name)) => self.artifact(field, name, &[ArtifactKind::Dataset]).await.map(Some),
+            None => Ok(None),
         }
     }
 

@@ -10,7 +10,7 @@ mod encoder;
 mod forgetting;
 
 pub(crate) use encoder::{Classification, MIN_ENCODER_TOKENS, Masked, NewEncoder};
-pub(crate) use forgetting::{Elastic, Fisher, Retention};
+pub(crate) use forgetting::{Elastic, Fisher, Replay, Retention};
 
 /// Shortest block or row that has a next token.
 pub(crate) const MIN_ROW_TOKENS: usize = 2;
@@ -29,6 +29,7 @@ pub(crate) struct Spec {
     pub(crate) default_length: bool,
     pub(crate) method: Method,
     pub(crate) elastic: Option<Elastic>,
+    pub(crate) replay: Option<Replay>,
     pub(crate) retention: Option<Retention>,
     pub(crate) arguments: Arguments,
 }

@@ -64,6 +64,8 @@ pub(crate) struct Resolved {
     /// Empty where there is none.
     pub(crate) fisher_digest: String,
     /// Empty where there is none.
+    pub(crate) replay_digest: String,
+    /// Empty where there is none.
     pub(crate) retention_digest: String,
     pub(crate) tokenizer_artifact_digest: String,
     pub(crate) tokenizer_digest: String,

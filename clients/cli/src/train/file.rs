@@ -136,6 +136,7 @@ pub(super) struct TrainFile {
     pub(super) encoder_hidden_size: Option<i32>,
     pub(super) max_rows: Option<i64>,
     pub(super) ewc: Option<Ewc>,
+    pub(super) replay: Option<Replay>,
     pub(super) retention: Option<Retention>,
     pub(super) learning_rate: Option<f64>,
     pub(super) num_train_epochs: Option<f64>,
@@ -186,6 +187,14 @@ pub(super) struct Denoiser {
 pub(super) struct Ewc {
     pub(super) fisher: String,
     pub(super) lambda: f64,
+}
+
+/// Earlier data that is seen again, and its share.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Replay {
+    pub(super) dataset: String,
+    pub(super) ratio: f64,
 }
 
 /// Earlier data, and how much must be left of it.
@@ -263,6 +272,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<TrainFile, String> {
     check_nested::<NewEncoder>(&value, "new_encoder")?;
     check_nested::<OptimArgs>(&value, "optim_args")?;
     check_nested::<Ewc>(&value, "ewc")?;
+    check_nested::<Replay>(&value, "replay")?;
     check_nested::<Retention>(&value, "retention")?;
     let denoisers = value.get("denoisers").and_then(Value::as_sequence);
     for (i, denoiser) in denoisers.into_iter().flatten().enumerate() {

@@ -101,6 +101,9 @@ pub(super) const KEYS: &[Key] = &[
     key("ewc", "mapping", "-", "full: holds the weights that matter for earlier data (elastic weight consolidation)"),
     key("ewc.fisher", "name", "required", "what was measured on that data with method: fisher and the same base_model"),
     key("ewc.lambda", "number", "required", "how strongly they are held; 1 to 100 is where to begin"),
+    key("replay", "mapping", "-", "sees earlier data again beside dataset"),
+    key("replay.dataset", "name", "required", "the earlier data, for the same objective"),
+    key("replay.ratio", "number", "required", "its share of the rows, above 0 and below 1"),
     key("retention", "mapping", "-", "fails the job when too little is left of earlier data"),
     key("retention.dataset", "name", "required", "the earlier data, for the same objective"),
     key("retention.min_ratio", "number", "0", "the least that its loss before training may be over that of the result; 0 only measures"),
@@ -152,7 +155,8 @@ pub(super) const KEYS: &[Key] = &[
 #[cfg(test)]
 mod tests {
     use super::super::file::{
-        Denoiser, Ewc, NewEncoder, NewModel, OptimArgs, Retention, SchedulerKwargs, TrainFile, known_keys,
+        Denoiser, Ewc, NewEncoder, NewModel, OptimArgs, Replay, Retention, SchedulerKwargs, TrainFile,
+        known_keys,
     };
     use super::*;
 
@@ -163,6 +167,7 @@ mod tests {
             ("new_encoder", known_keys::<NewEncoder>()),
             ("optim_args", known_keys::<OptimArgs>()),
             ("ewc", known_keys::<Ewc>()),
+            ("replay", known_keys::<Replay>()),
             ("retention", known_keys::<Retention>()),
             ("denoisers", known_keys::<Denoiser>()),
             ("lr_scheduler_kwargs", known_keys::<SchedulerKwargs>()),

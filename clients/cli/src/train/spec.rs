@@ -5,8 +5,8 @@ use rootstock_model::Projection;
 
 use super::{
     file::{
-        self, Denoiser, Dtype, Ewc, Method, Names, NewEncoder, Objective, Optimizer, PromptInit, Retention,
-        Scheduler, SchedulerKwargs, TrainFile,
+        self, Denoiser, Dtype, Ewc, Method, Names, NewEncoder, Objective, Optimizer, PromptInit, Replay,
+        Retention, Scheduler, SchedulerKwargs, TrainFile,
     },
     foreign,
 };
@@ -47,6 +47,7 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         method: Some(method_of(&file, method)),
         arguments: Some(arguments(&file)),
         ewc: file.ewc.as_ref().map(ewc).transpose()?,
+        replay: file.replay.as_ref().map(replay).transpose()?,
         retention: file.retention.as_ref().map(retention).transpose()?,
     })
 }
@@ -58,6 +59,11 @@ fn named(key: &str, kind: Kind, name: &str) -> Result<String, String> {
 fn ewc(from: &Ewc) -> Result<proto::ElasticWeightConsolidation, String> {
     let fisher = named("ewc.fisher", Kind::Fisher, &from.fisher)?;
     Ok(proto::ElasticWeightConsolidation { fisher, lambda: from.lambda })
+}
+
+fn replay(from: &Replay) -> Result<proto::Replay, String> {
+    let dataset = named("replay.dataset", Kind::Dataset, &from.dataset)?;
+    Ok(proto::Replay { dataset, ratio: from.ratio })
 }
 
 fn retention(from: &Retention) -> Result<proto::Retention, String> {
@@ -410,7 +416,9 @@ mod tests {
         assert!(matches!(measured.method, Some(MethodOf::Fisher(fisher)) if fisher.max_rows == 50));
         let held = parsed("method: full\newc: {fisher: tiny, lambda: 20}\n").unwrap().ewc.unwrap();
         assert_eq!((held.fisher.as_str(), held.lambda), ("fishers/tiny", 20.0));
-        let kept = parsed("method: lora\nretention: {dataset: old, min_ratio: 0.9}\n").unwrap();
+        let kept = "replay: {dataset: old, ratio: 0.2}\nretention: {dataset: old, min_ratio: 0.9}\n";
+        let kept = parsed(&format!("method: lora\n{kept}")).unwrap();
+        assert_eq!(kept.replay.unwrap().ratio, 0.2);
         assert_eq!(kept.retention.unwrap().dataset, "datasets/old");
         let foreign = parsed("method: lora\newc: {fisher: tiny, lambda: 20}\n").unwrap_err();
         assert_eq!(foreign, "ewc is only for method: full; take it out");

@@ -6,12 +6,13 @@ use rootstock_proto::training::v1 as proto;
 use super::{numbers::Fields, spec::reference};
 use crate::{
     error::Error,
-    spec::{Elastic, Fisher, Method, Objective, Retention, Start, Validation},
+    spec::{Elastic, Fisher, Method, Objective, Replay, Retention, Start, Validation},
 };
 
 const SPEC: Fields = Fields { path: "spec" };
 const FISHER: Fields = Fields { path: "spec.fisher" };
 const EWC: Fields = Fields { path: "spec.ewc" };
+const REPLAY: Fields = Fields { path: "spec.replay" };
 const RETENTION: Fields = Fields { path: "spec.retention" };
 /// Most rows that can be asked for.
 const MAX_ROWS: u64 = 1 << 40;
@@ -32,6 +33,9 @@ pub(super) fn check_fisher(
     }
     if *validation != Validation::None {
         return Err(SPEC.invalid("fisher", "validates nothing; take validation data out"));
+    }
+    if from.replay.is_some() {
+        return Err(SPEC.invalid("fisher", "is measured on dataset alone; take replay out"));
     }
     if from.retention.is_some() {
         return Err(SPEC.invalid("fisher", "changes nothing that could be forgotten; take retention out"));
@@ -56,6 +60,13 @@ pub(super) fn check_fisher(
     let message = "of fisher are seed, logging_steps, weight_dtype, gradient_checkpointing and \
                    activation_memory_bytes alone; take the others out";
     Err(SPEC.invalid("arguments", message))
+}
+
+/// The earlier data that is seen again, where there is some.
+pub(super) fn replay(from: &proto::TrainingSpec) -> Result<Option<Replay>, Error> {
+    let Some(written) = &from.replay else { return Ok(None) };
+    let ratio = REPLAY.number("ratio", written.ratio, f64::MIN_POSITIVE..1.0, "above 0 and below 1")?;
+    Ok(Some(Replay { dataset: reference(REPLAY, "dataset", &[Kind::Dataset], &written.dataset)?, ratio }))
 }
 
 /// What must be left of earlier data, where something must.

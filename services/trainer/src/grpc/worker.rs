@@ -33,6 +33,7 @@ impl TrainingWorkerService for WorkerApi {
             base_digest: resolved.base_digest,
             adapter_digest: resolved.adapter_digest,
             fisher_digest: resolved.fisher_digest,
+            replay_digest: resolved.replay_digest,
             retention_digest: resolved.retention_digest,
             tokenizer_artifact_digest: resolved.tokenizer_artifact_digest,
             tokenizer_digest: resolved.tokenizer_digest,

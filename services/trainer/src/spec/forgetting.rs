@@ -9,6 +9,14 @@ pub(crate) struct Fisher {
     pub(crate) max_rows: Option<usize>,
 }
 
+/// Earlier data that is seen again.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Replay {
+    pub(crate) dataset: ArtifactName,
+    /// Its share of the rows, above 0 and below 1.
+    pub(crate) ratio: f64,
+}
+
 /// What must be left of earlier data.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Retention {

@@ -43,6 +43,7 @@ fn resolved(row: &SqliteRow) -> Result<Resolved, Error> {
         base_digest: row.try_get("base_digest")?,
         adapter_digest: row.try_get("adapter_digest")?,
         fisher_digest: row.try_get("fisher_digest")?,
+        replay_digest: row.try_get("replay_digest")?,
         retention_digest: row.try_get("retention_digest")?,
         tokenizer_artifact_digest: row.try_get("tokenizer_artifact_digest")?,
         tokenizer_digest: row.try_get("tokenizer_digest")?,

@@ -134,6 +134,9 @@ pub(super) fn spec_digest(spec: &proto::TrainingSpec, lease: &proto::LeaseJobRes
     if let Some(ewc) = &mut spec.ewc {
         ewc.fisher.clone_from(&lease.fisher_digest);
     }
+    if let Some(replay) = &mut spec.replay {
+        replay.dataset.clone_from(&lease.replay_digest);
+    }
     if let Some(retention) = &mut spec.retention {
         retention.dataset.clone_from(&lease.retention_digest);
     }

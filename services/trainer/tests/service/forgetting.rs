@@ -12,10 +12,12 @@ use crate::{
 async fn what_matters_is_measured_and_then_held() {
     let bench = bench().await;
     bench.succeed("base", pretraining()).await;
+    let objective = proto::SupervisedObjective { prompt_template: "qa_en".into(), ..Default::default() };
     let measuring = proto::TrainingSpec {
         output: "fishers/tiny".into(),
         method: Some(training_spec::Method::Fisher(proto::FisherMethod { max_rows: 12 })),
         arguments: None,
+        objective: Some(training_spec::Objective::Supervised(objective)),
         ..finetuning()
     };
     let job = bench.succeed("fisher", measuring.clone()).await;

@@ -66,6 +66,20 @@ fn weights_are_held_in_full_training_of_a_base_model() {
 }
 
 #[test]
+fn a_share_of_the_rows_is_of_earlier_data() {
+    let replayed = |spec: proto::TrainingSpec, ratio: f64| proto::TrainingSpec {
+        replay: Some(proto::Replay { dataset: "datasets/old".into(), ratio }),
+        ..spec
+    };
+    let replay = Spec::try_from(&replayed(supervised(), 0.25)).unwrap().replay.unwrap();
+    assert_eq!((replay.dataset.to_string().as_str(), replay.ratio), ("datasets/old", 0.25));
+    for ratio in [0.0, 1.0, f64::NAN] {
+        assert_eq!(refused(&replayed(supervised(), ratio)).0, "spec.replay.ratio");
+    }
+    assert_eq!(refused(&replayed(fisher(), 0.25)).0, "spec.fisher");
+}
+
+#[test]
 fn what_must_be_left_is_of_something_learnt_before() {
     let retention = proto::Retention { dataset: "datasets/old".into(), min_ratio: 0.9 };
     let asked = |spec: proto::TrainingSpec, min_ratio: f64| proto::TrainingSpec {
