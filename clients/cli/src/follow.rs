@@ -5,7 +5,7 @@ use futures::StreamExt;
 use indicatif::HumanDuration;
 use rootstock_client::proto::training::v1::training_event::Event;
 use rootstock_client::proto::training::v1::{
-    TrainingDataReady, TrainingEvaluated, TrainingJob, TrainingJobState, TrainingProgress,
+    TrainingDataReady, TrainingEvaluated, TrainingJob, TrainingJobState, TrainingPhase, TrainingProgress,
 };
 
 use crate::jobs::row::{Job, state_name};
@@ -115,6 +115,20 @@ fn show(event: &Event, meter: &Meter) {
         Event::Evaluated(evaluated) => meter.note(&evaluation(evaluated)),
         Event::StateSaved(saved) => meter.note(&format!("state saved after step {}", saved.step)),
         Event::Resumed(resumed) => meter.note(&format!("goes on after step {}", resumed.step)),
+        Event::PhaseChange(change) => meter.note(phase(change.phase())),
+    }
+}
+
+fn phase(phase: TrainingPhase) -> &'static str {
+    match phase {
+        TrainingPhase::Unspecified => "begins something else",
+        TrainingPhase::Downloading => "fetching model and tokenizer",
+        TrainingPhase::Tokenizing => "fetching and tokenizing the data",
+        TrainingPhase::Loading => "loading the model",
+        TrainingPhase::Training => "training",
+        TrainingPhase::Validating => "validating",
+        TrainingPhase::Saving => "waiting until all is saved",
+        TrainingPhase::Uploading => "storing the result",
     }
 }
 

@@ -23,6 +23,7 @@ mod generate;
 mod jobs;
 mod limits;
 mod list;
+mod metrics;
 mod models;
 mod names;
 mod nearest;

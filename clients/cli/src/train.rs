@@ -11,6 +11,7 @@ use clap::Args;
 use rootstock_client::proto::training::v1::CreateTrainingJobRequest;
 
 use self::example::Example;
+use crate::jobs::metrics::draw;
 use crate::jobs::row::Job;
 use crate::{CliError, Context, follow, names};
 
@@ -37,6 +38,9 @@ pub struct TrainArgs {
     /// Print the job's name and don't wait for its end
     #[arg(long)]
     detach: bool,
+    /// Draw losses and learning rate when the job has ended
+    #[arg(long, value_name = "FILE.svg", conflicts_with_all = ["detach", "validate_only", "keys", "example"])]
+    plot: Option<PathBuf>,
     /// Check everything and create nothing
     #[arg(long, conflicts_with = "detach")]
     validate_only: bool,
@@ -85,5 +89,8 @@ async fn train(file: &Path, args: TrainArgs, context: &Context) -> Result<(), Cl
     }
     context.note(&job.name);
     let job = follow::follow(context, job).await?;
+    if let Some(file) = &args.plot {
+        draw(&job.name, file, context).await?;
+    }
     follow::conclude(context, job, args.json)
 }

@@ -2,7 +2,8 @@
 use rootstock_proto::training::v1::training_service_client::TrainingServiceClient;
 use rootstock_proto::training::v1::{
     CancelTrainingJobRequest, CreateTrainingJobRequest, DeleteTrainingJobRequest, GetTrainingJobRequest,
-    ListTrainingJobsRequest, TrainingEvent, TrainingJob, WatchTrainingJobRequest,
+    ListTrainingJobsRequest, PauseTrainingJobRequest, ResumeTrainingJobRequest, TrainingCheck, TrainingEvent,
+    TrainingJob, VerifyTrainingJobRequest, WatchTrainingJobRequest,
 };
 
 use futures::StreamExt;
@@ -67,6 +68,35 @@ impl TrainingClient {
     pub async fn cancel_training_job(&self, name: impl Into<String>) -> Result<TrainingJob, ClientError> {
         let request = CancelTrainingJobRequest { name: name.into() };
         job(unary!(self.once, cancel_training_job, request)?.training_job)
+    }
+
+    /// Stops computing a job until it is resumed.
+    ///
+    /// # Errors
+    /// INVALID_FIELD, NOT_FOUND, WRONG_STATE, or the connection's.
+    pub async fn pause_training_job(&self, name: impl Into<String>) -> Result<TrainingJob, ClientError> {
+        let request = PauseTrainingJobRequest { name: name.into() };
+        job(unary!(self.idempotent, pause_training_job, request)?.training_job)
+    }
+
+    /// Queues a paused job again.
+    ///
+    /// # Errors
+    /// INVALID_FIELD, NOT_FOUND, WRONG_STATE, OVERLOADED, or the connection's.
+    pub async fn resume_training_job(&self, name: impl Into<String>) -> Result<TrainingJob, ClientError> {
+        let request = ResumeTrainingJobRequest { name: name.into() };
+        job(unary!(self.once, resume_training_job, request)?.training_job)
+    }
+
+    /// Makes steps of a job again and tells what was compared with what there is; takes as long as the steps took.
+    ///
+    /// # Errors
+    /// INVALID_FIELD, NOT_FOUND, WRONG_STATE, OVERLOADED, INTERNAL, or the connection's.
+    pub async fn verify_training_job(
+        &self,
+        request: VerifyTrainingJobRequest,
+    ) -> Result<Vec<TrainingCheck>, ClientError> {
+        Ok(unary!(self, self.caller.long(), once, verify_training_job, request)?.checks)
     }
 
     /// Forgets a job that has ended.

@@ -29,9 +29,12 @@ pub struct TrainingJob {
     /// When it ended.
     #[prost(message, optional, tag = "9")]
     pub end_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// How often a worker began it; more than once after a crash or a restart.
+    /// How often a worker began it; more than once after a crash, a restart or a pause.
     #[prost(int32, tag = "10")]
     pub attempts: i32,
+    /// While QUEUED: its place in the queue, from 1; no two jobs have the same. 0 otherwise.
+    #[prost(int64, tag = "11")]
+    pub queue_position: i64,
 }
 /// What to train, on what, and how. What is not set has the default told here, which is Hugging Face's where it has one.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -62,6 +65,10 @@ pub struct TrainingSpec {
     /// What must be left of earlier data. For a `base_model` or a `base_adapter`.
     #[prost(message, optional, tag = "28")]
     pub retention: ::core::option::Option<Retention>,
+    /// Jobs with a lower number begin first, and those of one number in the order in which they came; in \[-100, 100\]. It ends nothing
+    /// that has begun, and decides nothing of the result.
+    #[prost(int32, tag = "26")]
+    pub priority: i32,
     /// Where the weights come from.
     #[prost(oneof = "training_spec::Start", tags = "5, 6, 19, 21")]
     pub start: ::core::option::Option<training_spec::Start>,
@@ -335,8 +342,8 @@ pub struct FullMethod {
 /// The diagonal of a base model's Fisher information on a data set, which `ewc` reads: for each weight the mean over rows of the squared
 /// gradient of a row's log-likelihood, the sum over its labels. It is the empirical Fisher information: labels are the data set's. Rows
 /// are taken one at a time and as they are, without dropout; of `arguments` only `seed`, `logging_steps`, `weight_dtype`,
-/// `gradient_checkpointing` and `activation_memory_bytes` may be set, and steps are rows. What was measured before a restart is measured
-/// again.
+/// `gradient_checkpointing` and `activation_memory_bytes` may be set, and steps are rows. What was measured before a pause or restart is
+/// measured again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FisherMethod {
     /// How many rows, drawn by the seed; 0, or more than there are, takes all.
@@ -629,6 +636,10 @@ pub struct TrainingArguments {
     /// NEFTune (Jain et al., 2023): noise on the embeddings while training, drawn evenly from +-alpha / sqrt(tokens of the row x width).
     #[prost(double, tag = "30")]
     pub neftune_noise_alpha: f64,
+    /// Where a loss or a gradient is not finite, goes back to the last saved state, or to the beginning, and from there on multiplies in
+    /// F32, once. Otherwise, and when it happens again, the job fails and names step and tensor.
+    #[prost(bool, tag = "32")]
+    pub retry_in_f32: bool,
 }
 /// How far a job has come.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -661,6 +672,9 @@ pub struct TrainingProgress {
     /// Seconds to go, estimated.
     #[prost(double, tag = "9")]
     pub eta_seconds: f64,
+    /// Bytes of memory that the worker process has resident; 0 where the system doesn't tell.
+    #[prost(int64, tag = "13")]
+    pub resident_bytes: i64,
 }
 /// One event of a job.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -672,7 +686,7 @@ pub struct TrainingEvent {
     #[prost(message, optional, tag = "2")]
     pub time: ::core::option::Option<::prost_types::Timestamp>,
     /// What happened.
-    #[prost(oneof = "training_event::Event", tags = "3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "training_event::Event", tags = "3, 4, 5, 6, 7, 8, 9")]
     pub event: ::core::option::Option<training_event::Event>,
 }
 /// Nested message and enum types in `TrainingEvent`.
@@ -698,7 +712,17 @@ pub mod training_event {
         /// The held-out loss was measured.
         #[prost(message, tag = "8")]
         Evaluated(super::TrainingEvaluated),
+        /// The worker does something else now.
+        #[prost(message, tag = "9")]
+        PhaseChange(super::TrainingPhaseChange),
     }
+}
+/// A worker's new phase.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrainingPhaseChange {
+    /// The phase.
+    #[prost(enumeration = "TrainingPhase", tag = "1")]
+    pub phase: i32,
 }
 /// A job's new state.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -719,6 +743,10 @@ pub struct TrainingStateSaved {
     /// Its artifact.
     #[prost(string, tag = "2")]
     pub digest: ::prost::alloc::string::String,
+    /// The chain over all steps so far: of each step the SHA-256 of the link before, the step's number, its rows, and the bits of its
+    /// loss, gradient norm and learning rate; the state holds it too.
+    #[prost(string, tag = "3")]
+    pub chain_digest: ::prost::alloc::string::String,
 }
 /// A job that goes on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -839,6 +867,70 @@ pub struct CancelTrainingJobResponse {
     #[prost(message, optional, tag = "1")]
     pub training_job: ::core::option::Option<TrainingJob>,
 }
+/// Request of PauseTrainingJob.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PauseTrainingJobRequest {
+    /// `trainingJobs/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// Response of PauseTrainingJob.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PauseTrainingJobResponse {
+    /// The job, PAUSED or still PAUSING.
+    #[prost(message, optional, tag = "1")]
+    pub training_job: ::core::option::Option<TrainingJob>,
+}
+/// Request of ResumeTrainingJob.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeTrainingJobRequest {
+    /// `trainingJobs/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// Response of ResumeTrainingJob.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ResumeTrainingJobResponse {
+    /// The job, queued.
+    #[prost(message, optional, tag = "1")]
+    pub training_job: ::core::option::Option<TrainingJob>,
+}
+/// Request of VerifyTrainingJob.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VerifyTrainingJobRequest {
+    /// `trainingJobs/{id}`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Begins with random weights or the base model instead of the oldest state that is kept.
+    #[prost(bool, tag = "2")]
+    pub from_beginning: bool,
+    /// Most steps that are made again; 0 is no limit.
+    #[prost(int64, tag = "3")]
+    pub max_steps: i64,
+}
+/// Response of VerifyTrainingJob.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct VerifyTrainingJobResponse {
+    /// What was compared, in order; nothing is compared after the first difference.
+    #[prost(message, repeated, tag = "1")]
+    pub checks: ::prost::alloc::vec::Vec<TrainingCheck>,
+}
+/// One comparison of what was made again with what there is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrainingCheck {
+    /// Optimizer steps done.
+    #[prost(int64, tag = "1")]
+    pub step: i64,
+    /// What was compared.
+    #[prost(enumeration = "TrainingCheckSubject", tag = "2")]
+    pub subject: i32,
+    /// The artifact compared with, where there is one.
+    #[prost(string, tag = "3")]
+    pub digest: ::prost::alloc::string::String,
+    /// Where the two differ first: file, tensor, number and both values. Empty when all bits are the same.
+    #[prost(string, tag = "4")]
+    pub difference: ::prost::alloc::string::String,
+}
 /// Request of DeleteTrainingJob.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteTrainingJobRequest {
@@ -882,6 +974,10 @@ pub enum TrainingJobState {
     Failed = 4,
     /// Ended by CancelTrainingJob.
     Cancelled = 5,
+    /// Rests until ResumeTrainingJob; no process has anything of it in memory.
+    Paused = 6,
+    /// On the way from RUNNING to PAUSED: computes no more, and saves the state after its last whole step.
+    Pausing = 7,
 }
 impl TrainingJobState {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -896,6 +992,8 @@ impl TrainingJobState {
             Self::Succeeded => "TRAINING_JOB_STATE_SUCCEEDED",
             Self::Failed => "TRAINING_JOB_STATE_FAILED",
             Self::Cancelled => "TRAINING_JOB_STATE_CANCELLED",
+            Self::Paused => "TRAINING_JOB_STATE_PAUSED",
+            Self::Pausing => "TRAINING_JOB_STATE_PAUSING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -907,6 +1005,8 @@ impl TrainingJobState {
             "TRAINING_JOB_STATE_SUCCEEDED" => Some(Self::Succeeded),
             "TRAINING_JOB_STATE_FAILED" => Some(Self::Failed),
             "TRAINING_JOB_STATE_CANCELLED" => Some(Self::Cancelled),
+            "TRAINING_JOB_STATE_PAUSED" => Some(Self::Paused),
+            "TRAINING_JOB_STATE_PAUSING" => Some(Self::Pausing),
             _ => None,
         }
     }
@@ -1077,6 +1177,96 @@ impl WeightDtype {
             "WEIGHT_DTYPE_UNSPECIFIED" => Some(Self::Unspecified),
             "WEIGHT_DTYPE_F32" => Some(Self::F32),
             "WEIGHT_DTYPE_BF16" => Some(Self::Bf16),
+            _ => None,
+        }
+    }
+}
+/// What a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TrainingPhase {
+    /// Not used.
+    Unspecified = 0,
+    /// Fetches model, adapter and tokenizer.
+    Downloading = 1,
+    /// Fetches the data and has it tokenized.
+    Tokenizing = 2,
+    /// Reads the weights into memory.
+    Loading = 3,
+    /// Makes steps.
+    Training = 4,
+    /// Measures the held-out loss.
+    Validating = 5,
+    /// Waits until a state is saved; those that are saved beside the training make no phase.
+    Saving = 6,
+    /// Stores the result.
+    Uploading = 7,
+}
+impl TrainingPhase {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TRAINING_PHASE_UNSPECIFIED",
+            Self::Downloading => "TRAINING_PHASE_DOWNLOADING",
+            Self::Tokenizing => "TRAINING_PHASE_TOKENIZING",
+            Self::Loading => "TRAINING_PHASE_LOADING",
+            Self::Training => "TRAINING_PHASE_TRAINING",
+            Self::Validating => "TRAINING_PHASE_VALIDATING",
+            Self::Saving => "TRAINING_PHASE_SAVING",
+            Self::Uploading => "TRAINING_PHASE_UPLOADING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TRAINING_PHASE_UNSPECIFIED" => Some(Self::Unspecified),
+            "TRAINING_PHASE_DOWNLOADING" => Some(Self::Downloading),
+            "TRAINING_PHASE_TOKENIZING" => Some(Self::Tokenizing),
+            "TRAINING_PHASE_LOADING" => Some(Self::Loading),
+            "TRAINING_PHASE_TRAINING" => Some(Self::Training),
+            "TRAINING_PHASE_VALIDATING" => Some(Self::Validating),
+            "TRAINING_PHASE_SAVING" => Some(Self::Saving),
+            "TRAINING_PHASE_UPLOADING" => Some(Self::Uploading),
+            _ => None,
+        }
+    }
+}
+/// What a check compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TrainingCheckSubject {
+    /// Not used.
+    Unspecified = 0,
+    /// Gradient norm and learning rate of a step, with those of a progress event.
+    Progress = 1,
+    /// Weights, moments and chain after a step, with those of a saved state.
+    State = 2,
+    /// The files of the result.
+    Result = 3,
+}
+impl TrainingCheckSubject {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TRAINING_CHECK_SUBJECT_UNSPECIFIED",
+            Self::Progress => "TRAINING_CHECK_SUBJECT_PROGRESS",
+            Self::State => "TRAINING_CHECK_SUBJECT_STATE",
+            Self::Result => "TRAINING_CHECK_SUBJECT_RESULT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TRAINING_CHECK_SUBJECT_UNSPECIFIED" => Some(Self::Unspecified),
+            "TRAINING_CHECK_SUBJECT_PROGRESS" => Some(Self::Progress),
+            "TRAINING_CHECK_SUBJECT_STATE" => Some(Self::State),
+            "TRAINING_CHECK_SUBJECT_RESULT" => Some(Self::Result),
             _ => None,
         }
     }
@@ -1294,6 +1484,102 @@ pub mod training_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Stops computing a job until it is resumed, whatever it is doing. The step in progress is dropped; the job is PAUSED, and its
+        /// memory free, once the state after the last whole step is durable. A job that is paused already is returned as it is.
+        /// Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it has ended).
+        pub async fn pause_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PauseTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PauseTrainingJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingService/PauseTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingService",
+                        "PauseTrainingJob",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Queues a paused job again, in the place that it had; it goes on after its last whole step, and its result has the bits of a job
+        /// that was never paused. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is not PAUSED), OVERLOADED (too many queued).
+        pub async fn resume_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResumeTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResumeTrainingJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingService/ResumeTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingService",
+                        "ResumeTrainingJob",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes the steps between saved states again, in a process of its own, and compares bits: gradient norms and learning rates with
+        /// those that were reported, states with those that were saved, and the result with the one in the store. Takes as long as the
+        /// steps took; one at a time. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is queued or running: pause it first), OVERLOADED
+        /// (another verification runs), INTERNAL (the process failed).
+        pub async fn verify_training_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::VerifyTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::VerifyTrainingJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingService/VerifyTrainingJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingService",
+                        "VerifyTrainingJob",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Forgets a job that has ended, its events and its saved states; its result stays. Errors: INVALID_FIELD, NOT_FOUND,
         /// WRONG_STATE.
         pub async fn delete_training_job(
@@ -1402,6 +1688,36 @@ pub mod training_service_server {
             request: tonic::Request<super::CancelTrainingJobRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CancelTrainingJobResponse>,
+            tonic::Status,
+        >;
+        /// Stops computing a job until it is resumed, whatever it is doing. The step in progress is dropped; the job is PAUSED, and its
+        /// memory free, once the state after the last whole step is durable. A job that is paused already is returned as it is.
+        /// Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it has ended).
+        async fn pause_training_job(
+            &self,
+            request: tonic::Request<super::PauseTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PauseTrainingJobResponse>,
+            tonic::Status,
+        >;
+        /// Queues a paused job again, in the place that it had; it goes on after its last whole step, and its result has the bits of a job
+        /// that was never paused. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is not PAUSED), OVERLOADED (too many queued).
+        async fn resume_training_job(
+            &self,
+            request: tonic::Request<super::ResumeTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResumeTrainingJobResponse>,
+            tonic::Status,
+        >;
+        /// Makes the steps between saved states again, in a process of its own, and compares bits: gradient norms and learning rates with
+        /// those that were reported, states with those that were saved, and the result with the one in the store. Takes as long as the
+        /// steps took; one at a time. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is queued or running: pause it first), OVERLOADED
+        /// (another verification runs), INTERNAL (the process failed).
+        async fn verify_training_job(
+            &self,
+            request: tonic::Request<super::VerifyTrainingJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::VerifyTrainingJobResponse>,
             tonic::Status,
         >;
         /// Forgets a job that has ended, its events and its saved states; its result stays. Errors: INVALID_FIELD, NOT_FOUND,
@@ -1693,6 +2009,144 @@ pub mod training_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/rootstock.training.v1.TrainingService/PauseTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct PauseTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::PauseTrainingJobRequest>
+                    for PauseTrainingJobSvc<T> {
+                        type Response = super::PauseTrainingJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PauseTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::pause_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PauseTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.training.v1.TrainingService/ResumeTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResumeTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::ResumeTrainingJobRequest>
+                    for ResumeTrainingJobSvc<T> {
+                        type Response = super::ResumeTrainingJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResumeTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::resume_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResumeTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.training.v1.TrainingService/VerifyTrainingJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct VerifyTrainingJobSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::VerifyTrainingJobRequest>
+                    for VerifyTrainingJobSvc<T> {
+                        type Response = super::VerifyTrainingJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::VerifyTrainingJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::verify_training_job(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = VerifyTrainingJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/rootstock.training.v1.TrainingService/DeleteTrainingJob" => {
                     #[allow(non_camel_case_types)]
                     struct DeleteTrainingJobSvc<T: TrainingService>(pub Arc<T>);
@@ -1870,8 +2324,11 @@ pub struct LeaseJobResponse {
     /// Digest of the Fisher information's artifact, where there is one.
     #[prost(string, tag = "10")]
     pub fisher_digest: ::prost::alloc::string::String,
-    /// Digest of the earlier data's artifact of which something must be left, where there is some.
+    /// Digest of the artifact of earlier data that is seen again, where there is some.
     #[prost(string, tag = "11")]
+    pub replay_digest: ::prost::alloc::string::String,
+    /// Digest of the artifact of earlier data of which something must be left, where there is some.
+    #[prost(string, tag = "12")]
     pub retention_digest: ::prost::alloc::string::String,
 }
 /// Request of Heartbeat.
@@ -1890,6 +2347,9 @@ pub struct HeartbeatResponse {
     /// The job was cancelled: stop.
     #[prost(bool, tag = "1")]
     pub cancel: bool,
+    /// The job is to be paused: compute no more, save the state after the last whole step, and end.
+    #[prost(bool, tag = "2")]
+    pub pause: bool,
 }
 /// Request of ReportEvents.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1923,6 +2383,35 @@ pub struct JobOutcome {
 /// Response of ReportEvents.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReportEventsResponse {}
+/// What a worker that verifies a job reads from its standard input.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct VerificationOrder {
+    /// The job, as the worker got it that trained it; `resume_digest` is the state to begin with.
+    #[prost(message, optional, tag = "1")]
+    pub lease: ::core::option::Option<LeaseJobResponse>,
+    /// The states that are kept, by step.
+    #[prost(message, repeated, tag = "2")]
+    pub states: ::prost::alloc::vec::Vec<TrainingStateSaved>,
+    /// What was reported of steps; a step may be there more than once.
+    #[prost(message, repeated, tag = "3")]
+    pub progress: ::prost::alloc::vec::Vec<TrainingProgress>,
+    /// The result, where there is one.
+    #[prost(string, tag = "4")]
+    pub result_digest: ::prost::alloc::string::String,
+    /// Most steps that are made again; 0 is no limit.
+    #[prost(int64, tag = "5")]
+    pub max_steps: i64,
+}
+/// What a worker that verifies a job writes to its standard output.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct VerificationAnswer {
+    /// What was compared.
+    #[prost(message, repeated, tag = "1")]
+    pub checks: ::prost::alloc::vec::Vec<TrainingCheck>,
+    /// Why the steps can't be made again; empty when they were.
+    #[prost(string, tag = "2")]
+    pub error: ::prost::alloc::string::String,
+}
 /// Generated client implementations.
 pub mod training_worker_service_client {
     #![allow(

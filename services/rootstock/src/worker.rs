@@ -1,5 +1,9 @@
 //! `rootstock worker`: the process that computes one training job, started by the training service.
+use std::io::{Read, Write};
+
 use clap::Args;
+use prost::Message;
+use rootstock_proto::training::v1::VerificationOrder;
 use rootstock_runtime::{Telemetry, TelemetryConfig, TelemetryError};
 use rootstock_trainer::worker::{ArgumentError, Ended, WorkerArgs as Work, WorkerError};
 use tokio::runtime::Runtime;
@@ -16,6 +20,9 @@ pub struct WorkerArgs {
     /// The job
     #[arg(long, value_name = "trainingJobs/ID")]
     job: String,
+    /// Make steps of the job again that standard input tells of, and compare them
+    #[arg(long)]
+    verify: bool,
     /// Which events are printed
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -39,6 +46,9 @@ pub enum WorkerProcessError {
     /// The runtime can't start.
     #[error("the async runtime can't start")]
     Runtime(#[source] std::io::Error),
+    /// What to verify can't be read, or what was found can't be told.
+    #[error("standard input or output failed")]
+    Pipes(#[source] std::io::Error),
     /// The job could not be computed this time.
     #[error(transparent)]
     Work(#[from] WorkerError),
@@ -71,6 +81,9 @@ pub fn run(args: WorkerArgs) -> Result<(), WorkerProcessError> {
     rootstock_kernels::keep_freed_memory();
     let work = Work::from_env(&args.job)?;
     let runtime = Runtime::new().map_err(WorkerProcessError::Runtime)?;
+    if args.verify {
+        return verify(work, &runtime).map_err(WorkerProcessError::Pipes);
+    }
     let ended = runtime.block_on(Box::pin(rootstock_trainer::worker::run(work)));
     // Tasks that are still there hold the job's span, which is sent once it has ended.
     runtime.shutdown_timeout(TASKS_END);
@@ -78,4 +91,13 @@ pub fn run(args: WorkerArgs) -> Result<(), WorkerProcessError> {
     let ended: Ended = ended?;
     tracing::info!(?ended, "worker ended");
     Ok(())
+}
+
+/// Reads what to verify, and writes what was found.
+fn verify(work: Work, runtime: &Runtime) -> std::io::Result<()> {
+    let mut order = Vec::new();
+    std::io::stdin().read_to_end(&mut order)?;
+    let order = VerificationOrder::decode(order.as_slice()).map_err(std::io::Error::other)?;
+    let answer = runtime.block_on(Box::pin(rootstock_trainer::worker::verify(work, order)));
+    std::io::stdout().write_all(&answer.encode_to_vec())
 }

@@ -16,6 +16,10 @@ pub struct Config {
     pub workers: usize,
     /// Jobs that may wait; more are refused.
     pub max_queued: u32,
+    /// Jobs of one tenant that may wait; more are refused.
+    pub max_queued_per_tenant: u32,
+    /// Jobs of one tenant computed at once; those of others begin before its next one.
+    pub workers_per_tenant: u32,
     /// Watch streams that may be open; more are refused.
     pub max_watchers: usize,
     /// Workers that may be lost one after the other without a state being saved, before the job fails.
@@ -48,6 +52,8 @@ impl Default for Config {
         Self {
             workers: 1,
             max_queued: 1000,
+            max_queued_per_tenant: 1000,
+            workers_per_tenant: 1000,
             max_watchers: 1024,
             max_attempts: 5,
             heartbeat: Duration::from_millis(250),
@@ -81,6 +87,8 @@ impl Config {
         let checks = [
             (self.workers >= 1, "workers", "must be at least 1"),
             (self.max_queued >= 1, "max_queued", "must be at least 1"),
+            (self.max_queued_per_tenant >= 1, "max_queued_per_tenant", "must be at least 1"),
+            (self.workers_per_tenant >= 1, "workers_per_tenant", "must be at least 1"),
             (self.max_watchers >= 1, "max_watchers", "must be at least 1"),
             (self.max_attempts >= 1, "max_attempts", "must be at least 1"),
             (!self.heartbeat.is_zero(), "heartbeat", "must not be 0"),

@@ -14,13 +14,15 @@ mod spec;
 mod virtual_tokens;
 
 use prost_types::Timestamp;
+use rootstock_artifacts::Id;
 use rootstock_proto::training::v1 as proto;
+use tonic::metadata::MetadataMap;
 
 use crate::{
     error::Error,
     names::JobId,
     spec::Spec,
-    store::{Job, State},
+    store::{Job, Lease, State},
 };
 
 pub(crate) use encoder::encoder_config;
@@ -28,6 +30,8 @@ pub(crate) use lora::lora_config;
 pub(crate) use spec::{model_config, product_format, weight_dtype};
 pub(crate) use virtual_tokens::virtual_tokens_config;
 
+/// The metadata key that names a request's tenant.
+const TENANT: &str = "rootstock-tenant";
 /// Longest `request_id`.
 const MAX_REQUEST_ID: usize = 64;
 /// Rows of a page when the request leaves it open.
@@ -101,6 +105,27 @@ fn page_token(token: &str) -> Result<i64, Error> {
     })
 }
 
+/// A checked VerifyTrainingJobRequest.
+#[derive(Clone, Debug)]
+pub(crate) struct Verify {
+    pub(crate) id: JobId,
+    pub(crate) from_beginning: bool,
+    /// 0 is no limit.
+    pub(crate) max_steps: i64,
+}
+
+impl TryFrom<proto::VerifyTrainingJobRequest> for Verify {
+    type Error = Error;
+
+    fn try_from(request: proto::VerifyTrainingJobRequest) -> Result<Self, Error> {
+        if request.max_steps < 0 {
+            return Err(Error::invalid("max_steps", "must not be negative; 0 is no limit"));
+        }
+        let id = job_id(&request.name)?;
+        Ok(Self { id, from_beginning: request.from_beginning, max_steps: request.max_steps })
+    }
+}
+
 /// A checked ReportEventsRequest.
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -171,6 +196,13 @@ impl TryFrom<proto::JobOutcome> for Outcome {
     }
 }
 
+/// Whose a job is, by its request's metadata; those that don't say are one tenant's, without a name.
+pub(crate) fn tenant(metadata: &MetadataMap) -> Result<String, Error> {
+    let Some(value) = metadata.get(TENANT) else { return Ok(String::new()) };
+    let name = value.to_str().ok().filter(|name| name.parse::<Id>().is_ok());
+    name.map(str::to_owned).ok_or_else(|| bad_id(TENANT))
+}
+
 /// The job's id out of a request's `name`.
 pub(crate) fn job_id(name: &str) -> Result<JobId, Error> {
     JobId::from_name(name).ok_or_else(|| Error::invalid("name", "must be trainingJobs/{id}"))
@@ -193,6 +225,8 @@ impl From<State> for proto::TrainingJobState {
             State::Succeeded => Self::Succeeded,
             State::Failed => Self::Failed,
             State::Cancelled => Self::Cancelled,
+            State::Paused => Self::Paused,
+            State::Pausing => Self::Pausing,
         }
     }
 }
@@ -210,6 +244,28 @@ impl From<Job> for proto::TrainingJob {
             start_time: job.start_micros.map(timestamp),
             end_time: job.end_micros.map(timestamp),
             attempts: i32::try_from(job.attempts).unwrap_or(i32::MAX),
+            queue_position: job.queue_position,
+        }
+    }
+}
+
+impl From<Lease> for proto::LeaseJobResponse {
+    fn from(lease: Lease) -> Self {
+        let (resume_step, resume_digest) = lease.resume.unwrap_or_default();
+        let resolved = lease.job.resolved.clone();
+        Self {
+            training_job: Some(lease.job.into()),
+            dataset_digest: resolved.dataset_digest,
+            validation_dataset_digest: resolved.validation_dataset_digest,
+            base_digest: resolved.base_digest,
+            adapter_digest: resolved.adapter_digest,
+            fisher_digest: resolved.fisher_digest,
+            replay_digest: resolved.replay_digest,
+            retention_digest: resolved.retention_digest,
+            tokenizer_artifact_digest: resolved.tokenizer_artifact_digest,
+            tokenizer_digest: resolved.tokenizer_digest,
+            resume_digest,
+            resume_step,
         }
     }
 }

@@ -37,6 +37,18 @@ pub enum Error {
         /// The bound.
         limit: u32,
     },
+    /// As many jobs of one tenant wait as may.
+    #[error("{limit} jobs of this tenant are queued already, as many as may be; retry when some have ended")]
+    TenantQueueFull {
+        /// The bound.
+        limit: u32,
+    },
+    /// Another job is being verified.
+    #[error("another job is being verified; retry when that has ended")]
+    Verifying,
+    /// A job's steps can't be made again.
+    #[error("the job can't be verified: {0}")]
+    Unverifiable(String),
     /// As many streams are open as may be.
     #[error("{limit} watch streams are open already, as many as may be; retry later")]
     TooManyWatchers {
@@ -102,8 +114,11 @@ impl Error {
             Self::Invalid { .. } => ErrorReason::InvalidField,
             Self::NotFound(_) => ErrorReason::NotFound,
             Self::JobExists(_) => ErrorReason::AlreadyExists,
-            Self::WrongState { .. } | Self::LeaseLost(_) => ErrorReason::WrongState,
-            Self::QueueFull { .. } | Self::TooManyWatchers { .. } => ErrorReason::Overloaded,
+            Self::WrongState { .. } | Self::LeaseLost(_) | Self::Unverifiable(_) => ErrorReason::WrongState,
+            Self::QueueFull { .. }
+            | Self::TenantQueueFull { .. }
+            | Self::TooManyWatchers { .. }
+            | Self::Verifying => ErrorReason::Overloaded,
             Self::TokenizerMismatch(_) => ErrorReason::TokenizerMismatch,
             Self::ShuttingDown => ErrorReason::ShuttingDown,
             Self::Remote(failure) => failure.reason,

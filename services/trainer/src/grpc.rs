@@ -10,7 +10,7 @@ use rootstock_runtime::status;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    convert::{Create, Page, after_event_id, job_id},
+    convert::{Create, Page, Verify, after_event_id, job_id, tenant},
     jobs::Jobs,
 };
 
@@ -26,8 +26,9 @@ impl TrainingService for Api {
         &self,
         request: Request<proto::CreateTrainingJobRequest>,
     ) -> Result<Response<proto::CreateTrainingJobResponse>, Status> {
+        let tenant = tenant(request.metadata()).map_err(status)?;
         let create = Create::try_from(request.into_inner()).map_err(status)?;
-        let job = self.jobs.create(create).await.map_err(status)?;
+        let job = self.jobs.create(create, tenant).await.map_err(status)?;
         Ok(Response::new(proto::CreateTrainingJobResponse { training_job: Some(job.into()) }))
     }
 
@@ -57,6 +58,33 @@ impl TrainingService for Api {
         let id = job_id(&request.get_ref().name).map_err(status)?;
         let job = self.jobs.cancel(&id).await.map_err(status)?;
         Ok(Response::new(proto::CancelTrainingJobResponse { training_job: Some(job.into()) }))
+    }
+
+    async fn pause_training_job(
+        &self,
+        request: Request<proto::PauseTrainingJobRequest>,
+    ) -> Result<Response<proto::PauseTrainingJobResponse>, Status> {
+        let id = job_id(&request.get_ref().name).map_err(status)?;
+        let job = self.jobs.pause(&id).await.map_err(status)?;
+        Ok(Response::new(proto::PauseTrainingJobResponse { training_job: Some(job.into()) }))
+    }
+
+    async fn resume_training_job(
+        &self,
+        request: Request<proto::ResumeTrainingJobRequest>,
+    ) -> Result<Response<proto::ResumeTrainingJobResponse>, Status> {
+        let id = job_id(&request.get_ref().name).map_err(status)?;
+        let job = self.jobs.resume(&id).await.map_err(status)?;
+        Ok(Response::new(proto::ResumeTrainingJobResponse { training_job: Some(job.into()) }))
+    }
+
+    async fn verify_training_job(
+        &self,
+        request: Request<proto::VerifyTrainingJobRequest>,
+    ) -> Result<Response<proto::VerifyTrainingJobResponse>, Status> {
+        let wanted = Verify::try_from(request.into_inner()).map_err(status)?;
+        let checks = self.jobs.verifier.verify(wanted).await.map_err(status)?;
+        Ok(Response::new(proto::VerifyTrainingJobResponse { checks }))
     }
 
     async fn delete_training_job(

@@ -12,8 +12,9 @@ use crate::{
     metrics::Metrics,
     names::JobId,
     resolve::Resolver,
-    store::{Created, Job, Lease, NewJob, State, Store},
+    store::{Created, Job, Lease, NewJob, Room, State, Store, Wish},
     supervisor::Leases,
+    verification::Verifier,
     watch::{Bells, Watches},
 };
 
@@ -26,10 +27,11 @@ pub(crate) struct Jobs {
     pub(crate) store: Store,
     pub(crate) resolver: Resolver,
     pub(crate) watches: Watches,
+    pub(crate) verifier: Verifier,
     pub(crate) bells: Bells,
     pub(crate) leases: Leases,
     pub(crate) metrics: Metrics,
-    pub(crate) max_queued: u32,
+    pub(crate) room: Room,
     /// Calls the supervisor: a job waits, or one was cancelled.
     pub(crate) supervisor: Arc<Notify>,
     /// Calls the janitor: saved states were discarded.
@@ -38,7 +40,7 @@ pub(crate) struct Jobs {
 
 impl Jobs {
     /// Creates a job, or returns the one that the same request created before.
-    pub(crate) async fn create(&self, create: Create) -> Result<Job, Error> {
+    pub(crate) async fn create(&self, create: Create, tenant: String) -> Result<Job, Error> {
         if let Some(request_id) = &create.request_id
             && let Some(job) = self.store.created_by(request_id).await?
         {
@@ -61,8 +63,10 @@ impl Jobs {
             spec: create.written,
             resolved,
             traceparent: traceparent(),
+            tenant,
+            priority: create.spec.priority,
         };
-        match self.store.create(new, self.max_queued).await? {
+        match self.store.create(new, self.room).await? {
             Created::Before(job) => Ok(job),
             Created::New(job) => {
                 tracing::info!(job = %job.id, "training job created");
@@ -97,6 +101,23 @@ impl Jobs {
         Ok(job)
     }
 
+    /// Brings a job to rest; its worker hears of it with its next heartbeat.
+    pub(crate) async fn pause(&self, id: &JobId) -> Result<Job, Error> {
+        let job = self.store.pause(id).await?;
+        tracing::info!(job = %id, state = job.state.name(), "training job to be paused");
+        self.bells.ring(id);
+        Ok(job)
+    }
+
+    /// Queues a job again that rests.
+    pub(crate) async fn resume(&self, id: &JobId) -> Result<Job, Error> {
+        let job = self.store.resume(id, self.room).await?;
+        tracing::info!(job = %id, "training job resumed");
+        self.bells.ring(id);
+        self.supervisor.notify_one();
+        Ok(job)
+    }
+
     /// Forgets a job that has ended.
     pub(crate) async fn delete(&self, id: &JobId) -> Result<(), Error> {
         self.store.delete(id).await?;
@@ -113,11 +134,11 @@ impl Jobs {
         Ok(lease)
     }
 
-    /// A worker lives; tells whether it shall stop.
-    pub(crate) async fn heartbeat(&self, id: &JobId, token: &str) -> Result<bool, Error> {
-        let cancel = self.store.heartbeat(id, token).await?;
+    /// A worker lives; tells what it shall do.
+    pub(crate) async fn heartbeat(&self, id: &JobId, token: &str) -> Result<Wish, Error> {
+        let wish = self.store.heartbeat(id, token).await?;
         self.leases.heard(id);
-        Ok(cancel)
+        Ok(wish)
     }
 
     /// A worker reports.

@@ -20,6 +20,7 @@ mod spec;
 mod states;
 mod store;
 mod supervisor;
+mod verification;
 mod watch;
 pub mod worker;
 

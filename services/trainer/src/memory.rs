@@ -1,63 +1,174 @@
-//! Whether a new model can be trained in this machine's memory, told when the job is created and not when it is killed.
+//! Whether a job can be computed in this machine's memory, told when it is created and not when its worker is killed.
+//!
+//! What a worker holds follows from the configuration: frozen weights, those in training with gradients and moments, what layers keep
+//! for the backward pass, and copies of what is saved. Rows are taken to be as long as they may be.
 
-use rootstock_model::Config;
+mod trained;
+
+use rootstock_model::{AnyConfig, Config, Format, activation_bytes};
 use rootstock_proto::tokenization::v1::Tokenizer;
 
 use crate::{
-    convert::{encoder_config, model_config},
+    convert::{encoder_config, model_config, product_format, weight_dtype},
     error::Error,
-    spec::{Arguments, Optim, Spec, Start},
+    spec::{Arguments, Method, Optim, Spec, Start},
 };
+use trained::{Trained, encoder_layer_bytes, trained};
 
-/// Bytes of a number: weights, gradients and moments are f32.
+/// Bytes of an f32: what is trained, gradients, moments, activations.
 const BYTES: u64 = 4;
+/// What a worker has without a job: code, runtime, connections, tokenizer.
+const PROCESS: u64 = 64 << 20;
+/// What a pass needs beside what layers keep: so many times the activations of a layer.
+const PASSING_LAYERS: u64 = 2;
 /// Where Linux says how much memory there is; elsewhere nothing is checked.
 const MEMINFO: &str = "/proc/meminfo";
 
-/// Refuses a new model that this machine has no memory for.
-pub(crate) fn check(spec: &Spec, tokenizer: &Tokenizer) -> Result<(), Error> {
+/// Bytes that a job takes, by what they are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Estimate {
+    /// Frozen weights.
+    frozen: u64,
+    /// Weights in training, their gradients, and what the optimizer keeps of them.
+    training: u64,
+    /// What layers keep of a batch for the backward pass, and what passes through them.
+    activations: u64,
+    /// Copies of weights and moments: a state being saved, and the best weights.
+    copies: u64,
+}
+
+impl Estimate {
+    fn total(self) -> u64 {
+        [self.frozen, self.training, self.activations, self.copies]
+            .into_iter()
+            .fold(PROCESS, u64::saturating_add)
+    }
+}
+
+/// Refuses a job that this machine has no memory for. `base` is the configuration of the model that it starts from.
+pub(crate) fn check(spec: &Spec, base: Option<&AnyConfig>, tokenizer: &Tokenizer) -> Result<(), Error> {
     let total = std::fs::read_to_string(MEMINFO).ok().and_then(|text| total(&text));
     match total {
-        Some(total) => within(spec, tokenizer, total),
+        Some(total) => within(spec, base, tokenizer, total),
         None => Ok(()),
     }
 }
 
-fn within(spec: &Spec, tokenizer: &Tokenizer, total: u64) -> Result<(), Error> {
+fn within(spec: &Spec, base: Option<&AnyConfig>, tokenizer: &Tokenizer, total: u64) -> Result<(), Error> {
     let vocab_size = usize::try_from(tokenizer.vocab_size).unwrap_or_default();
-    let (field, parameters, needed) = match &spec.start {
-        Start::Base(_) | Start::Adapter(_) => return Ok(()),
-        Start::New(model) => {
-            let config = model_config(model, vocab_size, None, None);
-            ("spec.new_model", config.parameters(), needed(&config, &spec.arguments))
-        }
-        Start::NewEncoder(model) => {
-            let parameters = encoder_config(model, vocab_size, None).parameters();
-            ("spec.new_encoder", parameters, bytes(parameters, &spec.arguments))
-        }
+    let config = match (&spec.start, base) {
+        (Start::New(model), _) => AnyConfig::Decoder(model_config(model, vocab_size, None, None)),
+        (Start::NewEncoder(model), _) => AnyConfig::Encoder(encoder_config(model, vocab_size, None)),
+        (Start::Base(_) | Start::Adapter(_), Some(base)) => base.clone(),
+        (Start::Base(_) | Start::Adapter(_), None) => return Ok(()),
     };
-    if needed <= total {
+    let estimate = estimate(spec, &config)?;
+    if estimate.total() <= total {
         return Ok(());
     }
+    let mib = |bytes: u64| bytes >> 20;
     let message = format!(
-        "has {parameters} parameters, whose weights, gradients and moments take {} MiB, but this machine has {} MiB; \
-         make it smaller",
-        needed >> 20,
-        total >> 20
+        "takes {} MiB ({} MiB of frozen weights, {} MiB of weights in training with gradients and moments, {} MiB of \
+         activations, {} MiB of copies to be saved), but this machine has {} MiB; {}",
+        mib(estimate.total()),
+        mib(estimate.frozen),
+        mib(estimate.training),
+        mib(estimate.activations),
+        mib(estimate.copies),
+        mib(total),
+        advice(spec, estimate)
     );
-    Err(Error::invalid(field, message))
+    Err(Error::invalid(spec.start.field(), message))
 }
 
-/// Bytes of weights, gradients and moments.
-fn needed(config: &Config, arguments: &Arguments) -> u64 {
-    let spared = rows_without_gradient(config, arguments).saturating_mul(config.hidden_size) as u64;
-    bytes(config.parameters(), arguments).saturating_sub(spared.saturating_mul(BYTES))
+/// What to change about the largest part.
+fn advice(spec: &Spec, estimate: Estimate) -> &'static str {
+    let largest =
+        [estimate.frozen, estimate.training, estimate.activations, estimate.copies].into_iter().max();
+    match largest {
+        Some(part) if part == estimate.activations => {
+            "set gradient_checkpointing, or lower per_device_train_batch_size (raising gradient_accumulation_steps) or \
+             the length of rows"
+        }
+        Some(part) if part == estimate.frozen => "take weight_dtype bf16 or a smaller model",
+        _ if matches!(spec.method, Method::Full(_)) => {
+            "train an adapter, take optim adafactor, or a smaller model"
+        }
+        _ => "take a lower rank, fewer modules, or a smaller model",
+    }
 }
 
-/// The same where every parameter has a gradient.
-fn bytes(parameters: usize, arguments: &Arguments) -> u64 {
-    let each = 2 + moments(&arguments.optim); // the weight, its gradient
-    (parameters as u64).saturating_mul(each * BYTES)
+fn estimate(spec: &Spec, config: &AnyConfig) -> Result<Estimate, Error> {
+    let arguments = &spec.arguments;
+    let Trained { parameters, gradients } = trained(spec, config)?;
+    let bytes = |numbers: u64| numbers.saturating_mul(BYTES);
+    let moments = parameters.saturating_mul(moments(&arguments.optim));
+    let saved = if arguments.save_steps.is_some() { parameters.saturating_add(moments) } else { 0 };
+    let best = if arguments.early_stopping.is_some() { parameters } else { 0 };
+    Ok(Estimate {
+        frozen: frozen(spec, config, parameters),
+        training: bytes(
+            parameters.saturating_add(gradients).saturating_add(parameters.saturating_mul(kept(spec))),
+        ),
+        activations: activations(spec, config),
+        copies: bytes(saved.saturating_add(best)),
+    })
+}
+
+/// Weights that are not trained, in the format that they are multiplied in; those that are have none beside them.
+fn frozen(spec: &Spec, config: &AnyConfig, trained: u64) -> u64 {
+    let all = parameters(config);
+    match (&spec.method, config) {
+        (Method::Full(_) | Method::Fisher(_), _) => all.saturating_sub(trained).saturating_mul(BYTES),
+        (_, AnyConfig::Decoder(config)) => {
+            let dtype = weight_dtype(spec.arguments.weight_dtype, config.torch_dtype.as_deref());
+            all.saturating_mul(dtype.size_in_bytes() as u64)
+        }
+        (_, AnyConfig::Encoder(_)) => all.saturating_mul(BYTES),
+    }
+}
+
+fn parameters(config: &AnyConfig) -> u64 {
+    match config {
+        AnyConfig::Decoder(config) => config.parameters() as u64,
+        AnyConfig::Encoder(config) => config.parameters() as u64,
+    }
+}
+
+/// What layers keep of the longest batch, what passes through them, and the head's packed copy where it is trained.
+fn activations(spec: &Spec, config: &AnyConfig) -> u64 {
+    let longest = spec.objective.longest().0.min(config.max_position_embeddings());
+    let tokens = spec.arguments.batch_size.saturating_mul(longest + spec.method.virtual_tokens());
+    match config {
+        AnyConfig::Decoder(config) => {
+            let one = Config { num_hidden_layers: 1, ..config.clone() };
+            let layer = activation_bytes(&one, tokens, rootstock_model::Recompute::Never) as u64;
+            let kept = activation_bytes(config, tokens, spec.arguments.recompute) as u64;
+            kept.saturating_add(layer.saturating_mul(PASSING_LAYERS)).saturating_add(head(spec, config))
+        }
+        AnyConfig::Encoder(config) => {
+            let layer = encoder_layer_bytes(config, tokens);
+            layer.saturating_mul(config.num_hidden_layers as u64 + PASSING_LAYERS)
+        }
+    }
+}
+
+/// A head in training is packed anew for each step.
+fn head(spec: &Spec, config: &Config) -> u64 {
+    let numbers = (config.vocab_size as u64).saturating_mul(config.hidden_size as u64);
+    match (&spec.method, product_format(spec.arguments.weight_dtype)) {
+        (Method::Full(_) | Method::Fisher(_), Format::Bf16) => numbers.saturating_mul(2),
+        (Method::Full(_) | Method::Fisher(_), _) => numbers.saturating_mul(BYTES),
+        _ => 0,
+    }
+}
+
+/// Numbers that are kept beside each parameter: by the optimizer and by what holds weights, or sums of squares.
+fn kept(spec: &Spec) -> u64 {
+    match spec.method {
+        Method::Fisher(_) => 1,
+        _ => moments(&spec.arguments.optim) + if spec.elastic.is_some() { 2 } else { 0 },
+    }
 }
 
 /// Numbers that an optimizer keeps for each parameter; what Adafactor keeps for rows and columns is little beside them.
@@ -71,10 +182,11 @@ fn moments(optim: &Optim) -> u64 {
 }
 
 /// Rows of an embedding that no step's tokens can fill; one that is the output projection too has gradients in all of them.
-fn rows_without_gradient(config: &Config, arguments: &Arguments) -> usize {
+fn rows_without_gradient(config: &Config, arguments: &Arguments) -> u64 {
     let rows = arguments.batch_size.saturating_mul(arguments.accumulation);
     let tokens = rows.saturating_mul(config.max_position_embeddings);
-    if config.tie_word_embeddings { 0 } else { config.vocab_size.saturating_sub(tokens) }
+    let rows = if config.tie_word_embeddings { 0 } else { config.vocab_size.saturating_sub(tokens) };
+    rows as u64
 }
 
 /// Bytes of memory, of what the system says.
@@ -84,48 +196,4 @@ fn total(meminfo: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::convert::tests::causal;
-
-    #[test]
-    fn a_new_model_that_cannot_fit_is_refused_with_the_figures() {
-        let total = total("MemTotal:       1024 kB\nMemFree:  12 kB\n").unwrap();
-        assert_eq!(total, 1 << 20);
-        let spec = Spec::try_from(&causal()).unwrap();
-        let tokenizer = |vocab_size| Tokenizer { vocab_size, ..Tokenizer::default() };
-        within(&spec, &tokenizer(256), total).unwrap();
-        match within(&spec, &tokenizer(4096), total) {
-            Err(Error::Invalid { field, message }) => {
-                assert_eq!(field, "spec.new_model");
-                assert!(message.contains("MiB"), "{message}");
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn an_embedding_apart_from_the_head_has_gradients_for_the_tokens_of_a_step() {
-        const VOCAB: usize = 10_000;
-        let spec = Spec::try_from(&causal()).unwrap();
-        let Start::New(model) = &spec.start else { panic!("{spec:?}") };
-        let bytes = |tie_word_embeddings, batch_size| {
-            let config = Config { tie_word_embeddings, ..model_config(model, VOCAB, None, None) };
-            needed(&config, &Arguments { batch_size, accumulation: 2, ..spec.arguments.clone() })
-        };
-        let (row, tokens) = (model.hidden_size * 4, 3 * 2 * model.max_position_embeddings);
-        let head = bytes(false, 3) - bytes(true, 3);
-        assert_eq!(head as usize, row * (3 * VOCAB + tokens));
-        assert_eq!((bytes(false, 1000) - bytes(true, 1000)) as usize, row * 4 * VOCAB);
-    }
-
-    #[test]
-    fn optimizers_that_keep_less_need_less() {
-        let spec = Spec::try_from(&causal()).unwrap();
-        let Start::New(model) = &spec.start else { panic!("{spec:?}") };
-        let config = Config { tie_word_embeddings: true, ..model_config(model, 256, None, None) };
-        let bytes = |optim| needed(&config, &Arguments { optim, ..spec.arguments.clone() });
-        let (least, adamw) = (bytes(Optim::Adafactor), bytes(spec.arguments.optim));
-        assert_eq!((least, adamw), (8 * config.parameters() as u64, 16 * config.parameters() as u64));
-    }
-}
+mod tests;

@@ -57,20 +57,18 @@ impl Resolver {
         let kept = self.dataset(kept).await?;
         let Started { base, adapter_digest, tokenizer } = self.start(&spec.start).await?;
         let fisher_digest = self.fisher(spec, base.as_ref()).await?;
-        self.check_model(spec, base.as_ref()).await?;
+        let config = self.check_model(spec, base.as_ref()).await?;
         check_template(spec, &tokenizer)?;
         check_files("spec.dataset", spec, &dataset)?;
         if let Some(validation) = &validation {
             check_files("spec.validation_dataset", spec, validation)?;
         }
-        for (field, earlier) in
-            [("spec.replay.dataset", &replayed), ("spec.retention.dataset", &kept)]
-        {
+        for (field, earlier) in [("spec.replay.dataset", &replayed), ("spec.retention.dataset", &kept)] {
             let Some(earlier) = earlier else { continue };
             check_files(field, spec, earlier)?;
             same_tokenizer(field, earlier, &tokenizer.tokenizer_digest)?;
         }
-        memory::check(spec, &tokenizer)?;
+        memory::check(spec, config.as_ref(), &tokenizer)?;
         let digest = &tokenizer.tokenizer_digest;
         same_tokenizer("spec.dataset", &dataset, digest)?;
         if let Some(validation) = &validation {
@@ -154,11 +152,11 @@ impl Resolver {
     }
 
     /// Whether the base model can learn what it shall and has the modules that are to be trained, and rows of the length asked for fit its
-    /// context; a default gives way to it.
-    async fn check_model(&self, spec: &Spec, base: Option<&Artifact>) -> Result<(), Error> {
+    /// context; a default gives way to it. Gives the configuration.
+    async fn check_model(&self, spec: &Spec, base: Option<&Artifact>) -> Result<Option<AnyConfig>, Error> {
         let blobs = base.map(|artifact| artifact.blobs.as_slice()).unwrap_or_default();
-        let Some(entry) = blobs.iter().find(|blob| blob.path == CONFIG) else { return Ok(()) };
-        let Ok(digest) = entry.digest.parse() else { return Ok(()) };
+        let Some(entry) = blobs.iter().find(|blob| blob.path == CONFIG) else { return Ok(None) };
+        let Ok(digest) = entry.digest.parse() else { return Ok(None) };
         let read = self.clients.checkpoint().read_blob(&digest, MAX_CONFIG_BYTES).await;
         let field = spec.start.field();
         let json = read.map_err(|error| Error::remote(error, "checkpoint", field))?;
@@ -186,11 +184,11 @@ impl Resolver {
                 format!("is {virtual_tokens}, which leaves the base model's context no room for rows");
             return Err(Error::invalid(spec.method.virtual_tokens_field(), message));
         }
-        if spec.default_length {
-            return Ok(());
+        if !spec.default_length {
+            let checked = spec.check_length(config.max_position_embeddings());
+            checked.map_err(|(field, problem)| Error::invalid(field, problem))?;
         }
-        let checked = spec.check_length(config.max_position_embeddings());
-        checked.map_err(|(field, problem)| Error::invalid(field, problem))
+        Ok(Some(config))
     }
 
     async fn artifact(

@@ -22,8 +22,9 @@ use crate::{
     metrics,
     resolve::Resolver,
     states::Janitor,
-    store::Store,
+    store::{Room, Store},
     supervisor::{Launcher, Leases, SCRATCH, Supervisor},
+    verification::Verifier,
     watch::{Bells, Watches},
 };
 
@@ -74,13 +75,14 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
         tracing::info!(%job, "training job queued again after a restart");
     }
     let config = Arc::new(config);
-    let jobs = jobs(&config, &deps, store.clone(), metrics.clone());
     let launcher = Launcher {
         config: Arc::clone(&config),
         endpoints: deps.endpoints.clone(),
         scratch_dir: deps.data_dir.join(FOLDER).join(SCRATCH),
         data_dir: deps.data_dir.clone(),
     };
+    let verifier = Verifier::new(store.clone(), launcher.clone(), deps.shutdown.clone());
+    let jobs = jobs(&config, &deps, store.clone(), metrics.clone(), verifier);
     let supervisor = Supervisor {
         store: store.clone(),
         launcher,
@@ -135,7 +137,7 @@ async fn open(data_dir: &Path) -> Result<Store, Error> {
     Store::open(&folder.join(DATABASE)).await
 }
 
-fn jobs(config: &Config, deps: &Deps, store: Store, metrics: metrics::Metrics) -> Jobs {
+fn jobs(config: &Config, deps: &Deps, store: Store, metrics: metrics::Metrics, verifier: Verifier) -> Jobs {
     let bells = Bells::default();
     let watches = Watches {
         store: store.clone(),
@@ -149,10 +151,11 @@ fn jobs(config: &Config, deps: &Deps, store: Store, metrics: metrics::Metrics) -
         store,
         resolver: Resolver { clients: deps.clients.clone() },
         watches,
+        verifier,
         bells,
         leases: Leases::default(),
         metrics,
-        max_queued: config.max_queued,
+        room: Room { queued: config.max_queued, of_tenant: config.max_queued_per_tenant },
         supervisor: Arc::new(Notify::new()),
         janitor: Arc::new(Notify::new()),
     }

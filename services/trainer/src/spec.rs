@@ -32,6 +32,8 @@ pub(crate) struct Spec {
     pub(crate) replay: Option<Replay>,
     pub(crate) retention: Option<Retention>,
     pub(crate) arguments: Arguments,
+    /// Lower numbers begin first.
+    pub(crate) priority: i32,
 }
 
 impl Spec {
@@ -332,5 +334,7 @@ pub(crate) struct Arguments {
     pub(crate) save_total_limit: usize,
     pub(crate) early_stopping: Option<EarlyStopping>,
     pub(crate) weight_dtype: WeightDtype,
+    /// Goes back to a good state, once, where numbers are not finite, and on in F32.
+    pub(crate) retry_in_f32: bool,
     pub(crate) recompute: Recompute,
 }

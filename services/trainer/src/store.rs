@@ -1,6 +1,7 @@
 //! The job store: one SQLite database in which each change of a job and the event that tells of it are one transaction.
 
 mod events;
+mod evidence;
 mod jobs;
 mod leases;
 mod reports;
@@ -17,8 +18,8 @@ use sqlx::{
 
 use crate::{error::Error, names::JobId};
 
-pub(crate) use jobs::{Created, NewJob};
-pub(crate) use leases::{Claim, Lease, Release, Released};
+pub(crate) use jobs::{Created, NewJob, Room};
+pub(crate) use leases::{Claim, Lease, Release, Released, Wish};
 
 /// Connections to the database: one writes at a time, the others read meanwhile.
 const MAX_CONNECTIONS: u32 = 8;
@@ -33,6 +34,8 @@ pub(crate) enum State {
     Succeeded = 3,
     Failed = 4,
     Cancelled = 5,
+    Paused = 6,
+    Pausing = 7,
 }
 
 impl State {
@@ -47,6 +50,8 @@ impl State {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Paused => "paused",
+            Self::Pausing => "pausing",
         }
     }
 }
@@ -90,6 +95,9 @@ pub(crate) struct Job {
     pub(crate) attempts: i64,
     pub(crate) stalled: i64,
     pub(crate) save_total_limit: i64,
+    /// Its place among the jobs that wait, from 1; 0 when it doesn't.
+    pub(crate) queue_position: i64,
+    tenant: String,
     lease_hash: String,
     last_sequence: i64,
     last_event: i64,
@@ -114,6 +122,8 @@ impl Job {
             attempts: 0,
             stalled: 0,
             save_total_limit: 0,
+            queue_position: 0,
+            tenant: String::new(),
             lease_hash: String::new(),
             last_sequence: 0,
             last_event: 0,

@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub(crate) use leases::Leases;
-pub(crate) use process::{Launcher, SCRATCH};
+pub(crate) use process::{Launcher, Process, SCRATCH};
 
 /// How long the supervisor sleeps when it is not called: jobs that wait after a crash become due by the clock.
 const IDLE: Duration = Duration::from_millis(500);
@@ -69,7 +69,7 @@ impl Supervisor {
     /// The next job, and the token that its worker will show.
     async fn next(&self) -> Result<Option<(Claim, String)>, Error> {
         let token = uuid::Uuid::new_v4().simple().to_string();
-        Ok(self.store.claim(&token).await?.map(|claim| (claim, token)))
+        Ok(self.store.claim(&token, self.config.workers_per_tenant).await?.map(|claim| (claim, token)))
     }
 
     async fn fill(self, slot: OwnedSemaphorePermit, claim: Claim, token: String, shutdown: Shutdown) {

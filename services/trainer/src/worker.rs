@@ -3,7 +3,9 @@
 pub mod variables;
 
 mod args;
+mod chain;
 mod data;
+mod difference;
 mod encode;
 mod encoder;
 mod fault;
@@ -20,6 +22,7 @@ mod meter;
 mod order;
 mod patience;
 mod prepare;
+mod replay;
 mod reporter;
 mod result;
 mod retention;
@@ -32,6 +35,9 @@ mod train;
 mod trainee;
 mod unfreeze;
 mod upload;
+mod verify;
+
+use std::sync::Arc;
 
 use rootstock_client::Clients;
 use rootstock_proto::training::v1 as proto;
@@ -42,12 +48,15 @@ use tracing::Instrument;
 pub use args::{ArgumentError, WorkerArgs};
 pub use fault::WorkerError;
 pub use stop::Ended;
+pub use verify::verify;
 
 use fault::Fault;
+use inputs::blocking;
 use link::Link;
 use reporter::Reporter;
 use saver::Saver;
 use stop::Stop;
+use train::Finished;
 
 /// Computes one job from its lease to its last report.
 ///
@@ -88,7 +97,8 @@ async fn work(args: WorkerArgs) -> Result<Ended, WorkerError> {
     ended
 }
 
-/// Everything between the lease and the last report; ends early when the worker shall stop.
+/// Everything between the lease and the last report; ends early when the worker shall stop. What training has come to is saved where
+/// the job is paused.
 async fn compute(
     args: &WorkerArgs,
     clients: &Clients,
@@ -97,13 +107,56 @@ async fn compute(
     stop: &Stop,
     link: &Link,
 ) -> Result<String, Fault> {
-    let (origin, prepared) =
-        Box::pin(stop.unless(prepare::prepare(args, clients, lease, reporter, stop))).await?;
-    let saver = Saver::start(clients, args, &origin, reporter.clone());
-    let made = train::on_thread(prepared, reporter.clone(), saver, stop.clone()).await?;
+    let (origin, saver, finished) = Box::pin(train(args, clients, lease, reporter, stop)).await?;
     // Nothing is published for a job that was cancelled while its last step was made.
     stop.unless(link.check()).await?;
-    Box::pin(stop.unless(result::publish(args, clients, &origin, made))).await
+    reporter.phase(proto::TrainingPhase::Uploading).await?;
+    let finished = Arc::new(finished);
+    let publish = result::publish(args, clients, &origin, Arc::clone(&finished));
+    let published = Box::pin(stop.unless_paused(publish)).await;
+    if matches!(published, Err(Fault::Stop(Ended::Paused))) {
+        stop.unless(blocking(move || saver.keep(&finished))).await?;
+    }
+    published
+}
+
+/// Trains, and once more from the last good state where numbers were not finite and the job may go on in F32.
+async fn train(
+    args: &WorkerArgs,
+    clients: &Clients,
+    mut lease: proto::LeaseJobResponse,
+    reporter: &Reporter,
+    stop: &Stop,
+) -> Result<(prepare::Origin, Arc<Saver>, Finished), Fault> {
+    let mut in_f32 = false;
+    loop {
+        let prepare = prepare::prepare(args, clients, (lease.clone(), in_f32), reporter, stop);
+        let (origin, prepared) = Box::pin(stop.unless_paused(prepare)).await?;
+        let retries = prepared.spec.arguments.retry_in_f32 && !prepared.in_f32;
+        let saver = Arc::new(Saver::start(clients, args, &origin, reporter.clone()));
+        let trained = train::on_thread(prepared, reporter.clone(), Arc::clone(&saver), stop.clone()).await;
+        let why = match trained {
+            Ok(finished) => return Ok((origin, saver, finished)),
+            Err(Fault::NotFinite(why)) => why,
+            Err(fault) => return Err(fault),
+        };
+        let settled = Arc::clone(&saver);
+        stop.unless(blocking(move || settled.settle())).await?;
+        lease.resume_digest = saver.newest().unwrap_or(lease.resume_digest);
+        if !retries {
+            return Err(not_finite(why, &lease.resume_digest));
+        }
+        tracing::warn!(why, digest = lease.resume_digest, "going back to the last good state, and on in F32");
+        in_f32 = true;
+    }
+}
+
+/// What is told of numbers that ended a job, with the state before them where there is one.
+fn not_finite(why: String, last_good: &str) -> Fault {
+    match last_good {
+        "" => Fault::NotFinite(why),
+        state => Fault::NotFinite(format!("{why}; the last good state is {state}")),
+    }
 }
 
 async fn report(
@@ -113,15 +166,25 @@ async fn report(
 ) -> Result<Ended, WorkerError> {
     let (outcome, ended) = match computed {
         Ok(result_digest) => (proto::JobOutcome { result_digest, error: String::new() }, Ended::Succeeded),
-        Err(Fault::Job(error)) => {
+        Err(Fault::Job(error) | Fault::NotFinite(error)) => {
             tracing::error!(error, "the job has failed");
             (proto::JobOutcome { result_digest: String::new(), error }, Ended::Failed)
         }
+        Err(Fault::Stop(Ended::Paused)) => return paused(reporter, stop).await,
         Err(Fault::Stop(ended)) => return Ok(ended),
         Err(fault @ Fault::Passing(_)) => return Err(fault.into()),
     };
     match stop.unless(reporter.finish(outcome)).await {
         Ok(()) => Ok(ended),
+        Err(Fault::Stop(ended)) => Ok(ended),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// The job is paused once this process is gone; before that the service must know of the state that was saved.
+async fn paused(reporter: &Reporter, stop: &Stop) -> Result<Ended, WorkerError> {
+    match stop.unless(reporter.flush()).await {
+        Ok(()) => Ok(Ended::Paused),
         Err(Fault::Stop(ended)) => Ok(ended),
         Err(fault) => Err(fault.into()),
     }

@@ -62,8 +62,8 @@ pub async fn create(clients: &Clients, spec: TrainingSpec) -> Result<TrainingJob
 pub async fn ended(clients: &Clients, name: &str) -> TrainingJob {
     eventually(JOB_TIMEOUT, "the job ends", || async {
         let job = clients.training().get_training_job(name).await.ok()?;
-        let running = matches!(job.state(), TrainingJobState::Queued | TrainingJobState::Running);
-        (!running).then_some(job)
+        let ended = [TrainingJobState::Succeeded, TrainingJobState::Failed, TrainingJobState::Cancelled];
+        ended.contains(&job.state()).then_some(job)
     })
     .await
 }

@@ -81,6 +81,8 @@ fn method(method: Method) -> String {
         Method::Prompt(prompt) => {
             format!("prompt (num_virtual_tokens {})", or_default(prompt.num_virtual_tokens))
         }
+        Method::Fisher(fisher) if fisher.max_rows == 0 => "fisher (all rows)".to_owned(),
+        Method::Fisher(fisher) => format!("fisher (max_rows {})", fisher.max_rows),
     }
 }
 
@@ -116,7 +118,7 @@ impl Tabular for Details {
         let base = spec.base_model.clone().or(spec.base_adapter.clone()).unwrap_or_else(|| "new".to_owned());
         vec![
             job.name.clone(),
-            job.state.to_owned(),
+            job.state(),
             job.output.clone(),
             base,
             spec.dataset.clone(),

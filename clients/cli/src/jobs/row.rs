@@ -19,6 +19,8 @@ pub(crate) struct Job {
     #[serde(flatten)]
     report: Report,
     pub(super) attempts: i32,
+    /// Its place among the jobs that wait.
+    queue_position: Option<i64>,
     pub(super) result_digest: String,
     pub(super) error: String,
     pub(super) create_time: Option<String>,
@@ -39,6 +41,7 @@ struct Report {
     learning_rate: Option<f64>,
     #[serde(serialize_with = "rounded_if_any")]
     tokens_per_second: Option<f64>,
+    resident_bytes: Option<i64>,
     #[serde(serialize_with = "rounded_if_any")]
     eta_seconds: Option<f64>,
 }
@@ -56,6 +59,7 @@ impl From<TrainingJob> for Job {
             total_steps: known.then_some(progress.total_steps),
             report: Report::from(progress),
             attempts: job.attempts,
+            queue_position: Some(job.queue_position).filter(|place| *place > 0),
             result_digest: job.result_digest,
             error: job.error,
             create_time: job.create_time.map(|time| time.to_string()),
@@ -77,12 +81,21 @@ impl From<TrainingProgress> for Report {
             eval_loss,
             learning_rate: Some(progress.learning_rate),
             tokens_per_second: Some(progress.tokens_per_second),
+            resident_bytes: Some(progress.resident_bytes).filter(|bytes| *bytes > 0),
             eta_seconds: Some(progress.eta_seconds),
         }
     }
 }
 
 impl Job {
+    /// Where it stands, and in the queue at which place.
+    pub(super) fn state(&self) -> String {
+        match self.queue_position {
+            Some(place) => format!("{} ({place})", self.state),
+            None => self.state.to_owned(),
+        }
+    }
+
     /// Steps done and in all.
     pub(super) fn steps(&self) -> String {
         let both = self.step.zip(self.total_steps);
@@ -120,7 +133,7 @@ impl Tabular for Job {
     fn cells(&self) -> Vec<String> {
         vec![
             self.name.clone(),
-            self.state.to_owned(),
+            self.state(),
             self.output.clone(),
             self.steps(),
             self.loss(),
@@ -143,6 +156,8 @@ pub(crate) fn state_name(state: TrainingJobState) -> &'static str {
         TrainingJobState::Succeeded => "succeeded",
         TrainingJobState::Failed => "failed",
         TrainingJobState::Cancelled => "cancelled",
+        TrainingJobState::Paused => "paused",
+        TrainingJobState::Pausing => "pausing",
     }
 }
 

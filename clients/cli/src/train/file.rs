@@ -168,6 +168,8 @@ pub(super) struct TrainFile {
     pub(super) loraplus_lr_ratio: Option<f64>,
     pub(super) label_smoothing_factor: Option<f64>,
     pub(super) neftune_noise_alpha: Option<f64>,
+    pub(super) retry_in_f32: Option<bool>,
+    pub(super) priority: Option<i32>,
 }
 
 /// One way to cut something out of a text.

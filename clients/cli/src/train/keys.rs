@@ -148,8 +148,10 @@ pub(super) const KEYS: &[Key] = &[
     key("early_stopping_patience", "integer", "0", "validations without improvement before it ends; 0 never"),
     key("early_stopping_threshold", "number", "0", "how much better counts as improvement"),
     key("weight_dtype", "choice", "as stored", "number format in which weights are multiplied: f32 or bf16"),
+    key("retry_in_f32", "boolean", "false", "where numbers are not finite, goes back to the last saved state and on in f32, once"),
     key("gradient_checkpointing", "boolean", "false", "layers run again instead of keeping activations: least memory"),
     key("activation_memory_bytes", "integer", "0", "as many layers run again as it takes to keep to this; 0 is no limit"),
+    key("priority", "integer", "0", "place among the jobs that wait, from -100 to 100: lower numbers begin first"),
 ];
 
 #[cfg(test)]

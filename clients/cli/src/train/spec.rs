@@ -49,6 +49,7 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         ewc: file.ewc.as_ref().map(ewc).transpose()?,
         replay: file.replay.as_ref().map(replay).transpose()?,
         retention: file.retention.as_ref().map(retention).transpose()?,
+        priority: file.priority.unwrap_or_default(),
     })
 }
 
@@ -266,6 +267,7 @@ fn arguments(file: &TrainFile) -> proto::TrainingArguments {
         loraplus_lr_ratio: file.loraplus_lr_ratio.unwrap_or_default(),
         label_smoothing_factor: file.label_smoothing_factor.unwrap_or_default(),
         neftune_noise_alpha: file.neftune_noise_alpha.unwrap_or_default(),
+        retry_in_f32: file.retry_in_f32.unwrap_or_default(),
     }
 }
 

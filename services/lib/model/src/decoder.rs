@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor, Var};
 use rootstock_kernels::{Format, LinearWeight, RotaryTable, Segments, rms_norm};
 
 use crate::{
-    Adapter, AnyConfig, Config, EMBEDDING, FINAL_NORM, HEAD, KvCache, ModelError, Projection,
+    Adapter, AnyConfig, Config, EMBEDDING, FINAL_NORM, HEAD, Interrupt, KvCache, ModelError, Projection,
     layer::{Context, Continued, Layer, Pass, Wanted},
     load::{self, Take},
     recompute::Recompute,
@@ -25,6 +25,7 @@ pub struct Decoder {
     config: Config,
     device: Device,
     recompute: Recompute,
+    interrupt: Interrupt,
     rotary: RotaryTable,
     /// [V, H]
     embedding: Matrix,
@@ -75,8 +76,18 @@ impl Decoder {
         let norm = take.vector(FINAL_NORM.to_owned())?;
         let head = if config.tie_word_embeddings { None } else { Some(take.matrix(HEAD.to_owned())?) };
         let rotary = RotaryTable::new(config.head_dim, config.rope_theta, &config.rope_scaling);
-        let recompute = Recompute::default();
-        Ok(Self { config, device: device.clone(), recompute, rotary, embedding, layers, norm, head })
+        let (recompute, interrupt) = (Recompute::default(), Interrupt::default());
+        Ok(Self {
+            config,
+            device: device.clone(),
+            recompute,
+            interrupt,
+            rotary,
+            embedding,
+            layers,
+            norm,
+            head,
+        })
     }
 
     /// The model's shape.
@@ -161,6 +172,11 @@ impl Decoder {
     /// Chooses between keeping activations and computing them again.
     pub fn set_recompute(&mut self, recompute: Recompute) {
         self.recompute = recompute;
+    }
+
+    /// Lets training and evaluation end where this asks for it.
+    pub fn set_interrupt(&mut self, interrupt: Interrupt) {
+        self.interrupt = interrupt;
     }
 
     /// Refuses a model that no gradient can go through.
@@ -252,6 +268,7 @@ impl Decoder {
             x = lead.put_before(rows, &x)?;
         }
         for layer in &self.layers {
+            self.interrupt.check()?;
             (x, _) = layer.forward(&x, &pass, &mut Context::Packed(segments))?;
         }
         if let Some((_, lead)) = &before {
@@ -263,6 +280,10 @@ impl Decoder {
     pub(crate) fn pass<'a>(&self, positions: &[u32], adapter: Option<&'a dyn Adapter>) -> Pass<'a> {
         let (eps, rotation) = (self.config.rms_norm_eps, self.rotary.at(positions));
         Pass { eps, rotation, adapter, states: None, dropout: None }
+    }
+
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     pub(crate) fn layers(&self) -> &[Layer] {

@@ -9,7 +9,7 @@ use rootstock_kernels::{
 };
 
 use crate::{
-    AnyConfig, EncoderConfig, ModelError, Task,
+    AnyConfig, EncoderConfig, Interrupt, ModelError, Task,
     gradients::Sink,
     load::{self, Take},
     weight::{Matrix, Named},
@@ -32,6 +32,7 @@ pub use train::{EncoderBatch, EncoderRow};
 pub struct Encoder {
     config: EncoderConfig,
     device: Device,
+    interrupt: Interrupt,
     /// [V, H]
     words: Matrix,
     /// [P, H]
@@ -126,8 +127,17 @@ impl Encoder {
         let layers = (0..config.num_hidden_layers).map(|index| EncoderLayer::take(&config, index, &mut take));
         let layers = layers.collect::<Result<_, _>>()?;
         let head = Head::take(&config, &mut take)?;
-        let device = device.clone();
-        Ok(Self { config, device, words: words?, positions: positions?, types: types?, norm, layers, head })
+        Ok(Self {
+            config,
+            device: device.clone(),
+            interrupt: Interrupt::default(),
+            words: words?,
+            positions: positions?,
+            types: types?,
+            norm,
+            layers,
+            head,
+        })
     }
 
     /// The model's shape.
@@ -138,6 +148,11 @@ impl Encoder {
     /// Where its weights lie.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Lets training and evaluation end where this asks for it.
+    pub fn set_interrupt(&mut self, interrupt: Interrupt) {
+        self.interrupt = interrupt;
     }
 
     /// In which format the matrices are multiplied.
@@ -228,6 +243,7 @@ impl Encoder {
         let mut x = dropped(self.norm.forward(&embedded)?, pass.mask(0))?;
         let mut layers = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
+            self.interrupt.check()?;
             let (output, trace) = layer.forward(&x, pass)?;
             layers.extend(pass.dropout.filter(|_| self.trains_layers()).map(|_| trace));
             x = output;
@@ -245,6 +261,7 @@ impl Encoder {
         sink: &mut Sink<'_>,
     ) -> Result<(), ModelError> {
         for (layer, trace) in self.layers.iter().zip(&traces.layers).rev() {
+            self.interrupt.check()?;
             dx = layer.backward(trace, &dx, pass, sink)?;
         }
         let dx = self.norm.back(&traces.embedded, &dropped(dx, pass.mask(0))?, sink)?;

@@ -88,6 +88,9 @@ pub enum ModelError {
     /// Gradients are asked for from weights that are int8.
     #[error("a model loaded as int8 is for answers alone; load it as f32 or bf16 to train")]
     AnswersAlone,
+    /// A walk was asked to end ([`Interrupt`](crate::Interrupt)).
+    #[error("interrupted")]
+    Interrupted,
     /// A batch's parts do not fit together.
     #[error("batch: {0}")]
     Batch(String),

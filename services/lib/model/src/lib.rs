@@ -9,6 +9,7 @@ mod decoder;
 mod encoder;
 mod error;
 mod gradients;
+mod interrupt;
 mod layer;
 mod lead;
 mod load;
@@ -34,6 +35,7 @@ pub use encoder::{
 };
 pub use error::ModelError;
 pub use gradients::Gradients;
+pub use interrupt::Interrupt;
 pub use layer::{Continued, ReadLogits, Wanted};
 pub use projection::Projection;
 pub use recompute::{Recompute, activation_bytes};

@@ -42,8 +42,8 @@ impl From<DropoutKey> for Regularization {
 /// ([`Decoder::set_trainable`]) or of the adapter, recognised by identity; all else is frozen.
 ///
 /// # Errors
-/// When the model was loaded as int8, the batch does not fit it, a parameter is a variable of neither the decoder nor the adapter, or
-/// the adapter adds several pairs to a module, scales outputs by fixed factors, or has dropout before a pair of the head.
+/// When the model was loaded as int8, it is interrupted, the batch does not fit it, a parameter is a variable of neither the decoder nor
+/// the adapter, or the adapter adds several pairs to a module, scales outputs by fixed factors, or has dropout before a pair of the head.
 pub fn forward_backward(
     decoder: &Decoder,
     adapter: Option<&dyn Adapter>,
@@ -73,7 +73,7 @@ pub fn forward_backward(
 /// The summed loss of a batch, without dropout.
 ///
 /// # Errors
-/// When the batch does not fit the model.
+/// When the batch does not fit the model, or it is interrupted.
 pub fn evaluate(
     decoder: &Decoder,
     adapter: Option<&dyn Adapter>,
@@ -114,6 +114,7 @@ fn walk(
         x = lead.put_before(rows, &x)?;
     }
     for layer in decoder.layers() {
+        decoder.interrupt().check()?;
         let (output, trace) = layer.forward(&x, pass, &mut Context::Packed(segments))?;
         if layer.index >= lowest {
             kept.push(if layer.index < again { Kept::Input(x) } else { Kept::Trace(Box::new(trace)) });
@@ -124,11 +125,13 @@ fn walk(
     if let Some((_, lead)) = before {
         x = lead.own(&x)?;
     }
+    decoder.interrupt().check()?;
     let (loss, mut dx) = head(decoder, &x, pass, (packed, scale, &options), sink)?;
     if let Some((_, lead)) = before {
         dx = lead.put_zeros_before(&dx)?;
     }
     for (layer, kept) in decoder.layers()[lowest..].iter().zip(kept).rev() {
+        decoder.interrupt().check()?;
         let trace = kept.trace(layer, pass, segments)?;
         dx = layer.backward(&trace, &dx, (pass, segments), sink)?;
     }

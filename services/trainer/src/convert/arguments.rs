@@ -103,6 +103,7 @@ pub(super) fn arguments(
         )?,
         early_stopping: early_stopping(from, eval_steps, validation)?,
         weight_dtype: weight_dtype(from)?,
+        retry_in_f32: retry_in_f32(from)?,
         recompute: recompute(from)?,
     })
 }
@@ -183,6 +184,13 @@ fn recompute(from: &proto::TrainingArguments) -> Result<Recompute, Error> {
         (false, Ok(0) | Err(_)) => Ok(Recompute::Never),
         (false, Ok(bytes)) => Ok(Recompute::Within(bytes)),
     }
+}
+
+fn retry_in_f32(from: &proto::TrainingArguments) -> Result<bool, Error> {
+    if from.retry_in_f32 && from.weight_dtype() == proto::WeightDtype::F32 {
+        return Err(FIELDS.invalid("retry_in_f32", "must not be set where weight_dtype is F32 already"));
+    }
+    Ok(from.retry_in_f32)
 }
 
 fn weight_dtype(from: &proto::TrainingArguments) -> Result<WeightDtype, Error> {

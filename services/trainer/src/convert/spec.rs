@@ -28,6 +28,8 @@ const NEW_MODEL: Fields = Fields { path: "spec.new_model" };
 const CAUSAL: Fields = Fields { path: "spec.causal" };
 const SUPERVISED: Fields = Fields { path: "spec.supervised" };
 
+/// Furthest that a priority may be from 0.
+const MAX_PRIORITY: i32 = 100;
 /// Largest share of the data held out for validation.
 const MAX_VALIDATION_SPLIT: f64 = 0.5;
 /// Largest probability that a token of an instruction is left out.
@@ -62,23 +64,34 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             encoder::check_method(&method)?;
             encoder::check_arguments(given)?;
         }
+        let mut arguments = arguments(given, &validation, &method)?;
         if matches!(method, Method::Fisher(_)) {
             check_fisher(from, (&start, &objective, &validation))?;
+            arguments.batch_size = 1;
         }
         Ok(Self {
             output: output(from, &method)?,
             dataset: reference(SPEC, "dataset", &[Kind::Dataset], &from.dataset)?,
-            arguments: arguments(given, &validation, &method)?,
+            arguments,
             elastic: elastic(from, &method, &start)?,
             replay: replay(from)?,
             retention: retention(from, &start)?,
             validation,
             start,
             default_length: leaves_length_open(from),
+            priority: priority(from.priority)?,
             objective,
             method,
         })
     }
+}
+
+/// A job's place among those that wait.
+fn priority(priority: i32) -> Result<i32, Error> {
+    if (-MAX_PRIORITY..=MAX_PRIORITY).contains(&priority) {
+        return Ok(priority);
+    }
+    Err(SPEC.invalid("priority", format!("is {priority}; must be in [-{MAX_PRIORITY}, {MAX_PRIORITY}]")))
 }
 
 fn output(from: &proto::TrainingSpec, method: &Method) -> Result<AliasName, Error> {

@@ -607,3 +607,31 @@ fn an_adapter_that_is_gone_on_with_keeps_its_configuration() {
         assert!(matches!(with(method), Err(Error::Invalid { field, .. }) if field == refused));
     }
 }
+
+#[test]
+fn the_place_of_a_job_and_its_retry_are_checked() {
+    let at = |priority| proto::TrainingSpec { priority, ..supervised() };
+    assert_eq!(refused(&at(101)).0, "spec.priority");
+    assert_eq!(refused(&at(-101)).0, "spec.priority");
+    assert_eq!(Spec::try_from(&at(-100)).unwrap().priority, -100);
+    let retry = |dtype: proto::WeightDtype| with(|a| (a.retry_in_f32, a.weight_dtype) = (true, dtype.into()));
+    assert!(Spec::try_from(&retry(proto::WeightDtype::Bf16)).unwrap().arguments.retry_in_f32);
+    assert_eq!(refused(&retry(proto::WeightDtype::F32)).0, "spec.arguments.retry_in_f32");
+}
+
+#[test]
+fn a_verification_names_its_job_and_a_tenant_is_an_id() {
+    let verify = |name: &str, max_steps| {
+        let request = proto::VerifyTrainingJobRequest { name: name.into(), max_steps, ..Default::default() };
+        Verify::try_from(request).map_err(|error| error.to_string())
+    };
+    assert_eq!(verify("trainingJobs/a", 0).unwrap().id.as_str(), "a");
+    assert!(verify("a", 0).unwrap_err().contains("trainingJobs/{id}"));
+    assert!(verify("trainingJobs/a", -1).unwrap_err().contains("must not be negative"));
+    let mut metadata = MetadataMap::new();
+    assert_eq!(tenant(&metadata).unwrap(), "");
+    metadata.insert(TENANT, "team-a".parse().unwrap());
+    assert_eq!(tenant(&metadata).unwrap(), "team-a");
+    metadata.insert(TENANT, "Team A".parse().unwrap());
+    assert!(tenant(&metadata).is_err());
+}

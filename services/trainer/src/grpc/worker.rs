@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     convert::{Report, job_id},
     jobs::Jobs,
+    store::Wish,
 };
 
 /// The service that workers see.
@@ -24,22 +25,7 @@ impl TrainingWorkerService for WorkerApi {
         let request = request.into_inner();
         let id = job_id(&request.name).map_err(status)?;
         let lease = self.jobs.lease(&id, &request.lease_token).await.map_err(status)?;
-        let (resume_step, resume_digest) = lease.resume.unwrap_or_default();
-        let resolved = lease.job.resolved.clone();
-        Ok(Response::new(proto::LeaseJobResponse {
-            training_job: Some(lease.job.into()),
-            dataset_digest: resolved.dataset_digest,
-            validation_dataset_digest: resolved.validation_dataset_digest,
-            base_digest: resolved.base_digest,
-            adapter_digest: resolved.adapter_digest,
-            fisher_digest: resolved.fisher_digest,
-            replay_digest: resolved.replay_digest,
-            retention_digest: resolved.retention_digest,
-            tokenizer_artifact_digest: resolved.tokenizer_artifact_digest,
-            tokenizer_digest: resolved.tokenizer_digest,
-            resume_digest,
-            resume_step,
-        }))
+        Ok(Response::new(lease.into()))
     }
 
     async fn heartbeat(
@@ -48,8 +34,8 @@ impl TrainingWorkerService for WorkerApi {
     ) -> Result<Response<proto::HeartbeatResponse>, Status> {
         let request = request.into_inner();
         let id = job_id(&request.name).map_err(status)?;
-        let cancel = self.jobs.heartbeat(&id, &request.lease_token).await.map_err(status)?;
-        Ok(Response::new(proto::HeartbeatResponse { cancel }))
+        let wish = self.jobs.heartbeat(&id, &request.lease_token).await.map_err(status)?;
+        Ok(Response::new(proto::HeartbeatResponse { cancel: wish == Wish::End, pause: wish == Wish::Rest }))
     }
 
     async fn report_events(

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use rootstock_artifacts::Digest;
 
-use super::{Job, State, Store, Write, events::change_state, jobs::find, now_micros, saved};
+use super::{
+    Job, State, Store, Write, events::change_state, jobs::find, now_micros, rows::select_jobs, saved,
+};
 use crate::{error::Error, names::JobId};
 
 /// Longest time that a job waits after a crash.
@@ -33,7 +35,19 @@ pub(crate) enum Released {
     /// It had ended, or belongs to another worker already.
     NotHeld,
     Requeued,
+    /// It was to be paused.
+    Paused,
     Failed,
+}
+
+/// What is wanted of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Work,
+    /// The job is to be paused.
+    Rest,
+    /// The job was cancelled.
+    End,
 }
 
 /// How a job is treated whose worker is gone.
@@ -58,30 +72,36 @@ impl Store {
     /// After a restart no lease is good any more: what ran is queued again, and a worker that still lives is refused.
     pub(crate) async fn recover(&self) -> Result<Vec<JobId>, Error> {
         let mut write = self.write().await?;
-        let rows = sqlx::query("SELECT * FROM jobs WHERE state = ?").bind(State::Running.code());
-        let rows = rows.fetch_all(&mut *write).await?;
         let mut requeued = Vec::new();
-        for row in &rows {
-            let mut job = Job::try_from(row)?;
+        for mut job in in_state(&mut write, State::Running).await? {
             change_state(&mut write, &mut job, State::Queued, "the server was restarted").await?;
             requeued.push(job.id);
         }
-        sqlx::query("UPDATE jobs SET lease_hash = '', not_before_micros = 0 WHERE state = ?")
+        for mut job in in_state(&mut write, State::Pausing).await? {
+            change_state(&mut write, &mut job, State::Paused, "the server was restarted").await?;
+        }
+        sqlx::query("UPDATE jobs SET lease_hash = '', not_before_micros = 0 WHERE state IN (?, ?)")
             .bind(State::Queued.code())
+            .bind(State::Paused.code())
             .execute(&mut *write)
             .await?;
         write.commit().await?;
         Ok(requeued)
     }
 
-    /// Takes the oldest queued job that may start and gives it to whoever has `token`.
-    pub(crate) async fn claim(&self, token: &str) -> Result<Option<Claim>, Error> {
+    /// Takes the first queued job that may start and gives it to whoever has `token`. No tenant has more than `most_of_tenant` workers.
+    pub(crate) async fn claim(&self, token: &str, most_of_tenant: u32) -> Result<Option<Claim>, Error> {
         let mut write = self.write().await?;
-        let row = sqlx::query(
-            "SELECT * FROM jobs WHERE state = ? AND lease_hash = '' AND not_before_micros <= ? ORDER BY number LIMIT 1",
-        )
+        let row = sqlx::query(select_jobs!(
+            "WHERE state = ?1 AND lease_hash = '' AND not_before_micros <= ?2 AND (SELECT COUNT(*) FROM jobs AS held \
+             WHERE held.state IN (?1, ?3, ?4) AND held.lease_hash <> '' AND held.tenant = jobs.tenant) < ?5 \
+             ORDER BY priority, number LIMIT 1"
+        ))
         .bind(State::Queued.code())
         .bind(now_micros())
+        .bind(State::Running.code())
+        .bind(State::Pausing.code())
+        .bind(most_of_tenant)
         .fetch_optional(&mut *write)
         .await?;
         let Some(row) = row else { return Ok(None) };
@@ -104,6 +124,7 @@ impl Store {
         match job.state {
             State::Running => {}
             State::Queued => begin(&mut write, &mut job).await?,
+            State::Pausing => return Err(Error::wrong_state(id, "is to be paused")),
             ended => return Err(Error::wrong_state(id, format!("has {}", ended.name()))),
         }
         let resume = saved::newest(&mut write, job.number).await?;
@@ -111,25 +132,29 @@ impl Store {
         Ok(Lease { job, resume })
     }
 
-    /// Whether the worker shall stop because the job was cancelled.
-    pub(crate) async fn heartbeat(&self, id: &JobId, token: &str) -> Result<bool, Error> {
+    /// What the worker shall do.
+    pub(crate) async fn heartbeat(&self, id: &JobId, token: &str) -> Result<Wish, Error> {
         let job = self.get(id).await?;
         match job.state {
             _ if !job.is_leased_to(token) => Err(Error::LeaseLost(id.to_string())),
-            State::Cancelled => Ok(true),
-            State::Running => Ok(false),
+            State::Cancelled => Ok(Wish::End),
+            State::Running => Ok(Wish::Work),
+            State::Pausing => Ok(Wish::Rest),
             _ => Err(Error::LeaseLost(id.to_string())),
         }
     }
 
-    /// The worker with `token` is gone. Its job, if it has not ended, is queued again, or fails when too many workers
-    /// were lost without progress.
+    /// The worker with `token` is gone. Its job, if it has not ended, rests where that was wanted; otherwise it is queued again, or fails
+    /// when too many workers were lost without progress.
     pub(crate) async fn release(&self, id: &JobId, token: &str, how: Release<'_>) -> Result<Released, Error> {
         let mut write = self.write().await?;
         let job = find(&mut write, id).await?.filter(|job| job.is_leased_to(token) && !job.state.has_ended());
         let Some(mut job) = job else { return Ok(Released::NotHeld) };
         let stalled = job.stalled - i64::from(how.blameless);
-        let released = if stalled >= how.max_stalled {
+        let released = if job.state == State::Pausing {
+            change_state(&mut write, &mut job, State::Paused, "").await?;
+            Released::Paused
+        } else if stalled >= how.max_stalled {
             job.error =
                 format!("{} workers were lost without progress; the last one: {}", stalled, how.message);
             let message = job.error.clone();
@@ -149,6 +174,11 @@ impl Store {
         write.commit().await?;
         Ok(released)
     }
+}
+
+async fn in_state(write: &mut Write, state: State) -> Result<Vec<Job>, Error> {
+    let rows = sqlx::query(select_jobs!("WHERE state = ?")).bind(state.code());
+    rows.fetch_all(&mut **write).await?.iter().map(Job::try_from).collect()
 }
 
 fn retry_delay(first: Duration, stalled: i64) -> Duration {

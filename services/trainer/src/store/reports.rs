@@ -31,7 +31,7 @@ impl Store {
     pub(crate) async fn report(&self, id: &JobId, token: &str, report: Report) -> Result<Reported, Error> {
         let mut write = self.write().await?;
         let mut job = held(&mut write, id, token).await?;
-        if job.state != State::Running {
+        if !matches!(job.state, State::Running | State::Pausing) {
             return repeated(&job, &report).ok_or_else(|| Error::LeaseLost(id.to_string()));
         }
         if report.first_sequence > job.last_sequence + 1 {
@@ -80,7 +80,7 @@ async fn take_in(write: &mut Write, job: &mut Job, event: Event) -> Result<bool,
             job.stalled = 0;
             discarded = saved::keep_newest(write, job.number, job.save_total_limit).await?;
         }
-        Event::Resumed(_) | Event::DataReady(_) | Event::StateChange(_) => {}
+        Event::Resumed(_) | Event::DataReady(_) | Event::StateChange(_) | Event::PhaseChange(_) => {}
     }
     append(write, job, event).await?;
     Ok(discarded)

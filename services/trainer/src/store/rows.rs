@@ -6,6 +6,19 @@ use sqlx::{Row, sqlite::SqliteRow};
 use super::{Job, Resolved, State};
 use crate::{error::Error, names::JobId};
 
+/// Reads jobs, each with its place among those that wait: state 1 is QUEUED.
+macro_rules! select_jobs {
+    ($which:literal) => {
+        concat!(
+            "SELECT jobs.*, CASE state WHEN 1 THEN (SELECT COUNT(*) FROM jobs AS before WHERE before.state = 1 \
+             AND (before.priority, before.number) <= (jobs.priority, jobs.number)) ELSE 0 END AS queue_position \
+             FROM jobs ",
+            $which
+        )
+    };
+}
+pub(super) use select_jobs;
+
 impl TryFrom<&SqliteRow> for Job {
     type Error = Error;
 
@@ -28,6 +41,8 @@ impl TryFrom<&SqliteRow> for Job {
             attempts: row.try_get("attempts")?,
             stalled: row.try_get("stalled")?,
             save_total_limit: row.try_get("save_total_limit")?,
+            queue_position: row.try_get("queue_position")?,
+            tenant: row.try_get("tenant")?,
             lease_hash: row.try_get("lease_hash")?,
             last_sequence: row.try_get("last_sequence")?,
             last_event: row.try_get("last_event")?,
@@ -62,7 +77,15 @@ impl State {
     }
 
     fn from_code(code: i64) -> Result<Self, Error> {
-        let states = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
+        let states = [
+            Self::Queued,
+            Self::Running,
+            Self::Succeeded,
+            Self::Failed,
+            Self::Cancelled,
+            Self::Paused,
+            Self::Pausing,
+        ];
         let found = states.into_iter().find(|state| state.code() == code);
         found.ok_or_else(|| Error::Record(format!("job state {code}")))
     }

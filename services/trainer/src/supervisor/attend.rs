@@ -97,6 +97,7 @@ impl Supervisor {
         };
         match self.store.release(&claim.id, token, how).await {
             Ok(Released::NotHeld) => tracing::info!(reason = message, "worker gone"),
+            Ok(Released::Paused) => tracing::info!(reason = message, "worker gone; the job is paused"),
             Ok(Released::Requeued) => {
                 self.metrics.workers_lost.inc();
                 tracing::warn!(reason = message, "worker gone; the job is queued again");

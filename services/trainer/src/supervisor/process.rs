@@ -17,6 +17,11 @@ use crate::{config::Config, names::JobId, worker::variables};
 /// Where workers write, below the service's folder: one folder each.
 pub(crate) const SCRATCH: &str = "scratch";
 
+/// What makes a worker verify its job instead of computing it.
+const VERIFY: &str = "--verify";
+/// A token that no job is leased to.
+const NO_LEASE: &str = "none";
+
 /// The variable that rayon reads, for operations outside the kernels.
 const RAYON_THREADS: &str = "RAYON_NUM_THREADS";
 
@@ -32,14 +37,14 @@ pub(crate) struct Launcher {
 
 /// A worker process, and the folder that goes with it.
 #[derive(Debug)]
-pub(super) struct Process {
-    pub(super) child: Child,
+pub(crate) struct Process {
+    pub(crate) child: Child,
     scratch_dir: PathBuf,
 }
 
 impl Process {
     /// Removes what the process, which has ended, has left behind.
-    pub(super) async fn clean_up(self) {
+    pub(crate) async fn clean_up(self) {
         match tokio::fs::remove_dir_all(&self.scratch_dir).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(%error, "what a worker left behind can't be removed");
@@ -52,6 +57,21 @@ impl Process {
 impl Launcher {
     /// Starts a worker for a job. It is killed when its handle is dropped.
     pub(super) fn start(&self, job: &JobId, token: &str, traceparent: &str) -> io::Result<Process> {
+        let (mut command, scratch_dir) = self.command(job, token)?;
+        if !traceparent.is_empty() {
+            command.env(TRACEPARENT_ENV, traceparent);
+        }
+        Ok(Process { child: command.spawn()?, scratch_dir })
+    }
+
+    /// Starts a process that verifies a job, with pipes to it and from it; it leases nothing.
+    pub(crate) fn verify(&self, job: &JobId) -> io::Result<Process> {
+        let (mut command, scratch_dir) = self.command(job, NO_LEASE)?;
+        command.arg(VERIFY).stdin(Stdio::piped()).stdout(Stdio::piped());
+        Ok(Process { child: command.spawn()?, scratch_dir })
+    }
+
+    fn command(&self, job: &JobId, token: &str) -> io::Result<(Command, PathBuf)> {
         let scratch_dir = self.scratch_dir.join(uuid::Uuid::new_v4().simple().to_string());
         let mut command = Command::new(self.program()?);
         command
@@ -70,9 +90,6 @@ impl Launcher {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .kill_on_drop(true);
-        if !traceparent.is_empty() {
-            command.env(TRACEPARENT_ENV, traceparent);
-        }
         if self.config.worker_threads > 0 {
             // More than the machine has would be refused.
             let most = std::thread::available_parallelism().map_or(1, usize::from);
@@ -82,7 +99,7 @@ impl Launcher {
         // A Ctrl-C in the server's terminal is for the server, which then ends its workers in order.
         #[cfg(unix)]
         command.process_group(0);
-        Ok(Process { child: command.spawn()?, scratch_dir })
+        Ok((command, scratch_dir))
     }
 
     fn program(&self) -> io::Result<PathBuf> {

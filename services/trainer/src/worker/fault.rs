@@ -1,4 +1,4 @@
-//! The three ways in which a worker's work can end early: the job is wrong, something failed that may pass, or it was told to.
+//! The ways in which a worker's work can end early: the job is wrong, its numbers are, something failed that may pass, or it was told to.
 
 use rootstock_client::{ClientError, ErrorReason};
 
@@ -9,6 +9,8 @@ use super::stop::Ended;
 pub(crate) enum Fault {
     /// The job can't succeed, however often it is tried: it is reported as failed.
     Job(String),
+    /// A loss or a gradient is not finite: the same, unless the job may go on in another number format.
+    NotFinite(String),
     /// It may succeed another time: the worker ends with an error and is started again.
     Passing(String),
     /// The worker was told to stop.
@@ -29,7 +31,7 @@ impl WorkerError {
 impl From<Fault> for WorkerError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Job(message) | Fault::Passing(message) => Self(message),
+            Fault::Job(message) | Fault::NotFinite(message) | Fault::Passing(message) => Self(message),
             Fault::Stop(ended) => Self(format!("the worker was told to stop: {ended:?}")),
         }
     }

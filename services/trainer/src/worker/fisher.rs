@@ -6,7 +6,7 @@ use candle_core::{Device, safetensors::load};
 use rootstock_client::FetchedArtifact;
 use rootstock_kernels::{DropoutKey, ElasticPenalty, Random};
 use rootstock_model::{AnyConfig, save_tensors};
-use rootstock_proto::training::v1::training_event::Event;
+use rootstock_proto::training::v1::{self as proto, training_event::Event};
 
 use super::{
     fault::{Fault, of_job},
@@ -15,7 +15,7 @@ use super::{
     order::Plan,
     prepare::Prepared,
     rows::Example,
-    train::Outside,
+    train::{Finished, Outside, cut_or},
     trainee::Trainee,
 };
 use crate::spec::{Arguments, Elastic, Fisher, Length};
@@ -23,20 +23,11 @@ use crate::spec::{Arguments, Elastic, Fisher, Length};
 /// Where the numbers lie in an artifact.
 const FILE: &str = "fisher.safetensors";
 
-/// Measured Fisher information.
-pub(super) struct Measured {
-    /// How many rows it is a mean over.
-    pub(super) rows: u64,
-    fisher: Tensors,
-}
-
-impl Measured {
-    /// Writes the artifact's files and returns their names.
-    pub(super) fn save(&self, dir: &Path) -> Result<Vec<&'static str>, Fault> {
-        let saved = save_tensors(&dir.join(FILE), &self.fisher, &[].into());
-        saved.map_err(|error| Fault::passing("the result can't be written", error))?;
-        Ok(vec![FILE])
-    }
+/// Writes the artifact's files and returns their names.
+pub(super) fn save(fisher: &Tensors, dir: &Path) -> Result<Vec<&'static str>, Fault> {
+    let saved = save_tensors(&dir.join(FILE), fisher, &[].into());
+    saved.map_err(|error| Fault::passing("the result can't be written", error))?;
+    Ok(vec![FILE])
 }
 
 /// Refuses rows with labels that the base model has no head for: how much a random head matters says nothing.
@@ -49,36 +40,39 @@ pub(super) fn check_head(base: &AnyConfig, asked_for: &AnyConfig) -> Result<(), 
 }
 
 /// Takes row after row, each on its own.
-pub(super) fn measure(prepared: Prepared, how: Fisher, outside: &impl Outside) -> Result<Measured, Fault> {
+pub(super) fn measure(prepared: Prepared, how: Fisher, outside: &impl Outside) -> Result<Finished, Fault> {
     let Prepared { spec, learner, train, .. } = prepared;
     let mut rows = Random::named(spec.arguments.seed, "fisher rows").permutation(train.len());
     rows.truncate(how.max_rows.unwrap_or(rows.len()));
     let length = Length::Steps(rows.len() as u64);
-    let arguments = Arguments { batch_size: 1, accumulation: 1, length, ..spec.arguments.clone() };
+    let arguments = Arguments { length, ..spec.arguments.clone() };
     let plan = Plan::new(train.len(), &arguments);
+    let phase = proto::TrainingPhaseChange { phase: proto::TrainingPhase::Training.into() };
+    outside.event(Event::PhaseChange(phase))?;
     let (mut meter, mut fisher) = (Meter::new(plan), rootstock_kernels::Fisher::default());
     for (row, step) in rows.into_iter().zip(1..) {
         outside.check()?;
-        let done = add(&mut fisher, &learner, train.example(row), (arguments.seed, step))?;
+        let done = add(&mut fisher, &learner, (train.example(row), arguments.seed, step), outside)?;
         meter.count(&done);
         if step.is_multiple_of(arguments.logging_steps) || step == plan.total_steps {
             outside.event(Event::Progress(meter.read(&done)))?;
         }
     }
     let fisher = fisher.mean().map_err(|error| Fault::passing("the result can't be had", error))?;
-    Ok(Measured { rows: plan.total_steps, fisher })
+    Ok(Finished::measured(learner, plan.total_steps, fisher))
 }
 
 fn add(
     fisher: &mut rootstock_kernels::Fisher,
     learner: &Trainee,
-    row: Example,
-    (seed, step): (u64, u64),
+    (row, seed, step): (Example, u64, u64),
+    outside: &impl Outside,
 ) -> Result<StepDone, Fault> {
     let failed = of_job(format!("row {step}"));
     let tokens = row.input_ids.len() as u64;
     let key = DropoutKey { seed, step, micro: 0 };
-    let made = learner.step(learner.variables(), &[vec![row]], key.into()).map_err(|error| failed(&error))?;
+    let made = learner.step(learner.variables(), &[vec![row]], key.into());
+    let made = made.map_err(|error| cut_or(outside, &failed, error))?;
     let grad_norm = made.gradients.global_norm().map_err(|error| failed(&error))?;
     if !made.loss.sum.is_finite() || !grad_norm.is_finite() {
         return Err(failed(&"the base model's loss or gradient is not finite"));

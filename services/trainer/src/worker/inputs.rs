@@ -45,11 +45,20 @@ impl Fetcher {
             runtime.block_on(async {
                 tokio::select! {
                     fetched = client.fetch_artifact(digest, &cache, &progress) => Ok(fetched),
-                    () = stop.requested() => Err(stop.fault()),
+                    () = stop.rests() => Err(stop.fault()),
                 }
             })
         };
         blocking(fetch).await?.map_err(|error| Fault::remote(what, &error))
+    }
+}
+
+impl Fetcher {
+    /// What is said of a file of an artifact by its digest, with its name before it.
+    pub(super) async fn with_file(&self, artifact: &str, problem: String) -> String {
+        let blobs = self.clients.checkpoint().get_artifact(artifact).await.map(|artifact| artifact.blobs);
+        let named = blobs.unwrap_or_default().into_iter().find(|blob| problem.contains(&blob.digest));
+        named.map_or(problem.clone(), |blob| format!("{}: {problem}", blob.path))
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use candle_core::{Tensor, Var};
 use rootstock_model::{
-    Adapter, Batch, Decoder, DropoutKey, Format, Gradients, LossSum, ModelError, Regularization, evaluate,
-    forward_backward,
+    Adapter, Batch, Decoder, DropoutKey, Format, Gradients, Interrupt, LossSum, ModelError, Regularization,
+    evaluate, forward_backward,
 };
 use rootstock_peft::AnyAdapter;
 
@@ -52,6 +52,10 @@ impl Learner {
 
     pub(super) fn variables(&self) -> &[(String, Var)] {
         &self.variables
+    }
+
+    pub(super) fn set_interrupt(&mut self, interrupt: Interrupt) {
+        self.decoder.set_interrupt(interrupt);
     }
 
     /// Layers of the model.

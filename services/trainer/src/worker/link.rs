@@ -13,6 +13,16 @@ pub(super) struct Link {
     token: String,
 }
 
+/// What the service wants of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    Work,
+    /// The job is to be paused.
+    Rest,
+    /// The job was cancelled.
+    End,
+}
+
 impl Link {
     pub(super) fn new(clients: &Clients, args: &WorkerArgs) -> Self {
         let client = clients.with_deadline(args.lease_timeout / 2).worker();
@@ -24,15 +34,24 @@ impl Link {
         self.client.lease_job(request).await.map_err(fault)
     }
 
-    /// Whether the job was cancelled.
-    pub(super) async fn heartbeat(&self) -> Result<bool, Fault> {
+    /// Says that the worker lives, and hears what it shall do.
+    pub(super) async fn heartbeat(&self) -> Result<Wish, Fault> {
         let request = proto::HeartbeatRequest { name: self.name.clone(), lease_token: self.token.clone() };
-        Ok(self.client.heartbeat(request).await.map_err(fault)?.cancel)
+        let answer = self.client.heartbeat(request).await.map_err(fault)?;
+        Ok(match (answer.cancel, answer.pause) {
+            (true, _) => Wish::End,
+            (false, true) => Wish::Rest,
+            (false, false) => Wish::Work,
+        })
     }
 
     /// That the job is still this worker's to finish.
     pub(super) async fn check(&self) -> Result<(), Fault> {
-        if self.heartbeat().await? { Err(Fault::Stop(Ended::Cancelled)) } else { Ok(()) }
+        match self.heartbeat().await? {
+            Wish::End => Err(Fault::Stop(Ended::Cancelled)),
+            // A pause comes with the heartbeats, and finds what is to be saved.
+            Wish::Work | Wish::Rest => Ok(()),
+        }
     }
 
     pub(super) async fn report(

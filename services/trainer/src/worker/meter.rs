@@ -1,4 +1,4 @@
-//! How fast training goes and how long it will take: the only part of it that reads a clock.
+//! How fast training goes, how long it will take and how much memory it has: the only part of it that asks the machine.
 
 use std::time::{Duration, Instant};
 
@@ -68,10 +68,18 @@ impl Meter {
             grad_norm: last.grad_norm,
             tokens_per_second: self.tokens as f64 / seconds,
             eta_seconds: smooth * self.plan.total_steps.saturating_sub(last.step) as f64,
+            resident_bytes: resident().unwrap_or_default(),
         };
         *self = Self { seconds_per_step: Some(smooth), ..Self::new(self.plan) };
         progress
     }
+}
+
+/// Bytes of this process that are in memory, where Linux tells.
+fn resident() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<i64>().ok()?.checked_mul(1 << 10)
 }
 
 #[cfg(test)]
@@ -96,6 +104,7 @@ mod tests {
         assert_eq!((progress.step, progress.loss, progress.grad_norm), (2, 1.0, 2.0));
         assert_eq!(progress.total_steps, plan.total_steps as i64);
         assert!(progress.tokens_per_second > 0.0 && progress.eta_seconds > 0.0);
+        assert!(progress.resident_bytes > 1 << 20, "{progress:?}");
         meter.count(&step(3, 5.0, 10));
         assert_eq!(meter.read(&step(3, 5.0, 10)).loss, 0.5);
     }

@@ -10,7 +10,7 @@ use rootstock_peft::{
     AdapterConfig, BottleneckAdapter, BottleneckConfig, CONFIG_FILE, LoraAdapter, LoraConfig, PeftError,
     VirtualTokens, VirtualTokensKind, WEIGHTS_FILE,
 };
-use rootstock_proto::training::v1::{self as proto, training_event::Event};
+use rootstock_proto::training::v1::{self as proto, TrainingPhase, training_event::Event};
 use rootstock_text::TextTokenizer;
 
 use super::{
@@ -34,7 +34,7 @@ use crate::{
     convert::{
         encoder_config, lora_config, model_config, product_format, virtual_tokens_config, weight_dtype,
     },
-    spec::{Classification, Lora, Method, Objective, Spec, Start, Validation},
+    spec::{Classification, Lora, Method, Objective, Spec, Start, Validation, WeightDtype},
 };
 
 /// What the job's artifacts are made from, for those who write the next ones.
@@ -63,18 +63,20 @@ pub(super) struct Prepared {
     /// Of which something must be left.
     pub(super) earlier: Option<Rows>,
     pub(super) resume: Option<Saved>,
+    /// Whether the job goes on in F32 after numbers that were not finite.
+    pub(super) in_f32: bool,
 }
 
-/// Fetches, reads, encodes and loads.
+/// Fetches, reads, encodes and loads; in F32 where that is to be, or was when the state was saved.
 pub(super) async fn prepare(
     args: &WorkerArgs,
     clients: &Clients,
-    lease: proto::LeaseJobResponse,
+    (lease, in_f32): (proto::LeaseJobResponse, bool),
     reporter: &Reporter,
     stop: &Stop,
 ) -> Result<(Origin, Prepared), Fault> {
-    let written = lease.training_job.as_ref().and_then(|job| job.spec.as_ref());
-    let written = written.ok_or_else(|| Fault::Job("the lease brought no specification".to_owned()))?;
+    reporter.phase(TrainingPhase::Downloading).await?;
+    let written = written(&lease)?;
     let mut spec = Spec::try_from(written).map_err(|error| of_job("specification")(&error))?;
     let fetcher = Fetcher::open(clients, args, stop).await?;
     let tokenizer_files = Arc::new(fetcher.fetch("tokenizer", &lease.tokenizer_artifact_digest).await?);
@@ -92,29 +94,34 @@ pub(super) async fn prepare(
     };
     let config = Arc::new(shape(&spec, base.as_ref(), &tokenizer)?);
     fit(&mut spec, &config)?;
-    let spec = Arc::new(spec);
     let mut origin = Origin {
         spec_digest: spec_digest(written, &lease),
-        spec: Arc::clone(&spec),
+        spec: Arc::new(spec),
         dataset_digest: lease.dataset_digest.clone(),
         base_digest: lease.base_digest.clone(),
         tokenizer_digest: lease.tokenizer_digest.clone(),
         config: Arc::clone(&config),
         tokenizer: tokenizer_files,
     };
+    reporter.phase(TrainingPhase::Tokenizing).await?;
     let (mut train, mut validation, mut earlier) =
         rows(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
     origin.config = Arc::new(with_labels(&config, &mut train.rows, &mut validation)?);
     earlier.as_mut().map_or(Ok(()), |earlier| relabel(earlier, &origin.config))?;
-    if matches!(spec.method, Method::Fisher(_)) {
+    if matches!(origin.spec.method, Method::Fisher(_)) {
         check_head(&config, &origin.config)?;
     }
     let resume = resume(&fetcher, &lease, &origin).await?;
+    let in_f32 = in_f32 || resume.as_ref().is_some_and(|saved| saved.state.in_f32);
+    if in_f32 {
+        Arc::make_mut(&mut origin.spec).arguments.weight_dtype = WeightDtype::F32;
+    }
     let fisher = match lease.fisher_digest.as_str() {
         "" => None,
         digest => Some(fetcher.fetch("spec.ewc.fisher", digest).await?),
     };
-    let (learner, elastic) = {
+    reporter.phase(TrainingPhase::Loading).await?;
+    let (mut learner, elastic) = {
         let origin = origin.clone();
         let load = move || {
             let learner = learner(&origin, &tokenizer, base.as_ref(), adapter.as_ref())?;
@@ -124,16 +131,27 @@ pub(super) async fn prepare(
         };
         blocking(load).await?
     };
+    learner.set_interrupt(stop.interrupt());
     if let Some(saved) = &resume {
         let resumed = proto::TrainingResumed { step: saved.state.step as i64, digest: saved.digest.clone() };
         reporter.event(Event::Resumed(resumed)).await?;
     }
     reporter.event(Event::DataReady(data_ready(&train, &validation, &learner))).await?;
-    let spec_digest = origin.spec_digest.clone();
-    Ok((
-        origin,
-        Prepared { spec, spec_digest, learner, elastic, train: train.rows, validation, earlier, resume },
-    ))
+    let (spec, spec_digest) = (Arc::clone(&origin.spec), origin.spec_digest.clone());
+    let train = train.rows;
+    let prepared =
+        Prepared { spec, spec_digest, learner, elastic, train, validation, earlier, resume, in_f32 };
+    Ok((origin, prepared))
+}
+
+fn written(lease: &proto::LeaseJobResponse) -> Result<&proto::TrainingSpec, Fault> {
+    let written = lease.training_job.as_ref().and_then(|job| job.spec.as_ref());
+    written.ok_or_else(|| Fault::Job("the lease brought no specification".to_owned()))
+}
+
+/// The digest that a leased job's saved states have.
+pub(super) fn digest_of(lease: &proto::LeaseJobResponse) -> Result<String, Fault> {
+    Ok(spec_digest(written(lease)?, lease))
 }
 
 fn shape(spec: &Spec, base: Option<&FetchedArtifact>, tokenizer: &TextTokenizer) -> Result<AnyConfig, Fault> {

@@ -21,7 +21,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 enum Item {
     Event(Event),
-    Outcome(proto::JobOutcome, oneshot::Sender<()>),
+    /// How the job ended, if it did, and who waits until all before is reported.
+    Last(Option<proto::JobOutcome>, oneshot::Sender<()>),
 }
 
 /// Takes events to be reported; clones share the queue.
@@ -39,20 +40,41 @@ impl Reporter {
         (Self { queue, stop }, tokio::spawn(task.run(items).in_current_span()))
     }
 
+    /// One that nobody listens to.
+    pub(super) fn silent(stop: Stop) -> Self {
+        let (queue, mut items) = mpsc::channel(QUEUE);
+        tokio::spawn(async move { while items.recv().await.is_some() {} });
+        Self { queue, stop }
+    }
+
     /// Reports an event; waits when too many wait already.
     pub(super) async fn event(&self, event: Event) -> Result<(), Fault> {
         self.queue.send(Item::Event(event)).await.map_err(|_| self.gone())
     }
 
-    /// The same from a thread.
+    /// Reports what the worker does now.
+    pub(super) async fn phase(&self, phase: proto::TrainingPhase) -> Result<(), Fault> {
+        self.event(Event::PhaseChange(proto::TrainingPhaseChange { phase: phase.into() })).await
+    }
+
+    /// An event, from a thread.
     pub(super) fn event_blocking(&self, event: Event) -> Result<(), Fault> {
         self.queue.blocking_send(Item::Event(event)).map_err(|_| self.gone())
     }
 
     /// Reports how the job ended, after all events before it; returns once the service has it.
     pub(super) async fn finish(&self, outcome: proto::JobOutcome) -> Result<(), Fault> {
+        self.last(Some(outcome)).await
+    }
+
+    /// Returns once the service has all events.
+    pub(super) async fn flush(&self) -> Result<(), Fault> {
+        self.last(None).await
+    }
+
+    async fn last(&self, outcome: Option<proto::JobOutcome>) -> Result<(), Fault> {
         let (done, reported) = oneshot::channel();
-        self.queue.send(Item::Outcome(outcome, done)).await.map_err(|_| self.gone())?;
+        self.queue.send(Item::Last(outcome, done)).await.map_err(|_| self.gone())?;
         reported.await.map_err(|_| self.gone())
     }
 
@@ -75,17 +97,16 @@ impl Task {
     async fn run(mut self, mut items: mpsc::Receiver<Item>) {
         let mut waiting = Vec::new();
         while items.recv_many(&mut waiting, MAX_REPORTED_EVENTS).await > 0 {
-            let (mut events, mut outcome) = (Vec::with_capacity(waiting.len()), None);
+            let (mut events, mut outcome, mut done) = (Vec::with_capacity(waiting.len()), None, None);
             for item in waiting.drain(..) {
                 match item {
                     Item::Event(event) => {
                         events.push(proto::TrainingEvent { event: Some(event), ..Default::default() });
                     }
-                    Item::Outcome(how, done) => outcome = Some((how, done)),
+                    Item::Last(how, waits) => (outcome, done) = (how, Some(waits)),
                 }
             }
             let count = events.len() as i64;
-            let (outcome, done) = outcome.unzip();
             if let Err(fault) = self.report(events, outcome).await {
                 tracing::warn!(?fault, "reporting ends");
                 return;

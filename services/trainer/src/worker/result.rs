@@ -1,15 +1,11 @@
 //! The artifact that a job makes, and the alias that is moved to it.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use rootstock_client::{ArtifactDraft, Clients, Expect, Kind, Source};
 
 use super::{
-    args::WorkerArgs,
-    fault::Fault,
-    inputs::blocking,
-    prepare::Origin,
-    train::{Finished, Made},
+    args::WorkerArgs, fault::Fault, fisher, inputs::blocking, prepare::Origin, train::Finished,
     upload::upload,
 };
 use crate::spec::Method;
@@ -30,19 +26,19 @@ const TOKENIZER_FILES: [&str; 9] = [
     "vocab.json",
 ];
 /// The folder below the worker's own in which the result is written.
-const FOLDER: &str = "result";
+pub(super) const FOLDER: &str = "result";
 
 /// Stores the result and returns its digest; the alias is moved to it, but for an adapter's.
 pub(super) async fn publish(
     args: &WorkerArgs,
     clients: &Clients,
     origin: &Origin,
-    made: Made,
+    finished: Arc<Finished>,
 ) -> Result<String, Fault> {
     let dir = args.scratch_dir.join(FOLDER);
     let mut draft = {
         let (origin, dir) = (origin.clone(), dir.clone());
-        blocking(move || write(&origin, &made, &dir)).await?
+        blocking(move || write(&origin, &finished, &dir)).await?
     };
     draft.parent = origin.spec.output.to_string();
     draft.tokenizer_digest.clone_from(&origin.tokenizer_digest);
@@ -57,16 +53,17 @@ pub(super) async fn publish(
     Ok(digest)
 }
 
-fn write(origin: &Origin, made: &Made, dir: &Path) -> Result<ArtifactDraft, Fault> {
+/// Writes the result into `dir` and tells which files it has.
+pub(super) fn write(origin: &Origin, finished: &Finished, dir: &Path) -> Result<ArtifactDraft, Fault> {
     let failed = |error| Fault::passing("the result can't be written", error);
     std::fs::create_dir_all(dir).map_err(failed)?;
-    let (written, (unit, count)) = match made {
-        Made::Trained(finished) => (finished.learner.save(dir)?, ("steps", finished.step)),
-        Made::Measured(measured) => (measured.save(dir)?, ("rows", measured.rows)),
+    let (written, unit) = match &finished.fisher {
+        Some(fisher) => (fisher::save(fisher, dir)?, "rows"),
+        None => (finished.learner.save(dir)?, "steps"),
     };
     let mut draft = ArtifactDraft::new(origin.spec.output.kind());
-    draft.annotations.insert(unit.to_owned(), count.to_string());
-    if let Made::Trained(Finished { retention: Some(left), .. }) = made {
+    draft.annotations.insert(unit.to_owned(), finished.step.to_string());
+    if let Some(left) = finished.retention {
         draft.annotations.insert("retention".to_owned(), left.to_string());
     }
     draft.files = written.into_iter().map(|name| (name.to_owned(), Source::Path(dir.join(name)))).collect();

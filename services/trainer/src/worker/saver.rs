@@ -9,7 +9,8 @@ use tokio::{runtime::Handle, task::JoinHandle};
 use tracing::Instrument;
 
 use super::{
-    args::WorkerArgs, fault::Fault, prepare::Origin, reporter::Reporter, snapshot::Snapshot, upload::upload,
+    args::WorkerArgs, fault::Fault, prepare::Origin, reporter::Reporter, snapshot::Snapshot, train::Finished,
+    upload::upload,
 };
 
 /// The folder below the worker's own in which states are written.
@@ -20,6 +21,7 @@ pub(super) struct Saver {
     runtime: Handle,
     save: Arc<Save>,
     in_flight: Mutex<Option<JoinHandle<Result<(), Fault>>>>,
+    newest: Arc<Mutex<Option<String>>>,
 }
 
 struct Save {
@@ -40,16 +42,36 @@ impl Saver {
             base_digest: origin.base_digest.clone(),
             tokenizer_digest: origin.tokenizer_digest.clone(),
         };
-        Self { runtime: Handle::current(), save: Arc::new(save), in_flight: Mutex::new(None) }
+        let (save, newest) = (Arc::new(save), Arc::default());
+        Self { runtime: Handle::current(), save, in_flight: Mutex::new(None), newest }
     }
 
     /// Takes a snapshot as soon as the one before is saved, and saves it while training goes on.
     pub(super) fn save(&self, snapshot: impl FnOnce() -> Result<Snapshot, Fault>) -> Result<(), Fault> {
         self.settle()?;
         let (save, snapshot) = (Arc::clone(&self.save), snapshot()?);
-        let task = self.runtime.spawn(async move { save.save(snapshot).await }.in_current_span());
+        let newest = Arc::clone(&self.newest);
+        let task = async move {
+            let digest = save.save(snapshot).await?;
+            *newest.lock() = Some(digest);
+            Ok(())
+        };
+        let task = self.runtime.spawn(task.in_current_span());
         *self.in_flight.lock() = Some(task);
         Ok(())
+    }
+
+    /// Saves the state that a finished run has not saved, and waits until it is durable.
+    pub(super) fn keep(&self, finished: &Finished) -> Result<(), Fault> {
+        if let Some(snapshot) = finished.unsaved() {
+            self.save(|| snapshot)?;
+        }
+        self.settle()
+    }
+
+    /// The newest state that is durable.
+    pub(super) fn newest(&self) -> Option<String> {
+        self.newest.lock().clone()
     }
 
     /// Waits until nothing is being saved.
@@ -61,8 +83,8 @@ impl Saver {
 }
 
 impl Save {
-    async fn save(&self, snapshot: Snapshot) -> Result<(), Fault> {
-        let step = snapshot.state.step;
+    async fn save(&self, snapshot: Snapshot) -> Result<String, Fault> {
+        let (step, chain_digest) = (snapshot.state.step, snapshot.state.chain.digest());
         let (dir, write_to) = (self.dir.clone(), self.dir.clone());
         let files = super::inputs::blocking(move || snapshot.write(&write_to)).await?;
         let mut draft = ArtifactDraft::new(Kind::TrainingState);
@@ -73,7 +95,8 @@ impl Save {
         tracing::info!(step, digest, "training state saved");
         // Whatever remains is written over by the next one, or removed with the worker's folder.
         let _ = tokio::fs::remove_dir_all(&self.dir).await;
-        let event = proto::TrainingStateSaved { step: step as i64, digest };
-        self.reporter.event(Event::StateSaved(event)).await
+        let event = proto::TrainingStateSaved { step: step as i64, digest: digest.clone(), chain_digest };
+        self.reporter.event(Event::StateSaved(event)).await?;
+        Ok(digest)
     }
 }

@@ -11,6 +11,7 @@ use rootstock_proto::training::v1 as proto;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    chain::Chain,
     fault::Fault,
     inputs::{Files, read},
     learner::Tensors,
@@ -39,6 +40,12 @@ pub(super) struct TrainerState {
     pub(super) patience: Patience,
     pub(super) validated: bool,
     pub(super) stopped: bool,
+    /// Over all steps so far; states of versions that had none begin one.
+    #[serde(default)]
+    pub(super) chain: Chain,
+    /// Whether the job goes on in F32 after numbers that were not finite.
+    #[serde(default)]
+    pub(super) in_f32: bool,
 }
 
 impl Default for TrainerState {
@@ -54,6 +61,8 @@ impl Default for TrainerState {
             patience: Patience::default(),
             validated: false,
             stopped: false,
+            chain: Chain::default(),
+            in_f32: false,
         }
     }
 }
@@ -118,17 +127,18 @@ impl Saved {
     }
 }
 
-fn tensors(path: &Path) -> Result<Tensors, candle_core::Error> {
+pub(super) fn tensors(path: &Path) -> Result<Tensors, candle_core::Error> {
     let mut tensors: Tensors = load(path, &Device::Cpu)?.into_iter().collect();
     tensors.sort_by(|(left, _), (right, _)| left.cmp(right));
     Ok(tensors)
 }
 
 /// Digest of everything that decides a job's result: its specification with names replaced by what they stand for.
-/// The name of the result decides nothing.
+/// The name of the result and the job's place in the queue decide nothing.
 pub(super) fn spec_digest(spec: &proto::TrainingSpec, lease: &proto::LeaseJobResponse) -> String {
     let mut spec = spec.clone();
     spec.output.clear();
+    spec.priority = 0;
     spec.dataset.clone_from(&lease.dataset_digest);
     spec.validation_dataset.clone_from(&lease.validation_dataset_digest);
     if let Some(ewc) = &mut spec.ewc {

@@ -1,20 +1,21 @@
 //! The training loop, on a thread of its own: steps, log events, validations, saved states, and when to end.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use candle_core::Var;
 use rootstock_kernels::{AdafactorOptions, ElasticPenalty, Optimizer, Rule};
-use rootstock_model::{DropoutKey, LossSum, Regularization};
-use rootstock_proto::training::v1::{self as proto, training_event::Event};
+use rootstock_model::{DropoutKey, LossSum, ModelError, Regularization};
+use rootstock_proto::training::v1::{self as proto, TrainingPhase, training_event::Event};
 use tokio::sync::oneshot;
 
 use super::{
+    chain::Chain,
     fault::{Fault, of_job},
-    fisher::{Measured, measure},
+    fisher::measure,
     groups::Groups,
     learner::{StepGradients, Tensors},
     meter::{Meter, StepDone},
-    order::{Order, Plan},
+    order::{Order, Plan, StepRows},
     patience::Patience,
     prepare::Prepared,
     reporter::Reporter,
@@ -23,7 +24,7 @@ use super::{
     saver::Saver,
     schedule::Schedule,
     snapshot::{Saved, Snapshot, TrainerState},
-    stop::Stop,
+    stop::{Ended, Stop},
     trainee::Trainee,
     unfreeze::Unfreezing,
 };
@@ -39,11 +40,15 @@ pub(super) trait Outside {
     fn check(&self) -> Result<(), Fault>;
     /// Returns when all that was given to be saved is saved.
     fn settle(&self) -> Result<(), Fault>;
+    /// Hears of each step that is done, and tells whether its state is to be saved though it isn't due.
+    fn wants(&self, _step: u64) -> bool {
+        false
+    }
 }
 
 struct Worker {
     reporter: Reporter,
-    saver: Saver,
+    saver: Arc<Saver>,
     stop: Stop,
 }
 
@@ -72,21 +77,44 @@ pub(super) struct Finished {
     pub(super) step: u64,
     /// What is left of earlier data, where that was asked for.
     pub(super) retention: Option<f64>,
+    /// What was measured in place of training; its rows are the steps.
+    pub(super) fisher: Option<Tensors>,
+    /// The state after the last step, where that isn't saved.
+    unsaved: Option<Unsaved>,
 }
 
-/// What a job came to.
-pub(super) enum Made {
-    Trained(Finished),
-    Measured(Measured),
+/// What a saved state holds beside the weights.
+struct Unsaved {
+    optimizer: Stepper,
+    /// The last weights, where the best ones have taken their place.
+    weights: Option<Tensors>,
+    best: Option<Tensors>,
+    state: TrainerState,
+}
+
+type Stepper = Optimizer<Box<dyn Rule + Send + Sync>>;
+
+impl Finished {
+    /// The end of a measurement.
+    pub(super) fn measured(learner: Trainee, rows: u64, fisher: Tensors) -> Self {
+        Self { learner, step: rows, retention: None, fisher: Some(fisher), unsaved: None }
+    }
+
+    /// The state to go on from if what follows training is put off; nothing where it is saved.
+    pub(super) fn unsaved(&self) -> Option<Result<Snapshot, Fault>> {
+        let Unsaved { optimizer, weights, best, state } = self.unsaved.as_ref()?;
+        let weights = weights.clone().map_or_else(|| self.learner.weights(), Ok);
+        Some(snapshot(weights, optimizer, best.clone(), state.clone()))
+    }
 }
 
 /// Trains, or measures, on a thread of its own.
 pub(super) async fn on_thread(
     prepared: Prepared,
     reporter: Reporter,
-    saver: Saver,
+    saver: Arc<Saver>,
     stop: Stop,
-) -> Result<Made, Fault> {
+) -> Result<Finished, Fault> {
     let (done, finished) = oneshot::channel();
     let span = tracing::Span::current();
     let outside = Worker { reporter, saver, stop: stop.clone() };
@@ -102,21 +130,34 @@ pub(super) async fn on_thread(
     };
     tokio::select! {
         finished = ended => finished,
-        // The thread is in the middle of a step; it ends with the process, or after the step.
+        // The thread is in the middle of a step; it ends with the process, or before the next layer.
         () = stop.requested() => Err(stop.fault()),
     }
 }
 
-fn make(prepared: Prepared, outside: impl Outside) -> Result<Made, Fault> {
+/// Trains, or measures, as the method says.
+pub(super) fn make(prepared: Prepared, outside: impl Outside) -> Result<Finished, Fault> {
     match prepared.spec.method {
-        Method::Fisher(how) => measure(prepared, how, &outside).map(Made::Measured),
-        _ => Training::new(prepared, outside).and_then(Training::run).map(Made::Trained),
+        Method::Fisher(how) => measure(prepared, how, &outside),
+        _ => Training::new(prepared, outside).and_then(Training::run),
+    }
+}
+
+/// What ended a model's work: somebody who wants it to stop, or the model.
+pub(super) fn cut_or(
+    outside: &impl Outside,
+    failed: impl Fn(&dyn std::fmt::Display) -> Fault,
+    error: ModelError,
+) -> Fault {
+    match (error, outside.check()) {
+        (ModelError::Interrupted, Err(stopped)) => stopped,
+        (error, _) => failed(&error),
     }
 }
 
 /// A run, between two steps.
 pub(super) struct Training<O> {
-    spec: std::sync::Arc<Spec>,
+    spec: Arc<Spec>,
     spec_digest: String,
     learner: Trainee,
     train: Rows,
@@ -125,17 +166,23 @@ pub(super) struct Training<O> {
     plan: Plan,
     order: Order,
     schedule: Schedule,
-    optimizer: Optimizer<Box<dyn Rule>>,
+    optimizer: Stepper,
     groups: Groups,
     unfreezing: Unfreezing,
     elastic: Option<ElasticPenalty>,
     retention: Option<Retention>,
+    /// What is left of earlier data, once that is known.
+    left: Option<f64>,
     meter: Meter,
     patience: Patience,
+    in_f32: bool,
     /// The best weights, where the result shall be made of them.
     best: Option<Tensors>,
     /// Steps done.
     step: u64,
+    /// Steps in the newest state that was given to be saved.
+    kept: u64,
+    chain: Chain,
     /// Whether the weights as they are have been validated.
     validated: bool,
     /// Whether patience has run out.
@@ -145,7 +192,8 @@ pub(super) struct Training<O> {
 
 impl<O: Outside> Training<O> {
     pub(super) fn new(prepared: Prepared, outside: O) -> Result<Self, Fault> {
-        let Prepared { spec, spec_digest, learner, elastic, train, validation, earlier, resume } = prepared;
+        let Prepared { spec, spec_digest, learner, elastic, train, validation, earlier, resume, in_f32 } =
+            prepared;
         let arguments = &spec.arguments;
         let augment = match spec.objective {
             Objective::Supervised { instruction_token_dropout, .. } => {
@@ -161,6 +209,7 @@ impl<O: Outside> Training<O> {
             unfreezing: Unfreezing::new(&learner, unfreeze_every(&spec.method)),
             elastic,
             retention: None,
+            left: None,
             spec,
             spec_digest,
             learner,
@@ -171,8 +220,11 @@ impl<O: Outside> Training<O> {
             order: Order::new(plan),
             meter: Meter::new(plan),
             patience: Patience::default(),
+            in_f32,
             best: None,
             step: 0,
+            kept: 0,
+            chain: Chain::default(),
             validated: false,
             stopped: false,
             outside,
@@ -195,38 +247,68 @@ impl<O: Outside> Training<O> {
         self.best = saved.best;
         self.patience = saved.state.patience;
         self.step = saved.state.step;
+        self.kept = saved.state.step;
+        self.chain = saved.state.chain;
         self.validated = saved.state.validated;
         self.stopped = saved.state.stopped;
         Ok(())
     }
 
-    /// Trains to the end.
+    /// Trains to the end, or to where it shall rest: then the state after the last whole step is saved.
     pub(super) fn run(mut self) -> Result<Finished, Fault> {
+        match self.train() {
+            Ok(()) => self.finish(),
+            Err(Fault::Stop(Ended::Paused)) => {
+                if self.kept < self.step {
+                    self.save()?;
+                }
+                self.outside.settle()?;
+                Err(Fault::Stop(Ended::Paused))
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn train(&mut self) -> Result<(), Fault> {
+        self.begin(TrainingPhase::Training)?;
         if self.step == 0 {
             self.validate()?;
             // Patience is for training: there was none yet.
             self.stopped = false;
+        } else if self.wants_validation() && !self.validated {
+            // A pause came between a step and its validation.
+            self.validate()?;
+            self.save_if_due()?;
         }
         while self.step < self.plan.total_steps && !self.stopped {
             self.outside.check()?;
             let done = self.make_step()?;
             self.log(&done)?;
-            self.validate_if_due()?;
+            if self.wants_validation() {
+                self.validate()?;
+            }
             self.save_if_due()?;
         }
         if !self.validated {
             self.validate()?;
         }
-        self.outside.settle()?;
-        self.finish()
+        self.look_back()?;
+        self.begin(TrainingPhase::Saving)?;
+        self.outside.settle()
+    }
+
+    /// Tells what is done now.
+    fn begin(&self, phase: TrainingPhase) -> Result<(), Fault> {
+        self.outside.event(Event::PhaseChange(proto::TrainingPhaseChange { phase: phase.into() }))
     }
 
     fn make_step(&mut self) -> Result<StepDone, Fault> {
-        let (batches, tokens) = self.batches();
+        let rows = self.order.rows(self.step);
+        let (batches, tokens) = self.batches(&rows);
         let failed = of_job(format!("step {}", self.step + 1));
         let trained = self.unfreezing.trained(self.learner.variables(), self.step);
         let made = self.learner.step(&trained, &batches, self.regularization());
-        let mut made = made.map_err(|error| failed(&error))?;
+        let mut made = made.map_err(|error| cut_or(&self.outside, &failed, error))?;
         self.hold(&trained, &mut made).map_err(|error| failed(&error))?;
         let grad_norm = match self.spec.arguments.max_grad_norm {
             Some(max) => made.gradients.clip(max),
@@ -241,6 +323,7 @@ impl<O: Outside> Training<O> {
         self.step += 1;
         self.validated = false;
         let done = StepDone { step: self.step, loss: made.loss, tokens, learning_rate, grad_norm };
+        self.chain.add(&done, &rows);
         self.meter.count(&done);
         Ok(done)
     }
@@ -259,9 +342,8 @@ impl<O: Outside> Training<O> {
         Regularization { key, label_smoothing, neftune_noise_alpha }
     }
 
-    /// The micro-batches of the next step, and their tokens.
-    fn batches(&mut self) -> (Vec<Vec<Example>>, u64) {
-        let rows = self.order.rows(self.step);
+    /// The micro-batches of a step, and their tokens.
+    fn batches(&self, rows: &StepRows) -> (Vec<Vec<Example>>, u64) {
         let mut tokens = 0;
         let batches = rows.micro_batches.iter().map(|numbers| {
             let seen = |row: &usize| self.train.augmented(*row, rows.epoch, self.augment.as_ref());
@@ -290,7 +372,7 @@ impl<O: Outside> Training<O> {
             None => "no trained tensor holds such numbers yet, so they arise in the forward pass".to_owned(),
         };
         let loss = made.loss.sum / made.loss.tokens.max(1) as f64;
-        Fault::Job(format!(
+        Fault::NotFinite(format!(
             "step {}: loss {loss}, gradient norm {grad_norm}: not finite; {first}; lower learning_rate or raise warmup_steps",
             self.step + 1
         ))
@@ -306,17 +388,19 @@ impl<O: Outside> Training<O> {
         Ok(())
     }
 
-    fn validate_if_due(&mut self) -> Result<(), Fault> {
+    /// Whether the weights after this step are to be validated.
+    fn wants_validation(&self) -> bool {
         let due = self.arguments().eval_steps.is_some_and(|steps| self.step.is_multiple_of(steps));
-        if due || self.step == self.plan.total_steps { self.validate() } else { Ok(()) }
+        due || self.step == self.plan.total_steps
     }
 
     /// Measures the held-out loss, where there is something held out.
     fn validate(&mut self) -> Result<(), Fault> {
-        self.validated = true;
         if self.validation.len() == 0 {
+            self.validated = true;
             return Ok(());
         }
+        self.begin(TrainingPhase::Validating)?;
         let began = Instant::now();
         let loss = self.mean_loss(&self.validation)?;
         let verdict = self.patience.take_in(self.step, loss, self.arguments().early_stopping);
@@ -326,10 +410,24 @@ impl<O: Outside> Training<O> {
                 Some(weights.map_err(|error| Fault::passing("the best weights can't be kept", error))?);
         }
         self.stopped = verdict.stop;
+        self.validated = true;
         let evaluated =
             proto::TrainingEvaluated { step: self.step as i64, eval_loss: loss, best: verdict.best };
         self.outside.event(Event::Evaluated(evaluated))?;
         self.meter.pause(began.elapsed());
+        self.begin(TrainingPhase::Training)
+    }
+
+    /// Measures what is left of earlier data with the weights that the result is made of.
+    fn look_back(&mut self) -> Result<(), Fault> {
+        let Some(retention) = &self.retention else { return Ok(()) };
+        self.begin(TrainingPhase::Validating)?;
+        let failed = |error| Fault::passing("the last weights can't be kept", error);
+        let last = self.best.is_some().then(|| self.learner.weights()).transpose().map_err(failed)?;
+        self.best.iter().try_for_each(|best| self.learner.set_weights(best))?;
+        let after = self.mean_loss(&retention.rows);
+        last.iter().try_for_each(|last| self.learner.set_weights(last))?;
+        self.left = Some(retention.left(after?)?);
         Ok(())
     }
 
@@ -340,7 +438,8 @@ impl<O: Outside> Training<O> {
         for numbers in numbers.chunks(self.arguments().batch_size) {
             self.outside.check()?;
             let examples: Vec<_> = numbers.iter().map(|row| rows.example(*row)).collect();
-            let loss = self.learner.evaluate(&examples).map_err(|error| failed(&error))?;
+            let loss = self.learner.evaluate(&examples);
+            let loss = loss.map_err(|error| cut_or(&self.outside, &failed, error))?;
             sum.sum += loss.sum;
             sum.tokens += loss.tokens;
         }
@@ -349,50 +448,77 @@ impl<O: Outside> Training<O> {
     }
 
     fn save_if_due(&mut self) -> Result<(), Fault> {
-        if !self.arguments().save_steps.is_some_and(|steps| self.step.is_multiple_of(steps)) {
+        let wanted = self.outside.wants(self.step);
+        if !wanted && !self.arguments().save_steps.is_some_and(|steps| self.step.is_multiple_of(steps)) {
             return Ok(());
         }
         let began = Instant::now();
-        self.outside.save(|| self.snapshot())?;
+        self.save()?;
         self.meter.pause(began.elapsed());
         Ok(())
     }
 
-    fn snapshot(&self) -> Result<Snapshot, Fault> {
-        let failed = |error| Fault::passing("the state can't be copied", error);
-        Ok(Snapshot {
-            weights: self.learner.weights().map_err(failed)?,
-            moments: self.optimizer.state().map_err(failed)?,
-            best: self.best.clone(),
-            state: TrainerState {
-                spec_digest: self.spec_digest.clone(),
-                step: self.step,
-                epoch: self.step / self.plan.steps_per_epoch,
-                step_in_epoch: self.step % self.plan.steps_per_epoch,
-                total_steps: self.plan.total_steps,
-                seed: self.arguments().seed,
-                patience: self.patience.clone(),
-                validated: self.validated,
-                stopped: self.stopped,
-                ..TrainerState::default()
-            },
-        })
+    fn save(&mut self) -> Result<(), Fault> {
+        let copy = || snapshot(self.learner.weights(), &self.optimizer, self.best.clone(), self.state());
+        self.outside.save(copy)?;
+        self.kept = self.step;
+        Ok(())
+    }
+
+    /// Where training stands.
+    fn state(&self) -> TrainerState {
+        TrainerState {
+            spec_digest: self.spec_digest.clone(),
+            step: self.step,
+            epoch: self.step / self.plan.steps_per_epoch,
+            step_in_epoch: self.step % self.plan.steps_per_epoch,
+            total_steps: self.plan.total_steps,
+            seed: self.arguments().seed,
+            patience: self.patience.clone(),
+            validated: self.validated,
+            stopped: self.stopped,
+            chain: self.chain,
+            in_f32: self.in_f32,
+            ..TrainerState::default()
+        }
     }
 
     fn finish(self) -> Result<Finished, Fault> {
-        let mut step = self.step;
-        if let Some(weights) = &self.best {
-            self.learner.set_weights(weights)?;
-            step = self.patience.best().map_or(step, |(best, _)| best);
+        let state = self.state();
+        let best_step = self.patience.best().map_or(self.step, |(step, _)| step);
+        let mut last = None;
+        if let Some(best) = &self.best {
+            let weights = self.learner.weights();
+            last = Some(weights.map_err(|error| Fault::passing("the last weights can't be kept", error))?);
+            self.learner.set_weights(best)?;
         }
-        let left = |retention: &Retention| retention.left(self.mean_loss(&retention.rows)?);
-        let retention = self.retention.as_ref().map(left).transpose()?;
-        Ok(Finished { learner: self.learner, step, retention })
+        let step = if last.is_some() { best_step } else { self.step };
+        let (optimizer, best) = (self.optimizer, self.best);
+        let unsaved = (self.kept < self.step).then_some(Unsaved { optimizer, weights: last, best, state });
+        Ok(Finished { learner: self.learner, step, retention: self.left, fisher: None, unsaved })
     }
 
     fn arguments(&self) -> &Arguments {
         &self.spec.arguments
     }
+}
+
+/// A state to be saved. Weights that are not finite make none: whoever goes back to a state wants a good one.
+fn snapshot(
+    weights: Result<Tensors, candle_core::Error>,
+    optimizer: &Stepper,
+    best: Option<Tensors>,
+    state: TrainerState,
+) -> Result<Snapshot, Fault> {
+    let failed = |error| Fault::passing("the state can't be copied", error);
+    let weights = weights.map_err(failed)?;
+    if let Some((name, _)) = weights.iter().find(|(_, tensor)| !is_finite(tensor)) {
+        let step = state.step;
+        return Err(Fault::NotFinite(format!(
+            "step {step}: the weight {name} is not finite after its update"
+        )));
+    }
+    Ok(Snapshot { weights, moments: optimizer.state().map_err(failed)?, best, state })
 }
 
 fn unfreeze_every(method: &Method) -> Option<u64> {
@@ -402,7 +528,7 @@ fn unfreeze_every(method: &Method) -> Option<u64> {
     }
 }
 
-fn rule(optim: Optim) -> Box<dyn Rule> {
+fn rule(optim: Optim) -> Box<dyn Rule + Send + Sync> {
     match optim {
         Optim::AdamW(options) => Box::new(options),
         Optim::Adafactor => Box::new(AdafactorOptions::default()),

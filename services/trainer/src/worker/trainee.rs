@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::Var;
-use rootstock_model::{Batch, LossSum, ModelError, Regularization, save_tensors};
+use rootstock_model::{Batch, Interrupt, LossSum, ModelError, Regularization, save_tensors};
 
 use super::{
     encoder::EncoderLearner,
@@ -36,6 +36,14 @@ impl Trainee {
         match self {
             Self::Decoder(learner) => learner.variables(),
             Self::Encoder(learner) => &learner.variables,
+        }
+    }
+
+    /// Ends steps and evaluations, before the next layer, where this asks for it.
+    pub(super) fn set_interrupt(&mut self, interrupt: Interrupt) {
+        match self {
+            Self::Decoder(learner) => learner.set_interrupt(interrupt),
+            Self::Encoder(learner) => learner.encoder.set_interrupt(interrupt),
         }
     }
 

@@ -225,6 +225,20 @@ impl Bench {
         events
     }
 
+    /// Waits until the job's worker does this.
+    pub(crate) async fn does(&self, name: &str, phase: proto::TrainingPhase) {
+        use futures::StreamExt;
+        let mut stream = self.training().raw().watch_training_job(watch(name, 0)).await.unwrap().into_inner();
+        while let Some(response) = tokio::time::timeout(PATIENCE, stream.next()).await.unwrap() {
+            if let Event::PhaseChange(change) = response.unwrap().event.unwrap().event.unwrap()
+                && change.phase() == phase
+            {
+                return;
+            }
+        }
+        panic!("never {phase:?}");
+    }
+
     /// Waits until a state of the job is saved.
     pub(crate) async fn saves(&self, name: &str) {
         use futures::StreamExt;

@@ -9,6 +9,7 @@ mod bench;
 mod encoders;
 mod forgetting;
 mod jobs;
+mod rest;
 mod store;
 mod tokens;
 mod training;

@@ -11,6 +11,7 @@ use futures::{Stream, StreamExt, stream};
 use rootstock_artifacts::Digest;
 use rootstock_proto::checkpoint::v1::{self as proto, checkpoint_service_server::CheckpointService};
 use rootstock_runtime::{ErrorReason, Failure, status};
+use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
 /// Bytes of a message when a blob is read.
@@ -20,6 +21,16 @@ const CHUNK: usize = 256 << 10;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
     kept: Arc<Mutex<Kept>>,
+    held: Arc<watch::Sender<Option<Call>>>,
+}
+
+/// A call that a test can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    GetArtifact,
+    CommitArtifact,
+    /// Of the tokenizers, which share this.
+    EncodeStream,
 }
 
 #[derive(Debug, Default)]
@@ -28,6 +39,8 @@ struct Kept {
     artifacts: BTreeMap<String, proto::Artifact>,
     aliases: BTreeMap<String, proto::Alias>,
     deleted: BTreeSet<String>,
+    /// Artifacts that somebody wanted to commit since a call was held.
+    wanted: Vec<proto::ArtifactKind>,
 }
 
 fn missing(name: &str) -> Status {
@@ -47,6 +60,23 @@ impl Store {
         let digest = kept.commit(proto::Artifact { kind: kind.into(), blobs, ..Default::default() }).digest;
         kept.point(alias, &digest);
         digest
+    }
+
+    /// Lets a call wait until it is let go on, or the other calls at once where there is none.
+    pub(crate) fn hold(&self, call: Option<Call>) {
+        self.kept.lock().unwrap().wanted.clear();
+        self.held.send_replace(call);
+    }
+
+    /// Whether somebody waits to commit an artifact of a kind.
+    pub(crate) fn is_wanted(&self, kind: proto::ArtifactKind) -> bool {
+        self.kept.lock().unwrap().wanted.contains(&kind)
+    }
+
+    /// Waits as long as the call is held.
+    pub(crate) async fn pass(&self, call: Call) {
+        // The sender lives as long as this does.
+        self.held.subscribe().wait_for(|held| *held != Some(call)).await.unwrap();
     }
 
     pub(crate) fn artifact(&self, digest: &str) -> Option<proto::Artifact> {
@@ -191,6 +221,8 @@ impl CheckpointService for Store {
         request: Request<proto::CommitArtifactRequest>,
     ) -> Answer<proto::CommitArtifactResponse> {
         let artifact = request.into_inner().artifact.unwrap();
+        self.kept.lock().unwrap().wanted.push(artifact.kind());
+        self.pass(Call::CommitArtifact).await;
         let artifact = self.kept.lock().unwrap().commit(artifact);
         Ok(Response::new(proto::CommitArtifactResponse { artifact: Some(artifact) }))
     }
@@ -199,6 +231,7 @@ impl CheckpointService for Store {
         &self,
         request: Request<proto::GetArtifactRequest>,
     ) -> Answer<proto::GetArtifactResponse> {
+        self.pass(Call::GetArtifact).await;
         let name = request.into_inner().name;
         let artifact = self.find(&name).ok_or_else(|| missing(&name))?;
         Ok(Response::new(proto::GetArtifactResponse { artifact: Some(artifact) }))

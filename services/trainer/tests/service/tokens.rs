@@ -8,7 +8,7 @@ use rootstock_runtime::{ErrorReason, Failure, status};
 use rootstock_text::{TextTokenizer, TrainOptions, train_byte_level_bpe};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::store::{Store, unused};
+use crate::store::{Call, Store, unused};
 
 /// Encodes with tokenizers from the store.
 #[derive(Clone, Debug)]
@@ -58,6 +58,7 @@ impl TokenizationService for Tokens {
         &self,
         request: Request<Streaming<proto::EncodeStreamRequest>>,
     ) -> Answer<Self::EncodeStreamStream> {
+        self.store.pass(Call::EncodeStream).await;
         let this = self.clone();
         let mut loaded = None;
         let answers = request.into_inner().map(move |request| {

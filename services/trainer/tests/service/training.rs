@@ -196,6 +196,33 @@ async fn a_cancelled_worker_stops_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_are_not_finite_end_the_job_or_send_it_back_to_the_last_good_state_once() {
+    let bench = bench().await;
+    let explodes = |retry_in_f32| {
+        with(pretraining(), |arguments| {
+            arguments.optim = proto::Optimizer::Sgd.into();
+            (arguments.learning_rate, arguments.max_grad_norm) = (100.0, Some(0.0));
+            (arguments.save_steps, arguments.logging_steps, arguments.max_steps) = (1, 1, 500);
+            arguments.weight_dtype = proto::WeightDtype::Bf16.into();
+            arguments.retry_in_f32 = retry_in_f32;
+        })
+    };
+    for (id, retries) in [("ends", false), ("retries", true)] {
+        let error = bench.fail(id, explodes(retries)).await;
+        assert!(error.contains("step ") && error.contains("not finite"), "{error}");
+        let events = bench.events(&format!("trainingJobs/{id}")).await;
+        let saved = events.iter().filter_map(|event| match event {
+            Event::StateSaved(saved) => Some(saved.digest.clone()),
+            _ => None,
+        });
+        let last = saved.last().expect("the first step is finite");
+        assert!(error.contains(&format!("the last good state is {last}")), "{error}");
+        let back = events.iter().filter(|event| matches!(event, Event::Resumed(_))).count();
+        assert_eq!(back, usize::from(retries), "{id}: {events:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn data_that_can_not_be_trained_on_fails_the_job_with_file_row_and_field() {
     let bench = bench().await;
     bench.succeed("base", pretraining()).await;

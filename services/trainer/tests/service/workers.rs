@@ -58,7 +58,7 @@ fn progress(step: i64) -> Event {
 }
 
 fn saved(step: i64, digest: &str) -> Event {
-    Event::StateSaved(proto::TrainingStateSaved { step, digest: digest.into() })
+    Event::StateSaved(proto::TrainingStateSaved { step, digest: digest.into(), chain_digest: String::new() })
 }
 
 fn digest(of: &str) -> String {

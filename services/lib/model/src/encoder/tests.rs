@@ -62,6 +62,19 @@ fn a_row_has_the_same_bits_alone_and_beside_others_on_any_number_of_threads() {
 }
 
 #[test]
+fn an_interrupted_walk_ends() {
+    for config in configs() {
+        let (mut encoder, interrupt) = (fresh(&config), Interrupt::default());
+        let parameters = encoder.set_trainable(None).unwrap();
+        encoder.set_interrupt(interrupt.clone());
+        encoder.evaluate(&batch(&config)).unwrap();
+        interrupt.request();
+        let walked = encoder.forward_backward(&parameters, &batch(&config), 1.0, KEY);
+        assert!(matches!(walked, Err(ModelError::Interrupted)), "{walked:?}");
+    }
+}
+
+#[test]
 fn a_token_sees_what_comes_after_it() {
     let encoder = fresh(&configs()[0]);
     let (one, mut other) = (row(1, 9), row(1, 9));

@@ -1,11 +1,14 @@
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use candle_core::{Device, Tensor, Var};
 use rootstock_kernels::{AdamW, AdamWOptions, Random, StepRates, cross_entropy_sum};
 
 use super::*;
 use crate::{
-    Config, Recompute, activation_bytes,
+    Bottleneck, Config, Interrupt, Place, Projection, Recompute, Update, activation_bytes,
     testing::{Ends, Pairs, assert_close, batch, families, flat, tiny, untied},
 };
 
@@ -93,6 +96,40 @@ fn gradients_of_an_adapter_agree_with_finite_differences_of_the_loss() {
         let norm = flat(gradients.0[name].values()).iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
         assert!((slope - along).abs() < 5e-3 * norm.max(0.1), "{name}: {along}, but the loss says {slope}");
     }
+}
+
+/// Changes nothing, and asks for an end at a question of one layer.
+struct Stops {
+    interrupt: Interrupt,
+    at: usize,
+    highest: AtomicUsize,
+}
+
+impl Adapter for Stops {
+    fn update(&self, _: usize, _: Projection) -> Update<'_> {
+        Update::default()
+    }
+
+    fn bottleneck(&self, layer: usize, _: Place) -> Option<&Bottleneck> {
+        if layer == self.at {
+            self.interrupt.request();
+        }
+        self.highest.fetch_max(layer, Ordering::Relaxed);
+        None
+    }
+}
+
+#[test]
+fn an_interrupted_walk_reaches_no_further_layer() {
+    let mut decoder = fresh(Config { num_hidden_layers: 4, ..tiny() });
+    let parameters = decoder.set_trainable(None).unwrap();
+    let interrupt = Interrupt::default();
+    decoder.set_interrupt(interrupt.clone());
+    let stops = Stops { interrupt, at: 1, highest: AtomicUsize::default() };
+    let walked = forward_backward(&decoder, Some(&stops), &parameters, &batch(5), 1.0, KEY);
+    assert!(matches!(walked, Err(ModelError::Interrupted)), "{walked:?}");
+    assert_eq!(stops.highest.load(Ordering::Relaxed), 1);
+    assert!(matches!(evaluate(&decoder, None, &batch(5)), Err(ModelError::Interrupted)));
 }
 
 #[test]

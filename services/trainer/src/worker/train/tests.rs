@@ -20,6 +20,8 @@ use crate::{
 
 mod elastic;
 mod encoders;
+mod proof;
+mod rest;
 
 fn full() -> Trainee {
     learners::full().into()
@@ -51,6 +53,8 @@ struct Script {
     events: Rc<RefCell<Vec<Event>>>,
     saved: Rc<RefCell<Vec<Snapshot>>>,
     checks_left: Rc<Cell<Option<usize>>>,
+    /// The cut is a pause.
+    rests: bool,
 }
 
 impl Outside for Script {
@@ -66,6 +70,7 @@ impl Outside for Script {
 
     fn check(&self) -> Result<(), Fault> {
         match self.checks_left.get() {
+            Some(0) if self.rests => Err(Fault::Stop(Ended::Paused)),
             Some(0) => Err(Fault::Stop(Ended::Cancelled)),
             left => {
                 self.checks_left.set(left.map(|left| left - 1));
@@ -135,6 +140,7 @@ fn prepared(learner: Trainee, arguments: Arguments, validation: usize) -> Prepar
         validation: rows(validation),
         earlier: None,
         resume: None,
+        in_f32: false,
     }
 }
 
@@ -371,7 +377,7 @@ fn what_is_not_a_number_ends_the_job_and_is_named() {
     let (name, nan) =
         (name.clone(), (variable.as_detached_tensor().ones_like().unwrap() * f64::NAN).unwrap());
     variable.set(&nan).unwrap();
-    let Err(Fault::Job(message)) = run(prepared(learner, short(), 0), &Script::default()) else {
+    let Err(Fault::NotFinite(message)) = run(prepared(learner, short(), 0), &Script::default()) else {
         panic!("trained with what is not a number");
     };
     assert!(message.contains("step 1") && message.contains(&name), "{message}");

@@ -18,6 +18,8 @@ class TrainingJobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRAINING_JOB_STATE_SUCCEEDED: _ClassVar[TrainingJobState]
     TRAINING_JOB_STATE_FAILED: _ClassVar[TrainingJobState]
     TRAINING_JOB_STATE_CANCELLED: _ClassVar[TrainingJobState]
+    TRAINING_JOB_STATE_PAUSED: _ClassVar[TrainingJobState]
+    TRAINING_JOB_STATE_PAUSING: _ClassVar[TrainingJobState]
 
 class PromptTuningInit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -51,12 +53,32 @@ class WeightDtype(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WEIGHT_DTYPE_UNSPECIFIED: _ClassVar[WeightDtype]
     WEIGHT_DTYPE_F32: _ClassVar[WeightDtype]
     WEIGHT_DTYPE_BF16: _ClassVar[WeightDtype]
+
+class TrainingPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRAINING_PHASE_UNSPECIFIED: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_DOWNLOADING: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_TOKENIZING: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_LOADING: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_TRAINING: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_VALIDATING: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_SAVING: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_UPLOADING: _ClassVar[TrainingPhase]
+
+class TrainingCheckSubject(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRAINING_CHECK_SUBJECT_UNSPECIFIED: _ClassVar[TrainingCheckSubject]
+    TRAINING_CHECK_SUBJECT_PROGRESS: _ClassVar[TrainingCheckSubject]
+    TRAINING_CHECK_SUBJECT_STATE: _ClassVar[TrainingCheckSubject]
+    TRAINING_CHECK_SUBJECT_RESULT: _ClassVar[TrainingCheckSubject]
 TRAINING_JOB_STATE_UNSPECIFIED: TrainingJobState
 TRAINING_JOB_STATE_QUEUED: TrainingJobState
 TRAINING_JOB_STATE_RUNNING: TrainingJobState
 TRAINING_JOB_STATE_SUCCEEDED: TrainingJobState
 TRAINING_JOB_STATE_FAILED: TrainingJobState
 TRAINING_JOB_STATE_CANCELLED: TrainingJobState
+TRAINING_JOB_STATE_PAUSED: TrainingJobState
+TRAINING_JOB_STATE_PAUSING: TrainingJobState
 PROMPT_TUNING_INIT_UNSPECIFIED: PromptTuningInit
 PROMPT_TUNING_INIT_RANDOM: PromptTuningInit
 PROMPT_TUNING_INIT_TEXT: PromptTuningInit
@@ -78,9 +100,21 @@ OPTIMIZER_LION: Optimizer
 WEIGHT_DTYPE_UNSPECIFIED: WeightDtype
 WEIGHT_DTYPE_F32: WeightDtype
 WEIGHT_DTYPE_BF16: WeightDtype
+TRAINING_PHASE_UNSPECIFIED: TrainingPhase
+TRAINING_PHASE_DOWNLOADING: TrainingPhase
+TRAINING_PHASE_TOKENIZING: TrainingPhase
+TRAINING_PHASE_LOADING: TrainingPhase
+TRAINING_PHASE_TRAINING: TrainingPhase
+TRAINING_PHASE_VALIDATING: TrainingPhase
+TRAINING_PHASE_SAVING: TrainingPhase
+TRAINING_PHASE_UPLOADING: TrainingPhase
+TRAINING_CHECK_SUBJECT_UNSPECIFIED: TrainingCheckSubject
+TRAINING_CHECK_SUBJECT_PROGRESS: TrainingCheckSubject
+TRAINING_CHECK_SUBJECT_STATE: TrainingCheckSubject
+TRAINING_CHECK_SUBJECT_RESULT: TrainingCheckSubject
 
 class TrainingJob(_message.Message):
-    __slots__ = ("name", "spec", "state", "progress", "result_digest", "error", "create_time", "start_time", "end_time", "attempts")
+    __slots__ = ("name", "spec", "state", "progress", "result_digest", "error", "create_time", "start_time", "end_time", "attempts", "queue_position")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +125,7 @@ class TrainingJob(_message.Message):
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
     name: str
     spec: TrainingSpec
     state: TrainingJobState
@@ -101,10 +136,11 @@ class TrainingJob(_message.Message):
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     attempts: int
-    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ...) -> None: ...
+    queue_position: int
+    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., queue_position: _Optional[int] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "fisher", "arguments", "ewc", "retention")
+    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "fisher", "arguments", "ewc", "replay", "retention", "priority")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -126,7 +162,9 @@ class TrainingSpec(_message.Message):
     FISHER_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
     EWC_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
     RETENTION_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     output: str
     dataset: str
     validation_dataset: str
@@ -148,8 +186,10 @@ class TrainingSpec(_message.Message):
     fisher: FisherMethod
     arguments: TrainingArguments
     ewc: ElasticWeightConsolidation
+    replay: Replay
     retention: Retention
-    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., fisher: _Optional[_Union[FisherMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ..., ewc: _Optional[_Union[ElasticWeightConsolidation, _Mapping]] = ..., retention: _Optional[_Union[Retention, _Mapping]] = ...) -> None: ...
+    priority: int
+    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., fisher: _Optional[_Union[FisherMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ..., ewc: _Optional[_Union[ElasticWeightConsolidation, _Mapping]] = ..., replay: _Optional[_Union[Replay, _Mapping]] = ..., retention: _Optional[_Union[Retention, _Mapping]] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class NewModel(_message.Message):
     __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rope_theta", "tie_word_embeddings", "initializer_range")
@@ -288,6 +328,14 @@ class ElasticWeightConsolidation(_message.Message):
     fisher: str
     def __init__(self, fisher: _Optional[str] = ..., **kwargs) -> None: ...
 
+class Replay(_message.Message):
+    __slots__ = ("dataset", "ratio")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    RATIO_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    ratio: float
+    def __init__(self, dataset: _Optional[str] = ..., ratio: _Optional[float] = ...) -> None: ...
+
 class Retention(_message.Message):
     __slots__ = ("dataset", "min_ratio")
     DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -411,7 +459,7 @@ class OptimArgs(_message.Message):
     def __init__(self, momentum: _Optional[float] = ..., nesterov: bool = ...) -> None: ...
 
 class TrainingArguments(_message.Message):
-    __slots__ = ("learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "warmup_steps", "warmup_ratio", "lr_scheduler_type", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "seed", "logging_steps", "eval_steps", "save_steps", "save_total_limit", "early_stopping_patience", "early_stopping_threshold", "weight_dtype", "gradient_checkpointing", "activation_memory_bytes", "optim", "optim_args", "layerwise_lr_decay", "loraplus_lr_ratio", "lr_scheduler_kwargs", "label_smoothing_factor", "neftune_noise_alpha")
+    __slots__ = ("learning_rate", "num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "warmup_steps", "warmup_ratio", "lr_scheduler_type", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "seed", "logging_steps", "eval_steps", "save_steps", "save_total_limit", "early_stopping_patience", "early_stopping_threshold", "weight_dtype", "gradient_checkpointing", "activation_memory_bytes", "optim", "optim_args", "layerwise_lr_decay", "loraplus_lr_ratio", "lr_scheduler_kwargs", "label_smoothing_factor", "neftune_noise_alpha", "retry_in_f32")
     LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
     NUM_TRAIN_EPOCHS_FIELD_NUMBER: _ClassVar[int]
     MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
@@ -442,6 +490,7 @@ class TrainingArguments(_message.Message):
     LR_SCHEDULER_KWARGS_FIELD_NUMBER: _ClassVar[int]
     LABEL_SMOOTHING_FACTOR_FIELD_NUMBER: _ClassVar[int]
     NEFTUNE_NOISE_ALPHA_FIELD_NUMBER: _ClassVar[int]
+    RETRY_IN_F32_FIELD_NUMBER: _ClassVar[int]
     learning_rate: float
     num_train_epochs: float
     max_steps: int
@@ -472,10 +521,11 @@ class TrainingArguments(_message.Message):
     lr_scheduler_kwargs: LrSchedulerKwargs
     label_smoothing_factor: float
     neftune_noise_alpha: float
-    def __init__(self, learning_rate: _Optional[float] = ..., num_train_epochs: _Optional[float] = ..., max_steps: _Optional[int] = ..., per_device_train_batch_size: _Optional[int] = ..., gradient_accumulation_steps: _Optional[int] = ..., warmup_steps: _Optional[int] = ..., warmup_ratio: _Optional[float] = ..., lr_scheduler_type: _Optional[_Union[LrSchedulerType, str]] = ..., weight_decay: _Optional[float] = ..., adam_beta1: _Optional[float] = ..., adam_beta2: _Optional[float] = ..., adam_epsilon: _Optional[float] = ..., max_grad_norm: _Optional[float] = ..., seed: _Optional[int] = ..., logging_steps: _Optional[int] = ..., eval_steps: _Optional[int] = ..., save_steps: _Optional[int] = ..., save_total_limit: _Optional[int] = ..., early_stopping_patience: _Optional[int] = ..., early_stopping_threshold: _Optional[float] = ..., weight_dtype: _Optional[_Union[WeightDtype, str]] = ..., gradient_checkpointing: bool = ..., activation_memory_bytes: _Optional[int] = ..., optim: _Optional[_Union[Optimizer, str]] = ..., optim_args: _Optional[_Union[OptimArgs, _Mapping]] = ..., layerwise_lr_decay: _Optional[float] = ..., loraplus_lr_ratio: _Optional[float] = ..., lr_scheduler_kwargs: _Optional[_Union[LrSchedulerKwargs, _Mapping]] = ..., label_smoothing_factor: _Optional[float] = ..., neftune_noise_alpha: _Optional[float] = ...) -> None: ...
+    retry_in_f32: bool
+    def __init__(self, learning_rate: _Optional[float] = ..., num_train_epochs: _Optional[float] = ..., max_steps: _Optional[int] = ..., per_device_train_batch_size: _Optional[int] = ..., gradient_accumulation_steps: _Optional[int] = ..., warmup_steps: _Optional[int] = ..., warmup_ratio: _Optional[float] = ..., lr_scheduler_type: _Optional[_Union[LrSchedulerType, str]] = ..., weight_decay: _Optional[float] = ..., adam_beta1: _Optional[float] = ..., adam_beta2: _Optional[float] = ..., adam_epsilon: _Optional[float] = ..., max_grad_norm: _Optional[float] = ..., seed: _Optional[int] = ..., logging_steps: _Optional[int] = ..., eval_steps: _Optional[int] = ..., save_steps: _Optional[int] = ..., save_total_limit: _Optional[int] = ..., early_stopping_patience: _Optional[int] = ..., early_stopping_threshold: _Optional[float] = ..., weight_dtype: _Optional[_Union[WeightDtype, str]] = ..., gradient_checkpointing: bool = ..., activation_memory_bytes: _Optional[int] = ..., optim: _Optional[_Union[Optimizer, str]] = ..., optim_args: _Optional[_Union[OptimArgs, _Mapping]] = ..., layerwise_lr_decay: _Optional[float] = ..., loraplus_lr_ratio: _Optional[float] = ..., lr_scheduler_kwargs: _Optional[_Union[LrSchedulerKwargs, _Mapping]] = ..., label_smoothing_factor: _Optional[float] = ..., neftune_noise_alpha: _Optional[float] = ..., retry_in_f32: bool = ...) -> None: ...
 
 class TrainingProgress(_message.Message):
-    __slots__ = ("step", "total_steps", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second", "eta_seconds")
+    __slots__ = ("step", "total_steps", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second", "eta_seconds", "resident_bytes")
     STEP_FIELD_NUMBER: _ClassVar[int]
     TOTAL_STEPS_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -485,6 +535,7 @@ class TrainingProgress(_message.Message):
     GRAD_NORM_FIELD_NUMBER: _ClassVar[int]
     TOKENS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     ETA_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     step: int
     total_steps: int
     epoch: float
@@ -494,10 +545,11 @@ class TrainingProgress(_message.Message):
     grad_norm: float
     tokens_per_second: float
     eta_seconds: float
-    def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., epoch: _Optional[float] = ..., loss: _Optional[float] = ..., eval_loss: _Optional[float] = ..., learning_rate: _Optional[float] = ..., grad_norm: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., eta_seconds: _Optional[float] = ...) -> None: ...
+    resident_bytes: int
+    def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., epoch: _Optional[float] = ..., loss: _Optional[float] = ..., eval_loss: _Optional[float] = ..., learning_rate: _Optional[float] = ..., grad_norm: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., eta_seconds: _Optional[float] = ..., resident_bytes: _Optional[int] = ...) -> None: ...
 
 class TrainingEvent(_message.Message):
-    __slots__ = ("event_id", "time", "state_change", "progress", "state_saved", "resumed", "data_ready", "evaluated")
+    __slots__ = ("event_id", "time", "state_change", "progress", "state_saved", "resumed", "data_ready", "evaluated", "phase_change")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     STATE_CHANGE_FIELD_NUMBER: _ClassVar[int]
@@ -506,6 +558,7 @@ class TrainingEvent(_message.Message):
     RESUMED_FIELD_NUMBER: _ClassVar[int]
     DATA_READY_FIELD_NUMBER: _ClassVar[int]
     EVALUATED_FIELD_NUMBER: _ClassVar[int]
+    PHASE_CHANGE_FIELD_NUMBER: _ClassVar[int]
     event_id: int
     time: _timestamp_pb2.Timestamp
     state_change: TrainingStateChange
@@ -514,7 +567,14 @@ class TrainingEvent(_message.Message):
     resumed: TrainingResumed
     data_ready: TrainingDataReady
     evaluated: TrainingEvaluated
-    def __init__(self, event_id: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state_change: _Optional[_Union[TrainingStateChange, _Mapping]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., state_saved: _Optional[_Union[TrainingStateSaved, _Mapping]] = ..., resumed: _Optional[_Union[TrainingResumed, _Mapping]] = ..., data_ready: _Optional[_Union[TrainingDataReady, _Mapping]] = ..., evaluated: _Optional[_Union[TrainingEvaluated, _Mapping]] = ...) -> None: ...
+    phase_change: TrainingPhaseChange
+    def __init__(self, event_id: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state_change: _Optional[_Union[TrainingStateChange, _Mapping]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., state_saved: _Optional[_Union[TrainingStateSaved, _Mapping]] = ..., resumed: _Optional[_Union[TrainingResumed, _Mapping]] = ..., data_ready: _Optional[_Union[TrainingDataReady, _Mapping]] = ..., evaluated: _Optional[_Union[TrainingEvaluated, _Mapping]] = ..., phase_change: _Optional[_Union[TrainingPhaseChange, _Mapping]] = ...) -> None: ...
+
+class TrainingPhaseChange(_message.Message):
+    __slots__ = ("phase",)
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    phase: TrainingPhase
+    def __init__(self, phase: _Optional[_Union[TrainingPhase, str]] = ...) -> None: ...
 
 class TrainingStateChange(_message.Message):
     __slots__ = ("state", "message")
@@ -525,12 +585,14 @@ class TrainingStateChange(_message.Message):
     def __init__(self, state: _Optional[_Union[TrainingJobState, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class TrainingStateSaved(_message.Message):
-    __slots__ = ("step", "digest")
+    __slots__ = ("step", "digest", "chain_digest")
     STEP_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_DIGEST_FIELD_NUMBER: _ClassVar[int]
     step: int
     digest: str
-    def __init__(self, step: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
+    chain_digest: str
+    def __init__(self, step: _Optional[int] = ..., digest: _Optional[str] = ..., chain_digest: _Optional[str] = ...) -> None: ...
 
 class TrainingResumed(_message.Message):
     __slots__ = ("step", "digest")
@@ -625,6 +687,58 @@ class CancelTrainingJobResponse(_message.Message):
     TRAINING_JOB_FIELD_NUMBER: _ClassVar[int]
     training_job: TrainingJob
     def __init__(self, training_job: _Optional[_Union[TrainingJob, _Mapping]] = ...) -> None: ...
+
+class PauseTrainingJobRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class PauseTrainingJobResponse(_message.Message):
+    __slots__ = ("training_job",)
+    TRAINING_JOB_FIELD_NUMBER: _ClassVar[int]
+    training_job: TrainingJob
+    def __init__(self, training_job: _Optional[_Union[TrainingJob, _Mapping]] = ...) -> None: ...
+
+class ResumeTrainingJobRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ResumeTrainingJobResponse(_message.Message):
+    __slots__ = ("training_job",)
+    TRAINING_JOB_FIELD_NUMBER: _ClassVar[int]
+    training_job: TrainingJob
+    def __init__(self, training_job: _Optional[_Union[TrainingJob, _Mapping]] = ...) -> None: ...
+
+class VerifyTrainingJobRequest(_message.Message):
+    __slots__ = ("name", "from_beginning", "max_steps")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FROM_BEGINNING_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    from_beginning: bool
+    max_steps: int
+    def __init__(self, name: _Optional[str] = ..., from_beginning: bool = ..., max_steps: _Optional[int] = ...) -> None: ...
+
+class VerifyTrainingJobResponse(_message.Message):
+    __slots__ = ("checks",)
+    CHECKS_FIELD_NUMBER: _ClassVar[int]
+    checks: _containers.RepeatedCompositeFieldContainer[TrainingCheck]
+    def __init__(self, checks: _Optional[_Iterable[_Union[TrainingCheck, _Mapping]]] = ...) -> None: ...
+
+class TrainingCheck(_message.Message):
+    __slots__ = ("step", "subject", "digest", "difference")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    subject: TrainingCheckSubject
+    digest: str
+    difference: str
+    def __init__(self, step: _Optional[int] = ..., subject: _Optional[_Union[TrainingCheckSubject, str]] = ..., digest: _Optional[str] = ..., difference: _Optional[str] = ...) -> None: ...
 
 class DeleteTrainingJobRequest(_message.Message):
     __slots__ = ("name",)

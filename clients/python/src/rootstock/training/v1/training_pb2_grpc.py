@@ -55,6 +55,21 @@ class TrainingServiceStub(object):
                 request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.CancelTrainingJobRequest.SerializeToString,
                 response_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.CancelTrainingJobResponse.FromString,
                 _registered_method=True)
+        self.PauseTrainingJob = channel.unary_unary(
+                '/rootstock.training.v1.TrainingService/PauseTrainingJob',
+                request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.PauseTrainingJobRequest.SerializeToString,
+                response_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.PauseTrainingJobResponse.FromString,
+                _registered_method=True)
+        self.ResumeTrainingJob = channel.unary_unary(
+                '/rootstock.training.v1.TrainingService/ResumeTrainingJob',
+                request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.ResumeTrainingJobRequest.SerializeToString,
+                response_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.ResumeTrainingJobResponse.FromString,
+                _registered_method=True)
+        self.VerifyTrainingJob = channel.unary_unary(
+                '/rootstock.training.v1.TrainingService/VerifyTrainingJob',
+                request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.VerifyTrainingJobRequest.SerializeToString,
+                response_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.VerifyTrainingJobResponse.FromString,
+                _registered_method=True)
         self.DeleteTrainingJob = channel.unary_unary(
                 '/rootstock.training.v1.TrainingService/DeleteTrainingJob',
                 request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.DeleteTrainingJobRequest.SerializeToString,
@@ -100,6 +115,33 @@ class TrainingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseTrainingJob(self, request, context):
+        """Stops computing a job until it is resumed, whatever it is doing. The step in progress is dropped; the job is PAUSED, and its
+        memory free, once the state after the last whole step is durable. A job that is paused already is returned as it is.
+        Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it has ended).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeTrainingJob(self, request, context):
+        """Queues a paused job again, in the place that it had; it goes on after its last whole step, and its result has the bits of a job
+        that was never paused. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is not PAUSED), OVERLOADED (too many queued).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyTrainingJob(self, request, context):
+        """Makes the steps between saved states again, in a process of its own, and compares bits: gradient norms and learning rates with
+        those that were reported, states with those that were saved, and the result with the one in the store. Takes as long as the
+        steps took; one at a time. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is queued or running: pause it first), OVERLOADED
+        (another verification runs), INTERNAL (the process failed).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteTrainingJob(self, request, context):
         """Forgets a job that has ended, its events and its saved states; its result stays. Errors: INVALID_FIELD, NOT_FOUND,
         WRONG_STATE.
@@ -138,6 +180,21 @@ def add_TrainingServiceServicer_to_server(servicer, server):
                     servicer.CancelTrainingJob,
                     request_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.CancelTrainingJobRequest.FromString,
                     response_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.CancelTrainingJobResponse.SerializeToString,
+            ),
+            'PauseTrainingJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseTrainingJob,
+                    request_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.PauseTrainingJobRequest.FromString,
+                    response_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.PauseTrainingJobResponse.SerializeToString,
+            ),
+            'ResumeTrainingJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeTrainingJob,
+                    request_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.ResumeTrainingJobRequest.FromString,
+                    response_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.ResumeTrainingJobResponse.SerializeToString,
+            ),
+            'VerifyTrainingJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyTrainingJob,
+                    request_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.VerifyTrainingJobRequest.FromString,
+                    response_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.VerifyTrainingJobResponse.SerializeToString,
             ),
             'DeleteTrainingJob': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteTrainingJob,
@@ -259,6 +316,87 @@ class TrainingService(object):
             '/rootstock.training.v1.TrainingService/CancelTrainingJob',
             rootstock_dot_training_dot_v1_dot_training__pb2.CancelTrainingJobRequest.SerializeToString,
             rootstock_dot_training_dot_v1_dot_training__pb2.CancelTrainingJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseTrainingJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.training.v1.TrainingService/PauseTrainingJob',
+            rootstock_dot_training_dot_v1_dot_training__pb2.PauseTrainingJobRequest.SerializeToString,
+            rootstock_dot_training_dot_v1_dot_training__pb2.PauseTrainingJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeTrainingJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.training.v1.TrainingService/ResumeTrainingJob',
+            rootstock_dot_training_dot_v1_dot_training__pb2.ResumeTrainingJobRequest.SerializeToString,
+            rootstock_dot_training_dot_v1_dot_training__pb2.ResumeTrainingJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyTrainingJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.training.v1.TrainingService/VerifyTrainingJob',
+            rootstock_dot_training_dot_v1_dot_training__pb2.VerifyTrainingJobRequest.SerializeToString,
+            rootstock_dot_training_dot_v1_dot_training__pb2.VerifyTrainingJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

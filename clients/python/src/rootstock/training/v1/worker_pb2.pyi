@@ -16,7 +16,7 @@ class LeaseJobRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., lease_token: _Optional[str] = ...) -> None: ...
 
 class LeaseJobResponse(_message.Message):
-    __slots__ = ("training_job", "dataset_digest", "validation_dataset_digest", "base_digest", "tokenizer_artifact_digest", "tokenizer_digest", "resume_digest", "resume_step", "adapter_digest", "fisher_digest", "retention_digest")
+    __slots__ = ("training_job", "dataset_digest", "validation_dataset_digest", "base_digest", "tokenizer_artifact_digest", "tokenizer_digest", "resume_digest", "resume_step", "adapter_digest", "fisher_digest", "replay_digest", "retention_digest")
     TRAINING_JOB_FIELD_NUMBER: _ClassVar[int]
     DATASET_DIGEST_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,7 @@ class LeaseJobResponse(_message.Message):
     RESUME_STEP_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_DIGEST_FIELD_NUMBER: _ClassVar[int]
     FISHER_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_DIGEST_FIELD_NUMBER: _ClassVar[int]
     RETENTION_DIGEST_FIELD_NUMBER: _ClassVar[int]
     training_job: _training_pb2.TrainingJob
     dataset_digest: str
@@ -38,8 +39,9 @@ class LeaseJobResponse(_message.Message):
     resume_step: int
     adapter_digest: str
     fisher_digest: str
+    replay_digest: str
     retention_digest: str
-    def __init__(self, training_job: _Optional[_Union[_training_pb2.TrainingJob, _Mapping]] = ..., dataset_digest: _Optional[str] = ..., validation_dataset_digest: _Optional[str] = ..., base_digest: _Optional[str] = ..., tokenizer_artifact_digest: _Optional[str] = ..., tokenizer_digest: _Optional[str] = ..., resume_digest: _Optional[str] = ..., resume_step: _Optional[int] = ..., adapter_digest: _Optional[str] = ..., fisher_digest: _Optional[str] = ..., retention_digest: _Optional[str] = ...) -> None: ...
+    def __init__(self, training_job: _Optional[_Union[_training_pb2.TrainingJob, _Mapping]] = ..., dataset_digest: _Optional[str] = ..., validation_dataset_digest: _Optional[str] = ..., base_digest: _Optional[str] = ..., tokenizer_artifact_digest: _Optional[str] = ..., tokenizer_digest: _Optional[str] = ..., resume_digest: _Optional[str] = ..., resume_step: _Optional[int] = ..., adapter_digest: _Optional[str] = ..., fisher_digest: _Optional[str] = ..., replay_digest: _Optional[str] = ..., retention_digest: _Optional[str] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
     __slots__ = ("name", "lease_token")
@@ -50,10 +52,12 @@ class HeartbeatRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., lease_token: _Optional[str] = ...) -> None: ...
 
 class HeartbeatResponse(_message.Message):
-    __slots__ = ("cancel",)
+    __slots__ = ("cancel", "pause")
     CANCEL_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_FIELD_NUMBER: _ClassVar[int]
     cancel: bool
-    def __init__(self, cancel: bool = ...) -> None: ...
+    pause: bool
+    def __init__(self, cancel: bool = ..., pause: bool = ...) -> None: ...
 
 class ReportEventsRequest(_message.Message):
     __slots__ = ("name", "lease_token", "first_sequence", "events", "outcome")
@@ -80,3 +84,25 @@ class JobOutcome(_message.Message):
 class ReportEventsResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class VerificationOrder(_message.Message):
+    __slots__ = ("lease", "states", "progress", "result_digest", "max_steps")
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
+    lease: LeaseJobResponse
+    states: _containers.RepeatedCompositeFieldContainer[_training_pb2.TrainingStateSaved]
+    progress: _containers.RepeatedCompositeFieldContainer[_training_pb2.TrainingProgress]
+    result_digest: str
+    max_steps: int
+    def __init__(self, lease: _Optional[_Union[LeaseJobResponse, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_training_pb2.TrainingStateSaved, _Mapping]]] = ..., progress: _Optional[_Iterable[_Union[_training_pb2.TrainingProgress, _Mapping]]] = ..., result_digest: _Optional[str] = ..., max_steps: _Optional[int] = ...) -> None: ...
+
+class VerificationAnswer(_message.Message):
+    __slots__ = ("checks", "error")
+    CHECKS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    checks: _containers.RepeatedCompositeFieldContainer[_training_pb2.TrainingCheck]
+    error: str
+    def __init__(self, checks: _Optional[_Iterable[_Union[_training_pb2.TrainingCheck, _Mapping]]] = ..., error: _Optional[str] = ...) -> None: ...

@@ -9,8 +9,9 @@ use crate::spec::Fisher;
 fn measured(max_rows: Option<usize>, script: &Script) -> BTreeMap<String, candle_core::Tensor> {
     let dir = TempDir::new().unwrap();
     let how = Fisher { max_rows };
-    let measured = measure(prepared(full(), Arguments { logging_steps: 3, ..short() }, 0), how, script);
-    let files = measured.unwrap().save(dir.path()).unwrap();
+    let arguments = Arguments { logging_steps: 3, batch_size: 1, accumulation: 1, ..short() };
+    let finished = measure(prepared(full(), arguments, 0), how, script);
+    let files = crate::worker::fisher::save(&finished.unwrap().fisher.unwrap(), dir.path()).unwrap();
     candle_core::safetensors::load(dir.path().join(files[0]), &candle_core::Device::Cpu)
         .unwrap()
         .into_iter()

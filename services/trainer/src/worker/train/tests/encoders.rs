@@ -71,6 +71,7 @@ fn masking(learner: EncoderLearner, arguments: Arguments, validation: usize) -> 
         validation: texts(40..40 + validation, 0.15),
         earlier: None,
         resume: None,
+        in_f32: false,
     }
 }
 
