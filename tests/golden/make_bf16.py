@@ -1,4 +1,5 @@
-"""Writes bf16.json: how far torch in bf16 is from torch in f32, for the Rust tests of bf16 products to be no further than twice that.
+"""Writes bf16.json and f16.json: how far torch in these is from torch in f32, for the Rust tests of such products to be no further
+than twice that.
 
     /tmp/golden/bin/python make_bf16.py       # after make.py, in the same environment
 
@@ -36,17 +37,18 @@ def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     values = json.loads((HERE / "values.json").read_text())
-    errors = {}
-    for name, (model, ids, batches) in CASES.items():
-        batch = values[batches][0]
-        loss, grads = gradients(model(torch.float32), batch)
-        loss_bf16, grads_bf16 = gradients(model(torch.bfloat16), batch)
-        errors[name] = dict(
-            logits=error(logits(model(torch.bfloat16), values[ids]), logits(model(torch.float32), values[ids])),
-            loss=error(torch.tensor(loss_bf16), torch.tensor(loss)),
-            gradients={key: error(grads_bf16[key], grads[key]) for key in grads},
-        )
-    (HERE / "bf16.json").write_text(json.dumps(errors, sort_keys=True, indent=1) + "\n")
+    for file, dtype in [("bf16.json", torch.bfloat16), ("f16.json", torch.float16)]:
+        errors = {}
+        for name, (model, ids, batches) in CASES.items():
+            batch = values[batches][0]
+            loss, grads = gradients(model(torch.float32), batch)
+            loss_narrow, grads_narrow = gradients(model(dtype), batch)
+            errors[name] = dict(
+                logits=error(logits(model(dtype), values[ids]), logits(model(torch.float32), values[ids])),
+                loss=error(torch.tensor(loss_narrow), torch.tensor(loss)),
+                gradients={key: error(grads_narrow[key], grads[key]) for key in grads},
+            )
+        (HERE / file).write_text(json.dumps(errors, sort_keys=True, indent=1) + "\n")
 
 
 if __name__ == "__main__":

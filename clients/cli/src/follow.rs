@@ -144,13 +144,22 @@ fn short(progress: &TrainingProgress) -> String {
 
 fn figures(progress: &TrainingProgress) -> String {
     format!(
-        "loss {:.4}  lr {:.2e}  norm {:.2}  {:.0} tokens/s  ETA {}",
+        "loss {:.4}  lr {:.2e}  norm {:.2}{}  {:.0} tokens/s  ETA {}",
         progress.loss,
         progress.learning_rate,
         progress.grad_norm,
+        scaling(progress),
         progress.tokens_per_second,
         eta(progress)
     )
+}
+
+/// What loss scaling did, where there is some.
+fn scaling(progress: &TrainingProgress) -> String {
+    match progress.loss_scale {
+        0.0 => String::new(),
+        scale => format!("  scale {scale}  skipped {}", progress.skipped_steps),
+    }
 }
 
 fn eta(progress: &TrainingProgress) -> HumanDuration {
@@ -163,8 +172,12 @@ fn data(ready: &TrainingDataReady) -> String {
         0 => String::new(),
         rows => format!(", {rows} left out because they are too long"),
     };
+    let truncated = match ready.truncated_rows {
+        0 => String::new(),
+        rows => format!(", {rows} cut to fit"),
+    };
     format!(
-        "{} rows to train on ({} tokens, {} with loss), {} to validate on{dropped}; {} of {} parameters are trained",
+        "{} rows to train on ({} tokens, {} with loss), {} to validate on{dropped}{truncated}; {} of {} parameters are trained",
         ready.train_rows,
         ready.train_tokens,
         ready.loss_tokens,
@@ -204,6 +217,9 @@ mod tests {
             "{line}"
         );
         assert!(figures(&TrainingProgress { eta_seconds: f64::NAN, ..progress }).contains("ETA"));
+        assert!(!line.contains("scale"), "{line}");
+        let scaled = figures(&TrainingProgress { loss_scale: 32_768.0, skipped_steps: 1, ..progress });
+        assert!(scaled.contains("scale 32768  skipped 1"), "{scaled}");
     }
 
     #[test]
@@ -247,5 +263,6 @@ mod tests {
         let ready = TrainingDataReady { train_rows: 9, dropped_rows: 2, ..TrainingDataReady::default() };
         assert!(data(&ready).contains("2 left out"));
         assert!(!data(&TrainingDataReady { dropped_rows: 0, ..ready }).contains("left out"));
+        assert!(data(&TrainingDataReady { truncated_rows: 3, ..ready }).contains("3 cut to fit"));
     }
 }

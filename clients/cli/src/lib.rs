@@ -56,7 +56,7 @@ pub enum Command {
     /// Retire names of any kind
     #[command(subcommand)]
     Aliases(aliases::Command),
-    /// Import and list data sets
+    /// Import, audit, clean and list data sets
     #[command(subcommand)]
     Data(data::Command),
     /// Train and list tokenizers

@@ -8,7 +8,7 @@ mod spec;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use rootstock_client::proto::training::v1::CreateTrainingJobRequest;
+use rootstock_client::proto::training::v1::{CreateTrainingJobRequest, TrainingSpec};
 
 use self::example::Example;
 use crate::jobs::metrics::draw;
@@ -59,10 +59,16 @@ pub(crate) async fn run(args: TrainArgs, context: &Context) -> Result<(), CliErr
     }
 }
 
-async fn train(file: &Path, args: TrainArgs, context: &Context) -> Result<(), CliError> {
+/// What a training file describes.
+pub(crate) async fn read(file: &Path) -> Result<TrainingSpec, CliError> {
     let shown = file.display().to_string();
     let text = tokio::fs::read(file).await.map_err(|source| CliError::io(shown.clone(), source))?;
-    let spec = spec::parse(&text).map_err(|problem| CliError::refused(format!("{shown}: {problem}")))?;
+    spec::parse(&text).map_err(|problem| CliError::refused(format!("{shown}: {problem}")))
+}
+
+async fn train(file: &Path, args: TrainArgs, context: &Context) -> Result<(), CliError> {
+    let shown = file.display().to_string();
+    let spec = read(file).await?;
     let request = CreateTrainingJobRequest {
         training_job_id: args.id.unwrap_or_default(),
         spec: Some(spec),

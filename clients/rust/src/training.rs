@@ -1,7 +1,8 @@
 //! The client of TrainingService.
 use rootstock_proto::training::v1::training_service_client::TrainingServiceClient;
 use rootstock_proto::training::v1::{
-    CancelTrainingJobRequest, CreateTrainingJobRequest, DeleteTrainingJobRequest, GetTrainingJobRequest,
+    AuditDatasetRequest, AuditDatasetResponse, CancelTrainingJobRequest, CleanDatasetRequest,
+    CleanDatasetResponse, CreateTrainingJobRequest, DeleteTrainingJobRequest, GetTrainingJobRequest,
     ListTrainingJobsRequest, PauseTrainingJobRequest, ResumeTrainingJobRequest, TrainingCheck, TrainingEvent,
     TrainingJob, VerifyTrainingJobRequest, WatchTrainingJobRequest,
 };
@@ -106,6 +107,28 @@ impl TrainingClient {
     pub async fn delete_training_job(&self, name: impl Into<String>) -> Result<(), ClientError> {
         unary!(self.once, delete_training_job, DeleteTrainingJobRequest { name: name.into() })?;
         Ok(())
+    }
+
+    /// Reads the data of a specification as its job would, and tells what is wrong or suspicious. May take long.
+    ///
+    /// # Errors
+    /// INVALID_FIELD, NOT_FOUND, TOKENIZER_MISMATCH, OVERLOADED, DEPENDENCY_UNAVAILABLE, or the connection's.
+    pub async fn audit_dataset(
+        &self,
+        request: AuditDatasetRequest,
+    ) -> Result<AuditDatasetResponse, ClientError> {
+        unary!(self, self.caller.long(), once, audit_dataset, request)
+    }
+
+    /// Makes a new version of a data set without the records that filters take out. May take long.
+    ///
+    /// # Errors
+    /// INVALID_FIELD, NOT_FOUND, OVERLOADED, DEPENDENCY_UNAVAILABLE, or the connection's.
+    pub async fn clean_dataset(
+        &self,
+        request: CleanDatasetRequest,
+    ) -> Result<CleanDatasetResponse, ClientError> {
+        unary!(self, self.caller.long(), once, clean_dataset, request)
     }
 
     /// Streams a job's events after `after_event_id` (0: from the first) until the job has ended; goes on by itself

@@ -1,4 +1,260 @@
 // @generated from the protobuf sources of this crate; see tests/generated.rs.
+/// Response of AuditDataset.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AuditDatasetResponse {
+    /// What was found in the data set to train on.
+    #[prost(message, optional, tag = "1")]
+    pub dataset: ::core::option::Option<DatasetAudit>,
+    /// What was found in `spec.validation_dataset`, where there is one.
+    #[prost(message, optional, tag = "2")]
+    pub validation_dataset: ::core::option::Option<DatasetAudit>,
+    /// Why a job of this specification would fail because of its data; empty where it would not. Each names the field and what to do.
+    #[prost(string, repeated, tag = "3")]
+    pub refusals: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// What an audit found in one data set.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DatasetAudit {
+    /// Rows that were read, or documents; a conversation is a row for each answer.
+    #[prost(int64, tag = "1")]
+    pub rows: i64,
+    /// Rows that are trained or validated on: those that can be read, less those left out.
+    #[prost(int64, tag = "2")]
+    pub kept_rows: i64,
+    /// Tokens in the rows that can be read.
+    #[prost(int64, tag = "3")]
+    pub tokens: i64,
+    /// Tokens in the kept rows that carry loss, nothing augmented; of documents all.
+    #[prost(int64, tag = "4")]
+    pub loss_tokens: i64,
+    /// What is wrong, or suspicious, in the order of DataProblem.
+    #[prost(message, repeated, tag = "5")]
+    pub findings: ::prost::alloc::vec::Vec<DataFinding>,
+    /// How long what is learned from is; rows by tokens. Empty for documents.
+    #[prost(message, repeated, tag = "6")]
+    pub prompt_lengths: ::prost::alloc::vec::Vec<LengthBucket>,
+    /// How long what is learned is.
+    #[prost(message, repeated, tag = "7")]
+    pub answer_lengths: ::prost::alloc::vec::Vec<LengthBucket>,
+    /// The first rows that can be read, as the model sees them.
+    #[prost(message, repeated, tag = "8")]
+    pub samples: ::prost::alloc::vec::Vec<DataExample>,
+}
+/// One kind of problem.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DataFinding {
+    /// What it is.
+    #[prost(enumeration = "DataProblem", tag = "1")]
+    pub problem: i32,
+    /// How many rows have it.
+    #[prost(int64, tag = "2")]
+    pub rows: i64,
+    /// The first of them.
+    #[prost(message, repeated, tag = "3")]
+    pub examples: ::prost::alloc::vec::Vec<DataExample>,
+}
+/// A row of a data set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DataExample {
+    /// The file it stands in.
+    #[prost(string, tag = "1")]
+    pub file: ::prost::alloc::string::String,
+    /// Its number among the records of the file, from 1.
+    #[prost(int64, tag = "2")]
+    pub row: i64,
+    /// The prompt as it is rendered, cut after 1000 characters; carries no loss.
+    #[prost(string, tag = "3")]
+    pub prompt: ::prost::alloc::string::String,
+    /// What is learned, cut in the same way.
+    #[prost(string, tag = "4")]
+    pub trained: ::prost::alloc::string::String,
+    /// More about the problem.
+    #[prost(string, tag = "5")]
+    pub detail: ::prost::alloc::string::String,
+    /// The row that it repeats, contradicts or overlaps: its file.
+    #[prost(string, tag = "6")]
+    pub other_file: ::prost::alloc::string::String,
+    /// The row that it repeats, contradicts or overlaps: its number. 0 where there is none.
+    #[prost(int64, tag = "7")]
+    pub other_row: i64,
+}
+/// Rows of about one length.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LengthBucket {
+    /// Rows of fewer tokens than this, and not in an earlier bucket.
+    #[prost(int64, tag = "1")]
+    pub below: i64,
+    /// How many they are.
+    #[prost(int64, tag = "2")]
+    pub rows: i64,
+}
+/// What stays in a data set; the texts of a record count together. What is not set takes nothing out.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Cleaning {
+    /// Takes out records that say the same as an earlier one.
+    #[prost(bool, tag = "1")]
+    pub exact_duplicates: bool,
+    /// Takes out records that are alike to an earlier one by at least this share of their runs of five characters (MinHash), from 0.7
+    /// to 1; 0.8 is usual.
+    #[prost(double, tag = "2")]
+    pub near_duplicates: f64,
+    /// Fewest characters of a record.
+    #[prost(int32, tag = "3")]
+    pub min_characters: i32,
+    /// Most characters of a record; 0 is no limit.
+    #[prost(int32, tag = "4")]
+    pub max_characters: i32,
+    /// Largest share of characters that are no letters, digits, punctuation, symbols or space (control characters, what stands for
+    /// unreadable bytes), in \[0, 1\].
+    #[prost(double, optional, tag = "5")]
+    pub max_foreign_share: ::core::option::Option<f64>,
+    /// Smallest share of Han characters among the letters, in \[0, 1\].
+    #[prost(double, tag = "6")]
+    pub min_han_share: f64,
+    /// Smallest share of Latin letters among the letters, in \[0, 1\].
+    #[prost(double, tag = "7")]
+    pub min_latin_share: f64,
+    /// Largest share of runs of ten characters that stood in the record before, in \[0, 1\].
+    #[prost(double, optional, tag = "8")]
+    pub max_repetition: ::core::option::Option<f64>,
+}
+/// Request of CleanDataset.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CleanDatasetRequest {
+    /// The data set: alias or digest. Records become JSON lines; of a text (`.txt`) paragraphs are records.
+    #[prost(string, tag = "1")]
+    pub dataset: ::prost::alloc::string::String,
+    /// What to call the result: `datasets/{id}`, moved to it.
+    #[prost(string, tag = "2")]
+    pub output: ::prost::alloc::string::String,
+    /// What stays; something must be set.
+    #[prost(message, optional, tag = "3")]
+    pub cleaning: ::core::option::Option<Cleaning>,
+}
+/// Response of CleanDataset.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CleanDatasetResponse {
+    /// Digest of the cleaned data set: the same data and the same settings give the same one.
+    #[prost(string, tag = "1")]
+    pub digest: ::prost::alloc::string::String,
+    /// Records read.
+    #[prost(int64, tag = "2")]
+    pub rows: i64,
+    /// Records kept.
+    #[prost(int64, tag = "3")]
+    pub kept_rows: i64,
+    /// Records taken out because they can't be read.
+    #[prost(int64, tag = "4")]
+    pub unreadable: i64,
+    /// Those of what remained that are too short or too long.
+    #[prost(int64, tag = "5")]
+    pub length: i64,
+    /// Those of what remained with too many foreign characters.
+    #[prost(int64, tag = "6")]
+    pub characters: i64,
+    /// Those of what remained in another language.
+    #[prost(int64, tag = "7")]
+    pub language: i64,
+    /// Those of what remained that repeat themselves.
+    #[prost(int64, tag = "8")]
+    pub repetition: i64,
+    /// Those of what remained that say the same as an earlier one.
+    #[prost(int64, tag = "9")]
+    pub exact_duplicates: i64,
+    /// Those of what remained that are alike to an earlier one.
+    #[prost(int64, tag = "10")]
+    pub near_duplicates: i64,
+}
+/// What is wrong, or suspicious, with a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DataProblem {
+    /// Not used.
+    Unspecified = 0,
+    /// It is no record of its format, or no object. A job fails.
+    Malformed = 1,
+    /// It is not UTF-8. A job fails.
+    InvalidUtf8 = 2,
+    /// A field that it needs is not there. A job fails.
+    MissingField = 3,
+    /// A field is of another type. A job fails.
+    WrongType = 4,
+    /// Its answer is blank. A job fails.
+    EmptyAnswer = 5,
+    /// What its answer is to be learned from is blank. A job fails.
+    EmptyPrompt = 6,
+    /// It is too long, and a part is cut off.
+    Truncated = 7,
+    /// It is too long, and is left out.
+    Dropped = 8,
+    /// It is too long, and all that would be learned is cut off: it is left out.
+    FullyMasked = 9,
+    /// The end of its answer is cut off, and EOS with it: it teaches to go on.
+    NoEos = 10,
+    /// It says the same as an earlier row.
+    Duplicate = 11,
+    /// It is alike to an earlier row, four fifths or more of its runs of five characters being in both (MinHash).
+    NearDuplicate = 12,
+    /// It asks the same as an earlier row, whose answer is another.
+    Contradiction = 13,
+    /// It is a row to validate on that is trained on as well.
+    Overlap = 14,
+    /// What it teaches is far shorter than in the other rows: beyond three interquartile distances of the lengths' logarithms, and by a
+    /// factor of four at least from the median.
+    Short = 15,
+    /// What it teaches is far longer, in the same way.
+    Long = 16,
+}
+impl DataProblem {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DATA_PROBLEM_UNSPECIFIED",
+            Self::Malformed => "DATA_PROBLEM_MALFORMED",
+            Self::InvalidUtf8 => "DATA_PROBLEM_INVALID_UTF8",
+            Self::MissingField => "DATA_PROBLEM_MISSING_FIELD",
+            Self::WrongType => "DATA_PROBLEM_WRONG_TYPE",
+            Self::EmptyAnswer => "DATA_PROBLEM_EMPTY_ANSWER",
+            Self::EmptyPrompt => "DATA_PROBLEM_EMPTY_PROMPT",
+            Self::Truncated => "DATA_PROBLEM_TRUNCATED",
+            Self::Dropped => "DATA_PROBLEM_DROPPED",
+            Self::FullyMasked => "DATA_PROBLEM_FULLY_MASKED",
+            Self::NoEos => "DATA_PROBLEM_NO_EOS",
+            Self::Duplicate => "DATA_PROBLEM_DUPLICATE",
+            Self::NearDuplicate => "DATA_PROBLEM_NEAR_DUPLICATE",
+            Self::Contradiction => "DATA_PROBLEM_CONTRADICTION",
+            Self::Overlap => "DATA_PROBLEM_OVERLAP",
+            Self::Short => "DATA_PROBLEM_SHORT",
+            Self::Long => "DATA_PROBLEM_LONG",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DATA_PROBLEM_UNSPECIFIED" => Some(Self::Unspecified),
+            "DATA_PROBLEM_MALFORMED" => Some(Self::Malformed),
+            "DATA_PROBLEM_INVALID_UTF8" => Some(Self::InvalidUtf8),
+            "DATA_PROBLEM_MISSING_FIELD" => Some(Self::MissingField),
+            "DATA_PROBLEM_WRONG_TYPE" => Some(Self::WrongType),
+            "DATA_PROBLEM_EMPTY_ANSWER" => Some(Self::EmptyAnswer),
+            "DATA_PROBLEM_EMPTY_PROMPT" => Some(Self::EmptyPrompt),
+            "DATA_PROBLEM_TRUNCATED" => Some(Self::Truncated),
+            "DATA_PROBLEM_DROPPED" => Some(Self::Dropped),
+            "DATA_PROBLEM_FULLY_MASKED" => Some(Self::FullyMasked),
+            "DATA_PROBLEM_NO_EOS" => Some(Self::NoEos),
+            "DATA_PROBLEM_DUPLICATE" => Some(Self::Duplicate),
+            "DATA_PROBLEM_NEAR_DUPLICATE" => Some(Self::NearDuplicate),
+            "DATA_PROBLEM_CONTRADICTION" => Some(Self::Contradiction),
+            "DATA_PROBLEM_OVERLAP" => Some(Self::Overlap),
+            "DATA_PROBLEM_SHORT" => Some(Self::Short),
+            "DATA_PROBLEM_LONG" => Some(Self::Long),
+            _ => None,
+        }
+    }
+}
 /// A training job.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrainingJob {
@@ -307,14 +563,24 @@ pub struct SupervisedObjective {
     /// for which only `chat` has a place.
     #[prost(string, tag = "1")]
     pub prompt_template: ::prost::alloc::string::String,
-    /// Longest row in tokens; longer ones are left out and counted. 0 means 512, or the model's context where that is
-    /// shorter.
+    /// Longest row in tokens; `truncation` says what becomes of longer ones. 0 means 512, or the model's context where that is shorter.
     #[prost(int32, tag = "2")]
     pub max_length: i32,
     /// Probability that a token of the instruction is left out of the prompt, drawn anew each time the row is seen:
     /// augmentation against overfitting to one wording. In \[0, 0.9\].
     #[prost(double, tag = "3")]
     pub instruction_token_dropout: f64,
+    /// What becomes of rows that are too long.
+    #[prost(enumeration = "Truncation", tag = "4")]
+    pub truncation: i32,
+    /// Probability that a span of three tokens of the instruction is moved: it changes places with the next one. Drawn anew each time the
+    /// row is seen, before tokens are left out. In \[0, 0.9\].
+    #[prost(double, tag = "5")]
+    pub span_shuffle: f64,
+    /// Columns that hold other wordings of the instruction: a text, a list of texts, or nothing. Each time a row is seen, one of its
+    /// wordings is drawn, the instruction among them. Where one of them is too long the row keeps the others. At most 16.
+    #[prost(string, repeated, tag = "6")]
+    pub paraphrase_columns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Full training: of all weights, or of some. The others stay as they are, bit for bit: nothing is computed or kept for them, and the
 /// backward pass ends above the layers below which nothing is trained.
@@ -773,7 +1039,8 @@ pub struct TrainingDataReady {
     /// Tokens in them that carry loss.
     #[prost(int64, tag = "4")]
     pub loss_tokens: i64,
-    /// Rows left out because they are too long; for infilling, texts left out because they hold sentinels or prefix tokens.
+    /// Rows left out because they are too long, or would teach nothing once cut; for infilling, texts left out because they hold
+    /// sentinels or prefix tokens.
     #[prost(int64, tag = "5")]
     pub dropped_rows: i64,
     /// Parameters that are trained.
@@ -782,6 +1049,9 @@ pub struct TrainingDataReady {
     /// Parameters in all.
     #[prost(int64, tag = "7")]
     pub total_parameters: i64,
+    /// Rows of which a part was cut off.
+    #[prost(int64, tag = "20")]
+    pub truncated_rows: i64,
 }
 /// A measured validation.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -958,6 +1228,16 @@ pub struct WatchTrainingJobResponse {
     #[prost(message, optional, tag = "1")]
     pub event: ::core::option::Option<TrainingEvent>,
 }
+/// Request of AuditDataset.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AuditDatasetRequest {
+    /// What a job would be created with: its data sets are audited as this job would see them.
+    #[prost(message, optional, tag = "1")]
+    pub spec: ::core::option::Option<TrainingSpec>,
+    /// Most examples of each problem, and of rows without; 0 means 3, and more than 10 are 10.
+    #[prost(int32, tag = "2")]
+    pub max_examples: i32,
+}
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1007,6 +1287,48 @@ impl TrainingJobState {
             "TRAINING_JOB_STATE_CANCELLED" => Some(Self::Cancelled),
             "TRAINING_JOB_STATE_PAUSED" => Some(Self::Paused),
             "TRAINING_JOB_STATE_PAUSING" => Some(Self::Pausing),
+            _ => None,
+        }
+    }
+}
+/// What becomes of rows that are too long. LLaMA-Factory cuts the end (`cutoff_len`), and so does TRL (`truncation_mode: keep_start`),
+/// whose `keep_end` is TRUNCATE_LEFT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Truncation {
+    /// DROP.
+    Unspecified = 0,
+    /// They are left out and counted: half an answer teaches to stop anywhere.
+    Drop = 1,
+    /// Their beginning is cut: of the prompt, and where the answer alone is too long, of the answer.
+    TruncateLeft = 2,
+    /// Their end is cut, EOS with it. Those whose prompt leaves no room for an answer are left out and counted.
+    TruncateRight = 3,
+    /// The job fails and names the first.
+    Error = 4,
+}
+impl Truncation {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TRUNCATION_UNSPECIFIED",
+            Self::Drop => "TRUNCATION_DROP",
+            Self::TruncateLeft => "TRUNCATION_TRUNCATE_LEFT",
+            Self::TruncateRight => "TRUNCATION_TRUNCATE_RIGHT",
+            Self::Error => "TRUNCATION_ERROR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TRUNCATION_UNSPECIFIED" => Some(Self::Unspecified),
+            "TRUNCATION_DROP" => Some(Self::Drop),
+            "TRUNCATION_TRUNCATE_LEFT" => Some(Self::TruncateLeft),
+            "TRUNCATION_TRUNCATE_RIGHT" => Some(Self::TruncateRight),
+            "TRUNCATION_ERROR" => Some(Self::Error),
             _ => None,
         }
     }
@@ -1642,6 +1964,69 @@ pub mod training_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Reads the data of a specification as its job would, goes on after what is wrong, and tells that and what is suspicious. Takes as
+        /// long as encoding does. Errors: INVALID_FIELD (also of data sets above 256 MiB or 1,000,000 rows), NOT_FOUND, TOKENIZER_MISMATCH,
+        /// OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
+        pub async fn audit_dataset(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AuditDatasetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AuditDatasetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingService/AuditDataset",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingService",
+                        "AuditDataset",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes a new version of a data set without the records that filters take out, and counts them. Errors: INVALID_FIELD (also of data
+        /// sets above 256 MiB, and where nothing is left), NOT_FOUND, OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
+        pub async fn clean_dataset(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CleanDatasetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CleanDatasetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/rootstock.training.v1.TrainingService/CleanDataset",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "rootstock.training.v1.TrainingService",
+                        "CleanDataset",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1745,6 +2130,25 @@ pub mod training_service_server {
             request: tonic::Request<super::WatchTrainingJobRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::WatchTrainingJobStream>,
+            tonic::Status,
+        >;
+        /// Reads the data of a specification as its job would, goes on after what is wrong, and tells that and what is suspicious. Takes as
+        /// long as encoding does. Errors: INVALID_FIELD (also of data sets above 256 MiB or 1,000,000 rows), NOT_FOUND, TOKENIZER_MISMATCH,
+        /// OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
+        async fn audit_dataset(
+            &self,
+            request: tonic::Request<super::AuditDatasetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AuditDatasetResponse>,
+            tonic::Status,
+        >;
+        /// Makes a new version of a data set without the records that filters take out, and counts them. Errors: INVALID_FIELD (also of data
+        /// sets above 256 MiB, and where nothing is left), NOT_FOUND, OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
+        async fn clean_dataset(
+            &self,
+            request: tonic::Request<super::CleanDatasetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CleanDatasetResponse>,
             tonic::Status,
         >;
     }
@@ -2237,6 +2641,96 @@ pub mod training_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.training.v1.TrainingService/AuditDataset" => {
+                    #[allow(non_camel_case_types)]
+                    struct AuditDatasetSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::AuditDatasetRequest>
+                    for AuditDatasetSvc<T> {
+                        type Response = super::AuditDatasetResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AuditDatasetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::audit_dataset(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AuditDatasetSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/rootstock.training.v1.TrainingService/CleanDataset" => {
+                    #[allow(non_camel_case_types)]
+                    struct CleanDatasetSvc<T: TrainingService>(pub Arc<T>);
+                    impl<
+                        T: TrainingService,
+                    > tonic::server::UnaryService<super::CleanDatasetRequest>
+                    for CleanDatasetSvc<T> {
+                        type Response = super::CleanDatasetResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CleanDatasetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrainingService>::clean_dataset(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CleanDatasetSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

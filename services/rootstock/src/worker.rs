@@ -1,5 +1,6 @@
 //! `rootstock worker`: the process that computes one training job, started by the training service.
 use std::io::{Read, Write};
+use std::time::Duration;
 
 use clap::Args;
 use prost::Message;
@@ -12,7 +13,9 @@ use tokio::runtime::Runtime;
 const NAME: &str = "rootstock-worker";
 
 /// How long tasks may take to end when the work is done.
-const TASKS_END: std::time::Duration = std::time::Duration::from_secs(2);
+const TASKS_END: Duration = Duration::from_secs(2);
+/// The same when the work was stopped: a model that is being loaded is nobody's any more.
+const STOPPED_TASKS_END: Duration = Duration::from_millis(100);
 
 /// Arguments of `rootstock worker`; the rest it finds in its environment.
 #[derive(Debug, Args)]
@@ -86,7 +89,8 @@ pub fn run(args: WorkerArgs) -> Result<(), WorkerProcessError> {
     }
     let ended = runtime.block_on(Box::pin(rootstock_trainer::worker::run(work)));
     // Tasks that are still there hold the job's span, which is sent once it has ended.
-    runtime.shutdown_timeout(TASKS_END);
+    let done = matches!(ended, Ok(Ended::Succeeded | Ended::Failed));
+    runtime.shutdown_timeout(if done { TASKS_END } else { STOPPED_TASKS_END });
     telemetry.shutdown();
     let ended: Ended = ended?;
     tracing::info!(?ended, "worker ended");

@@ -38,6 +38,9 @@ pub struct Config {
     pub retry_delay: Duration,
     /// Threads that a worker computes with; 0 leaves it to the worker.
     pub worker_threads: usize,
+    /// Memory that a job may take by its estimate; 0 is all that the machine has.
+    #[serde(with = "units::bytes")]
+    pub memory_bytes: u64,
     /// Bytes of artifacts that a worker keeps in its local cache.
     #[serde(with = "units::bytes")]
     pub cache_bytes: u64,
@@ -61,6 +64,7 @@ impl Default for Config {
             cancel_grace: Duration::from_millis(700),
             retry_delay: Duration::from_millis(500),
             worker_threads: 0,
+            memory_bytes: 0,
             cache_bytes: 64 << 30,
             worker_command: PathBuf::new(),
             worker_args: vec![WORKER_VERB.to_owned()],

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bottleneck;
+mod data;
 mod encoder;
 mod forgetting;
 mod full;
@@ -11,6 +12,7 @@ mod numbers;
 mod optim;
 mod scheduler;
 mod spec;
+mod supervised;
 mod virtual_tokens;
 
 use prost_types::Timestamp;
@@ -25,9 +27,10 @@ use crate::{
     store::{Job, Lease, State},
 };
 
+pub(crate) use data::{Audit, Clean, Report as DataReport, cleaned};
 pub(crate) use encoder::encoder_config;
 pub(crate) use lora::lora_config;
-pub(crate) use spec::{model_config, product_format, weight_dtype};
+pub(crate) use spec::{frozen_format, model_config, product_format};
 pub(crate) use virtual_tokens::virtual_tokens_config;
 
 /// The metadata key that names a request's tenant.

@@ -55,6 +55,12 @@ pub enum Error {
         /// The bound.
         limit: usize,
     },
+    /// As many data sets are audited or cleaned as may be.
+    #[error("{limit} data sets are audited or cleaned already, as many as may be; retry later")]
+    DataBusy {
+        /// The bound.
+        limit: usize,
+    },
     /// Data or model were made with another tokenizer.
     #[error("{0}")]
     TokenizerMismatch(String),
@@ -118,6 +124,7 @@ impl Error {
             Self::QueueFull { .. }
             | Self::TenantQueueFull { .. }
             | Self::TooManyWatchers { .. }
+            | Self::DataBusy { .. }
             | Self::Verifying => ErrorReason::Overloaded,
             Self::TokenizerMismatch(_) => ErrorReason::TokenizerMismatch,
             Self::ShuttingDown => ErrorReason::ShuttingDown,

@@ -10,7 +10,8 @@ use rootstock_runtime::status;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    convert::{Create, Page, Verify, after_event_id, job_id, tenant},
+    convert::{Audit, Clean, Create, Page, Verify, after_event_id, job_id, tenant},
+    data::DataDesk,
     jobs::Jobs,
 };
 
@@ -18,6 +19,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     pub(crate) jobs: Jobs,
+    pub(crate) data: DataDesk,
 }
 
 #[tonic::async_trait]
@@ -108,5 +110,21 @@ impl TrainingService for Api {
         let events = self.jobs.watches.open(id, after).await.map_err(status)?;
         let encode = |event| proto::WatchTrainingJobResponse { event: Some(event) };
         Ok(Response::new(Box::pin(events.map(move |event| event.map(encode).map_err(status)))))
+    }
+
+    async fn audit_dataset(
+        &self,
+        request: Request<proto::AuditDatasetRequest>,
+    ) -> Result<Response<proto::AuditDatasetResponse>, Status> {
+        let audit = Audit::try_from(request.into_inner()).map_err(status)?;
+        Box::pin(self.data.audit(audit)).await.map(Response::new).map_err(status)
+    }
+
+    async fn clean_dataset(
+        &self,
+        request: Request<proto::CleanDatasetRequest>,
+    ) -> Result<Response<proto::CleanDatasetResponse>, Status> {
+        let clean = Clean::try_from(request.into_inner()).map_err(status)?;
+        Box::pin(self.data.clean(clean)).await.map(Response::new).map_err(status)
     }
 }

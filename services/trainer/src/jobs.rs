@@ -52,6 +52,11 @@ impl Jobs {
             return Err(Error::JobExists(id.to_string()));
         }
         let resolved = self.resolver.resolve(&create.spec).await?;
+        if resolved.dataset_digest == resolved.validation_dataset_digest {
+            let message =
+                "is the data that is trained on; hold out other rows, or set validation_split instead";
+            return Err(Error::invalid("spec.validation_dataset", message));
+        }
         let id = create.id.unwrap_or_else(JobId::fresh);
         if create.validate_only {
             return Ok(Job::unsaved(id, create.written, resolved));

@@ -7,6 +7,7 @@
 
 mod config;
 mod convert;
+mod data;
 mod error;
 mod grpc;
 mod jobs;

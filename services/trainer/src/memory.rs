@@ -45,10 +45,16 @@ impl Estimate {
     }
 }
 
-/// Refuses a job that this machine has no memory for. `base` is the configuration of the model that it starts from.
-pub(crate) fn check(spec: &Spec, base: Option<&AnyConfig>, tokenizer: &Tokenizer) -> Result<(), Error> {
-    let total = std::fs::read_to_string(MEMINFO).ok().and_then(|text| total(&text));
-    match total {
+/// Refuses a job that takes more memory than it may, or than this machine has where the limit is 0. `base` is the configuration of the
+/// model that it starts from.
+pub(crate) fn check(
+    spec: &Spec,
+    base: Option<&AnyConfig>,
+    tokenizer: &Tokenizer,
+    limit: u64,
+) -> Result<(), Error> {
+    let machine = || std::fs::read_to_string(MEMINFO).ok().and_then(|text| total(&text));
+    match Some(limit).filter(|limit| *limit > 0).or_else(machine) {
         Some(total) => within(spec, base, tokenizer, total),
         None => Ok(()),
     }
@@ -69,7 +75,7 @@ fn within(spec: &Spec, base: Option<&AnyConfig>, tokenizer: &Tokenizer, total: u
     let mib = |bytes: u64| bytes >> 20;
     let message = format!(
         "takes {} MiB ({} MiB of frozen weights, {} MiB of weights in training with gradients and moments, {} MiB of \
-         activations, {} MiB of copies to be saved), but this machine has {} MiB; {}",
+         activations, {} MiB of copies to be saved), but there are {} MiB; {}",
         mib(estimate.total()),
         mib(estimate.frozen),
         mib(estimate.training),

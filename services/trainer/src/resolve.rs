@@ -9,7 +9,7 @@ use rootstock_proto::{
     tokenization::v1::Tokenizer,
 };
 use rootstock_runtime::{ErrorReason, Failure};
-use rootstock_text::PromptTemplate;
+use rootstock_text::{PromptTemplate, RecordFormat};
 
 use crate::{
     convert::lora_config,
@@ -23,8 +23,6 @@ use crate::{
 const CONFIG: &str = "config.json";
 /// The largest one read; the store admits no larger one.
 const MAX_CONFIG_BYTES: usize = 1 << 20;
-/// Files that can hold rows.
-const ROW_FILES: [&str; 2] = [".jsonl", ".json"];
 
 /// What a job starts from.
 struct Started {
@@ -39,6 +37,8 @@ struct Started {
 #[derive(Clone, Debug)]
 pub(crate) struct Resolver {
     pub(crate) clients: Clients,
+    /// Memory that a job may take; 0 is all that the machine has.
+    pub(crate) memory_bytes: u64,
 }
 
 impl Resolver {
@@ -68,7 +68,7 @@ impl Resolver {
             check_files(field, spec, earlier)?;
             same_tokenizer(field, earlier, &tokenizer.tokenizer_digest)?;
         }
-        memory::check(spec, config.as_ref(), &tokenizer)?;
+        memory::check(spec, config.as_ref(), &tokenizer, self.memory_bytes)?;
         let digest = &tokenizer.tokenizer_digest;
         same_tokenizer("spec.dataset", &dataset, digest)?;
         if let Some(validation) = &validation {
@@ -154,14 +154,8 @@ impl Resolver {
     /// Whether the base model can learn what it shall and has the modules that are to be trained, and rows of the length asked for fit its
     /// context; a default gives way to it. Gives the configuration.
     async fn check_model(&self, spec: &Spec, base: Option<&Artifact>) -> Result<Option<AnyConfig>, Error> {
-        let blobs = base.map(|artifact| artifact.blobs.as_slice()).unwrap_or_default();
-        let Some(entry) = blobs.iter().find(|blob| blob.path == CONFIG) else { return Ok(None) };
-        let Ok(digest) = entry.digest.parse() else { return Ok(None) };
-        let read = self.clients.checkpoint().read_blob(&digest, MAX_CONFIG_BYTES).await;
-        let field = spec.start.field();
-        let json = read.map_err(|error| Error::remote(error, "checkpoint", field))?;
-        let config = AnyConfig::from_json(&json);
-        let config = config.map_err(|error| Error::invalid(field, error.to_string()))?;
+        let (Some(base), field) = (base, spec.start.field()) else { return Ok(None) };
+        let Some(config) = self.config(field, base).await? else { return Ok(None) };
         if let Some(refusal) = spec.objective.refusal(&config) {
             return Err(Error::invalid(field, refusal));
         }
@@ -191,7 +185,18 @@ impl Resolver {
         Ok(Some(config))
     }
 
-    async fn artifact(
+    /// The configuration of a base model, where it has one.
+    pub(crate) async fn config(&self, field: &str, base: &Artifact) -> Result<Option<AnyConfig>, Error> {
+        let Some(entry) = base.blobs.iter().find(|blob| blob.path == CONFIG) else { return Ok(None) };
+        let Ok(digest) = entry.digest.parse() else { return Ok(None) };
+        let read = self.clients.checkpoint().read_blob(&digest, MAX_CONFIG_BYTES).await;
+        let json = read.map_err(|error| Error::remote(error, "checkpoint", field))?;
+        let config = AnyConfig::from_json(&json);
+        config.map(Some).map_err(|error| Error::invalid(field, error.to_string()))
+    }
+
+    /// An artifact of one of these kinds.
+    pub(crate) async fn artifact(
         &self,
         field: &str,
         name: &ArtifactName,
@@ -258,14 +263,15 @@ fn check_template(spec: &Spec, tokenizer: &Tokenizer) -> Result<(), Error> {
 
 /// Whether a data set can hold the rows that supervised training and classification need: text has none.
 fn check_files(field: &str, spec: &Spec, dataset: &Artifact) -> Result<(), Error> {
-    let holds_rows = |path: &str| ROW_FILES.iter().any(|ending| path.ends_with(ending));
+    let holds_rows = |path: &str| RecordFormat::from_name(path).is_some();
     let needs_rows = matches!(spec.objective, Objective::Supervised { .. } | Objective::Classification(_));
     if !needs_rows || dataset.blobs.iter().any(|blob| holds_rows(&blob.path)) {
         return Ok(());
     }
     let objective = spec.objective.name();
-    let message =
-        format!("holds no *.jsonl or *.json file, and {objective} needs rows; use causal or masked for text");
+    let message = format!(
+        "holds no *.jsonl, *.json, *.csv or *.parquet file, and {objective} needs rows; use causal or masked for text"
+    );
     Err(Error::invalid(field, message))
 }
 

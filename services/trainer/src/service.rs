@@ -16,6 +16,7 @@ use tonic::server::NamedService;
 
 use crate::{
     config::Config,
+    data::DataDesk,
     error::Error,
     grpc::{Api, worker::WorkerApi},
     jobs::Jobs,
@@ -56,6 +57,7 @@ pub struct Deps {
 #[derive(Debug)]
 pub struct Handle {
     jobs: Jobs,
+    data: DataDesk,
     health: Health,
 }
 
@@ -75,6 +77,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
         tracing::info!(%job, "training job queued again after a restart");
     }
     let config = Arc::new(config);
+    let data = DataDesk::new(deps.clients.clone(), Resolver { clients: deps.clients.clone() });
     let launcher = Launcher {
         config: Arc::clone(&config),
         endpoints: deps.endpoints.clone(),
@@ -98,14 +101,14 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
     for service in [TrainingServer::NAME, WorkerServer::NAME] {
         deps.health.set(service, true);
     }
-    Ok(Handle { jobs, health: deps.health })
+    Ok(Handle { jobs, data, health: deps.health })
 }
 
 impl Handle {
     /// Adds the service's two gRPC services to a server.
     #[must_use]
     pub fn mount(&self, server: Server) -> Server {
-        let api = TrainingServer::new(Api { jobs: self.jobs.clone() });
+        let api = TrainingServer::new(Api { jobs: self.jobs.clone(), data: self.data.clone() });
         let workers = WorkerServer::new(WorkerApi { jobs: self.jobs.clone() });
         let api =
             api.max_decoding_message_size(MAX_MESSAGE_BYTES).max_encoding_message_size(MAX_MESSAGE_BYTES);
@@ -149,7 +152,7 @@ fn jobs(config: &Config, deps: &Deps, store: Store, metrics: metrics::Metrics, v
     };
     Jobs {
         store,
-        resolver: Resolver { clients: deps.clients.clone() },
+        resolver: Resolver { clients: deps.clients.clone(), memory_bytes: config.memory_bytes },
         watches,
         verifier,
         bells,

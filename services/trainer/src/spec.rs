@@ -4,7 +4,7 @@ use rootstock_artifacts::{AliasName, ArtifactName};
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
 use rootstock_peft::{BottleneckConfig, InitLoraWeights, SavedModule, VirtualTokensKind};
-use rootstock_text::{Corruption, PromptTemplate};
+use rootstock_text::{Corruption, PromptTemplate, Truncation};
 
 mod encoder;
 mod forgetting;
@@ -103,9 +103,21 @@ pub(crate) struct NewModel {
 /// What is learned.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Objective {
-    Causal { block_size: usize },
-    Supervised { prompt_template: PromptTemplate, max_length: usize, instruction_token_dropout: f64 },
-    Infilling { max_length: usize, denoisers: Vec<Denoiser> },
+    Causal {
+        block_size: usize,
+    },
+    Supervised {
+        prompt_template: PromptTemplate,
+        max_length: usize,
+        truncation: Truncation,
+        instruction_token_dropout: f64,
+        span_shuffle: f64,
+        paraphrase_columns: Vec<String>,
+    },
+    Infilling {
+        max_length: usize,
+        denoisers: Vec<Denoiser>,
+    },
     Masked(Masked),
     Classification(Classification),
 }
@@ -274,12 +286,13 @@ pub(crate) enum Optim {
     Lion(LionOptions),
 }
 
-/// Number format of frozen weights.
+/// Number format in which weights are multiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WeightDtype {
     AsStored,
     F32,
     Bf16,
+    F16,
 }
 
 /// How long to train.

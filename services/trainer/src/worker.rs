@@ -2,13 +2,15 @@
 
 pub mod variables;
 
+pub(crate) mod apart;
 mod args;
+pub(crate) mod audit;
 mod chain;
-mod data;
+pub(crate) mod data;
 mod difference;
-mod encode;
+pub(crate) mod encode;
 mod encoder;
-mod fault;
+pub(crate) mod fault;
 mod fisher;
 mod groups;
 mod heart;
@@ -19,15 +21,17 @@ mod learner;
 mod link;
 mod masked;
 mod meter;
-mod order;
+pub(crate) mod order;
 mod patience;
-mod prepare;
+pub(crate) mod prepare;
+mod questions;
 mod replay;
 mod reporter;
 mod result;
 mod retention;
 mod rows;
 mod saver;
+mod scaler;
 mod schedule;
 mod snapshot;
 mod stop;

@@ -26,6 +26,7 @@ pub fn lora_spec(output: &str, steps: i64, save_steps: i64) -> TrainingSpec {
             prompt_template: "qa_en".into(),
             max_length: 96,
             instruction_token_dropout: 0.1,
+            ..Default::default()
         })),
         method: Some(Method::Lora(LoraMethod {
             r: 4,

@@ -2,14 +2,14 @@
 use std::path::{Path, PathBuf};
 
 use rootstock_artifacts::check::{check_file_name, is_pickle};
-use rootstock_text::{DocumentFormat, parse_documents, parse_rows};
+use rootstock_text::{DocumentFormat, RecordFormat, parse_documents, parse_rows_of};
 use serde_json::Value;
 
 use super::dir;
 use crate::CliError;
 
 /// What a data set may be made of.
-const ENDINGS: [&str; 3] = [".jsonl", ".json", ".txt"];
+const ENDINGS: [&str; 5] = [".jsonl", ".json", ".csv", ".parquet", ".txt"];
 
 /// A file that can be sent.
 #[derive(Debug)]
@@ -55,16 +55,21 @@ fn count_rows(path: &Path) -> Result<usize, CliError> {
         )));
     }
     if !ENDINGS.iter().any(|ending| name.ends_with(ending)) {
-        return Err(CliError::refused(format!("{shown}: the name must end in .jsonl, .json or .txt")));
+        let endings = ENDINGS.join(", ");
+        return Err(CliError::refused(format!("{shown}: the name must end in one of {endings}")));
     }
     let documents =
         |format| parse_documents(&bytes, format).map(|found| found.len()).map_err(|e| e.to_string());
-    let counted = if name.ends_with(".txt") {
-        documents(DocumentFormat::Text)
-    } else if name.ends_with(".jsonl") && holds_documents(&bytes) {
-        documents(DocumentFormat::JsonLines)
-    } else {
-        parse_rows(&bytes).map(|rows| rows.len()).map_err(|error| error.to_string())
+    let counted = match RecordFormat::from_name(&name) {
+        None => documents(DocumentFormat::Text),
+        Some(format) if name.ends_with(".jsonl") && holds_documents(&bytes) => {
+            documents(DocumentFormat::Records(format))
+        }
+        Some(format) => {
+            let rows = parse_rows_of(&bytes, format, &[]).map(|rows| rows.len());
+            // What holds neither is most likely meant to hold rows.
+            rows.or_else(|error| documents(DocumentFormat::Records(format)).map_err(|_| error.to_string()))
+        }
     };
     counted.map_err(|problem| CliError::refused(format!("{shown}: {problem}")))
 }
@@ -102,9 +107,11 @@ mod tests {
             write("问答.json", &format!("[{row}]")),
             write("docs.jsonl", "{\"text\":\"a\"}\n{\"text\":\"b\"}\n{\"text\":\"c\"}"),
             write("book.txt", "once upon a time"),
+            write("rows.csv", "instruction,output\nq,a\nq,\"a\nb\"\n"),
+            write("texts.csv", "text,label\na,1\n"),
         ];
         let read = read(&files).unwrap();
-        assert_eq!(read.iter().map(|file| file.rows).collect::<Vec<_>>(), [2, 1, 3, 1]);
+        assert_eq!(read.iter().map(|file| file.rows).collect::<Vec<_>>(), [2, 1, 3, 1, 2, 1]);
         assert_eq!(read[1].name, "part-0001.json", "a name that the store does not take is replaced");
     }
 
@@ -117,7 +124,9 @@ mod tests {
             refusal("rows.jsonl", b"{\"instruction\":\"q\",\"output\":\"a\"}\n{\"instruction\":\"\xff\"}");
         assert!(binary.contains("UTF-8") && binary.contains("line 2"), "{binary}");
         assert!(refusal("text.txt", b"ok\n\xc3\x28").contains("line 2"));
-        assert!(refusal("rows.csv", b"a,b").contains("must end in"));
+        assert!(refusal("rows.xlsx", b"a,b").contains("must end in one of .jsonl"));
+        assert!(refusal("rows.csv", b"instruction,output\na,b\nc\n").contains("row 2 (line 3)"));
+        assert!(refusal("rows.parquet", b"PAR1").contains("can't be read as Parquet"));
         assert!(refusal("rows.jsonl", b"\x80\x04\x95\0\0\0\0").contains("pickle"));
     }
 }

@@ -75,6 +75,20 @@ pub(super) enum Dtype {
     F32,
     #[serde(alias = "bfloat16")]
     Bf16,
+    #[serde(alias = "float16")]
+    F16,
+}
+
+/// What becomes of rows that are too long; TRL's names are understood too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Truncation {
+    Drop,
+    #[serde(alias = "keep_end")]
+    TruncateLeft,
+    #[serde(alias = "keep_start")]
+    TruncateRight,
+    Error,
 }
 
 /// One name or several.
@@ -101,7 +115,10 @@ pub(super) struct TrainFile {
     pub(super) block_size: Option<i32>,
     pub(super) prompt_template: Option<String>,
     pub(super) max_length: Option<i32>,
+    pub(super) truncation: Option<Truncation>,
     pub(super) instruction_token_dropout: Option<f64>,
+    pub(super) span_shuffle: Option<f64>,
+    pub(super) paraphrase_columns: Option<Names>,
     pub(super) denoisers: Option<Vec<Denoiser>>,
     pub(super) mlm_probability: Option<f64>,
     pub(super) whole_word_mask: Option<bool>,
@@ -159,6 +176,8 @@ pub(super) struct TrainFile {
     pub(super) early_stopping_patience: Option<i32>,
     pub(super) early_stopping_threshold: Option<f64>,
     pub(super) weight_dtype: Option<Dtype>,
+    pub(super) bf16: Option<bool>,
+    pub(super) fp16: Option<bool>,
     pub(super) gradient_checkpointing: Option<bool>,
     pub(super) activation_memory_bytes: Option<i64>,
     pub(super) lr_scheduler_kwargs: Option<SchedulerKwargs>,

@@ -40,7 +40,10 @@ fn of_objectives(file: &TrainFile, objective: Objective) -> Vec<Belonging> {
             "objective: supervised",
             vec![
                 ("prompt_template", file.prompt_template.is_some()),
+                ("truncation", file.truncation.is_some()),
                 ("instruction_token_dropout", file.instruction_token_dropout.is_some()),
+                ("span_shuffle", file.span_shuffle.is_some()),
+                ("paraphrase_columns", file.paraphrase_columns.is_some()),
             ],
         ),
         (

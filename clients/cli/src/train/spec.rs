@@ -6,7 +6,7 @@ use rootstock_model::Projection;
 use super::{
     file::{
         self, Denoiser, Dtype, Ewc, Method, Names, NewEncoder, Objective, Optimizer, PromptInit, Replay,
-        Retention, Scheduler, SchedulerKwargs, TrainFile,
+        Retention, Scheduler, SchedulerKwargs, TrainFile, Truncation,
     },
     foreign,
 };
@@ -45,7 +45,7 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         start: Some(start(&file)?),
         objective: Some(objective_of(&file, objective)?),
         method: Some(method_of(&file, method)),
-        arguments: Some(arguments(&file)),
+        arguments: Some(arguments(&file)?),
         ewc: file.ewc.as_ref().map(ewc).transpose()?,
         replay: file.replay.as_ref().map(replay).transpose()?,
         retention: file.retention.as_ref().map(retention).transpose()?,
@@ -132,7 +132,10 @@ fn objective_of(file: &TrainFile, objective: Objective) -> Result<proto::trainin
                 .clone()
                 .ok_or("prompt_template is missing; write qa_zh, qa_en, alpaca or chat")?,
             max_length: file.max_length.unwrap_or_default(),
+            truncation: truncation(file.truncation).into(),
             instruction_token_dropout: file.instruction_token_dropout.unwrap_or_default(),
+            span_shuffle: file.span_shuffle.unwrap_or_default(),
+            paraphrase_columns: listed(file.paraphrase_columns.as_ref()),
         }),
         Objective::Infilling => Of::Infilling(proto::InfillingObjective {
             max_length: file.max_length.unwrap_or_default(),
@@ -148,6 +151,16 @@ fn objective_of(file: &TrainFile, objective: Objective) -> Result<proto::trainin
             block_size: file.block_size.unwrap_or_default(),
         }),
     })
+}
+
+fn truncation(truncation: Option<Truncation>) -> proto::Truncation {
+    match truncation {
+        None => proto::Truncation::Unspecified,
+        Some(Truncation::Drop) => proto::Truncation::Drop,
+        Some(Truncation::TruncateLeft) => proto::Truncation::TruncateLeft,
+        Some(Truncation::TruncateRight) => proto::Truncation::TruncateRight,
+        Some(Truncation::Error) => proto::Truncation::Error,
+    }
 }
 
 fn denoisers(denoisers: &[Denoiser]) -> Result<Vec<proto::Denoiser>, String> {
@@ -221,19 +234,25 @@ fn prompt_init(init: Option<PromptInit>) -> proto::PromptTuningInit {
     }
 }
 
-fn modules(names: Option<&Names>) -> Vec<String> {
-    match names {
-        None => Vec::new(),
+fn modules(written: Option<&Names>) -> Vec<String> {
+    match written {
         Some(Names::One(name)) if name == ALL_LINEAR => {
             Projection::ALL.iter().map(|projection| projection.name().to_owned()).collect()
         }
+        written => listed(written),
+    }
+}
+
+fn listed(names: Option<&Names>) -> Vec<String> {
+    match names {
+        None => Vec::new(),
         Some(Names::One(name)) => vec![name.clone()],
         Some(Names::Several(names)) => names.clone(),
     }
 }
 
-fn arguments(file: &TrainFile) -> proto::TrainingArguments {
-    proto::TrainingArguments {
+fn arguments(file: &TrainFile) -> Result<proto::TrainingArguments, String> {
+    Ok(proto::TrainingArguments {
         learning_rate: file.learning_rate.unwrap_or_default(),
         num_train_epochs: file.num_train_epochs.unwrap_or_default(),
         max_steps: file.max_steps.unwrap_or_default(),
@@ -254,7 +273,7 @@ fn arguments(file: &TrainFile) -> proto::TrainingArguments {
         save_total_limit: file.save_total_limit.unwrap_or_default(),
         early_stopping_patience: file.early_stopping_patience.unwrap_or_default(),
         early_stopping_threshold: file.early_stopping_threshold.unwrap_or_default(),
-        weight_dtype: weight_dtype(file.weight_dtype).into(),
+        weight_dtype: weight_dtype(file)?.into(),
         gradient_checkpointing: file.gradient_checkpointing.unwrap_or_default(),
         activation_memory_bytes: file.activation_memory_bytes.unwrap_or_default(),
         optim: optimizer(file.optim).into(),
@@ -268,7 +287,7 @@ fn arguments(file: &TrainFile) -> proto::TrainingArguments {
         label_smoothing_factor: file.label_smoothing_factor.unwrap_or_default(),
         neftune_noise_alpha: file.neftune_noise_alpha.unwrap_or_default(),
         retry_in_f32: file.retry_in_f32.unwrap_or_default(),
-    }
+    })
 }
 
 fn optimizer(optimizer: Option<Optimizer>) -> proto::Optimizer {
@@ -312,12 +331,21 @@ fn scheduler_kwargs(kwargs: &SchedulerKwargs) -> proto::LrSchedulerKwargs {
     }
 }
 
-fn weight_dtype(dtype: Option<Dtype>) -> proto::WeightDtype {
-    match dtype {
+/// transformers has a flag for each narrow format.
+fn weight_dtype(file: &TrainFile) -> Result<proto::WeightDtype, String> {
+    let flag = |flag: Option<bool>, dtype| flag.unwrap_or_default().then_some(dtype);
+    let named = [file.weight_dtype, flag(file.bf16, Dtype::Bf16), flag(file.fp16, Dtype::F16)];
+    let mut named = named.into_iter().flatten();
+    let dtype = named.next();
+    if named.next().is_some() {
+        return Err("weight_dtype, bf16 and fp16 exclude each other; leave one".into());
+    }
+    Ok(match dtype {
         None => proto::WeightDtype::Unspecified,
         Some(Dtype::F32) => proto::WeightDtype::F32,
         Some(Dtype::Bf16) => proto::WeightDtype::Bf16,
-    }
+        Some(Dtype::F16) => proto::WeightDtype::F16,
+    })
 }
 
 #[cfg(test)]
@@ -427,6 +455,18 @@ mod tests {
     }
 
     #[test]
+    fn a_number_format_is_named_once() {
+        let dtype = |rest: &str| {
+            parse(format!("{LORA}{rest}").as_bytes()).map(|spec| spec.arguments.unwrap().weight_dtype())
+        };
+        assert_eq!(dtype("fp16: true\n"), Ok(proto::WeightDtype::F16));
+        assert_eq!(dtype("bf16: true\nfp16: false\n"), Ok(proto::WeightDtype::Bf16));
+        assert_eq!(dtype("weight_dtype: float16\n"), Ok(proto::WeightDtype::F16));
+        assert!(dtype("bf16: true\nfp16: true\n").unwrap_err().contains("exclude each other"));
+        assert!(dtype("weight_dtype: f16\nfp16: true\n").is_err());
+    }
+
+    #[test]
     fn a_schedule_brings_its_own_settings() {
         let text = LORA.replace("lr_scheduler_type: cosine", "lr_scheduler_type: cosine_with_min_lr");
         let text = format!("{text}lr_scheduler_kwargs:\n  min_lr: 1e-5\n  num_cycles: 1.5\n");
@@ -436,6 +476,33 @@ mod tests {
         assert_eq!((kwargs.min_lr, kwargs.min_lr_rate, kwargs.num_cycles), (Some(1e-5), None, 1.5));
         let typo = refusal(&text.replace("min_lr:", "minlr:"));
         assert_eq!(typo, "unknown key lr_scheduler_kwargs.minlr; did you mean min_lr?");
+    }
+
+    #[test]
+    fn what_becomes_of_long_rows_and_how_questions_change_is_chosen() {
+        use proto::training_spec::Objective;
+        let supervised = |rest: &str| {
+            let text = format!("{LORA}{rest}");
+            let Some(Objective::Supervised(supervised)) = parse(text.as_bytes()).unwrap().objective else {
+                panic!("not supervised")
+            };
+            supervised
+        };
+        let known = [
+            ("drop", proto::Truncation::Drop),
+            ("truncate_left", proto::Truncation::TruncateLeft),
+            ("keep_end", proto::Truncation::TruncateLeft),
+            ("truncate_right", proto::Truncation::TruncateRight),
+            ("keep_start", proto::Truncation::TruncateRight),
+            ("error", proto::Truncation::Error),
+        ];
+        for (name, truncation) in known {
+            assert_eq!(supervised(&format!("truncation: {name}\n")).truncation(), truncation);
+        }
+        let changed = supervised("span_shuffle: 0.2\nparaphrase_columns: [other, more]\n");
+        assert_eq!((changed.span_shuffle, changed.paraphrase_columns.len()), (0.2, 2));
+        assert_eq!(supervised("paraphrase_columns: other\n").paraphrase_columns, ["other"]);
+        assert_eq!(supervised("").truncation(), proto::Truncation::Unspecified);
     }
 
     #[test]

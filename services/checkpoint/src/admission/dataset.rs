@@ -1,5 +1,5 @@
-//! Data sets: UTF-8 text, and rows that are JSON objects. Which keys a row must have depends on its use, so whoever uses
-//! it checks that.
+//! Data sets: UTF-8 text (CSV among it), rows that are JSON objects, and Parquet by its marks. Which keys a row must have depends on its
+//! use, so whoever uses it checks that.
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 
@@ -14,6 +14,8 @@ use super::utf8::{Utf8Check, Utf8Reader};
 const MAX_ROW_BYTES: u64 = 4 << 20;
 /// How much text is checked at a time.
 const TEXT_BYTES: usize = 64 << 10;
+/// What Parquet begins and ends with.
+const PARQUET_MARK: &[u8] = b"PAR1";
 /// What some editors put before UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
@@ -21,8 +23,11 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 pub(super) fn check(source: Source) -> Result<(), AdmissionError> {
     let name = source.name.clone();
     let mut reader = BufReader::with_capacity(TEXT_BYTES, source);
-    if name.ends_with(".txt") {
+    if name.ends_with(".txt") || name.ends_with(".csv") {
         return check_text(&name, reader);
+    }
+    if name.ends_with(".parquet") {
+        return check_parquet(&name, reader);
     }
     if !name.ends_with(".json") && !name.ends_with(".jsonl") {
         return Ok(());
@@ -52,6 +57,28 @@ fn check_text(name: &str, mut reader: impl BufRead) -> Result<(), AdmissionError
         let read = piece.len();
         reader.consume(read);
     }
+}
+
+/// Parquet begins and ends with the same mark; what lies between is read by whoever uses it.
+fn check_parquet(name: &str, mut reader: impl Read) -> Result<(), AdmissionError> {
+    let (mut first, mut last) = (Vec::new(), Vec::new());
+    let mut piece = [0; TEXT_BYTES];
+    loop {
+        match reader.read(&mut piece).map_err(|error| AdmissionError::read(name, error))? {
+            0 => break,
+            read => {
+                if first.len() < PARQUET_MARK.len() {
+                    first.extend_from_slice(&piece[..read]);
+                }
+                last.extend_from_slice(&piece[..read]);
+                last.drain(..last.len().saturating_sub(PARQUET_MARK.len()));
+            }
+        }
+    }
+    if first.starts_with(PARQUET_MARK) && last == PARQUET_MARK {
+        return Ok(());
+    }
+    Err(AdmissionError::file(name, "is no Parquet file: it must begin and end with PAR1"))
 }
 
 fn check_lines(name: &str, mut reader: impl BufRead) -> Result<(), AdmissionError> {
@@ -152,6 +179,15 @@ mod tests {
         assert!(array(b"[{}").is_err());
         assert!(array(b"[{}] x").is_err());
         assert!(array(b"[{}, {\"a\": \"\xff\"}]").unwrap_err().contains("is not UTF-8 at byte 12"));
+    }
+
+    #[test]
+    fn parquet_is_known_by_its_marks() {
+        assert!(check_parquet("a.parquet", &b"PAR1 something PAR1"[..]).is_ok());
+        for wrong in [&b""[..], b"PAR", b"PAR1 cut", b"something PAR1"] {
+            let error = check_parquet("a.parquet", wrong).unwrap_err().to_string();
+            assert!(error.starts_with("a.parquet: is no Parquet file"), "{error}");
+        }
     }
 
     #[test]

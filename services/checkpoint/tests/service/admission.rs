@@ -215,7 +215,9 @@ async fn rows_and_text_are_refused_by_row_and_file() {
     assert!(refuse(&server, rows("rows.jsonl", b"{\"a\": \"\xff\"}"), InvalidRow).await.contains("UTF-8"));
     let text = refuse(&server, rows("text.txt", b"gr\xfc\xdfe"), InvalidFile).await;
     assert!(text.contains("text.txt") && text.contains("UTF-8"), "{text}");
-    assert!(refuse(&server, rows("rows.csv", b"a,b"), InvalidFile).await.contains("*.jsonl"));
+    assert!(refuse(&server, rows("rows.xlsx", b"a,b"), InvalidFile).await.contains("*.jsonl"));
+    assert!(refuse(&server, rows("rows.csv", b"a,\xff"), InvalidFile).await.contains("UTF-8"));
+    assert!(refuse(&server, rows("rows.parquet", b"a,b"), InvalidFile).await.contains("PAR1"));
     refuse(&server, rows("rows.pkl", b"{}"), PickleRefused).await;
 
     assert_eq!(server.client.list_artifacts(None, None).await.unwrap(), []);

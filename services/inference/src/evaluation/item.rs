@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use futures::StreamExt;
 use rootstock_model::LossSum;
 use rootstock_runtime::Tasks;
-use rootstock_text::{PromptTemplate, Supervised, TextTokenizer, encode_row};
+use rootstock_text::{PromptTemplate, Supervised, TextTokenizer, Truncation, encode_row};
 
 use super::{rows::Question, score::Item};
 use crate::{
@@ -92,8 +92,8 @@ fn encode(
     question: &Question,
     context: usize,
 ) -> Result<Encoded, String> {
-    let outcome =
-        encode_row(tokenizer, template, &question.row, context).map_err(|error| error.to_string())?;
+    let outcome = encode_row(tokenizer, template, &question.row, (context, Truncation::Right))
+        .map_err(|error| error.to_string())?;
     match outcome {
         Supervised::Kept { example, .. } => Ok(Encoded {
             prompt: example.input_ids[..example.prompt_len].to_vec(),

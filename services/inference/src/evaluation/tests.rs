@@ -6,7 +6,7 @@ use candle_core::DType;
 use futures::{StreamExt, TryStreamExt};
 use rootstock_artifacts::Kind;
 use rootstock_runtime::ErrorReason;
-use rootstock_text::{Row, Supervised, encode_row};
+use rootstock_text::{Row, Supervised, Truncation, encode_row};
 
 use super::*;
 use crate::{
@@ -151,7 +151,8 @@ async fn the_perplexity_is_that_of_the_expected_answers_as_trained() {
             output: text("output"),
             ..Row::default()
         };
-        let encoded = encode_row(&tokenizer(), PromptTemplate::QaEn, &row, 4096).unwrap();
+        let encoded =
+            encode_row(&tokenizer(), PromptTemplate::QaEn, &row, (4096, Truncation::Right)).unwrap();
         let Supervised::Kept { example, .. } = encoded else { panic!("it fits") };
         let logits = model.decoder().forward_all(&example.input_ids, None).unwrap();
         let logits = logits.to_dtype(DType::F64).unwrap().to_vec2::<f64>().unwrap();

@@ -43,16 +43,25 @@ pub fn clip_by_global_norm(gradients: &mut BTreeMap<String, Gradient>, max_norm:
     let scale = max_norm / (norm + EPSILON);
     // Not `scale >= 1`: a norm that is not a number must not pass for a small one.
     if scale < 1.0 {
-        for gradient in gradients.values_mut() {
-            let values = gradient.values_mut();
-            if values.device().is_cpu() {
-                values.inplace_op1(&Scale(scale as f32))?;
-            } else {
-                *values = (&*values * scale)?;
-            }
-        }
+        scale_gradients(gradients, scale)?;
     }
     Ok(norm)
+}
+
+/// Multiplies all f32 gradients by a number. They are changed in place, as by [`clip_by_global_norm`].
+///
+/// # Errors
+/// When a gradient is not f32.
+pub fn scale_gradients(gradients: &mut BTreeMap<String, Gradient>, scale: f64) -> Result<()> {
+    for gradient in gradients.values_mut() {
+        let values = gradient.values_mut();
+        if values.device().is_cpu() {
+            values.inplace_op1(&Scale(scale as f32))?;
+        } else {
+            *values = (&*values * scale)?;
+        }
+    }
+    Ok(())
 }
 
 /// Blocks lie in the parameter and not in what is in memory, so that rows have the bits that a tensor of the same numbers has.

@@ -39,6 +39,8 @@ const DEPTH: usize = 512;
 pub enum Format {
     /// One f32.
     F32,
+    /// One f32 that f16 has: rounded to it, infinite above its largest number, and multiplied as f32.
+    F16,
     /// Two bf16, the earlier one in the low half; products are exact and sums f32.
     Bf16,
     /// Four int8; each 64 numbers along the sum share a scale, and are led by the word that holds it. Sums of 64 products are
@@ -57,7 +59,7 @@ impl Format {
     /// Numbers in a word.
     pub(crate) fn step(self) -> usize {
         match self {
-            Self::F32 => 1,
+            Self::F32 | Self::F16 => 1,
             Self::Bf16 => 2,
             Self::Int8 => 4,
         }
@@ -92,6 +94,7 @@ impl Format {
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
+            Self::F16 => "f16",
             Self::Bf16 => "bf16",
             Self::Int8 => "int8",
         }

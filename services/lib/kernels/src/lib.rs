@@ -52,7 +52,7 @@ pub use attention::{
     attention_forward,
 };
 pub use bias::{add_bias, bias_gradient};
-pub use clip::{clip_by_global_norm, global_norm};
+pub use clip::{clip_by_global_norm, global_norm, scale_gradients};
 pub use cross_entropy::{
     HeadGradients, IGNORE_INDEX, LossOptions, LossSum, cross_entropy, cross_entropy_of_logits,
     cross_entropy_of_logits_with_gradient, cross_entropy_sum, cross_entropy_with_gradients,

@@ -16,7 +16,7 @@ use crate::{
 pub struct LinearInput {
     x: Tensor,
     /// For the products with weights, by format.
-    tiles: [OnceLock<Arc<Tiles>>; 3],
+    tiles: [OnceLock<Arc<Tiles>>; 4],
     /// For the gradients of bf16 weights.
     across: OnceLock<Packed>,
 }
@@ -123,7 +123,7 @@ pub fn linear_weight_gradient(dy: &OutputGradient, x: &LinearInput, format: Form
     }
     let (values, sizes) = (floats(&x.x)?, Sizes { rows, inputs, outputs });
     let x = match format {
-        Format::F32 | Format::Int8 => Right::activations(&values, rows, inputs, format),
+        Format::F32 | Format::F16 | Format::Int8 => Right::activations(&values, rows, inputs, format),
         Format::Bf16 => Right::Packed(x.across.get_or_init(|| Packed::across(&values, rows, inputs))),
     };
     let dw = match dy.columns.get().filter(|_| format == Format::Bf16) {
@@ -399,6 +399,26 @@ mod tests {
         for variable in [&x, &w] {
             assert_close(found.get(variable).unwrap(), expected.get(variable).unwrap(), 0.02);
         }
+    }
+
+    #[test]
+    fn in_f16_the_factors_of_all_three_products_are_rounded() {
+        let (x, w, dy) = (normal(1, (20, 33)), normal(2, (9, 33)), normal(3, (20, 9)));
+        let rounded = |t: &Tensor| t.to_dtype(DType::F16).unwrap().to_dtype(DType::F32).unwrap();
+        let turned = |t: &Tensor| rounded(t).t().unwrap().contiguous().unwrap();
+        let frozen = LinearWeight::frozen_as(&w, Format::F16, &mut WeightArena::new(0)).unwrap();
+        for weight in [LinearWeight::trained(w.clone(), Format::F16), frozen] {
+            assert_close(
+                &linear(&input(&x), &weight).unwrap(),
+                &plain(&rounded(&x), &rounded(&w)).unwrap(),
+                1e-6,
+            );
+            let mut dx = InputGradient::new(&x);
+            dx.add_linear(&(&dy).into(), &weight).unwrap();
+            assert_close(&dx.finish().unwrap(), &plain(&rounded(&dy), &turned(&w)).unwrap(), 1e-6);
+        }
+        let dw = linear_weight_gradient(&(&dy).into(), &input(&x), Format::F16).unwrap();
+        assert_close(&dw, &plain(&turned(&dy), &turned(&x)).unwrap(), 1e-6);
     }
 
     #[test]

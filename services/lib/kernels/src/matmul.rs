@@ -60,7 +60,7 @@ impl<'a> Right<'a> {
     pub(crate) fn activations(x: &'a [f32], along: usize, across: usize, format: Format) -> Self {
         match format {
             Format::Bf16 => Self::Made(Packed::across(x, along, across)),
-            Format::F32 | Format::Int8 => {
+            Format::F32 | Format::F16 | Format::Int8 => {
                 Self::Rows(Rows { data: Matrix::F32(x), across, along, format, turned: false })
             }
         }

@@ -86,6 +86,7 @@ impl LinearWeight {
         if !tensor.device().is_cpu() {
             let dtype = match format {
                 Format::F32 => DType::F32,
+                Format::F16 => DType::F16,
                 Format::Bf16 => DType::BF16,
                 Format::Int8 => bail!("int8 weights are for the CPU alone"),
             };
@@ -143,7 +144,7 @@ impl LinearWeight {
         }
     }
 
-    /// The weight as a row-major tensor [out, in] of the dtype it was made from, f32 where it is int8; unpacked into a new one
+    /// The weight as a row-major tensor [out, in] of the dtype it was made from, f32 where it is f16 or int8; unpacked into a new one
     /// where it is packed.
     ///
     /// # Errors
@@ -154,7 +155,7 @@ impl LinearWeight {
                 let numbers: Vec<f32> = (0..packed.outputs()).flat_map(|output| packed.row(output)).collect();
                 let tensor = tensor(numbers, (packed.outputs(), packed.inputs()))?;
                 match self.format() {
-                    Format::F32 | Format::Int8 => Ok(tensor),
+                    Format::F32 | Format::F16 | Format::Int8 => Ok(tensor),
                     Format::Bf16 => tensor.to_dtype(DType::BF16),
                 }
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{Tensor, TensorId, Var};
-use rootstock_kernels::{Gradient, clip_by_global_norm, global_norm};
+use rootstock_kernels::{Gradient, clip_by_global_norm, global_norm, scale_gradients};
 
 use crate::{ModelError, weight::Named};
 
@@ -35,6 +35,17 @@ impl Gradients {
     /// When a gradient is not f32.
     pub fn clip(&mut self, max_norm: f64) -> Result<f64, ModelError> {
         Ok(clip_by_global_norm(&mut self.0, max_norm)?)
+    }
+
+    /// Multiplies the gradients by a number.
+    ///
+    /// # Errors
+    /// When a gradient is not f32.
+    pub fn scale(&mut self, factor: f64) -> Result<(), ModelError> {
+        if factor == 1.0 {
+            return Ok(());
+        }
+        Ok(scale_gradients(&mut self.0, factor)?)
     }
 }
 

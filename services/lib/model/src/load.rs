@@ -123,7 +123,8 @@ impl Reader<'_> {
         };
         let wanted = match self.format {
             _ if spec.shape.len() == 1 => DType::F32,
-            Format::F32 => DType::F32,
+            // As f16 it is packed.
+            Format::F32 | Format::F16 => DType::F32,
             Format::Bf16 => DType::BF16,
             // Rounded once, from what is stored.
             Format::Int8 if stored == DType::BF16 => DType::BF16,

@@ -1,8 +1,8 @@
-//! Word dropout on questions: an adapter that sees each wording with other words missing every epoch
-//! learns the subject and not the wording.
+//! Questions that change each time they are seen: an adapter that sees each wording with other words missing, or in another order,
+//! every epoch learns the subject and not the wording.
 //!
-//! Source: Iyyer et al. 2015, "Deep Unordered Composition Rivals Syntactic Methods for Text
-//! Classification" (word dropout); here on tokens, and only on those that are the user's.
+//! Sources: Iyyer et al. 2015, "Deep Unordered Composition Rivals Syntactic Methods for Text
+//! Classification" (word dropout); Wei & Zou 2019, "EDA" (random swap). Here on tokens, and only on those that are the user's.
 
 use std::ops::Range;
 
@@ -113,4 +113,31 @@ pub(crate) fn drop_tokens(
         kept.push(id);
     }
     (kept, ranges)
+}
+
+/// Tokens of a span that changes places.
+const SPAN: usize = 3;
+
+/// The prompt with spans of three of the user's tokens moved: each, from the first on, changes places with the next one of its run with
+/// `probability`, and the two are done then. `uniform(i)` decides on the span that begins at position `i`; see [`token_dropout`].
+pub(crate) fn shuffle_spans(
+    prompt_ids: &[u32],
+    user: &[Range<usize>],
+    probability: f64,
+    mut uniform: impl FnMut(u64) -> f64,
+) -> Vec<u32> {
+    let mut ids = prompt_ids.to_vec();
+    for run in user {
+        let mut start = run.start;
+        while start + SPAN < run.end {
+            let end = (start + 2 * SPAN).min(run.end);
+            if uniform(start as u64) < probability {
+                ids[start..end].rotate_left(SPAN);
+                start = end;
+            } else {
+                start += SPAN;
+            }
+        }
+    }
+    ids
 }

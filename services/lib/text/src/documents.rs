@@ -1,10 +1,10 @@
-//! Documents for causal pre-training, from plain text or JSON lines with a `text` field.
+//! Documents for causal pre-training, from plain text or records with a `text` field.
 
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::rows::{utf8, without_place};
+use crate::records::{FieldProblem, Place, RecordFormat, RowError, each, utf8};
 
 /// The most documents in one data set.
 pub const MAX_DOCUMENTS: usize = 4_000_000;
@@ -16,29 +16,20 @@ pub enum DocumentFormat {
     Text,
     /// Blank lines stand between documents.
     Paragraphs,
-    /// One JSON object per line, with the document in `text`.
-    JsonLines,
+    /// Each record has a document in `text`.
+    Records(RecordFormat),
 }
 
 impl DocumentFormat {
-    /// The format that a file's name stands for: JSON lines for `.jsonl` and `.ndjson`, else plain text.
+    /// The format that a file's name stands for: records, else plain text.
     pub fn from_name(name: &str) -> Self {
-        let name = name.to_ascii_lowercase();
-        if name.ends_with(".jsonl") || name.ends_with(".ndjson") { Self::JsonLines } else { Self::Text }
+        RecordFormat::from_name(name).map_or(Self::Text, Self::Records)
     }
 }
 
 /// Why documents were refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DocumentError {
-    /// The bytes are not text.
-    #[error("not UTF-8 from byte {offset} on (line {line}); save the file as UTF-8")]
-    NotUtf8 {
-        /// Offset of the first wrong byte.
-        offset: usize,
-        /// Its line, from 1.
-        line: usize,
-    },
     /// There is no document that is not blank.
     #[error("there is no text")]
     Empty,
@@ -48,16 +39,9 @@ pub enum DocumentError {
         /// The limit.
         limit: usize,
     },
-    /// A line that is not as it must be.
-    #[error("document {document} (line {line}): {problem}")]
-    Line {
-        /// Number of the document, from 1.
-        document: usize,
-        /// Its line, from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
-    },
+    /// A record that is not as it must be, or bytes that are not text.
+    #[error(transparent)]
+    Row(#[from] RowError),
 }
 
 #[derive(Deserialize)]
@@ -68,15 +52,14 @@ struct RawDocument {
 /// Parses documents. Blank ones are left out; the others keep every character.
 ///
 /// # Errors
-/// Bytes that are not UTF-8, a line without a `text` string, no text at all.
+/// Bytes that are not UTF-8, a record without a `text` string, no text at all.
 pub fn parse_documents(bytes: &[u8], format: DocumentFormat) -> Result<Vec<String>, DocumentError> {
-    let text = utf8(bytes).map_err(|(offset, line)| DocumentError::NotUtf8 { offset, line })?;
-    let documents = match format {
-        DocumentFormat::Text => vec![text.to_owned()],
-        DocumentFormat::Paragraphs => paragraphs(text),
-        DocumentFormat::JsonLines => json_lines(text)?,
-    };
-    let documents: Vec<String> = documents.into_iter().filter(|text| !text.trim().is_empty()).collect();
+    let mut documents = Vec::new();
+    scan_documents(bytes, format, &mut |_, document| {
+        documents.push(document?);
+        Ok(())
+    })?;
+    documents.retain(|text| !text.trim().is_empty());
     match documents.len() {
         0 => Err(DocumentError::Empty),
         n if n > MAX_DOCUMENTS => Err(DocumentError::TooMany { limit: MAX_DOCUMENTS }),
@@ -84,7 +67,32 @@ pub fn parse_documents(bytes: &[u8], format: DocumentFormat) -> Result<Vec<Strin
     }
 }
 
-fn paragraphs(text: &str) -> Vec<String> {
+/// Gives the number of each document, blank ones as well, and its text, or what is wrong with it; an answer that is an error ends the
+/// reading with it.
+///
+/// # Errors
+/// That of the answer; a file that can't be read on.
+pub fn scan_documents(
+    bytes: &[u8],
+    format: DocumentFormat,
+    visit: &mut dyn FnMut(usize, Result<String, RowError>) -> Result<(), RowError>,
+) -> Result<(), RowError> {
+    let texts = match format {
+        DocumentFormat::Records(format) => {
+            return each(bytes, format, &["text"], &mut |place, raw: Result<RawDocument, RowError>| {
+                visit(place.row, raw.and_then(|raw| text_of(raw, place)))
+            });
+        }
+        DocumentFormat::Text => utf8(bytes).map(|text| vec![text.to_owned()]),
+        DocumentFormat::Paragraphs => utf8(bytes).map(paragraphs),
+    };
+    match texts {
+        Err(error) => visit(1, Err(error)),
+        Ok(texts) => texts.into_iter().zip(1..).try_for_each(|(text, row)| visit(row, Ok(text))),
+    }
+}
+
+pub(crate) fn paragraphs(text: &str) -> Vec<String> {
     let mut documents = vec![String::new()];
     for line in text.split_inclusive('\n') {
         match documents.last_mut() {
@@ -96,20 +104,11 @@ fn paragraphs(text: &str) -> Vec<String> {
     documents
 }
 
-fn json_lines(text: &str) -> Result<Vec<String>, DocumentError> {
-    let mut documents = Vec::new();
-    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let document = documents.len() + 1;
-        let refuse = |problem: String| DocumentError::Line { document, line: i + 1, problem };
-        if document > MAX_DOCUMENTS {
-            return Err(DocumentError::TooMany { limit: MAX_DOCUMENTS });
-        }
-        let raw: RawDocument = serde_json::from_str(line).map_err(|error| refuse(without_place(&error)))?;
-        match raw.text {
-            Some(Value::String(text)) => documents.push(text),
-            Some(_) => return Err(refuse("field \"text\" must be a string".to_owned())),
-            None => return Err(refuse("field \"text\" is missing".to_owned())),
-        }
+fn text_of(raw: RawDocument, Place { row, line }: Place) -> Result<String, RowError> {
+    let refuse = |problem| RowError::Field { row, line, field: "text", problem };
+    match raw.text {
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(refuse(FieldProblem::Other("must be a string"))),
+        None => Err(refuse(FieldProblem::Missing("each record needs a text"))),
     }
-    Ok(documents)
 }

@@ -1,5 +1,5 @@
-//! Rows from JSON lines or a JSON array: instructions, conversations, texts with labels. An error names the row, its line and the
-//! field, so that the file can be mended.
+//! Rows of a data set, from records of any format: instructions, conversations, texts with labels. An error names the row, its line and
+//! the field, so that the file can be mended.
 
 mod conversation;
 mod label;
@@ -8,17 +8,13 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use thiserror::Error;
+use serde_json::{Map, Value};
 
 use crate::chat::ChatMessage;
+pub use crate::records::{FieldProblem, MAX_LINE_BYTES, MAX_ROWS, RecordFormat, RowError};
+use crate::records::{Place, each};
 use conversation::{Said, Turn, answers};
-pub use label::{LabelledText, parse_labelled_texts};
-
-/// The most rows in one data set.
-pub const MAX_ROWS: usize = 2_000_000;
-/// The longest line of JSON lines, in bytes.
-pub const MAX_LINE_BYTES: usize = 4 << 20;
+pub use label::{LabelledText, parse_labelled_texts, scan_labelled_texts};
 
 /// A question with its answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,50 +27,8 @@ pub struct Row {
     pub output: String,
     /// What was said before the instruction; only in rows of conversations.
     pub history: Vec<Arc<ChatMessage>>,
-}
-
-/// Why rows were refused.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum RowError {
-    /// The bytes are not text.
-    #[error("not UTF-8 from byte {offset} on (line {line}); save the file as UTF-8")]
-    NotUtf8 {
-        /// Offset of the first wrong byte.
-        offset: usize,
-        /// Its line, from 1.
-        line: usize,
-    },
-    /// There is no row.
-    #[error("there are no rows")]
-    Empty,
-    /// There are too many rows.
-    #[error("more than {limit} rows")]
-    TooMany {
-        /// The limit.
-        limit: usize,
-    },
-    /// A row that is not JSON, or not an object.
-    #[error("row {row} (line {line}): {problem}")]
-    Json {
-        /// Number of the row, from 1.
-        row: usize,
-        /// Its line, from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
-    },
-    /// A field of a row.
-    #[error("row {row} (line {line}): field \"{field}\" {problem}")]
-    Field {
-        /// Number of the row, from 1.
-        row: usize,
-        /// Its line, from 1; in a JSON array the line where the row begins.
-        line: usize,
-        /// Name of the field.
-        field: &'static str,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
+    /// Other wordings of the instruction, from the columns that hold some; none is blank.
+    pub paraphrases: Vec<String>,
 }
 
 /// A row before its fields are checked. Other keys are let be; a key given twice is refused.
@@ -88,186 +42,157 @@ struct RawRow {
     conversations: Option<Vec<Said>>,
 }
 
+/// Names of the fields that rows are made of.
+const FIELDS: [&str; 5] = ["instruction", "input", "output", "messages", "conversations"];
+
 /// A field that is not as it must be.
 struct BadField {
     field: &'static str,
-    problem: &'static str,
+    problem: FieldProblem,
 }
 
-/// Parses rows: a JSON array of objects, or one object per line (blank lines are skipped). An object is either
-/// - an instruction: `instruction` and `output` must be there and not blank; `input` may be left out or null;
-/// - or a conversation: `messages` of `role` and `content`, or ShareGPT's `conversations` of `from` and `value`. Each answer in it to
-///   a user becomes a row of its own, with all that was said before.
+impl BadField {
+    fn new(field: &'static str, problem: &'static str) -> Self {
+        Self { field, problem: FieldProblem::Other(problem) }
+    }
+
+    fn at(self, place: Place) -> RowError {
+        let Self { field, problem } = self;
+        RowError::Field { row: place.row, line: place.line, field, problem }
+    }
+}
+
+/// Parses rows of JSON: an array of objects, or one object per line (blank lines are skipped). As [`parse_rows_of`] without
+/// paraphrases.
 ///
 /// # Errors
 /// The first object that is not as described.
 pub fn parse_rows(bytes: &[u8]) -> Result<Vec<Row>, RowError> {
-    parse(bytes, Row::from_raw)
+    parse_rows_of(bytes, RecordFormat::Json, &[])
 }
 
-/// Parses objects of any kind, each of which becomes some rows.
-fn parse<Raw: DeserializeOwned, T>(
+/// Parses rows. A record is either
+/// - an instruction: `instruction` and `output` must be there and not blank; `input` may be left out or null;
+/// - or a conversation: `messages` of `role` and `content`, or ShareGPT's `conversations` of `from` and `value`. Each answer in it to
+///   a user becomes a row of its own, with all that was said before.
+///
+/// `paraphrases` are the names of columns that hold other wordings of the instruction: a text, a list of texts, or nothing. What they
+/// hold beside conversations is not looked at.
+///
+/// # Errors
+/// The first record that is not as described.
+pub fn parse_rows_of(
     bytes: &[u8],
-    rows_of: impl Fn(Raw) -> Result<Vec<T>, BadField>,
-) -> Result<Vec<T>, RowError> {
-    let text = utf8(bytes).map_err(|(offset, line)| RowError::NotUtf8 { offset, line })?;
+    format: RecordFormat,
+    paraphrases: &[String],
+) -> Result<Vec<Row>, RowError> {
     let mut rows = Vec::new();
-    let push = |place: &Place, raw: Raw| {
-        let found = rows_of(raw).map_err(|error| place.field(error))?;
-        if place.row > MAX_ROWS || rows.len() + found.len() > MAX_ROWS {
-            return Err(RowError::TooMany { limit: MAX_ROWS });
-        }
-        rows.extend(found);
-        Ok(())
-    };
-    let is_array = text.trim_start().starts_with('[');
-    let parsed = if is_array { parse_array(text, push) } else { parse_lines(text, push) };
-    parsed?;
+    scan_rows(bytes, format, paraphrases, &mut |_, found| keep(&mut rows, found?))?;
     if rows.is_empty() { Err(RowError::Empty) } else { Ok(rows) }
 }
 
-/// The text of a file, without its byte order mark; else offset and line of the first wrong byte.
-pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, (usize, usize)> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.strip_prefix('\u{FEFF}').unwrap_or(text)),
-        Err(error) => {
-            let offset = error.valid_up_to();
-            Err((offset, 1 + bytes[..offset].iter().filter(|&&b| b == b'\n').count()))
-        }
+/// Gives each record's number and its rows, or what is wrong with it, one after the other; an answer that is an error ends the reading
+/// with it.
+///
+/// # Errors
+/// That of the answer; a file that can't be read on.
+pub fn scan_rows(
+    bytes: &[u8],
+    format: RecordFormat,
+    paraphrases: &[String],
+    visit: &mut dyn FnMut(usize, Result<Vec<Row>, RowError>) -> Result<(), RowError>,
+) -> Result<(), RowError> {
+    if paraphrases.is_empty() {
+        return scan(bytes, format, &FIELDS, Row::from_raw, visit);
     }
+    let columns: Vec<&str> = FIELDS.into_iter().chain(paraphrases.iter().map(String::as_str)).collect();
+    let rows_of = |columns: Columns| {
+        let mut rows = Row::from_raw(columns.row)?;
+        if let [row] = rows.as_mut_slice() {
+            row.paraphrases = wordings(&columns.all, paraphrases)?;
+        }
+        Ok(rows)
+    };
+    scan(bytes, format, &columns, rows_of, visit)
 }
 
-fn parse_lines<Raw: DeserializeOwned>(
-    text: &str,
-    mut push: impl FnMut(&Place, Raw) -> Result<(), RowError>,
+/// Scans records of any kind, each of which becomes some rows.
+fn scan<Raw: DeserializeOwned, T>(
+    bytes: &[u8],
+    format: RecordFormat,
+    columns: &[&str],
+    rows_of: impl Fn(Raw) -> Result<Vec<T>, BadField>,
+    visit: &mut dyn FnMut(usize, Result<Vec<T>, RowError>) -> Result<(), RowError>,
 ) -> Result<(), RowError> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    for (row, (i, line)) in lines.enumerate() {
-        let place = Place { row: row + 1, line: i + 1 };
-        if line.len() > MAX_LINE_BYTES {
-            let problem = format!("has {} bytes, more than the {MAX_LINE_BYTES} allowed", line.len());
-            return Err(place.json(problem));
-        }
-        let raw = serde_json::from_str(line).map_err(|error| place.json(without_place(&error)))?;
-        push(&place, raw)?;
+    each(bytes, format, columns, &mut |place, raw: Result<Raw, RowError>| {
+        let rows = raw.and_then(|raw| rows_of(raw).map_err(|error| error.at(place)));
+        visit(place.row, rows)
+    })
+}
+
+fn keep<T>(rows: &mut Vec<T>, found: Vec<T>) -> Result<(), RowError> {
+    if rows.len() + found.len() > MAX_ROWS {
+        return Err(RowError::TooMany { limit: MAX_ROWS });
     }
+    rows.extend(found);
     Ok(())
 }
 
-/// Reads an array row by row, so that an error knows which row and line it is in.
-fn parse_array<Raw: DeserializeOwned>(
-    text: &str,
-    mut push: impl FnMut(&Place, Raw) -> Result<(), RowError>,
-) -> Result<(), RowError> {
-    let mut cursor = Cursor { rest: text, line: 1, rows: 0 };
-    cursor.skip_space();
-    cursor.advance('['.len_utf8());
-    cursor.skip_space();
-    if cursor.rest.starts_with(']') {
-        cursor.advance(1);
-        return cursor.end();
+/// A row before its fields are checked, and all its columns.
+struct Columns {
+    row: RawRow,
+    all: Map<String, Value>,
+}
+
+impl<'de> Deserialize<'de> for Columns {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let all = Map::<String, Value>::deserialize(deserializer)?;
+        let row = RawRow::deserialize(&all).map_err(serde::de::Error::custom)?;
+        Ok(Self { row, all })
     }
-    loop {
-        cursor.skip_space();
-        let mut place = cursor.place();
-        let mut values = serde_json::Deserializer::from_str(cursor.rest).into_iter::<Raw>();
-        match values.next() {
-            Some(Ok(raw)) => push(&place, raw)?,
-            Some(Err(error)) => {
-                place.line += error.line().saturating_sub(1);
-                return Err(place.json(without_place(&error)));
-            }
-            None => return Err(place.json("the array ends before its ]".to_owned())),
-        }
-        let used = values.byte_offset();
-        cursor.advance(used);
-        cursor.rows += 1;
-        cursor.skip_space();
-        let next = cursor.rest.chars().next();
-        cursor.advance(next.map_or(0, char::len_utf8));
-        match next {
-            Some(',') => {}
-            Some(']') => return cursor.end(),
-            _ => {
-                place.line = cursor.line;
-                return Err(place.json("a comma or ] must follow".to_owned()));
-            }
+}
+
+fn wordings(columns: &Map<String, Value>, names: &[String]) -> Result<Vec<String>, BadField> {
+    let refuse = || {
+        BadField::new("paraphrase_columns", "name a column whose value is neither text nor a list of texts")
+    };
+    let mut wordings = Vec::new();
+    for value in names.iter().filter_map(|name| columns.get(name)) {
+        let texts = match value {
+            Value::Null => continue,
+            Value::Array(texts) => texts.as_slice(),
+            text => std::slice::from_ref(text),
+        };
+        for text in texts {
+            wordings.push(text.as_str().ok_or_else(refuse)?.trim().to_owned());
         }
     }
-}
-
-/// The part of a text that is still to be read.
-struct Cursor<'t> {
-    rest: &'t str,
-    line: usize,
-    /// Rows read.
-    rows: usize,
-}
-
-impl Cursor<'_> {
-    fn place(&self) -> Place {
-        Place { row: self.rows + 1, line: self.line }
-    }
-
-    fn advance(&mut self, bytes: usize) {
-        let (done, rest) = self.rest.split_at(bytes);
-        self.line += done.bytes().filter(|&b| b == b'\n').count();
-        self.rest = rest;
-    }
-
-    fn skip_space(&mut self) {
-        self.advance(self.rest.len() - self.rest.trim_start().len());
-    }
-
-    fn end(mut self) -> Result<(), RowError> {
-        self.skip_space();
-        if self.rest.is_empty() {
-            return Ok(());
-        }
-        Err(self.place().json("something follows after the array".to_owned()))
-    }
-}
-
-/// Where a row is.
-struct Place {
-    row: usize,
-    line: usize,
-}
-
-impl Place {
-    fn json(&self, problem: String) -> RowError {
-        RowError::Json { row: self.row, line: self.line, problem }
-    }
-
-    fn field(&self, BadField { field, problem }: BadField) -> RowError {
-        RowError::Field { row: self.row, line: self.line, field, problem }
-    }
+    wordings.retain(|text| !text.is_empty());
+    Ok(wordings)
 }
 
 impl Row {
     fn from_raw(raw: RawRow) -> Result<Vec<Self>, BadField> {
         let RawRow { instruction, input, output, messages, conversations } = raw;
-        let missing = "is missing; each row needs instruction and output, or messages";
+        let missing = "each row needs instruction and output, or messages";
         let besides = instruction.is_some() || output.is_some();
         match (messages, conversations) {
             (Some(_), Some(_)) => {
-                Err(BadField { field: "conversations", problem: "says the same as messages; take one out" })
+                Err(BadField::new("conversations", "says the same as messages; take one out"))
             }
-            (Some(_), None) if besides => Err(BadField {
-                field: "messages",
-                problem: "stands beside instruction or output; take one out",
-            }),
-            (None, Some(_)) if besides => Err(BadField {
-                field: "conversations",
-                problem: "stands beside instruction or output; take one out",
-            }),
+            (Some(_), None) if besides => {
+                Err(BadField::new("messages", "stands beside instruction or output; take one out"))
+            }
+            (None, Some(_)) if besides => {
+                Err(BadField::new("conversations", "stands beside instruction or output; take one out"))
+            }
             (Some(messages), None) => answers("messages", messages),
             (None, Some(said)) => answers("conversations", said.into_iter().map(Turn::from).collect()),
             (None, None) => Ok(vec![Self {
                 instruction: needed("instruction", instruction, missing)?,
                 input: string("input", input)?.unwrap_or_default(),
                 output: needed("output", output, missing)?,
-                history: Vec::new(),
+                ..Self::default()
             }]),
         }
     }
@@ -275,29 +200,20 @@ impl Row {
 
 fn needed(field: &'static str, value: Option<Value>, missing: &'static str) -> Result<String, BadField> {
     match string(field, value)? {
-        None => Err(BadField { field, problem: missing }),
-        Some(text) if text.trim().is_empty() => Err(BadField { field, problem: "is blank" }),
+        None => Err(BadField { field, problem: FieldProblem::Missing(missing) }),
+        Some(text) if text.trim().is_empty() => Err(BadField { field, problem: FieldProblem::Blank }),
         Some(text) => Ok(text),
     }
 }
 
 fn string(field: &'static str, value: Option<Value>) -> Result<Option<String>, BadField> {
-    let problem = match value {
+    let kind = match value {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) => return Ok(Some(text)),
-        Some(Value::Bool(_)) => "must be a string, not a boolean",
-        Some(Value::Number(_)) => "must be a string, not a number",
-        Some(Value::Array(_)) => "must be a string, not an array",
-        Some(Value::Object(_)) => "must be a string, not an object",
+        Some(Value::Bool(_)) => "a boolean",
+        Some(Value::Number(_)) => "a number",
+        Some(Value::Array(_)) => "an array",
+        Some(Value::Object(_)) => "an object",
     };
-    Err(BadField { field, problem })
-}
-
-/// The JSON reader's message without its own line and column: the row and its line are named already.
-pub(crate) fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(at) if error.line() > 0 => text[..at].to_owned(),
-        _ => text,
-    }
+    Err(BadField { field, problem: FieldProblem::Type(kind) })
 }

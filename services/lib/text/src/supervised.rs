@@ -1,15 +1,29 @@
 //! Supervised examples: a prompt and its answer as ids, with the loss on the answer alone. What does not
-//! fit is counted.
+//! fit is cut or left out, as is chosen, and counted.
 
 use std::ops::Range;
 
-use crate::augment::{TokenDropout, drop_tokens};
+use crate::augment::{TokenDropout, drop_tokens, shuffle_spans};
 use crate::prompt::{EncodedPrompt, PromptError, PromptTemplate};
 use crate::rows::Row;
 use crate::tokenizer::TextTokenizer;
 
 /// The label of a position without loss, as in PyTorch and transformers.
 pub const IGNORE_INDEX: i64 = -100;
+
+/// What is done with an example that is too long.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Truncation {
+    /// It is left out whole: half an answer teaches to stop anywhere.
+    #[default]
+    Drop,
+    /// Its beginning is cut: of the prompt, and where the answer alone is too long, of the answer.
+    Left,
+    /// Its end is cut: of the answer, with EOS. Where the prompt leaves no room for an answer it is left out.
+    Right,
+    /// It is refused.
+    Error,
+}
 
 /// One example.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,14 +41,14 @@ pub struct SupervisedExample {
 /// An example, or the word that it did not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Supervised {
-    /// The example, whole or with the end of its answer cut.
+    /// The example, whole or cut.
     Kept {
         /// The example.
         example: SupervisedExample,
-        /// Tokens cut from the end of the answer, EOS included.
+        /// Tokens cut off, EOS included.
         cut: usize,
     },
-    /// The prompt leaves no room for an answer.
+    /// It is left out.
     Dropped {
         /// Tokens of prompt and answer, EOS included.
         tokens: usize,
@@ -46,13 +60,13 @@ pub enum Supervised {
 pub struct SupervisedCounts {
     /// Examples kept, cut ones among them.
     pub kept: u64,
-    /// Examples kept with a part of the answer cut.
+    /// Examples kept with a part cut off.
     pub cut: u64,
     /// Examples left out.
     pub dropped: u64,
     /// Tokens in the kept examples.
     pub tokens_kept: u64,
-    /// Tokens cut from answers, and of dropped examples.
+    /// Tokens cut off, and of dropped examples.
     pub tokens_cut: u64,
 }
 
@@ -84,26 +98,30 @@ impl Supervised {
     }
 }
 
-/// Makes an example of at most `max_length` ids. Where it is longer the end of the answer is cut, with
-/// EOS; where the prompt leaves no room it is dropped whole: half a question teaches nothing.
+/// Makes an example of at most `max_length` ids: prompt, answer, EOS. One that must not be longer ([`Truncation::Error`]) is
+/// dropped here, and refused by whoever knows which it is.
 pub fn supervised_example(
     prompt: &EncodedPrompt,
     answer_ids: &[u32],
     eos: u32,
-    max_length: usize,
+    (max_length, truncation): (usize, Truncation),
 ) -> Supervised {
-    let prompt_len = prompt.ids.len();
-    let tokens = prompt_len + answer_ids.len() + 1;
-    if prompt_len >= max_length {
-        return Supervised::Dropped { tokens };
-    }
-    let mut input_ids = Vec::with_capacity(tokens.min(max_length));
-    input_ids.extend_from_slice(&prompt.ids);
-    input_ids.extend(answer_ids.iter().copied().chain([eos]).take(max_length - prompt_len));
+    let tokens = prompt.ids.len() + answer_ids.len() + 1;
+    let cut = tokens.saturating_sub(max_length);
+    let range = match truncation {
+        _ if cut == 0 => 0..tokens,
+        Truncation::Left if max_length > 0 => cut..tokens,
+        Truncation::Right if prompt.ids.len() < max_length => 0..max_length,
+        _ => return Supervised::Dropped { tokens },
+    };
+    let whole = prompt.ids.iter().chain(answer_ids).copied().chain([eos]);
+    let input_ids: Vec<u32> = whole.skip(range.start).take(range.len()).collect();
+    let prompt_len = prompt.ids.len().saturating_sub(range.start);
+    let moved =
+        |user: &Range<usize>| user.start.saturating_sub(range.start)..user.end.saturating_sub(range.start);
+    let user = prompt.user.iter().map(moved).filter(|user| !user.is_empty()).collect();
     let labels = labels(&input_ids, prompt_len);
-    let cut = tokens - input_ids.len();
-    let example = SupervisedExample { input_ids, labels, prompt_len, user: prompt.user.clone() };
-    Supervised::Kept { example, cut }
+    Supervised::Kept { example: SupervisedExample { input_ids, labels, prompt_len, user }, cut }
 }
 
 /// Renders, encodes and joins one row.
@@ -114,12 +132,12 @@ pub fn encode_row(
     tokenizer: &TextTokenizer,
     template: PromptTemplate,
     row: &Row,
-    max_length: usize,
+    length: (usize, Truncation),
 ) -> Result<Supervised, PromptError> {
     let eos = tokenizer.special_tokens().eos.as_ref().ok_or(PromptError::NoEos)?.id;
     let prompt = tokenizer.encode_prompt(&template.render(row, tokenizer)?)?;
     let answer = tokenizer.encode_continuation(&template.answer(row, tokenizer)?)?;
-    Ok(supervised_example(&prompt, &answer, eos, max_length))
+    Ok(supervised_example(&prompt, &answer, eos, length))
 }
 
 impl SupervisedExample {
@@ -138,6 +156,16 @@ impl SupervisedExample {
         input_ids.extend_from_slice(answer);
         let labels = labels(&input_ids, prompt_len);
         Self { input_ids, labels, prompt_len, user }
+    }
+
+    /// The example with spans of three of the user's tokens moved, each with `probability`, the answer unchanged. `uniform(n)` gives the
+    /// `n`-th number of 0..1 of a counter-based generator that the caller has keyed by seed, epoch and example.
+    #[must_use]
+    pub fn shuffled(&self, probability: f64, uniform: impl FnMut(u64) -> f64) -> Self {
+        let (prompt, answer) = self.input_ids.split_at(self.prompt_len);
+        let mut input_ids = shuffle_spans(prompt, &self.user, probability, uniform);
+        input_ids.extend_from_slice(answer);
+        Self { input_ids, ..self.clone() }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use rootstock_text::{
-    EncodedPrompt, IGNORE_INDEX, Replacement, SupervisedExample, TokenDropout, supervised_example,
-    token_dropout,
+    EncodedPrompt, IGNORE_INDEX, Replacement, SupervisedExample, TokenDropout, Truncation,
+    supervised_example, token_dropout,
 };
 
 use crate::fixtures::uniform;
@@ -19,7 +19,7 @@ fn dropout(probability: f64, replacement: Replacement) -> TokenDropout {
 
 fn example() -> SupervisedExample {
     let prompt = EncodedPrompt { ids: (10..20).collect(), user: vec![2..5, 6..9] };
-    supervised_example(&prompt, &[30, 31], 7, 64).into_example().unwrap()
+    supervised_example(&prompt, &[30, 31], 7, (64, Truncation::Drop)).into_example().unwrap()
 }
 
 #[test]
@@ -59,6 +59,17 @@ fn an_augmented_example_keeps_its_answer_and_its_mask() {
     assert!(augmented.labels[..augmented.prompt_len].iter().all(|&label| label == IGNORE_INDEX));
     assert_eq!(augmented.labels[augmented.prompt_len..], [30, 31, 7]);
     assert_eq!(example.augmented(&dropout(0.0, Replacement::Remove), uniform(5)), example);
+}
+
+#[test]
+fn shuffled_spans_stay_among_the_users_words_and_keep_their_order_within() {
+    let prompt = EncodedPrompt { ids: (0..16).collect(), user: vec![1..9, 10..14] };
+    let example = supervised_example(&prompt, &[30], 7, (64, Truncation::Drop)).into_example().unwrap();
+    let always = example.shuffled(0.9, |_| 0.0);
+    assert_eq!(always.input_ids, [0, 4, 5, 6, 1, 2, 3, 7, 8, 9, 13, 10, 11, 12, 14, 15, 30, 7]);
+    assert_eq!((&always.labels, &always.user), (&example.labels, &example.user));
+    assert_eq!(example.shuffled(0.0, uniform(3)), example);
+    assert_eq!(example.shuffled(0.5, uniform(3)), example.shuffled(0.5, uniform(3)));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use rootstock_text::{
-    ChatMessage, ChatTemplate, DocumentFormat, TextTokenizer, TokenizerError, parse_documents, parse_rows,
+    ChatMessage, ChatTemplate, Cleaner, Cleaning, DocumentFormat, RecordFormat, TextTokenizer,
+    TokenizerError, parse_documents, parse_rows, parse_rows_of,
 };
 
 use crate::fixtures::{CHATML, FILES, sentencepiece_json};
@@ -118,10 +119,24 @@ proptest! {
     ) {
         for bytes in [&bytes[..], value.to_string().as_bytes()] {
             let _ = parse_rows(bytes);
-            for format in [DocumentFormat::Text, DocumentFormat::Paragraphs, DocumentFormat::JsonLines] {
+            for format in [RecordFormat::Csv, RecordFormat::Parquet] {
+                let _ = parse_rows_of(bytes, format, &["text".to_owned()]);
+                let _ = Cleaner::new(Cleaning::default()).records(bytes, format);
+            }
+            let json = DocumentFormat::Records(RecordFormat::Json);
+            for format in [DocumentFormat::Text, DocumentFormat::Paragraphs, json] {
                 let _ = parse_documents(bytes, format);
             }
         }
+    }
+
+    #[test]
+    fn broken_parquet_and_csv_do_not_panic(
+        parquet in broken(crate::formats::parquet(&[("a", "b"), ("c", "d")])),
+        csv in broken("instruction,output\n\"a, b\",c\nd,\"e\"\"\n\"\n".into()),
+    ) {
+        let _ = parse_rows_of(&parquet, RecordFormat::Parquet, &[]);
+        let _ = parse_rows_of(&csv, RecordFormat::Csv, &[]);
     }
 
     #[test]

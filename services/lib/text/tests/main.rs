@@ -2,12 +2,15 @@
 // An unwrap in a test's helper is a check of the test.
 #![allow(clippy::unwrap_used)]
 
+mod audit;
 mod augment;
 mod causal;
 mod chat;
+mod clean;
 mod denoise;
 mod documents;
 mod fixtures;
+mod formats;
 mod fuzz;
 mod kinds;
 mod masked;

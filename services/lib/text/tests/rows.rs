@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rootstock_text::{ChatMessage, LabelledText, Row, parse_labelled_texts, parse_rows};
+use rootstock_text::{ChatMessage, LabelledText, RecordFormat, Row, parse_labelled_texts, parse_rows};
 
 fn error(text: &str) -> String {
     parse_rows(text.as_bytes()).unwrap_err().to_string()
@@ -132,10 +132,11 @@ fn texts_have_labels_that_are_strings_or_numbers() {
     let rows = "{\"text\": \"fine\", \"label\": \"good\"}\n{\"text\": \"bad\", \"label\": 0}\n";
     let labelled = |text: &str, label: &str| LabelledText { text: text.to_owned(), label: label.to_owned() };
     assert_eq!(
-        parse_labelled_texts(rows.as_bytes()).unwrap(),
+        parse_labelled_texts(rows.as_bytes(), RecordFormat::Json).unwrap(),
         [labelled("fine", "good"), labelled("bad", "0")]
     );
-    let refused = |row: &str| parse_labelled_texts(row.as_bytes()).unwrap_err().to_string();
+    let refused =
+        |row: &str| parse_labelled_texts(row.as_bytes(), RecordFormat::Json).unwrap_err().to_string();
     assert!(refused(r#"{"text": "a"}"#).ends_with("\"label\" is missing; each row needs text and label"));
     assert!(refused(r#"{"text": " ", "label": 1}"#).ends_with("\"text\" is blank"));
     assert!(refused(r#"{"text": "a", "label": 1.5}"#).ends_with("must be a string, not a number"));

@@ -127,7 +127,7 @@ fn measure(case: LinearCase, weights: Weights, peaks: &Peaks) -> Figure {
     let seconds = case.measure(weights);
     let (gflops, read) = (case.flops() / seconds / 1e9, case.weight_bytes() / seconds / 1e9);
     let peak = match case.format {
-        Format::F32 => peaks.f32_gflops,
+        Format::F32 | Format::F16 => peaks.f32_gflops,
         Format::Bf16 => peaks.bf16_gflops,
         Format::Int8 => peaks.int8_gops,
     };

@@ -2,6 +2,7 @@
 
 mod check;
 mod learner;
+mod lengths;
 mod steps;
 
 use std::num::NonZeroUsize;
@@ -13,7 +14,9 @@ use rootstock_model::{Batch, Config};
 use rootstock_peft::MAX_RANK;
 use serde::Serialize;
 
-use self::learner::Plan;
+use self::learner::{Learner, Plan};
+use self::lengths::{Lengths, Rows};
+use self::steps::Measured;
 use super::model_dir::ModelDir;
 use super::output::Output;
 use super::tokens::random_ids;
@@ -40,6 +43,12 @@ pub struct TrainArgs {
     /// Tokens in a sequence
     #[arg(long, value_name = "S", default_value = "256")]
     seq: NonZeroUsize,
+    /// Lengths of the sequences instead of --seq: log-uniform:LEAST:MOST; each step has a batch of its own
+    #[arg(long, value_name = "LENGTHS", conflicts_with_all = ["seq", "check"])]
+    lengths: Option<Lengths>,
+    /// Pad each batch to its longest sequence, and compute the padding, as trainers do that don't pack
+    #[arg(long, requires = "lengths")]
+    padding: bool,
     /// Steps that are measured; one more comes before them
     #[arg(long, value_name = "K", default_value = "10")]
     steps: NonZeroUsize,
@@ -84,6 +93,7 @@ enum Recompute {
 
 #[derive(Debug, Serialize)]
 struct Report {
+    /// Padding is no token.
     tokens_per_second: Option<f64>,
     step_ms_p50: Option<f64>,
     peak_rss_bytes: u64,
@@ -91,6 +101,12 @@ struct Report {
     loss_last: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_gradient_error: Option<f64>,
+    /// Share of the computed tokens that are padding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    padding_share: Option<f64>,
+    /// Largest difference of a sequence's loss in its batch from its loss alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_loss_error: Option<f64>,
     dispatch: &'static str,
     weight_format: &'static str,
 }
@@ -104,22 +120,59 @@ pub(super) fn run(args: &TrainArgs) -> Result<(), BenchError> {
         return Err(BenchError::Refused(message));
     }
     let model = ModelDir::read(&args.model)?;
-    let batch = batch(args, &model.config)?;
     let plan = args.plan();
-    let measured = steps::measure(&model, &plan, &batch, args.steps.get(), output)?;
+    if let Some(lengths) = args.lengths {
+        return run_lengths(args, &model, &plan, lengths, output);
+    }
+    let batch = batch(args, &model.config)?;
+    let batches = std::slice::from_ref(&batch);
+    let measured = steps::measure(&model, &plan, batches, args.steps.get(), output)?;
     // Before the check, which has models of its own.
     let peak_rss_bytes = rss::peak_bytes();
     let error = args.check.then(|| check::max_gradient_error(&model, &plan, &batch, output)).transpose()?;
-    output.result(&Report {
-        tokens_per_second: measured.per_second(batch.rows * batch.seq_len),
-        step_ms_p50: measured.times.median_ms(),
-        peak_rss_bytes,
-        loss_first: measured.loss_first,
-        loss_last: measured.loss_last,
-        max_gradient_error: error,
-        dispatch: rootstock_kernels::dispatch().name(),
-        weight_format: plan.dtype.as_str(),
-    })
+    let tokens_per_second = measured.per_second(batch.rows * batch.seq_len);
+    let report = Report { max_gradient_error: error, ..Report::new(&measured, &plan, tokens_per_second) };
+    output.result(&Report { peak_rss_bytes, ..report })
+}
+
+/// Trains on batches of sequences of different lengths, and prints the figures.
+fn run_lengths(
+    args: &TrainArgs,
+    model: &ModelDir,
+    plan: &Plan,
+    lengths: Lengths,
+    output: Output,
+) -> Result<(), BenchError> {
+    let (rows, steps) = (args.batch.get(), args.steps.get());
+    check_sizes("--lengths", model.config.max_position_embeddings, rows, lengths.most)?;
+    let drawn: Vec<Rows> = (0..=steps as u64)
+        .map(|number| Rows::draw(lengths, number, (rows, model.config.vocab_size), args.padding))
+        .collect();
+    let batches: Vec<Batch> = drawn.iter().map(Rows::batch).collect();
+    let measured = steps::measure(model, plan, &batches, steps, output)?;
+    let sum = |count: fn(&Rows) -> usize| drawn[1..].iter().map(count).sum::<usize>();
+    let (tokens, computed) = (sum(Rows::tokens), sum(Rows::computed));
+    let report = Report::new(&measured, plan, measured.per_second_in_all(tokens));
+    let error = drawn[0].max_loss_error(&Learner::load(model, plan)?)?;
+    let padding_share = Some(1.0 - tokens as f64 / computed as f64);
+    output.result(&Report { padding_share, max_loss_error: Some(error), ..report })
+}
+
+impl Report {
+    fn new(measured: &Measured, plan: &Plan, tokens_per_second: Option<f64>) -> Self {
+        Self {
+            tokens_per_second,
+            step_ms_p50: measured.times.median_ms(),
+            peak_rss_bytes: rss::peak_bytes(),
+            loss_first: measured.loss_first,
+            loss_last: measured.loss_last,
+            max_gradient_error: None,
+            padding_share: None,
+            max_loss_error: None,
+            dispatch: rootstock_kernels::dispatch().name(),
+            weight_format: plan.dtype.as_str(),
+        }
+    }
 }
 
 impl TrainArgs {
@@ -137,19 +190,24 @@ impl TrainArgs {
     }
 }
 
+/// Whether the model takes rows of this length, and a step so many of them.
+fn check_sizes(flag: &str, longest: usize, rows: usize, length: usize) -> Result<(), BenchError> {
+    if !(2..=longest).contains(&length) {
+        let message = format!("{flag} is {length}; this model takes 2 to {longest} tokens");
+        return Err(BenchError::Refused(message));
+    }
+    if rows.saturating_mul(length) > MOST_TOKENS {
+        let message =
+            format!("--batch {rows} of {flag} {length} is more than {MOST_TOKENS} tokens; make it smaller");
+        return Err(BenchError::Refused(message));
+    }
+    Ok(())
+}
+
 /// Random tokens that are their own labels.
 fn batch(args: &TrainArgs, config: &Config) -> Result<Batch, BenchError> {
     let (rows, seq_len) = (args.batch.get(), args.seq.get());
-    let longest = config.max_position_embeddings;
-    if !(2..=longest).contains(&seq_len) {
-        let message = format!("--seq is {seq_len}; this model takes 2 to {longest} tokens");
-        return Err(BenchError::Refused(message));
-    }
-    if rows.saturating_mul(seq_len) > MOST_TOKENS {
-        let message =
-            format!("--batch {rows} of --seq {seq_len} is more than {MOST_TOKENS} tokens; make it smaller");
-        return Err(BenchError::Refused(message));
-    }
+    check_sizes("--seq", config.max_position_embeddings, rows, seq_len)?;
     let input_ids = random_ids(0, rows * seq_len, config.vocab_size);
     let labels = input_ids.iter().map(|id| i64::from(*id)).collect();
     Ok(Batch { rows, seq_len, input_ids, labels })

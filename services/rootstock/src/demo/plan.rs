@@ -93,6 +93,7 @@ impl Plan {
             prompt_template: Self::PROMPT_TEMPLATE.into(),
             max_length: 128,
             instruction_token_dropout: 0.3,
+            ..Default::default()
         };
         TrainingSpec {
             output: names::ADAPTER.into(),

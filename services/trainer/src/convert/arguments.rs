@@ -198,6 +198,7 @@ fn weight_dtype(from: &proto::TrainingArguments) -> Result<WeightDtype, Error> {
         Ok(proto::WeightDtype::Unspecified) => Ok(WeightDtype::AsStored),
         Ok(proto::WeightDtype::F32) => Ok(WeightDtype::F32),
         Ok(proto::WeightDtype::Bf16) => Ok(WeightDtype::Bf16),
-        Err(_) => Err(FIELDS.invalid("weight_dtype", "is unknown; known are f32 and bf16")),
+        Ok(proto::WeightDtype::F16) => Ok(WeightDtype::F16),
+        Err(_) => Err(FIELDS.invalid("weight_dtype", "is unknown; known are f32, bf16 and f16")),
     }
 }

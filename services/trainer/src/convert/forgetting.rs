@@ -46,6 +46,10 @@ pub(super) fn check_fisher(
         return Err(SPEC.invalid("supervised.instruction_token_dropout", message));
     }
     let given = from.arguments.clone().unwrap_or_default();
+    if given.weight_dtype() == proto::WeightDtype::F16 {
+        let message = "is f16, in which the gradients of single rows would be lost; set f32 or bf16";
+        return Err(SPEC.invalid("arguments.weight_dtype", message));
+    }
     let read = proto::TrainingArguments {
         seed: given.seed,
         logging_steps: given.logging_steps,

@@ -1,10 +1,8 @@
 //! TrainingSpec: what goes together and what doesn't, and the configurations that follow from it.
 
-use candle_core::DType;
 use rootstock_artifacts::{AliasName, ArtifactName, Kind};
 use rootstock_model::{Config, Family, Format, Layers, RopeScaling};
 use rootstock_proto::training::v1 as proto;
-use rootstock_text::PromptTemplate;
 
 use super::{
     arguments::arguments,
@@ -15,6 +13,7 @@ use super::{
     infilling::{INFILLING, infilling},
     lora::lora,
     numbers::{Fields, or_default},
+    supervised::{SUPERVISED, supervised},
     virtual_tokens::{prefix_tuning, prompt_tuning},
 };
 use crate::{
@@ -26,14 +25,11 @@ use crate::{
 const SPEC: Fields = Fields { path: "spec" };
 const NEW_MODEL: Fields = Fields { path: "spec.new_model" };
 const CAUSAL: Fields = Fields { path: "spec.causal" };
-const SUPERVISED: Fields = Fields { path: "spec.supervised" };
 
 /// Furthest that a priority may be from 0.
 const MAX_PRIORITY: i32 = 100;
 /// Largest share of the data held out for validation.
 const MAX_VALIDATION_SPLIT: f64 = 0.5;
-/// Largest probability that a token of an instruction is left out.
-const MAX_TOKEN_DROPOUT: f64 = 0.9;
 /// Longest block or row, in tokens.
 const MAX_ROW_TOKENS: usize = 1 << 17;
 const BLOCK_SIZE: usize = 128;
@@ -257,19 +253,8 @@ fn objective(from: &proto::TrainingSpec) -> Result<Objective, Error> {
             let block_size = row_tokens(CAUSAL, "block_size", causal.block_size, BLOCK_SIZE)?;
             Ok(Objective::Causal { block_size })
         }
-        Some(proto::training_spec::Objective::Supervised(supervised)) => {
-            let template = PromptTemplate::parse(&supervised.prompt_template);
-            Ok(Objective::Supervised {
-                prompt_template: template
-                    .map_err(|error| SUPERVISED.invalid("prompt_template", error.to_string()))?,
-                max_length: row_tokens(SUPERVISED, "max_length", supervised.max_length, ROW_TOKENS)?,
-                instruction_token_dropout: SUPERVISED.number(
-                    "instruction_token_dropout",
-                    supervised.instruction_token_dropout,
-                    0.0..=MAX_TOKEN_DROPOUT,
-                    "from 0 to 0.9",
-                )?,
-            })
+        Some(proto::training_spec::Objective::Supervised(written)) => {
+            supervised(written, row_tokens(SUPERVISED, "max_length", written.max_length, ROW_TOKENS)?)
         }
         Some(proto::training_spec::Objective::Infilling(written)) => {
             infilling(written, row_tokens(INFILLING, "max_length", written.max_length, BLOCK_SIZE)?)
@@ -358,13 +343,17 @@ pub(crate) fn model_config(
 
 /// The format of the products of trained weights, which are f32 themselves.
 pub(crate) fn product_format(choice: WeightDtype) -> Format {
-    if choice == WeightDtype::Bf16 { Format::Bf16 } else { Format::F32 }
+    match choice {
+        WeightDtype::AsStored | WeightDtype::F32 => Format::F32,
+        WeightDtype::Bf16 => Format::Bf16,
+        WeightDtype::F16 => Format::F16,
+    }
 }
 
 /// The number format in which frozen weights are held; `stored` is what the base model's config names.
-pub(crate) fn weight_dtype(choice: WeightDtype, stored: Option<&str>) -> DType {
+pub(crate) fn frozen_format(choice: WeightDtype, stored: Option<&str>) -> Format {
     match (choice, stored) {
-        (WeightDtype::Bf16, _) | (WeightDtype::AsStored, Some("bfloat16")) => DType::BF16,
-        _ => DType::F32,
+        (WeightDtype::AsStored, Some("bfloat16")) => Format::Bf16,
+        _ => product_format(choice),
     }
 }

@@ -431,13 +431,13 @@ fn a_new_model_must_be_one_that_can_be_computed() {
 
 #[test]
 fn objective_and_method_have_ranges_too() {
-    let supervised_with = |change: fn(&mut proto::SupervisedObjective)| {
+    fn supervised_with(change: impl FnOnce(&mut proto::SupervisedObjective)) -> (String, String) {
         let mut spec = supervised();
         if let Some(training_spec::Objective::Supervised(objective)) = &mut spec.objective {
             change(objective);
         }
         refused(&spec)
-    };
+    }
     let (field, message) = supervised_with(|o| o.prompt_template = "vicuna".into());
     assert_eq!(field, "spec.supervised.prompt_template");
     assert!(message.contains("vicuna") && message.contains("qa_zh"), "{message}");
@@ -447,6 +447,18 @@ fn objective_and_method_have_ranges_too() {
     assert!(message.starts_with("is 1e300, but"), "{message}");
     let dropout = supervised_with(|o| o.instruction_token_dropout = 0.95);
     assert_eq!(dropout.0, "spec.supervised.instruction_token_dropout");
+    let unknown = supervised_with(|o| o.truncation = 9);
+    assert_eq!(unknown.0, "spec.supervised.truncation");
+    assert_eq!(supervised_with(|o| o.span_shuffle = 1.0).0, "spec.supervised.span_shuffle");
+    let columns = |names: &[&str]| {
+        supervised_with(|o| o.paraphrase_columns = names.iter().map(|name| (*name).to_owned()).collect())
+    };
+    for (names, problem) in
+        [(&["a", "b", "a"][..], "names a twice"), (&[""], "an empty name"), (&["a"; 17], "at most 16")]
+    {
+        let (field, message) = columns(names);
+        assert!(field == "spec.supervised.paraphrase_columns" && message.contains(problem), "{message}");
+    }
     let lora_with = |change: fn(&mut proto::LoraMethod)| {
         let mut spec = supervised();
         if let Some(training_spec::Method::Lora(lora)) = &mut spec.method {

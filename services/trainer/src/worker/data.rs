@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use rootstock_client::FetchedArtifact;
-use rootstock_proto::tokenization::v1::Encoding;
 use rootstock_text::{
-    DocumentFormat, EncodedPrompt, LabelledText, Prompt, PromptTemplate, Row, Supervised, SupervisedExample,
-    TextTokenizer, causal_blocks, parse_documents, parse_labelled_texts, parse_rows, supervised_example,
+    DocumentFormat, FieldProblem, LabelledText, RecordFormat, RowError, TextTokenizer, causal_blocks,
+    scan_documents, scan_labelled_texts,
 };
 
 use super::{
+    apart::fingerprint,
     encode::{Encoder, How},
     fault::{Fault, of_job},
     infilling::{Infilling, denoising},
     inputs::{blocking, read},
     labelled::Labelled,
     masked::{MaskedTexts, Words},
+    questions::{Asking, Questions},
     rows::Rows,
 };
 use crate::spec::{Denoiser, Masked, Objective};
@@ -27,48 +28,64 @@ const MAX_PIECE_BYTES: usize = 512 << 10;
 
 /// Reads data sets for one job.
 #[derive(Clone, Debug)]
-pub(super) struct Reader {
-    pub(super) encoder: Encoder,
-    pub(super) tokenizer: Arc<TextTokenizer>,
-    pub(super) objective: Objective,
-    pub(super) seed: u64,
+pub(crate) struct Reader {
+    pub(crate) encoder: Encoder,
+    pub(crate) tokenizer: Arc<TextTokenizer>,
+    pub(crate) objective: Objective,
+    pub(crate) seed: u64,
 }
 
 /// What a data set holds.
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) rows: Rows,
-    /// Rows left out because they are too long, or texts that hold tokens which are put in.
+    /// Rows left out because they are too long or would teach nothing once cut, or texts that hold tokens which are put in.
     pub(super) dropped: u64,
+    /// Rows of which a part was cut off.
+    pub(super) truncated: u64,
+    /// Fingerprints of documents, whose rows depend on what stands around them; empty for other rows.
+    pub(super) documents: Vec<u64>,
+}
+
+impl From<Rows> for Read {
+    fn from(rows: Rows) -> Self {
+        Self { rows, dropped: 0, truncated: 0, documents: Vec::new() }
+    }
 }
 
 impl Reader {
     /// Reads a whole data set; `field` is the one that names it.
     pub(super) async fn read(&self, field: &'static str, dataset: &FetchedArtifact) -> Result<Read, Fault> {
-        let files = files(field, dataset)?;
+        let files = Arc::new(files(field, dataset)?);
         match &self.objective {
-            Objective::Causal { block_size } => {
-                let documents = blocking(move || documents(field, &files)).await?;
-                self.causal(documents, *block_size).await
+            Objective::Classification(classification) => {
+                let texts = blocking(move || labelled_texts(field, &files, None)).await?;
+                self.classification(texts.into_iter().map(|(_, text)| text), classification.max_length).await
             }
+            Objective::Supervised { prompt_template, paraphrase_columns, max_length, truncation, .. } => {
+                let asking = Asking { template: *prompt_template, paraphrases: paraphrase_columns.clone() };
+                let (contents, tokenizer) = (Arc::clone(&files), Arc::clone(&self.tokenizer));
+                let read = move || Questions::read(field, &contents, &asking, &tokenizer, None);
+                let questions = blocking(read).await?;
+                self.supervised((field, files), questions, (*max_length, *truncation)).await
+            }
+            Objective::Causal { .. } | Objective::Infilling { .. } | Objective::Masked(_) => {
+                let documents = blocking(move || documents(field, &files, None)).await?;
+                let texts: Vec<String> = documents.into_iter().map(|(_, text)| text).collect();
+                let documents = texts.iter().map(|text| fingerprint(text)).collect();
+                Ok(Read { documents, ..self.blocks(texts).await? })
+            }
+        }
+    }
+
+    /// Rows that documents are cut into.
+    async fn blocks(&self, documents: Vec<String>) -> Result<Read, Fault> {
+        match &self.objective {
             Objective::Infilling { max_length, denoisers } => {
-                let documents = blocking(move || documents(field, &files)).await?;
                 self.infilling(documents, denoisers, *max_length).await
             }
-            Objective::Classification(classification) => {
-                let texts = blocking(move || labelled_texts(field, &files)).await?;
-                self.classification(texts, classification.max_length).await
-            }
-            Objective::Masked(masked) => {
-                let documents = blocking(move || documents(field, &files)).await?;
-                self.masked(documents, *masked).await
-            }
-            Objective::Supervised { prompt_template, max_length, .. } => {
-                let (prompt_template, max_length) = (*prompt_template, *max_length);
-                let tokenizer = Arc::clone(&self.tokenizer);
-                let texts = blocking(move || questions(field, &files, prompt_template, &tokenizer)).await?;
-                self.supervised(texts, max_length).await
-            }
+            Objective::Masked(masked) => self.masked(documents, *masked).await,
+            objective => self.causal(documents, objective.longest().0).await,
         }
     }
 
@@ -82,7 +99,7 @@ impl Reader {
             blocks = packed.blocks.len(),
             "text read"
         );
-        Ok(Read { rows: Rows::Causal(packed.blocks), dropped: 0 })
+        Ok(Rows::Causal(packed.blocks).into())
     }
 
     async fn infilling(
@@ -95,11 +112,15 @@ impl Reader {
         let documents = self.encoded(documents).await?;
         let how = (max_length, self.seed);
         let (infilling, dropped) = blocking(move || Infilling::new(documents, denoising, how)).await?;
-        Ok(Read { rows: Rows::Infilling(infilling), dropped })
+        Ok(Read { dropped, ..Rows::Infilling(infilling).into() })
     }
 
-    async fn classification(&self, rows: Vec<LabelledText>, max_length: usize) -> Result<Read, Fault> {
-        let (texts, labels): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| (row.text, row.label)).unzip();
+    async fn classification(
+        &self,
+        rows: impl Iterator<Item = LabelledText>,
+        max_length: usize,
+    ) -> Result<Read, Fault> {
+        let (texts, labels): (Vec<_>, Vec<_>) = rows.map(|row| (row.text, row.label)).unzip();
         let how = How { add_special_tokens: true, return_offsets: false };
         let encodings = self.encoder.encode(texts, how).await?;
         let all = encodings.len();
@@ -109,7 +130,7 @@ impl Reader {
         });
         let labelled = labelled.await?;
         let dropped = (all - labelled.rows.len()) as u64;
-        Ok(Read { rows: Rows::Labelled(labelled), dropped })
+        Ok(Read { dropped, ..Rows::Labelled(labelled).into() })
     }
 
     async fn masked(&self, documents: Vec<String>, objective: Masked) -> Result<Read, Fault> {
@@ -129,7 +150,7 @@ impl Reader {
             });
             MaskedTexts::new(documents, &tokenizer, (&objective, seed))
         });
-        Ok(Read { rows: Rows::Masked(masked.await?), dropped: 0 })
+        Ok(Rows::Masked(masked.await?).into())
     }
 
     /// Documents in pieces to be encoded, and how many there are of each.
@@ -146,7 +167,7 @@ impl Reader {
     }
 
     /// The ids of whole documents, without special tokens.
-    async fn encoded(&self, documents: Vec<String>) -> Result<Vec<Vec<u32>>, Fault> {
+    pub(super) async fn encoded(&self, documents: Vec<String>) -> Result<Vec<Vec<u32>>, Fault> {
         let (counts, pieces) = self.pieces(documents);
         let how = How { add_special_tokens: false, return_offsets: false };
         let mut encodings = self.encoder.encode(pieces, how).await?.into_iter();
@@ -154,131 +175,149 @@ impl Reader {
             |count| encodings.by_ref().take(count).flat_map(|encoding| encoding.ids).collect::<Vec<u32>>();
         Ok(counts.into_iter().map(document).collect())
     }
+}
 
-    async fn supervised(&self, questions: Questions, max_length: usize) -> Result<Read, Fault> {
-        let add_special_tokens = questions.prompts.first().is_some_and(|prompt| prompt.add_special);
-        let texts = questions.prompts.iter().map(|prompt| prompt.text.clone()).collect();
-        let prompts = self.encoder.encode(texts, How { add_special_tokens, return_offsets: true }).await?;
-        let how = How { add_special_tokens: false, return_offsets: false };
-        let answers = self.encoder.encode(questions.answers, how).await?;
-        let mut read = Read { rows: Rows::Supervised(Vec::new()), dropped: 0 };
-        let mut examples = Vec::with_capacity(prompts.len());
-        for ((prompt, encoding), answer) in questions.prompts.iter().zip(prompts).zip(answers) {
-            match example(&locate(prompt, encoding), &answer.ids, questions.eos, max_length) {
-                Some(example) => examples.push(example),
-                None => read.dropped += 1,
+/// The files of a data set by name.
+pub(crate) type Contents = Vec<(String, Vec<u8>)>;
+
+/// Where a row stands: the number of its file from 0, and that of the record in it from 1; 0 is the whole file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) file: usize,
+    pub(crate) row: usize,
+}
+
+/// A record that can't be used, and why.
+#[derive(Debug)]
+pub(crate) struct BadRow {
+    pub(crate) origin: Origin,
+    pub(crate) why: Unusable,
+    pub(crate) problem: String,
+}
+
+/// Kinds of reasons why a record can't be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    Malformed,
+    NotUtf8,
+    Missing,
+    Type,
+    BlankPrompt,
+    BlankAnswer,
+}
+
+impl BadRow {
+    pub(super) fn unusable(origin: Origin, problem: String) -> Self {
+        Self { origin, why: Unusable::Malformed, problem }
+    }
+
+    fn new(origin: Origin, error: &RowError) -> Self {
+        let why = match error {
+            RowError::NotUtf8 { .. } => Unusable::NotUtf8,
+            RowError::Field { problem: FieldProblem::Missing(_), .. } => Unusable::Missing,
+            RowError::Field { problem: FieldProblem::Type(_), .. } => Unusable::Type,
+            RowError::Field { problem: FieldProblem::Blank, field: "output" | "label", .. } => {
+                Unusable::BlankAnswer
             }
-        }
-        tracing::info!(rows = examples.len(), dropped = read.dropped, "rows read");
-        read.rows = Rows::Supervised(examples);
-        Ok(read)
+            RowError::Field { problem: FieldProblem::Blank, .. } => Unusable::BlankPrompt,
+            _ => Unusable::Malformed,
+        };
+        Self { origin, why, problem: error.to_string() }
     }
 }
 
-type Contents = Vec<(String, Vec<u8>)>;
+/// Collects what is wrong with a record where that is wanted; otherwise it is the error.
+pub(super) fn tolerate(
+    bad: Option<&mut Vec<BadRow>>,
+    origin: Origin,
+    error: RowError,
+) -> Result<(), RowError> {
+    match bad {
+        None => Err(error),
+        Some(bad) => {
+            bad.push(BadRow::new(origin, &error));
+            Ok(())
+        }
+    }
+}
+
+/// The ending of plain text.
+const TEXT_ENDING: &str = ".txt";
+
+/// Whether a file of a data set holds rows or text.
+pub(crate) fn holds_data(name: &str) -> bool {
+    RecordFormat::from_name(name).is_some() || name.ends_with(TEXT_ENDING)
+}
 
 fn files(field: &str, dataset: &FetchedArtifact) -> Result<Contents, Fault> {
-    let known = |name: &&String| [".jsonl", ".json", ".txt"].iter().any(|ending| name.ends_with(ending));
-    let names: Vec<&String> = dataset.files.keys().filter(known).collect();
+    let names: Vec<&String> = dataset.files.keys().filter(|name| holds_data(name)).collect();
     if names.is_empty() {
-        return Err(Fault::Job(format!("{field}: the data set has no *.jsonl, *.json or *.txt file")));
+        let endings = RecordFormat::ENDINGS.map(|ending| format!("*{ending}")).join(", ");
+        return Err(Fault::Job(format!("{field}: the data set has no {endings} or *{TEXT_ENDING} file")));
     }
     names.into_iter().map(|name| Ok((name.clone(), read(&dataset.files, name)?))).collect()
 }
 
-fn documents(field: &str, files: &Contents) -> Result<Vec<String>, Fault> {
+/// All documents that are not blank; the first that can't be read is an error, unless bad ones are collected.
+pub(super) fn documents(
+    field: &str,
+    files: &Contents,
+    mut bad: Option<&mut Vec<BadRow>>,
+) -> Result<Vec<(Origin, String)>, Fault> {
     let mut documents = Vec::new();
-    for (name, bytes) in files {
-        let parsed = parse_documents(bytes, DocumentFormat::from_name(name));
-        documents.extend(parsed.map_err(|error| of_job(format!("{field}: {name}"))(&error))?);
+    for (file, (name, bytes)) in files.iter().enumerate() {
+        let scanned = scan_documents(bytes, DocumentFormat::from_name(name), &mut |row, document| {
+            let origin = Origin { file, row };
+            match document {
+                Ok(document) if document.trim().is_empty() => {}
+                Ok(document) => documents.push((origin, document)),
+                Err(error) => tolerate(bad.as_deref_mut(), origin, error)?,
+            }
+            Ok(())
+        });
+        end(scanned, (field, name), file, bad.as_deref_mut())?;
     }
     Ok(documents)
 }
 
-fn labelled_texts(field: &str, files: &Contents) -> Result<Vec<LabelledText>, Fault> {
+/// All texts with labels, in the same way.
+pub(super) fn labelled_texts(
+    field: &str,
+    files: &Contents,
+    mut bad: Option<&mut Vec<BadRow>>,
+) -> Result<Vec<(Origin, LabelledText)>, Fault> {
     let mut texts = Vec::new();
-    for (name, bytes) in files {
-        let parsed = parse_labelled_texts(bytes);
-        texts.extend(parsed.map_err(|error| of_job(format!("{field}: {name}"))(&error))?);
+    for (file, (name, bytes)) in files.iter().enumerate() {
+        let format = RecordFormat::from_name(name).unwrap_or(RecordFormat::Json);
+        let scanned = scan_labelled_texts(bytes, format, &mut |row, found| {
+            let origin = Origin { file, row };
+            match found {
+                Ok(found) => texts.extend(found.into_iter().map(|text| (origin, text))),
+                Err(error) => tolerate(bad.as_deref_mut(), origin, error)?,
+            }
+            Ok(())
+        });
+        end(scanned, (field, name), file, bad.as_deref_mut())?;
     }
     Ok(texts)
 }
 
-/// Rows as texts to be encoded.
-struct Questions {
-    prompts: Vec<Prompt>,
-    answers: Vec<String>,
-    eos: u32,
-}
-
-fn questions(
-    field: &str,
-    files: &Contents,
-    template: PromptTemplate,
-    tokenizer: &TextTokenizer,
-) -> Result<Questions, Fault> {
-    let Some(eos) = tokenizer.special_tokens().eos.as_ref().map(|token| token.id) else {
-        let message =
-            "the tokenizer has no eos_token, which ends each answer; name one in tokenizer_config.json";
-        return Err(Fault::Job(message.to_owned()));
-    };
-    let strip = adds_space(tokenizer);
-    let mut questions = Questions { prompts: Vec::new(), answers: Vec::new(), eos };
-    for (name, bytes) in files {
-        for row in parse_rows(bytes).map_err(|error| of_job(format!("{field}: {name}"))(&error))? {
-            let (prompt, answer) = texts(&row, template, tokenizer)?;
-            questions.prompts.push(prompt);
-            questions.answers.push(if strip { continued(answer) } else { answer });
-        }
-    }
-    Ok(questions)
-}
-
-fn texts(row: &Row, template: PromptTemplate, tokenizer: &TextTokenizer) -> Result<(Prompt, String), Fault> {
-    let failed = of_job("spec.supervised.prompt_template");
-    let prompt = template.render(row, tokenizer).map_err(|error| failed(&error))?;
-    let answer = template.answer(row, tokenizer).map_err(|error| failed(&error))?;
-    Ok((prompt, answer))
+/// How the reading of a file ended.
+pub(super) fn end(
+    scanned: Result<(), RowError>,
+    (field, name): (&str, &str),
+    file: usize,
+    bad: Option<&mut Vec<BadRow>>,
+) -> Result<(), Fault> {
+    let failed = of_job(format!("{field}: {name}"));
+    let tolerated = scanned.or_else(|error| tolerate(bad, Origin { file, row: 0 }, error));
+    tolerated.map_err(|error| failed(&error))
 }
 
 /// Whether the tokenizer puts a space before each text, so that a text which goes on from another must not bring one.
-fn adds_space(tokenizer: &TextTokenizer) -> bool {
+pub(super) fn adds_space(tokenizer: &TextTokenizer) -> bool {
     let plain = tokenizer.encode_ids(" a", false).ok();
     plain.is_some() && tokenizer.encode_continuation(" a").ok() != plain
-}
-
-fn continued(answer: String) -> String {
-    answer.strip_prefix(' ').map(str::to_owned).unwrap_or(answer)
-}
-
-/// A row that is too long is left out whole: half an answer teaches to stop anywhere.
-fn example(prompt: &EncodedPrompt, answer: &[u32], eos: u32, max_length: usize) -> Option<SupervisedExample> {
-    match supervised_example(prompt, answer, eos, max_length) {
-        Supervised::Kept { example, cut: 0 } => Some(example),
-        Supervised::Kept { .. } | Supervised::Dropped { .. } => None,
-    }
-}
-
-/// Which tokens of a prompt are the user's words: those of which all but space is.
-fn locate(prompt: &Prompt, encoding: Encoding) -> EncodedPrompt {
-    let mut located = EncodedPrompt { ids: encoding.ids, user: Vec::new() };
-    for (i, (start, end)) in encoding.start_offsets.iter().zip(&encoding.end_offsets).enumerate() {
-        let (start, end) = (*start as usize, *end as usize);
-        // A token that is part of a character has no text of its own; its whole range decides.
-        let text = prompt.text.get(start..end).unwrap_or_default();
-        let words = start + (text.len() - text.trim_start().len());
-        let words = if text.trim().is_empty() { start..end } else { words..words + text.trim().len() };
-        if words.is_empty()
-            || !prompt.user.iter().any(|user| user.start <= words.start && words.end <= user.end)
-        {
-            continue;
-        }
-        match located.user.last_mut() {
-            Some(last) if last.end == i => last.end = i + 1,
-            _ => located.user.push(i..i + 1),
-        }
-    }
-    located
 }
 
 /// Cuts a document into pieces: at line ends if they are free of tokens that cross them, otherwise only where it is too

@@ -19,12 +19,12 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Encodes with one tokenizer.
 #[derive(Clone, Debug)]
-pub(super) struct Encoder {
-    pub(super) client: TokenizationClient,
+pub(crate) struct Encoder {
+    pub(crate) client: TokenizationClient,
     /// Digest of the artifact that the tokenizer lies in.
-    pub(super) tokenizer: String,
+    pub(crate) tokenizer: String,
     /// What the service must say it has used.
-    pub(super) tokenizer_digest: String,
+    pub(crate) tokenizer_digest: String,
 }
 
 /// How texts are encoded.

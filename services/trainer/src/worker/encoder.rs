@@ -37,15 +37,16 @@ impl EncoderLearner {
     }
 
     /// Loss and gradients, for some of the variables, of the mean over all labels of all micro-batches, as if they were one batch. The
-    /// key counts them.
+    /// key counts them. What gradients are made of is multiplied by `loss_scale` on the way.
     pub(super) fn step(
         &self,
         variables: &[(String, Var)],
         micro_batches: &[Vec<Example>],
         key: DropoutKey,
+        loss_scale: f64,
     ) -> Result<StepGradients, ModelError> {
         let batches: Vec<EncoderBatch> = micro_batches.iter().map(|examples| batch(examples)).collect();
-        let denominator = batches.iter().map(counted).sum::<u64>().max(1) as f64;
+        let denominator = batches.iter().map(counted).sum::<u64>().max(1) as f64 / loss_scale;
         let mut sum = StepGradients { loss: LossSum::default(), gradients: Gradients::default() };
         for (micro, batch) in batches.iter().enumerate() {
             let key = DropoutKey { micro: micro as u64, ..key };
@@ -53,6 +54,7 @@ impl EncoderLearner {
             sum.loss += loss;
             sum.gradients.accumulate(gradients)?;
         }
+        sum.gradients.scale(1.0 / loss_scale)?;
         Ok(sum)
     }
 

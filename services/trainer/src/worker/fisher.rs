@@ -71,7 +71,7 @@ fn add(
     let failed = of_job(format!("row {step}"));
     let tokens = row.input_ids.len() as u64;
     let key = DropoutKey { seed, step, micro: 0 };
-    let made = learner.step(learner.variables(), &[vec![row]], key.into());
+    let made = learner.step(learner.variables(), &[vec![row]], key.into(), 1.0);
     let made = made.map_err(|error| cut_or(outside, &failed, error))?;
     let grad_norm = made.gradients.global_norm().map_err(|error| failed(&error))?;
     if !made.loss.sum.is_finite() || !grad_norm.is_finite() {

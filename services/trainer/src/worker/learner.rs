@@ -71,18 +71,19 @@ impl Learner {
     }
 
     /// Loss and gradients, for some of the variables, of the mean over all tokens of all micro-batches, as if they were one batch. Its
-    /// key counts them.
+    /// key counts them. What gradients are made of is multiplied by `loss_scale` on the way.
     pub(super) fn step(
         &self,
         variables: &[(String, Var)],
         micro_batches: &[Batch],
         regularization: Regularization,
+        loss_scale: f64,
     ) -> Result<StepGradients, ModelError> {
         let adapter = self.adapter.as_ref().map(|adapter| adapter as &dyn Adapter);
         self.adapter.as_ref().map_or(Ok(()), AnyAdapter::refresh)?;
         let variables = self.differentiated(variables);
         let tokens: u64 = micro_batches.iter().map(counted).sum();
-        let denominator = tokens.max(1) as f64;
+        let denominator = tokens.max(1) as f64 / loss_scale;
         let mut sum = StepGradients { loss: LossSum::default(), gradients: Gradients::default() };
         for (micro, batch) in micro_batches.iter().enumerate() {
             let key = DropoutKey { micro: micro as u64, ..regularization.key };
@@ -96,6 +97,7 @@ impl Learner {
                 _ => sum.gradients.accumulate(gradients)?,
             }
         }
+        sum.gradients.scale(1.0 / loss_scale)?;
         if let Some(adapter) = &self.adapter {
             sum.gradients = adapter.pull_back(sum.gradients)?;
         }

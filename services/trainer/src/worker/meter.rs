@@ -67,6 +67,8 @@ impl Meter {
             learning_rate: last.learning_rate,
             grad_norm: last.grad_norm,
             tokens_per_second: self.tokens as f64 / seconds,
+            skipped_steps: 0,
+            loss_scale: 0.0,
             eta_seconds: smooth * self.plan.total_steps.saturating_sub(last.step) as f64,
             resident_bytes: resident().unwrap_or_default(),
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 use rootstock_client::{Clients, FetchedArtifact};
 use rootstock_kernels::ElasticPenalty;
-use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder};
+use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder, Format};
 use rootstock_peft::{
     AdapterConfig, BottleneckAdapter, BottleneckConfig, CONFIG_FILE, LoraAdapter, LoraConfig, PeftError,
     VirtualTokens, VirtualTokensKind, WEIGHTS_FILE,
@@ -14,6 +14,7 @@ use rootstock_proto::training::v1::{self as proto, TrainingPhase, training_event
 use rootstock_text::TextTokenizer;
 
 use super::{
+    apart::{check_datasets, check_split},
     args::WorkerArgs,
     data::{Read, Reader},
     encode::Encoder,
@@ -32,7 +33,7 @@ use super::{
 };
 use crate::{
     convert::{
-        encoder_config, lora_config, model_config, product_format, virtual_tokens_config, weight_dtype,
+        encoder_config, frozen_format, lora_config, model_config, product_format, virtual_tokens_config,
     },
     spec::{Classification, Lora, Method, Objective, Spec, Start, Validation, WeightDtype},
 };
@@ -48,6 +49,8 @@ pub(super) struct Origin {
     pub(super) base_digest: String,
     pub(super) tokenizer_digest: String,
     pub(super) config: Arc<AnyConfig>,
+    /// Rows left out, and rows of which a part was cut off.
+    pub(super) left_out: (u64, u64),
     /// The artifact that the tokenizer lies in; held so that its files stay.
     pub(super) tokenizer: Arc<FetchedArtifact>,
 }
@@ -101,11 +104,13 @@ pub(super) async fn prepare(
         base_digest: lease.base_digest.clone(),
         tokenizer_digest: lease.tokenizer_digest.clone(),
         config: Arc::clone(&config),
+        left_out: (0, 0),
         tokenizer: tokenizer_files,
     };
     reporter.phase(TrainingPhase::Tokenizing).await?;
     let (mut train, mut validation, mut earlier) =
         rows(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
+    origin.left_out = (train.dropped, train.truncated);
     origin.config = Arc::new(with_labels(&config, &mut train.rows, &mut validation)?);
     earlier.as_mut().map_or(Ok(()), |earlier| relabel(earlier, &origin.config))?;
     if matches!(origin.spec.method, Method::Fisher(_)) {
@@ -210,12 +215,15 @@ async fn rows(
         Validation::Dataset(_) => {
             let field = "spec.validation_dataset";
             let dataset = fetcher.fetch(field, &lease.validation_dataset_digest).await?;
-            something(field, reader.read(field, &dataset).await?.rows)?
+            let validation = reader.read(field, &dataset).await?;
+            check_datasets(&train, &validation)?;
+            something(field, validation.rows)?
         }
         Validation::Split(share) => {
             let (keep, hold_out) = split(train.rows.len(), *share, origin.spec.arguments.seed);
             let held_out = train.rows.select(&hold_out);
             train.rows = train.rows.select(&keep);
+            check_split(&train.rows, &held_out)?;
             held_out
         }
     };
@@ -238,11 +246,15 @@ fn something(field: &str, rows: Rows) -> Result<Rows, Fault> {
     if loss_tokens > 0 {
         return Ok(rows);
     }
-    let rows = rows.len();
-    Err(Fault::Job(format!(
+    Err(Fault::Job(nothing_to_train(field, rows.len(), tokens)))
+}
+
+/// That nothing would be learned.
+pub(crate) fn nothing_to_train(field: &str, rows: usize, tokens: u64) -> String {
+    format!(
         "NOTHING_TO_TRAIN: {field} leaves {rows} rows with {tokens} tokens, none of which carries loss; \
-         check that rows are not all longer than max_length"
-    )))
+         check that rows are not all longer than max_length, or shorten their prompts"
+    )
 }
 
 fn in_vocabulary(rows: &Rows, config: &AnyConfig) -> Result<(), Fault> {
@@ -314,13 +326,13 @@ fn decoder(
     let decoder = match base {
         None => Decoder::init(config, seed, &device),
         Some(base) => {
-            let dtype = match spec.method {
-                Method::Full(_) | Method::Fisher(_) => DType::F32,
+            let format = match spec.method {
+                Method::Full(_) | Method::Fisher(_) => Format::F32,
                 Method::Lora(_) | Method::VirtualTokens(_) | Method::Bottleneck(_) => {
-                    weight_dtype(spec.arguments.weight_dtype, config.torch_dtype.as_deref())
+                    frozen_format(spec.arguments.weight_dtype, config.torch_dtype.as_deref())
                 }
             };
-            Decoder::load(config, &weight_files(base), dtype, &device)
+            Decoder::load(config, &weight_files(base), format, &device)
         }
     };
     let mut decoder = decoder.map_err(|error| failed(&error))?;
@@ -400,6 +412,7 @@ fn data_ready(train: &Read, validation: &Rows, learner: &Trainee) -> proto::Trai
         train_tokens: tokens as i64,
         loss_tokens: loss_tokens as i64,
         dropped_rows: train.dropped as i64,
+        truncated_rows: train.truncated as i64,
         trainable_parameters: trainable as i64,
         total_parameters: total as i64,
     }

@@ -43,6 +43,9 @@ pub(super) async fn publish(
     draft.parent = origin.spec.output.to_string();
     draft.tokenizer_digest.clone_from(&origin.tokenizer_digest);
     draft.annotations.insert("dataset_digest".to_owned(), origin.dataset_digest.clone());
+    let (dropped, truncated) = origin.left_out;
+    draft.annotations.insert("dropped_rows".to_owned(), dropped.to_string());
+    draft.annotations.insert("truncated_rows".to_owned(), truncated.to_string());
     let digest = upload(&clients.checkpoint(), "the result", draft).await?;
     // What remains is removed with the worker's folder.
     let _ = tokio::fs::remove_dir_all(&dir).await;

@@ -4,7 +4,9 @@ use rootstock_kernels::Random;
 use rootstock_model::Batch;
 use rootstock_text::{Denoised, IGNORE_INDEX, MaskedExample, Replacement, SupervisedExample, TokenDropout};
 
-use super::{infilling::Infilling, labelled::Labelled, masked::MaskedTexts};
+use super::{
+    apart::fingerprint, infilling::Infilling, labelled::Labelled, masked::MaskedTexts, questions::Question,
+};
 
 /// The rows of a data set.
 #[derive(Clone, Debug)]
@@ -12,7 +14,7 @@ pub(crate) enum Rows {
     /// Blocks of text, in which each token is learned from those before it.
     Causal(Vec<Vec<u32>>),
     /// Questions and answers, of which the answers are learned.
-    Supervised(Vec<SupervisedExample>),
+    Supervised(Vec<Question>),
     /// Texts out of which spans are cut, which are learned.
     Infilling(Infilling),
     /// Texts of which tokens are hidden, which are learned.
@@ -24,20 +26,37 @@ pub(crate) enum Rows {
 /// How rows are changed each time they are seen, from a seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Augment {
-    pub(crate) dropout: TokenDropout,
-    pub(crate) seed: u64,
+    dropout: TokenDropout,
+    span_shuffle: f64,
+    seed: u64,
 }
 
 impl Augment {
-    /// None where nothing is to be left out.
-    pub(crate) fn new(instruction_token_dropout: f64, seed: u64) -> Option<Self> {
+    /// None where nothing is to be left out or moved, and there is only one wording of each question.
+    pub(crate) fn new(
+        (instruction_token_dropout, span_shuffle): (f64, f64),
+        paraphrases: bool,
+        seed: u64,
+    ) -> Option<Self> {
         let dropout = TokenDropout::new(instruction_token_dropout, Replacement::Remove).ok()?;
-        (dropout.probability() > 0.0).then_some(Self { dropout, seed })
+        let changes = dropout.probability() > 0.0 || span_shuffle > 0.0 || paraphrases;
+        changes.then_some(Self { dropout, span_shuffle, seed })
+    }
+
+    /// A question as it is seen in the pass `epoch`: one of its wordings, spans of it moved, tokens of it left out.
+    fn seen(&self, question: &Question, row: usize, epoch: u64) -> SupervisedExample {
+        let random = |what| Random::named(self.seed, what).child(epoch).child(row as u64);
+        let wordings = &question.wordings;
+        let drawn = (random("paraphrase").uniform(0) * wordings.len() as f64) as usize;
+        let example = &wordings[drawn.min(wordings.len() - 1)];
+        let (spans, tokens) = (random("span shuffle"), random("instruction token dropout"));
+        let example = example.shuffled(self.span_shuffle, |n| spans.uniform(n));
+        example.augmented(&self.dropout, |n| tokens.uniform(n))
     }
 }
 
 /// One row as it is fed to the model.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Example {
     pub(crate) input_ids: Vec<u32>,
     pub(crate) labels: Vec<i64>,
@@ -47,7 +66,7 @@ impl Rows {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Causal(blocks) => blocks.len(),
-            Self::Supervised(examples) => examples.len(),
+            Self::Supervised(questions) => questions.len(),
             Self::Infilling(infilling) => infilling.texts.len(),
             Self::Masked(masked) => masked.len(),
             Self::Labelled(labelled) => labelled.rows.len(),
@@ -61,7 +80,7 @@ impl Rows {
                 let labels = blocks[row].iter().map(|id| i64::from(*id)).collect();
                 Example { input_ids: blocks[row].clone(), labels }
             }
-            Self::Supervised(examples) => Example::from(examples[row].clone()),
+            Self::Supervised(questions) => Example::from(questions[row].wordings[0].clone()),
             Self::Infilling(infilling) => Example::from(infilling.fixed(row)),
             Self::Masked(masked) => Example::from(masked.fixed(row)),
             Self::Labelled(labelled) => labelled.rows[row].clone(),
@@ -71,10 +90,8 @@ impl Rows {
     /// A row as it is seen in the pass `epoch`.
     pub(crate) fn augmented(&self, row: usize, epoch: u64, augment: Option<&Augment>) -> Example {
         match (self, augment) {
-            (Self::Supervised(examples), Some(augment)) => {
-                let random =
-                    Random::named(augment.seed, "instruction token dropout").child(epoch).child(row as u64);
-                Example::from(examples[row].augmented(&augment.dropout, |n| random.uniform(n)))
+            (Self::Supervised(questions), Some(augment)) => {
+                Example::from(augment.seen(&questions[row], row, epoch))
             }
             (Self::Infilling(infilling), _) => Example::from(infilling.drawn(row, epoch)),
             (Self::Masked(masked), _) => Example::from(masked.drawn(row, epoch)),
@@ -86,8 +103,8 @@ impl Rows {
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
         match self {
             Self::Causal(blocks) => Self::Causal(rows.iter().map(|row| blocks[*row].clone()).collect()),
-            Self::Supervised(examples) => {
-                Self::Supervised(rows.iter().map(|row| examples[*row].clone()).collect())
+            Self::Supervised(questions) => {
+                Self::Supervised(rows.iter().map(|row| questions[*row].clone()).collect())
             }
             Self::Infilling(infilling) => Self::Infilling(infilling.select(rows)),
             Self::Masked(masked) => Self::Masked(masked.select(rows)),
@@ -113,11 +130,25 @@ impl Rows {
         }
     }
 
+    /// What each row says, to tell whether others say the same. Texts have none: how they are cut depends on what stands around them.
+    pub(super) fn fingerprints(&self) -> Vec<u64> {
+        match self {
+            Self::Supervised(_) | Self::Labelled(_) => {
+                (0..self.len()).map(|row| fingerprint(&self.example(row))).collect()
+            }
+            Self::Causal(_) | Self::Infilling(_) | Self::Masked(_) => Vec::new(),
+        }
+    }
+
     /// The highest token id, if there is any.
     pub(crate) fn highest_id(&self) -> Option<u32> {
         match self {
             Self::Infilling(infilling) => infilling.highest_id(),
             Self::Masked(masked) => masked.highest_id(),
+            Self::Supervised(questions) => {
+                let wordings = questions.iter().flat_map(|question| &question.wordings);
+                wordings.flat_map(|example| example.input_ids.iter().copied()).max()
+            }
             _ => (0..self.len()).filter_map(|row| self.example(row).input_ids.into_iter().max()).max(),
         }
     }
@@ -190,15 +221,15 @@ mod tests {
     fn the_first_token_of_a_block_and_the_tokens_of_a_prompt_are_not_learned() {
         let blocks = Rows::Causal(vec![vec![5, 6, 7]]);
         assert_eq!(blocks.tokens(), (3, 2));
-        let questions = Rows::Supervised(vec![question(10..20, &[7, 8, 9])]);
+        let questions = Rows::Supervised(vec![question(10..20, &[7, 8, 9]).into()]);
         assert_eq!(questions.tokens(), (13, 3));
         assert_eq!(questions.highest_id(), Some(19));
     }
 
     #[test]
     fn dropout_leaves_out_words_of_the_question_anew_in_each_pass() {
-        let rows = Rows::Supervised(vec![question(100..140, &[7, 8, 9])]);
-        let augment = Augment::new(0.5, 3).unwrap();
+        let rows = Rows::Supervised(vec![question(100..140, &[7, 8, 9]).into()]);
+        let augment = Augment::new((0.5, 0.0), false, 3).unwrap();
         let seen = |epoch| rows.augmented(0, epoch, Some(&augment));
         let (first, second) = (seen(0), seen(1));
         assert!(first.input_ids.len() < 43 && first != second);
@@ -207,8 +238,29 @@ mod tests {
             assert_eq!((example.input_ids[0], loss_tokens(&example.labels)), (100, 3));
             assert!(example.input_ids.ends_with(&[139, 7, 8, 9]));
         }
-        assert_eq!(Augment::new(0.0, 3), None);
+        assert_eq!(Augment::new((0.0, 0.0), false, 3), None);
         assert_eq!(rows.augmented(0, 0, None), rows.example(0));
+    }
+
+    #[test]
+    fn each_pass_draws_one_of_the_wordings_and_moves_spans_of_it() {
+        let mut row = Question::from(question(100..120, &[7, 8, 9]));
+        row.wordings.push(question(200..220, &[7, 8, 9]));
+        let rows = Rows::Supervised(vec![row]);
+        assert_eq!(rows.highest_id(), Some(219));
+        let words = Augment::new((0.0, 0.0), true, 3).unwrap();
+        let first = |augment: &Augment, epoch| rows.augmented(0, epoch, Some(augment)).input_ids[0];
+        let drawn: Vec<u32> = (0..64).map(|epoch| first(&words, epoch)).collect();
+        let others = drawn.iter().filter(|id| **id == 200).count();
+        assert!((20..=44).contains(&others), "{others} of 64");
+        assert!(drawn.iter().all(|id| [100, 200].contains(id)));
+        let moved = Augment::new((0.0, 0.5), false, 3).unwrap();
+        let seen = |epoch| rows.augmented(0, epoch, Some(&moved)).input_ids;
+        assert!(seen(0) != seen(1) && seen(0) == seen(0));
+        let mut sorted = seen(0);
+        sorted[..20].sort_unstable();
+        assert!(sorted.starts_with(&[sorted[0], sorted[0] + 1]) && seen(0).ends_with(&[7, 8, 9]));
+        assert_eq!(rows.example(0).input_ids[0], 100, "validation has the instruction as it is");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::{
     inputs::{Files, read},
     learner::Tensors,
     patience::Patience,
+    scaler::LossScaler,
 };
 
 pub(super) const STATE_FILE: &str = "trainer_state.json";
@@ -38,6 +39,8 @@ pub(super) struct TrainerState {
     pub(super) total_steps: u64,
     pub(super) seed: u64,
     pub(super) patience: Patience,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) scaler: Option<LossScaler>,
     pub(super) validated: bool,
     pub(super) stopped: bool,
     /// Over all steps so far; states of versions that had none begin one.
@@ -59,6 +62,7 @@ impl Default for TrainerState {
             total_steps: 0,
             seed: 0,
             patience: Patience::default(),
+            scaler: None,
             validated: false,
             stopped: false,
             chain: Chain::default(),

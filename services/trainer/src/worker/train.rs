@@ -22,13 +22,14 @@ use super::{
     retention::Retention,
     rows::{Augment, Example, Rows},
     saver::Saver,
+    scaler::LossScaler,
     schedule::Schedule,
     snapshot::{Saved, Snapshot, TrainerState},
     stop::{Ended, Stop},
     trainee::Trainee,
     unfreeze::Unfreezing,
 };
-use crate::spec::{Arguments, Method, Objective, Optim, Spec};
+use crate::spec::{Arguments, Method, Objective, Optim, Spec, WeightDtype};
 
 /// What training speaks to.
 pub(super) trait Outside {
@@ -173,6 +174,8 @@ pub(super) struct Training<O> {
     retention: Option<Retention>,
     /// What is left of earlier data, once that is known.
     left: Option<f64>,
+    /// Where products are made in f16.
+    scaler: Option<LossScaler>,
     meter: Meter,
     patience: Patience,
     in_f32: bool,
@@ -196,8 +199,11 @@ impl<O: Outside> Training<O> {
             prepared;
         let arguments = &spec.arguments;
         let augment = match spec.objective {
-            Objective::Supervised { instruction_token_dropout, .. } => {
-                Augment::new(instruction_token_dropout, arguments.seed)
+            Objective::Supervised {
+                instruction_token_dropout, span_shuffle, ref paraphrase_columns, ..
+            } => {
+                let probabilities = (instruction_token_dropout, span_shuffle);
+                Augment::new(probabilities, !paraphrase_columns.is_empty(), arguments.seed)
             }
             _ => None,
         };
@@ -210,6 +216,7 @@ impl<O: Outside> Training<O> {
             elastic,
             retention: None,
             left: None,
+            scaler: (arguments.weight_dtype == WeightDtype::F16).then(LossScaler::default),
             spec,
             spec_digest,
             learner,
@@ -242,11 +249,12 @@ impl<O: Outside> Training<O> {
 
     fn restore(&mut self, saved: Saved) -> Result<(), Fault> {
         self.learner.set_weights(&saved.weights)?;
-        let restored = self.optimizer.restore(saved.state.step, self.learner.variables(), &saved.moments);
+        self.step = saved.state.step;
+        self.scaler = saved.state.scaler;
+        let restored = self.optimizer.restore(self.updates(), self.learner.variables(), &saved.moments);
         restored.map_err(|error| of_job("the saved moments don't fit")(&error))?;
         self.best = saved.best;
         self.patience = saved.state.patience;
-        self.step = saved.state.step;
         self.kept = saved.state.step;
         self.chain = saved.state.chain;
         self.validated = saved.state.validated;
@@ -306,8 +314,8 @@ impl<O: Outside> Training<O> {
         let rows = self.order.rows(self.step);
         let (batches, tokens) = self.batches(&rows);
         let failed = of_job(format!("step {}", self.step + 1));
-        let trained = self.unfreezing.trained(self.learner.variables(), self.step);
-        let made = self.learner.step(&trained, &batches, self.regularization());
+        let (trained, loss_scale) = (self.trained(), self.scaler.map_or(1.0, |scaler| scaler.scale()));
+        let made = self.learner.step(&trained, &batches, self.regularization(), loss_scale);
         let mut made = made.map_err(|error| cut_or(&self.outside, &failed, error))?;
         self.hold(&trained, &mut made).map_err(|error| failed(&error))?;
         let grad_norm = match self.spec.arguments.max_grad_norm {
@@ -315,14 +323,18 @@ impl<O: Outside> Training<O> {
             None => made.gradients.global_norm(),
         };
         let grad_norm = grad_norm.map_err(|error| failed(&error))?;
-        if !made.loss.sum.is_finite() || !grad_norm.is_finite() {
+        let learning_rate = self.schedule.rate(self.updates());
+        let finite = made.loss.sum.is_finite() && grad_norm.is_finite();
+        if finite {
+            self.update(&made, learning_rate).map_err(|error| failed(&error))?;
+            self.validated = false;
+            self.scaler.iter_mut().for_each(LossScaler::succeed);
+        } else if !self.scaler.as_mut().is_some_and(LossScaler::back_off) {
             return Err(self.not_finite(&made, grad_norm));
         }
-        let learning_rate = self.schedule.rate(self.step);
-        self.update(&made, learning_rate).map_err(|error| failed(&error))?;
         self.step += 1;
-        self.validated = false;
-        let done = StepDone { step: self.step, loss: made.loss, tokens, learning_rate, grad_norm };
+        let (loss, grad_norm) = if finite { (made.loss, grad_norm) } else { Default::default() };
+        let done = StepDone { step: self.step, loss, tokens, learning_rate, grad_norm };
         self.chain.add(&done, &rows);
         self.meter.count(&done);
         Ok(done)
@@ -334,6 +346,17 @@ impl<O: Outside> Training<O> {
         let penalty = elastic.pull(trained, &mut made.gradients.0)?;
         made.loss.sum += penalty * made.loss.tokens as f64;
         Ok(())
+    }
+
+    /// Steps that changed the weights: what schedule, unfreezing and optimizer count, as in transformers, whose scheduler stands still
+    /// when a step is skipped.
+    fn updates(&self) -> u64 {
+        self.step - self.scaler.map_or(0, |scaler| scaler.skipped_steps())
+    }
+
+    /// The variables that the next step trains.
+    fn trained(&self) -> Vec<(String, Var)> {
+        self.unfreezing.trained(self.learner.variables(), self.updates())
     }
 
     fn regularization(&self) -> Regularization {
@@ -381,7 +404,11 @@ impl<O: Outside> Training<O> {
     fn log(&mut self, done: &StepDone) -> Result<(), Fault> {
         let last = self.step == self.plan.total_steps;
         if self.step.is_multiple_of(self.arguments().logging_steps) || last {
-            let progress = self.meter.read(done);
+            let progress = proto::TrainingProgress {
+                skipped_steps: self.scaler.map_or(0, |scaler| scaler.skipped_steps() as i64),
+                loss_scale: self.scaler.map_or(0.0, |scaler| scaler.scale()),
+                ..self.meter.read(done)
+            };
             tracing::info!(step = progress.step, loss = progress.loss, "trained");
             self.outside.event(Event::Progress(progress))?;
         }
@@ -475,6 +502,7 @@ impl<O: Outside> Training<O> {
             total_steps: self.plan.total_steps,
             seed: self.arguments().seed,
             patience: self.patience.clone(),
+            scaler: self.scaler,
             validated: self.validated,
             stopped: self.stopped,
             chain: self.chain,

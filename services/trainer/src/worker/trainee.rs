@@ -66,19 +66,21 @@ impl Trainee {
         }
     }
 
-    /// Loss and gradients, for some of the variables, of the mean over all labels of all micro-batches, as if they were one batch.
+    /// Loss and gradients, for some of the variables, of the mean over all labels of all micro-batches, as if they were one batch. What
+    /// gradients are made of is multiplied by `loss_scale` on the way.
     pub(super) fn step(
         &self,
         variables: &[(String, Var)],
         micro_batches: &[Vec<Example>],
         regularization: Regularization,
+        loss_scale: f64,
     ) -> Result<StepGradients, ModelError> {
         match self {
             Self::Decoder(learner) => {
                 let batches: Vec<Batch> = micro_batches.iter().map(|examples| batch(examples)).collect();
-                learner.step(variables, &batches, regularization)
+                learner.step(variables, &batches, regularization, loss_scale)
             }
-            Self::Encoder(learner) => learner.step(variables, micro_batches, regularization.key),
+            Self::Encoder(learner) => learner.step(variables, micro_batches, regularization.key, loss_scale),
         }
     }
 

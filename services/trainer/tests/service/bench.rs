@@ -311,6 +311,7 @@ pub(crate) fn finetuning() -> proto::TrainingSpec {
             prompt_template: "qa_en".into(),
             max_length: 64,
             instruction_token_dropout: 0.2,
+            ..Default::default()
         })),
         method: Some(training_spec::Method::Lora(proto::LoraMethod {
             r: 4,

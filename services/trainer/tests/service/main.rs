@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end there")]
 
 mod bench;
+mod data;
 mod encoders;
 mod forgetting;
 mod jobs;

@@ -36,7 +36,9 @@ pub fn missing_file<'a>(kind: Kind, names: impl Iterator<Item = &'a str> + Clone
         Kind::BaseModel | Kind::Adapter | Kind::TrainingState if !has_ending(&[".safetensors"]) => {
             Some("*.safetensors")
         }
-        Kind::Dataset if !has_ending(&[".jsonl", ".json", ".txt"]) => Some("*.jsonl, *.json or *.txt"),
+        Kind::Dataset if !has_ending(&[".jsonl", ".json", ".csv", ".parquet", ".txt"]) => {
+            Some("*.jsonl, *.json, *.csv, *.parquet or *.txt")
+        }
         _ => None,
     }
 }
@@ -64,8 +66,10 @@ mod tests {
         assert_eq!(lacks(Kind::Adapter, &["adapter_config.json"]), Some("*.safetensors"));
         assert_eq!(lacks(Kind::TrainingState, &["trainer_state.json"]), Some("*.safetensors"));
         assert_eq!(lacks(Kind::Tokenizer, &[]), Some("tokenizer.json"));
-        assert_eq!(lacks(Kind::Dataset, &["rows.csv"]), Some("*.jsonl, *.json or *.txt"));
+        let endings = Some("*.jsonl, *.json, *.csv, *.parquet or *.txt");
+        assert_eq!(lacks(Kind::Dataset, &["rows.xlsx"]), endings);
         assert_eq!(lacks(Kind::Dataset, &["rows.txt"]), None);
+        assert_eq!(lacks(Kind::Dataset, &["rows.parquet"]), None);
         assert_eq!(lacks(Kind::Evaluation, &[]), Some("evaluation.json"));
         assert_eq!(lacks(Kind::Fisher, &["model.safetensors"]), Some("fisher.safetensors"));
     }

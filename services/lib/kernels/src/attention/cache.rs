@@ -62,7 +62,9 @@ impl KeyValuePage {
     fn block(&self, format: Format) -> KeyBlock<'_> {
         let Page { keys, values } = &*self.0;
         match format {
-            Format::F32 => KeyBlock::Numbers { keys: numbers_of(keys), values: numbers_of(values) },
+            Format::F32 | Format::F16 => {
+                KeyBlock::Numbers { keys: numbers_of(keys), values: numbers_of(values) }
+            }
             Format::Bf16 | Format::Int8 => KeyBlock::Pairs { keys, values },
         }
     }
@@ -220,7 +222,7 @@ impl KeyValues {
 /// What a page would hold of these numbers.
 fn rounded(x: &Tensor, format: Format) -> Result<Tensor> {
     match format {
-        Format::F32 => Ok(x.clone()),
+        Format::F32 | Format::F16 => Ok(x.clone()),
         Format::Bf16 | Format::Int8 => x.to_dtype(DType::BF16)?.to_dtype(DType::F32),
     }
 }
@@ -244,7 +246,7 @@ fn append_rows(
         let range = done * width..(done + count) * width;
         let (k, v) = (&k[range.clone()], &v[range]);
         match format {
-            Format::F32 => {
+            Format::F32 | Format::F16 => {
                 forward::turn(numbers_of_mut(keys), at, k, (width, count, width));
                 values[at * width..(at + count) * width].copy_from_slice(words_of(v));
             }

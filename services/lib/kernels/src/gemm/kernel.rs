@@ -90,13 +90,13 @@ pub(super) unsafe fn multiply(
                 (Format::Bf16, Dispatch::Avx512, false) => {
                     return avx512::widened_by_rows::<false, false>(steps, left, right, block);
                 }
-                (Format::F32, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) if ahead => {
+                (Format::F32 | Format::F16, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) if ahead => {
                     return avx512::numbers_by_rows::<true, true>(steps, left, right, block);
                 }
-                (Format::F32, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) => {
+                (Format::F32 | Format::F16, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) => {
                     return avx512::numbers_by_rows::<true, false>(steps, left, right, block);
                 }
-                (Format::F32, Dispatch::Avx512 | Dispatch::Avx512Bf16, false) => {
+                (Format::F32 | Format::F16, Dispatch::Avx512 | Dispatch::Avx512Bf16, false) => {
                     return avx512::numbers_by_rows::<false, false>(steps, left, right, block);
                 }
                 (Format::Int8, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) if int8::vnni::available() => {
@@ -187,7 +187,7 @@ fn strip_of<const FMA: bool, const M: usize>(
         line
     };
     match format {
-        Format::F32 => {
+        Format::F32 | Format::F16 => {
             for w in 0..steps {
                 let line = strip_line(w);
                 for (r, sums) in sums.iter_mut().enumerate() {

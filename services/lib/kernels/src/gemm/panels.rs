@@ -108,7 +108,7 @@ impl Packed {
     pub(crate) fn row(&self, output: usize) -> impl Iterator<Item = f32> + '_ {
         let word = move |index| self.word(output, index);
         (0..self.inputs).map(move |input| match self.format {
-            Format::F32 => f32::from_bits(word(input)),
+            Format::F32 | Format::F16 => f32::from_bits(word(input)),
             Format::Bf16 if input % 2 == 0 => f32::from_bits(word(input / 2) << 16),
             Format::Bf16 => f32::from_bits(word(input / 2) & 0xFFFF_0000),
             Format::Int8 => int8::number(input, word),
@@ -182,7 +182,7 @@ impl Panels for Turned<'_> {
             let source = &panel[first * width..(first + count) * width];
             let source = if width == LINES { source } else { widen(&mut wide, source) };
             match weight.format {
-                Format::F32 => turn_f32(lines, source),
+                Format::F32 | Format::F16 => turn_f32(lines, source),
                 Format::Bf16 => turn_bf16(lines, source),
                 Format::Int8 => unreachable!("int8 has no gradients, and they alone turn a weight over"),
             }

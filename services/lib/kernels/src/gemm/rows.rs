@@ -8,7 +8,7 @@ use half::bf16;
 use super::pack;
 use super::{
     COLUMNS, Format, LINES, Line, Panels, RightPart, int8,
-    tiles::{flushes, round},
+    tiles::{flushes, round, round_f16},
     words_mut, words_of,
 };
 use crate::{cpu::Matrix, simd::dispatch};
@@ -58,6 +58,7 @@ impl Rows<'_> {
                 let part = self.part(index, range);
                 match self.format {
                     Format::F32 => fill_words(panel, data, part, |low, _| low.to_bits()),
+                    Format::F16 => fill_f16(panel, data, part),
                     Format::Bf16 => {
                         let start = turn_whole_blocks(panel, data, part);
                         fill_f32_pairs(&mut panel[start * LINES..], data, part.after(start));
@@ -70,6 +71,9 @@ impl Rows<'_> {
                 match self.format {
                     Format::F32 => {
                         fill_words(panel, data, part, |low: bf16, _| u32::from(low.to_bits()) << 16);
+                    }
+                    Format::F16 => {
+                        fill_words(panel, data, part, |low: bf16, _| round_f16(low.to_f32()).to_bits());
                     }
                     Format::Bf16 => {
                         let start = turn_whole_blocks(panel, data, part);
@@ -131,6 +135,12 @@ fn turn_whole_blocks<T: pack::Number>(panel: &mut [Line], data: &[T], part: Part
 #[cfg(not(target_arch = "x86_64"))]
 fn turn_whole_blocks<T>(_: &mut [Line], _: &[T], _: Part) -> usize {
     0
+}
+
+dispatch! {
+    fn fill_f16(panel: &mut [Line], data: &[f32], part: Part) {
+        fill_words(panel, data, part, |low, _| round_f16(low).to_bits());
+    }
 }
 
 dispatch! {

@@ -1,6 +1,6 @@
-use half::bf16;
+use half::{bf16, f16};
 
-use super::*;
+use super::{tiles::round_f16, *};
 use crate::{
     cpu::Matrix,
     testing::{flat, normal},
@@ -27,6 +27,26 @@ fn rounded(values: &[f32]) -> Vec<f32> {
     values.iter().map(|v| bf16::from_f32(*v).to_f32()).collect()
 }
 
+/// Numbers as factors of this format have them.
+fn rounded_to(format: Format, values: &[f32]) -> Vec<f32> {
+    match format {
+        Format::F16 => values.iter().map(|v| f16::from_f32(*v).to_f32()).collect(),
+        Format::Bf16 => rounded(values),
+        _ => values.to_vec(),
+    }
+}
+
+#[test]
+fn rounding_to_f16_is_that_of_the_format_for_all_kinds_of_numbers() {
+    let ends = [65_504.0, 65_519.9, 65_520.0, 1e30, f32::MAX, f32::INFINITY, f32::NAN, 6.1e-5, 2.9e-8, 0.0];
+    let all = (0..u32::MAX).step_by(40_503).map(f32::from_bits).chain(ends).flat_map(|v| [v, -v]);
+    for value in all {
+        let (found, expected) = (round_f16(value), f16::from_f32(value).to_f32());
+        let same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
+        assert!(same, "{value:e} became {found:e} instead of {expected:e}");
+    }
+}
+
 /// `a [m, k] b [n, k]^T`, in f64.
 fn reference(a: &[f32], b: &[f32], (m, k, n): (usize, usize, usize)) -> Vec<f64> {
     let element =
@@ -51,8 +71,8 @@ fn close(found: &[f32], expected: &[f64], depth: usize) {
 fn every_form_of_the_factors_gives_the_product() {
     for (m, k, n) in SHAPES {
         let (a, b) = (numbers(1, m * k), numbers(2, n * k));
-        for format in [Format::F32, Format::Bf16] {
-            let round = |v: &[f32]| if format == Format::Bf16 { rounded(v) } else { v.to_vec() };
+        for format in [Format::F32, Format::F16, Format::Bf16] {
+            let round = |v: &[f32]| rounded_to(format, v);
             let expected = reference(&round(&a), &round(&b), (m, k, n));
             let (a_turned, b_turned) = (turned(&a, m, k), turned(&b, n, k));
             let rows = |data, turned| Rows { data: Matrix::F32(data), across: n, along: k, format, turned };

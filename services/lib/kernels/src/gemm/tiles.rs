@@ -70,9 +70,11 @@ impl Tiles {
             let source = Source { first, count: together.min(rows - first), rows, depth, scale };
             match (left, format) {
                 (Left::Rows(data), Format::F32) => rows_f32(part, data, source),
+                (Left::Rows(data), Format::F16) => rows_f16(part, data, source),
                 (Left::Rows(data), Format::Bf16) => rows_bf16(part, data, source),
                 (Left::Rows(data), Format::Int8) => int8::fill_rows(part, data, source),
                 (Left::Columns(data), Format::F32) => columns_f32(part, data, source),
+                (Left::Columns(data), Format::F16) => columns_f16(part, data, source),
                 (Left::Columns(data), Format::Bf16) => columns_bf16(part, data, source, ROWS),
                 (Left::Columns(_), Format::Int8) => {
                     unreachable!("int8 has no gradients, and they alone have columns")
@@ -85,7 +87,7 @@ impl Tiles {
         } else {
             team::chunks_mut(spare, size, |index, words| part((index, words)));
         }
-        // SAFETY: the parts cover all words, and each of the four ways to fill one sets every word of every row.
+        // SAFETY: the parts cover all words, and each of the ways to fill one sets every word of every row.
         unsafe { words.set_len(rows * width) };
         Self { format, rows, depth, words }
     }
@@ -163,6 +165,7 @@ pub(super) fn pack_tile(
     let source = Source { first: 0, count: rows, rows, depth, scale };
     match format {
         Format::F32 => rows_f32(tile, data, source),
+        Format::F16 => rows_f16(tile, data, source),
         Format::Bf16 => rows_bf16(tile, data, source),
         Format::Int8 => int8::fill_rows(tile, data, source),
     }
@@ -255,6 +258,25 @@ pub(crate) fn round(value: f32, flush: bool) -> u32 {
     if flush && bits & EXPONENT == 0 { (bits >> 16) & 0x8000 } else { round_bf16(value) }
 }
 
+/// The f16 nearest to a number, ties to even, as torch rounds; what is too large is infinite, and what is not a number stays that.
+#[inline(always)]
+pub(crate) fn round_f16(value: f32) -> f32 {
+    /// Half a step above f16's largest number, from where on it rounds to infinity.
+    const INFINITE: f32 = 65_520.0;
+    /// f16's smallest normal number; steps below are as wide as those above.
+    const NORMAL: f32 = 1.0 / 16_384.0;
+    /// Where f32 has steps as wide: an addition rounds to them.
+    const SAME_STEP: f32 = 0.75;
+    const DROPPED: u32 = 13;
+    let (bits, size) = (value.to_bits(), value.abs());
+    let half = (1 << (DROPPED - 1)) - 1 + ((bits >> DROPPED) & 1);
+    let normal = f32::from_bits(bits.wrapping_add(half) >> DROPPED << DROPPED);
+    let small = ((size + SAME_STEP) - SAME_STEP).copysign(value);
+    let rounded = if size < NORMAL { small } else { normal };
+    let rounded = if size < INFINITE { rounded } else { f32::INFINITY.copysign(value) };
+    if value.is_nan() { value } else { rounded }
+}
+
 /// Whether subnormal numbers are taken for zeros: everywhere or nowhere, or a row would differ among others.
 pub(crate) fn flushes() -> bool {
     dispatch() == Dispatch::Avx512Bf16
@@ -262,12 +284,23 @@ pub(crate) fn flushes() -> bool {
 
 dispatch! {
     fn rows_f32(tile: &mut [MaybeUninit<u32>], data: &[f32], source: Source) {
-        let Source { first, count, depth, scale, .. } = source;
-        for row in 0..count {
-            let numbers = &data[(first + row) * depth..][..depth];
-            for (line, number) in tile.chunks_exact_mut(count).zip(numbers) {
-                line[row].write((number * scale).to_bits());
-            }
+        rows_of_numbers(tile, data, source, |number| number);
+    }
+}
+
+dispatch! {
+    fn rows_f16(tile: &mut [MaybeUninit<u32>], data: &[f32], source: Source) {
+        rows_of_numbers(tile, data, source, round_f16);
+    }
+}
+
+#[inline(always)]
+fn rows_of_numbers(tile: &mut [MaybeUninit<u32>], data: &[f32], source: Source, round: impl Fn(f32) -> f32) {
+    let Source { first, count, depth, scale, .. } = source;
+    for row in 0..count {
+        let numbers = &data[(first + row) * depth..][..depth];
+        for (line, number) in tile.chunks_exact_mut(count).zip(numbers) {
+            line[row].write(round(number * scale).to_bits());
         }
     }
 }
@@ -317,13 +350,29 @@ dispatch! {
 
 dispatch! {
     fn columns_f32(tiles: &mut [MaybeUninit<u32>], data: &[f32], source: Source) {
-        let Source { first, rows, depth, scale, .. } = source;
-        for (index, tile) in tiles.chunks_mut(ROWS * depth).enumerate() {
-            let count = tile.len() / depth;
-            for (i, line) in tile.chunks_exact_mut(count).enumerate() {
-                for (word, number) in line.iter_mut().zip(&data[i * rows + first + index * ROWS..][..count]) {
-                    word.write((number * scale).to_bits());
-                }
+        columns_of_numbers(tiles, data, source, |number| number);
+    }
+}
+
+dispatch! {
+    fn columns_f16(tiles: &mut [MaybeUninit<u32>], data: &[f32], source: Source) {
+        columns_of_numbers(tiles, data, source, round_f16);
+    }
+}
+
+#[inline(always)]
+fn columns_of_numbers(
+    tiles: &mut [MaybeUninit<u32>],
+    data: &[f32],
+    source: Source,
+    round: impl Fn(f32) -> f32,
+) {
+    let Source { first, rows, depth, scale, .. } = source;
+    for (index, tile) in tiles.chunks_mut(ROWS * depth).enumerate() {
+        let count = tile.len() / depth;
+        for (i, line) in tile.chunks_exact_mut(count).enumerate() {
+            for (word, number) in line.iter_mut().zip(&data[i * rows + first + index * ROWS..][..count]) {
+                word.write(round(number * scale).to_bits());
             }
         }
     }

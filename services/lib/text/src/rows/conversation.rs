@@ -58,7 +58,7 @@ impl Role {
 
 /// A row for each answer to a user; what a user says last, unanswered, is in none.
 pub(super) fn answers(field: &'static str, turns: Vec<Turn>) -> Result<Vec<Row>, BadField> {
-    let refuse = |problem| BadField { field, problem };
+    let refuse = |problem| BadField::new(field, problem);
     if turns.len() > MAX_TURNS {
         return Err(refuse("has more than 256 messages; cut it into several conversations"));
     }
@@ -77,9 +77,9 @@ pub(super) fn answers(field: &'static str, turns: Vec<Turn>) -> Result<Vec<Row>,
             }
             rows.push(Row {
                 instruction: question.content.clone(),
-                input: String::new(),
                 output: content.clone(),
                 history: before.iter().map(|(_, message)| Arc::clone(message)).collect(),
+                ..Row::default()
             });
         }
         said.push((role, Arc::new(ChatMessage::new(role.name(), &content))));

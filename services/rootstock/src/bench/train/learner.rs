@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use candle_core::{DType, Device, Var};
 use rootstock_kernels::{LossSum, Random};
 use rootstock_model::{
-    Adapter, Batch, Config, Decoder, DropoutKey, Gradients, Projection, Recompute, forward_backward,
+    Adapter, Batch, Config, Decoder, DropoutKey, Gradients, Projection, Recompute, evaluate, forward_backward,
 };
 use rootstock_peft::{Half, LoraAdapter, LoraConfig, TargetModules, tensor_name};
 
@@ -60,6 +60,12 @@ impl Learner {
         let tokens = batch.counted_tokens() as f64;
         let key = DropoutKey { seed: SEED, step, micro: 0 };
         Ok(forward_backward(&self.decoder, adapter, &self.variables, batch, tokens, key)?)
+    }
+
+    /// The loss of a batch as the model is.
+    pub(super) fn loss(&self, batch: &Batch) -> Result<LossSum, BenchError> {
+        let adapter = self.adapter.as_ref().map(|adapter| adapter as &dyn Adapter);
+        Ok(evaluate(&self.decoder, adapter, batch)?)
     }
 }
 

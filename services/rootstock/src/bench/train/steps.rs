@@ -21,6 +21,8 @@ const MS_PER_SECOND: f64 = 1000.0;
 pub(super) struct Measured {
     /// Of every step but the first.
     pub(super) times: Times,
+    /// Time of the same steps together.
+    took: Duration,
     /// Mean loss of the first step, before anything is learned.
     pub(super) loss_first: f64,
     pub(super) loss_last: f64,
@@ -32,13 +34,18 @@ impl Measured {
         let median = self.times.median_ms()?;
         per_second(tokens, Duration::from_secs_f64(median / MS_PER_SECOND))
     }
+
+    /// Tokens a second in all steps together.
+    pub(super) fn per_second_in_all(&self, tokens: usize) -> Option<f64> {
+        per_second(tokens, self.took)
+    }
 }
 
-/// Makes a step that warms up and `steps` that count, all on the same batch.
+/// Makes a step that warms up and `steps` that count, on one batch after the other, over and over.
 pub(super) fn measure(
     model: &ModelDir,
     plan: &Plan,
-    batch: &Batch,
+    batches: &[Batch],
     steps: usize,
     output: Output,
 ) -> Result<Measured, BenchError> {
@@ -47,6 +54,7 @@ pub(super) fn measure(
     let (mut times, mut losses) = (Vec::with_capacity(steps), Vec::with_capacity(steps + 1));
     for step in 0..=steps {
         let begun = Instant::now();
+        let batch = &batches[step % batches.len()];
         losses.push(advance(&learner, &mut optimizer, batch, step as u64)?);
         let took = begun.elapsed();
         output.line(&format!("step {step}/{steps}: {:.3} s, loss {:.4}", took.as_secs_f64(), losses[step]));
@@ -54,7 +62,8 @@ pub(super) fn measure(
             times.push(took);
         }
     }
-    Ok(Measured { times: times.into_iter().collect(), loss_first: losses[0], loss_last: losses[steps] })
+    let took = times.iter().sum();
+    Ok(Measured { times: times.into_iter().collect(), took, loss_first: losses[0], loss_last: losses[steps] })
 }
 
 /// One optimizer step; returns the mean loss before it.

@@ -1,6 +1,9 @@
 //! Accumulation is one large batch, and weights come back as they were.
 
+use std::collections::BTreeMap;
+
 use candle_core::Device;
+use rootstock_kernels::Gradient;
 use rootstock_model::{Config, NonLinearity};
 use rootstock_peft::{
     BottleneckAdapter, BottleneckConfig, LoraAdapter, LoraConfig, SavedModule, VirtualTokens,
@@ -26,6 +29,11 @@ pub(in crate::worker) fn config() -> Config {
 /// A model of which all weights are trained.
 pub(in crate::worker) fn full() -> Learner {
     Learner::full(Decoder::init(config(), 5, &Device::Cpu).unwrap(), Format::F32, |_| true).unwrap()
+}
+
+/// The same, multiplied in f16.
+pub(in crate::worker) fn half() -> Learner {
+    Learner::full(Decoder::init(config(), 5, &Device::Cpu).unwrap(), Format::F16, |_| true).unwrap()
 }
 
 /// A model of which these parts are trained.
@@ -94,11 +102,11 @@ fn examples() -> Vec<Example> {
 
 fn assert_accumulates(learner: &Learner) {
     let rows = examples();
-    let whole = learner.step(learner.variables(), &[batch(&rows)], KEY.into()).unwrap();
+    let whole = learner.step(learner.variables(), &[batch(&rows)], KEY.into(), 1.0).unwrap();
     let halves: Vec<_> = rows.chunks(2).map(batch).collect();
-    let parts = learner.step(learner.variables(), &halves, KEY.into()).unwrap();
+    let parts = learner.step(learner.variables(), &halves, KEY.into(), 1.0).unwrap();
     let ones: Vec<_> = rows.chunks(1).map(batch).collect();
-    let singles = learner.step(learner.variables(), &ones, KEY.into()).unwrap();
+    let singles = learner.step(learner.variables(), &ones, KEY.into(), 1.0).unwrap();
     for other in [parts, singles] {
         assert_eq!(whole.loss.tokens, other.loss.tokens);
         assert!((whole.loss.sum - other.loss.sum).abs() / whole.loss.sum < 1e-6);
@@ -127,11 +135,33 @@ fn accumulating_small_batches_is_one_large_batch_for_an_adapter() {
 }
 
 #[test]
+fn a_scaled_loss_gives_the_same_gradients_and_in_f16_those_of_f32_up_to_its_rounding() {
+    let rows = [batch(&examples())];
+    let gradients = |learner: &Learner, scale: f64| {
+        learner.step(learner.variables(), &rows, KEY.into(), scale).unwrap().gradients.0
+    };
+    let norm = |tensor: &Tensor| tensor.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
+    let distance = |other: &BTreeMap<String, Gradient>, expected: &BTreeMap<String, Gradient>| {
+        let of = |(name, expected): (&String, &Gradient)| {
+            let (found, expected) = (other[name].dense().unwrap(), expected.dense().unwrap());
+            norm(&(found - &expected).unwrap()) / norm(&expected)
+        };
+        expected.iter().map(of).fold(0.0, f32::max)
+    };
+    let expected = gradients(&full(), 1.0);
+    assert_eq!(distance(&gradients(&full(), 4096.0), &expected), 0.0, "a power of two changes no bit");
+    let scaled = distance(&gradients(&half(), 4096.0), &expected);
+    assert!(scaled > 0.0 && scaled < 3e-3, "{scaled}");
+    // So small a loss that its gradients are below f16's smallest number.
+    assert!(distance(&gradients(&half(), 1e-7), &expected) > 0.5);
+}
+
+#[test]
 fn only_what_is_trained_has_gradients() {
     let rows = [batch(&examples())];
     let adapter = lora(0.0);
     let names = |learner: &Learner| -> Vec<String> {
-        learner.step(learner.variables(), &rows, KEY.into()).unwrap().gradients.0.into_keys().collect()
+        learner.step(learner.variables(), &rows, KEY.into(), 1.0).unwrap().gradients.0.into_keys().collect()
     };
     let variables: Vec<String> = adapter.variables().iter().map(|(name, _)| name.clone()).collect();
     assert_eq!(names(&adapter), variables);
@@ -145,7 +175,7 @@ fn what_is_frozen_is_saved_bit_for_bit_and_gradients_are_those_of_full_training(
     let (learner, whole) = (partial(&["layers.1"]), full());
     let rows = [batch(&examples())];
     let gradients =
-        |learner: &Learner| learner.step(learner.variables(), &rows, KEY.into()).unwrap().gradients.0;
+        |learner: &Learner| learner.step(learner.variables(), &rows, KEY.into(), 1.0).unwrap().gradients.0;
     let (some, all) = (gradients(&learner), gradients(&whole));
     assert_eq!(some.len(), 9);
     let numbers = |tensor: Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     convert::tests::{arguments, causal, supervised},
-    spec::{EarlyStopping, Full, Length, Validation},
+    spec::{EarlyStopping, Full, Length, Validation, Warmup},
     worker::{infilling::Infilling, learner::tests as learners, snapshot::TrainerState, stop::Ended},
 };
 
@@ -25,6 +25,10 @@ mod rest;
 
 fn full() -> Trainee {
     learners::full().into()
+}
+
+fn half() -> Trainee {
+    learners::half().into()
 }
 
 fn lora(lora_dropout: f64) -> Trainee {
@@ -199,6 +203,76 @@ fn a_run_that_was_cut_comes_to_the_same_bits() {
     assert_resumes(bottlenecks, &arguments, 0, 5);
     let noisy = Arguments { neftune_noise_alpha: 5.0, label_smoothing: 0.1, ..arguments };
     assert_resumes(full, &noisy, 0, 7);
+}
+
+/// A run in f16 whose loss is scaled far too much in the beginning.
+fn overflowing(cut: Option<usize>, resume: Option<Saved>) -> (Result<Finished, Fault>, Script) {
+    let script = Script { checks_left: Rc::new(Cell::new(cut)), ..Script::default() };
+    let arguments = Arguments {
+        weight_dtype: WeightDtype::F16,
+        save_steps: Some(1),
+        logging_steps: 1,
+        warmup: Warmup::Steps(4),
+        ..short()
+    };
+    let mut prepared = prepared(half(), arguments, 0);
+    let begins = || {
+        let scaler = Some(LossScaler::beginning_at(f64::from(1 << 25)));
+        Saved {
+            digest: String::new(),
+            weights: prepared.learner.weights().unwrap(),
+            moments: Vec::new(),
+            best: None,
+            state: TrainerState { scaler, ..TrainerState::default() },
+        }
+    };
+    prepared.resume = Some(resume.unwrap_or_else(begins));
+    (run(prepared, &script), script)
+}
+
+#[test]
+fn steps_that_overflow_f16_change_nothing_but_the_scale_and_leave_schedule_and_optimizer_where_they_were() {
+    let (finished, script) = overflowing(None, None);
+    let finished = finished.unwrap();
+    let told: Vec<_> = script
+        .events
+        .borrow()
+        .iter()
+        .filter_map(|event| match event {
+            Event::Progress(progress) => Some(*progress),
+            _ => None,
+        })
+        .collect();
+    let skipped = told.iter().take_while(|progress| progress.grad_norm == 0.0).count();
+    assert!((2..10).contains(&skipped), "{skipped} steps were skipped");
+    let saved = script.saved.borrow();
+    let start = bits(&half());
+    let numbers = |snapshot: &Snapshot| -> Vec<u32> {
+        let of = |(_, tensor): &(String, candle_core::Tensor)| {
+            tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
+        snapshot.weights.iter().flat_map(of).map(f32::to_bits).collect()
+    };
+    for (step, progress) in told.iter().enumerate().take(skipped) {
+        assert_eq!(numbers(&saved[step]), start);
+        assert_eq!(progress.skipped_steps, step as i64 + 1);
+        assert_eq!(progress.loss_scale, f64::from(1 << 25) * 0.5_f64.powi(step as i32 + 1));
+        assert_eq!((progress.learning_rate, progress.loss, progress.grad_norm), (0.0, 0.0, 0.0));
+    }
+    // Warm-up begins with the first step that is made, whose rate is 0; the second one's is a quarter.
+    let first = &told[skipped];
+    assert_eq!((first.learning_rate, first.skipped_steps), (0.0, skipped as i64));
+    assert_eq!(told[skipped + 1].learning_rate, 1e-2 / 4.0);
+    assert!(first.loss > 0.0 && first.grad_norm > 0.0);
+    assert_eq!((finished.step, told.len()), (12, 12));
+    assert_ne!(bits(&finished.learner), start);
+
+    for cut in [skipped - 1, skipped + 3] {
+        let (_, before) = overflowing(Some(cut), None);
+        let (resumed, after) = overflowing(None, Some(read_back(&before)));
+        assert_eq!(bits(&resumed.unwrap().learner), bits(&finished.learner), "cut after {cut} steps");
+        assert_eq!(after.saved.borrow().last().unwrap().state, saved.last().unwrap().state);
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from rootstock.training.v1 import data_pb2 as _data_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -20,6 +21,14 @@ class TrainingJobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRAINING_JOB_STATE_CANCELLED: _ClassVar[TrainingJobState]
     TRAINING_JOB_STATE_PAUSED: _ClassVar[TrainingJobState]
     TRAINING_JOB_STATE_PAUSING: _ClassVar[TrainingJobState]
+
+class Truncation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRUNCATION_UNSPECIFIED: _ClassVar[Truncation]
+    TRUNCATION_DROP: _ClassVar[Truncation]
+    TRUNCATION_TRUNCATE_LEFT: _ClassVar[Truncation]
+    TRUNCATION_TRUNCATE_RIGHT: _ClassVar[Truncation]
+    TRUNCATION_ERROR: _ClassVar[Truncation]
 
 class PromptTuningInit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -79,6 +88,11 @@ TRAINING_JOB_STATE_FAILED: TrainingJobState
 TRAINING_JOB_STATE_CANCELLED: TrainingJobState
 TRAINING_JOB_STATE_PAUSED: TrainingJobState
 TRAINING_JOB_STATE_PAUSING: TrainingJobState
+TRUNCATION_UNSPECIFIED: Truncation
+TRUNCATION_DROP: Truncation
+TRUNCATION_TRUNCATE_LEFT: Truncation
+TRUNCATION_TRUNCATE_RIGHT: Truncation
+TRUNCATION_ERROR: Truncation
 PROMPT_TUNING_INIT_UNSPECIFIED: PromptTuningInit
 PROMPT_TUNING_INIT_RANDOM: PromptTuningInit
 PROMPT_TUNING_INIT_TEXT: PromptTuningInit
@@ -296,14 +310,20 @@ class ContinuationCorruption(_message.Message):
     def __init__(self) -> None: ...
 
 class SupervisedObjective(_message.Message):
-    __slots__ = ("prompt_template", "max_length", "instruction_token_dropout")
+    __slots__ = ("prompt_template", "max_length", "instruction_token_dropout", "truncation", "span_shuffle", "paraphrase_columns")
     PROMPT_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
     INSTRUCTION_TOKEN_DROPOUT_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATION_FIELD_NUMBER: _ClassVar[int]
+    SPAN_SHUFFLE_FIELD_NUMBER: _ClassVar[int]
+    PARAPHRASE_COLUMNS_FIELD_NUMBER: _ClassVar[int]
     prompt_template: str
     max_length: int
     instruction_token_dropout: float
-    def __init__(self, prompt_template: _Optional[str] = ..., max_length: _Optional[int] = ..., instruction_token_dropout: _Optional[float] = ...) -> None: ...
+    truncation: Truncation
+    span_shuffle: float
+    paraphrase_columns: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, prompt_template: _Optional[str] = ..., max_length: _Optional[int] = ..., instruction_token_dropout: _Optional[float] = ..., truncation: _Optional[_Union[Truncation, str]] = ..., span_shuffle: _Optional[float] = ..., paraphrase_columns: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class FullMethod(_message.Message):
     __slots__ = ("trainable_modules", "frozen_modules", "unfreeze_every_steps")
@@ -603,7 +623,7 @@ class TrainingResumed(_message.Message):
     def __init__(self, step: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class TrainingDataReady(_message.Message):
-    __slots__ = ("train_rows", "validation_rows", "train_tokens", "loss_tokens", "dropped_rows", "trainable_parameters", "total_parameters")
+    __slots__ = ("train_rows", "validation_rows", "train_tokens", "loss_tokens", "dropped_rows", "trainable_parameters", "total_parameters", "truncated_rows")
     TRAIN_ROWS_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_ROWS_FIELD_NUMBER: _ClassVar[int]
     TRAIN_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -611,6 +631,7 @@ class TrainingDataReady(_message.Message):
     DROPPED_ROWS_FIELD_NUMBER: _ClassVar[int]
     TRAINABLE_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_ROWS_FIELD_NUMBER: _ClassVar[int]
     train_rows: int
     validation_rows: int
     train_tokens: int
@@ -618,7 +639,8 @@ class TrainingDataReady(_message.Message):
     dropped_rows: int
     trainable_parameters: int
     total_parameters: int
-    def __init__(self, train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., train_tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., trainable_parameters: _Optional[int] = ..., total_parameters: _Optional[int] = ...) -> None: ...
+    truncated_rows: int
+    def __init__(self, train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., train_tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., trainable_parameters: _Optional[int] = ..., total_parameters: _Optional[int] = ..., truncated_rows: _Optional[int] = ...) -> None: ...
 
 class TrainingEvaluated(_message.Message):
     __slots__ = ("step", "eval_loss", "best")
@@ -763,3 +785,11 @@ class WatchTrainingJobResponse(_message.Message):
     EVENT_FIELD_NUMBER: _ClassVar[int]
     event: TrainingEvent
     def __init__(self, event: _Optional[_Union[TrainingEvent, _Mapping]] = ...) -> None: ...
+
+class AuditDatasetRequest(_message.Message):
+    __slots__ = ("spec", "max_examples")
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    MAX_EXAMPLES_FIELD_NUMBER: _ClassVar[int]
+    spec: TrainingSpec
+    max_examples: int
+    def __init__(self, spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., max_examples: _Optional[int] = ...) -> None: ...

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from rootstock.training.v1 import data_pb2 as rootstock_dot_training_dot_v1_dot_data__pb2
 from rootstock.training.v1 import training_pb2 as rootstock_dot_training_dot_v1_dot_training__pb2
 
 GRPC_GENERATED_VERSION = '1.75.1'
@@ -79,6 +80,16 @@ class TrainingServiceStub(object):
                 '/rootstock.training.v1.TrainingService/WatchTrainingJob',
                 request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.WatchTrainingJobRequest.SerializeToString,
                 response_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.WatchTrainingJobResponse.FromString,
+                _registered_method=True)
+        self.AuditDataset = channel.unary_unary(
+                '/rootstock.training.v1.TrainingService/AuditDataset',
+                request_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.AuditDatasetRequest.SerializeToString,
+                response_deserializer=rootstock_dot_training_dot_v1_dot_data__pb2.AuditDatasetResponse.FromString,
+                _registered_method=True)
+        self.CleanDataset = channel.unary_unary(
+                '/rootstock.training.v1.TrainingService/CleanDataset',
+                request_serializer=rootstock_dot_training_dot_v1_dot_data__pb2.CleanDatasetRequest.SerializeToString,
+                response_deserializer=rootstock_dot_training_dot_v1_dot_data__pb2.CleanDatasetResponse.FromString,
                 _registered_method=True)
 
 
@@ -158,6 +169,23 @@ class TrainingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AuditDataset(self, request, context):
+        """Reads the data of a specification as its job would, goes on after what is wrong, and tells that and what is suspicious. Takes as
+        long as encoding does. Errors: INVALID_FIELD (also of data sets above 256 MiB or 1,000,000 rows), NOT_FOUND, TOKENIZER_MISMATCH,
+        OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CleanDataset(self, request, context):
+        """Makes a new version of a data set without the records that filters take out, and counts them. Errors: INVALID_FIELD (also of data
+        sets above 256 MiB, and where nothing is left), NOT_FOUND, OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -205,6 +233,16 @@ def add_TrainingServiceServicer_to_server(servicer, server):
                     servicer.WatchTrainingJob,
                     request_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.WatchTrainingJobRequest.FromString,
                     response_serializer=rootstock_dot_training_dot_v1_dot_training__pb2.WatchTrainingJobResponse.SerializeToString,
+            ),
+            'AuditDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.AuditDataset,
+                    request_deserializer=rootstock_dot_training_dot_v1_dot_training__pb2.AuditDatasetRequest.FromString,
+                    response_serializer=rootstock_dot_training_dot_v1_dot_data__pb2.AuditDatasetResponse.SerializeToString,
+            ),
+            'CleanDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.CleanDataset,
+                    request_deserializer=rootstock_dot_training_dot_v1_dot_data__pb2.CleanDatasetRequest.FromString,
+                    response_serializer=rootstock_dot_training_dot_v1_dot_data__pb2.CleanDatasetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -451,6 +489,60 @@ class TrainingService(object):
             '/rootstock.training.v1.TrainingService/WatchTrainingJob',
             rootstock_dot_training_dot_v1_dot_training__pb2.WatchTrainingJobRequest.SerializeToString,
             rootstock_dot_training_dot_v1_dot_training__pb2.WatchTrainingJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AuditDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.training.v1.TrainingService/AuditDataset',
+            rootstock_dot_training_dot_v1_dot_training__pb2.AuditDatasetRequest.SerializeToString,
+            rootstock_dot_training_dot_v1_dot_data__pb2.AuditDatasetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CleanDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rootstock.training.v1.TrainingService/CleanDataset',
+            rootstock_dot_training_dot_v1_dot_data__pb2.CleanDatasetRequest.SerializeToString,
+            rootstock_dot_training_dot_v1_dot_data__pb2.CleanDatasetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -31,7 +31,8 @@ fn what_is_measured_is_the_mean_square_of_each_rows_summed_gradient() {
     let name = "model.layers.0.mlp.up_proj.weight";
     let all = rows(10);
     let squares = (0..10).map(|row| {
-        let made = learner.step(learner.variables(), &[vec![all.example(row)]], Regularization::default());
+        let made =
+            learner.step(learner.variables(), &[vec![all.example(row)]], Regularization::default(), 1.0);
         let made = made.unwrap();
         let gradient = made.gradients.0[name].dense().unwrap();
         flat(&(gradient * made.loss.tokens as f64).unwrap().sqr().unwrap())

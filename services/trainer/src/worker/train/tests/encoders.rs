@@ -102,10 +102,10 @@ fn small_batches_of_hidden_tokens_accumulate_to_the_loss_of_one_large_batch() {
     let (learner, rows) = (Trainee::from(encoder(Task::MaskedLm, 0.0)), texts(0..6, 0.3));
     let examples: Vec<Example> = (0..6).map(|row| rows.example(row)).collect();
     let whole = learner
-        .step(learner.variables(), std::slice::from_ref(&examples), Regularization::default())
+        .step(learner.variables(), std::slice::from_ref(&examples), Regularization::default(), 1.0)
         .unwrap();
     let parts: Vec<Vec<Example>> = examples.chunks(2).map(<[Example]>::to_vec).collect();
-    let parts = learner.step(learner.variables(), &parts, Regularization::default()).unwrap();
+    let parts = learner.step(learner.variables(), &parts, Regularization::default(), 1.0).unwrap();
     assert_eq!(whole.loss.tokens, rows.tokens().1);
     assert!((whole.loss.sum - parts.loss.sum).abs() < 1e-6 * whole.loss.sum);
     let (whole, parts) = (whole.gradients.global_norm().unwrap(), parts.gradients.global_norm().unwrap());

@@ -1,0 +1,141 @@
+//! CSV and Parquet beside JSON: the same rows, and refusals that say where.
+
+use std::sync::Arc;
+
+use parquet::basic::Compression;
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use rootstock_text::{
+    DocumentFormat, LabelledText, RecordFormat, Row, RowError, parse_documents, parse_labelled_texts,
+    parse_rows, parse_rows_of, scan_rows,
+};
+
+/// A file with the columns `instruction` and `output`.
+pub(crate) fn parquet(rows: &[(&str, &str)]) -> Vec<u8> {
+    let (instructions, outputs): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
+    columns(
+        "message rows { required binary instruction (UTF8); required binary output (UTF8); required int64 n; }",
+        &[&instructions, &outputs],
+    )
+}
+
+fn columns(schema: &str, columns: &[&[&str]]) -> Vec<u8> {
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
+    let mut group = file.next_row_group().unwrap();
+    for texts in columns {
+        let mut column = group.next_column().unwrap().unwrap();
+        let texts: Vec<ByteArray> = texts.iter().map(|text| ByteArray::from(*text)).collect();
+        column.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
+        column.close().unwrap();
+    }
+    if let Some(mut numbers) = group.next_column().unwrap() {
+        let values: Vec<i64> = (0..columns[0].len() as i64).collect();
+        numbers.typed::<parquet::data_type::Int64Type>().write_batch(&values, None, None).unwrap();
+        numbers.close().unwrap();
+    }
+    group.close().unwrap();
+    file.into_inner().unwrap()
+}
+
+fn row(instruction: &str, output: &str) -> Row {
+    Row { instruction: instruction.to_owned(), output: output.to_owned(), ..Row::default() }
+}
+
+#[test]
+fn the_same_rows_come_from_json_csv_and_parquet() {
+    let expected = [row("问, \"什么\"?", "a\nb"), row("c", "d")];
+    let json = r#"{"instruction": "问, \"什么\"?", "output": "a\nb"}
+        {"instruction": "c", "output": "d"}"#;
+    assert_eq!(parse_rows(json.as_bytes()).unwrap(), expected);
+    let csv = "\u{FEFF}output,id,instruction\r\n\"a\nb\",1,\"问, \"\"什么\"\"?\"\r\nd,2,c\r\n";
+    assert_eq!(parse_rows_of(csv.as_bytes(), RecordFormat::Csv, &[]).unwrap(), expected);
+    let parquet = parquet(&[("问, \"什么\"?", "a\nb"), ("c", "d")]);
+    assert_eq!(parse_rows_of(&parquet, RecordFormat::Parquet, &[]).unwrap(), expected);
+}
+
+#[test]
+fn documents_and_labels_come_from_any_format_too() {
+    let texts = "label,text\n1,one\n0,two\n";
+    let labelled = parse_labelled_texts(texts.as_bytes(), RecordFormat::Csv).unwrap();
+    assert_eq!(labelled[0], LabelledText { text: "one".into(), label: "1".into() });
+    let documents = |bytes: &[u8], format| parse_documents(bytes, DocumentFormat::Records(format)).unwrap();
+    assert_eq!(documents(texts.as_bytes(), RecordFormat::Csv), ["one", "two"]);
+    assert_eq!(documents(br#"[{"text": "one"}, {"text": "two"}]"#, RecordFormat::Json), ["one", "two"]);
+    let parquet = columns("message texts { required binary text; }", &[&["one", "two"]]);
+    assert_eq!(documents(&parquet, RecordFormat::Parquet), ["one", "two"]);
+}
+
+#[test]
+fn other_wordings_stand_in_columns_of_any_name() {
+    let names = ["other".to_owned(), "more".to_owned()];
+    let json = r#"{"instruction": "a", "output": "b", "other": "c", "more": ["d", " ", "e"]}
+        {"instruction": "f", "output": "g", "more": null}"#;
+    let rows = parse_rows_of(json.as_bytes(), RecordFormat::Json, &names).unwrap();
+    assert_eq!(
+        (rows[0].paraphrases.as_slice(), rows[1].paraphrases.len()),
+        (&["c", "d", "e"].map(str::to_owned)[..], 0)
+    );
+    let csv = "instruction,output,more\na,b,c\n";
+    assert_eq!(parse_rows_of(csv.as_bytes(), RecordFormat::Csv, &names).unwrap()[0].paraphrases, ["c"]);
+    let number = r#"{"instruction": "a", "output": "b", "other": 1}"#;
+    let refused = parse_rows_of(number.as_bytes(), RecordFormat::Json, &names).unwrap_err().to_string();
+    assert!(refused.contains("row 1 (line 1)") && refused.contains("paraphrase_columns"), "{refused}");
+}
+
+#[test]
+fn a_row_of_csv_that_is_wrong_is_named() {
+    let refused = |text: &[u8]| parse_rows_of(text, RecordFormat::Csv, &[]).unwrap_err().to_string();
+    assert_eq!(
+        refused(b"instruction,output\na,b\n\"c\nc\",d\ne\n"),
+        "row 3 (line 5): has 1 fields, but the first line names 2"
+    );
+    assert_eq!(refused(b"instruction,output\na,\n"), "row 1 (line 2): field \"output\" is blank");
+    assert!(refused(b"instruction,answer\na,b\n").contains("\"output\" is missing"));
+    assert_eq!(refused(b"a,a\n1,2\n"), "two columns are called \"a\"; rename one of them");
+    assert_eq!(
+        refused(b"instruction,output\na,b\nc,\xff\n"),
+        "not UTF-8 from byte 25 on (line 3); save the file as UTF-8"
+    );
+    assert_eq!(refused(b"instruction,output\n"), "there are no rows");
+}
+
+#[test]
+fn parquet_that_is_none_or_nested_is_refused() {
+    let refused = |bytes: &[u8]| parse_rows_of(bytes, RecordFormat::Parquet, &[]).unwrap_err().to_string();
+    assert!(refused(b"PAR1 or not").starts_with("can't be read as Parquet"));
+    assert!(refused(&parquet(&[("a", "b")])[4..]).starts_with("can't be read as Parquet"));
+    let others = columns("message other { required binary question (UTF8); }", &[&["a"]]);
+    assert!(refused(&others).starts_with("has none of the columns instruction"), "{}", refused(&others));
+    let list = columns("message list { repeated binary instruction (UTF8); }", &[&[]]);
+    assert!(refused(&list).contains("\"instruction\" is a list or a group"), "{}", refused(&list));
+}
+
+#[test]
+fn whoever_wants_to_goes_on_after_a_bad_row() {
+    let scan = |bytes: &[u8], format| {
+        let (mut good, mut bad): (Vec<usize>, Vec<(usize, RowError)>) = Default::default();
+        scan_rows(bytes, format, &[], &mut |row, found| {
+            match found {
+                Ok(_) => good.push(row),
+                Err(error) => bad.push((row, error)),
+            }
+            Ok(())
+        })
+        .unwrap();
+        (good, bad.into_iter().map(|(row, _)| row).collect::<Vec<_>>())
+    };
+    let good = r#"{"instruction": "a", "output": "b"}"#;
+    let lines = format!("{good}\nno json\n\n{{\"instruction\": \"a\"}}\n{good}\n");
+    let mut bytes = lines.into_bytes();
+    bytes.extend(b"{\"instruction\": \"\xff\"}\n");
+    bytes.extend(good.as_bytes());
+    assert_eq!(scan(&bytes, RecordFormat::Json), (vec![1, 4, 6], vec![2, 3, 5]));
+    let array =
+        format!("[{good}, {{\"instruction\": 1, \"output\": \"b\"}}, {{\"messages\": 3}}, {good}, {{]");
+    assert_eq!(scan(array.as_bytes(), RecordFormat::Json), (vec![1, 4], vec![2, 3, 5]));
+    assert_eq!(scan(b"instruction,output\na,b\nc\nd,e\n", RecordFormat::Csv), (vec![1, 3], vec![2]));
+}
