@@ -9,7 +9,7 @@ use rootstock_model::{AnyConfig, Config, Format, activation_bytes};
 use rootstock_proto::tokenization::v1::Tokenizer;
 
 use crate::{
-    convert::{encoder_config, model_config, product_format, weight_dtype},
+    convert::{encoder_config, frozen_format, model_config, product_format},
     error::Error,
     spec::{Arguments, Method, Optim, Spec, Start},
 };
@@ -127,8 +127,10 @@ fn frozen(spec: &Spec, config: &AnyConfig, trained: u64) -> u64 {
     match (&spec.method, config) {
         (Method::Full(_) | Method::Fisher(_), _) => all.saturating_sub(trained).saturating_mul(BYTES),
         (_, AnyConfig::Decoder(config)) => {
-            let dtype = weight_dtype(spec.arguments.weight_dtype, config.torch_dtype.as_deref());
-            all.saturating_mul(dtype.size_in_bytes() as u64)
+            match frozen_format(spec.arguments.weight_dtype, config.torch_dtype.as_deref()) {
+                Format::Bf16 => all.saturating_mul(2),
+                _ => all.saturating_mul(BYTES),
+            }
         }
         (_, AnyConfig::Encoder(_)) => all.saturating_mul(BYTES),
     }

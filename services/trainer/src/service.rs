@@ -77,7 +77,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
         tracing::info!(%job, "training job queued again after a restart");
     }
     let config = Arc::new(config);
-    let data = DataDesk::new(deps.clients.clone(), Resolver { clients: deps.clients.clone() });
+    let resolver = Resolver { clients: deps.clients.clone(), memory_bytes: config.memory_bytes };
+    let data = DataDesk::new(deps.clients.clone(), resolver);
     let launcher = Launcher {
         config: Arc::clone(&config),
         endpoints: deps.endpoints.clone(),
