@@ -26,6 +26,7 @@ mod patience;
 pub(crate) mod prepare;
 mod questions;
 mod replay;
+mod replayed;
 mod reporter;
 mod result;
 mod retention;

@@ -88,7 +88,7 @@ pub(super) fn with_labels(
 }
 
 /// Numbers the labels of earlier rows as the head of a configuration does. Rows of other kinds change nothing.
-pub(super) fn relabel(earlier: &mut Rows, config: &AnyConfig) -> Result<(), Fault> {
+pub(super) fn relabel(field: &str, earlier: &mut Rows, config: &AnyConfig) -> Result<(), Fault> {
     let (Rows::Labelled(rows), AnyConfig::Encoder(EncoderConfig { task: Task::Classification(names), .. })) =
         (earlier, config)
     else {
@@ -96,7 +96,7 @@ pub(super) fn relabel(earlier: &mut Rows, config: &AnyConfig) -> Result<(), Faul
     };
     rows.rename(names).map_err(|name| {
         let message = format!(
-            "spec.retention.dataset: label {name:?} is none of the model's, so that nothing of it can be left;              take its rows out"
+            "{field}: label {name:?} is none of the model's, which has learnt nothing of it; take its rows out"
         );
         Fault::Job(message)
     })

@@ -25,6 +25,7 @@ use super::{
     labelled::{relabel, with_labels},
     learner::Learner,
     order::split,
+    replayed::Replayed,
     reporter::Reporter,
     rows::Rows,
     snapshot::{Saved, spec_digest},
@@ -37,6 +38,10 @@ use crate::{
     },
     spec::{Classification, Lora, Method, Objective, Spec, Start, Validation, WeightDtype},
 };
+
+/// The fields that name earlier data.
+const REPLAY: &str = "spec.replay.dataset";
+const RETENTION: &str = "spec.retention.dataset";
 
 /// What the job's artifacts are made from, for those who write the next ones.
 #[derive(Clone, Debug)]
@@ -63,6 +68,7 @@ pub(super) struct Prepared {
     pub(super) elastic: Option<ElasticPenalty>,
     pub(super) train: Rows,
     pub(super) validation: Rows,
+    pub(super) replayed: Option<Replayed>,
     /// Of which something must be left.
     pub(super) earlier: Option<Rows>,
     pub(super) resume: Option<Saved>,
@@ -108,11 +114,13 @@ pub(super) async fn prepare(
         tokenizer: tokenizer_files,
     };
     reporter.phase(TrainingPhase::Tokenizing).await?;
-    let (mut train, mut validation, mut earlier) =
+    let (mut train, mut validation, [mut replayed, mut earlier]) =
         rows(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
     origin.left_out = (train.dropped, train.truncated);
     origin.config = Arc::new(with_labels(&config, &mut train.rows, &mut validation)?);
-    earlier.as_mut().map_or(Ok(()), |earlier| relabel(earlier, &origin.config))?;
+    for (field, rows) in [(REPLAY, &mut replayed), (RETENTION, &mut earlier)] {
+        rows.as_mut().map_or(Ok(()), |rows| relabel(field, rows, &origin.config))?;
+    }
     if matches!(origin.spec.method, Method::Fisher(_)) {
         check_head(&config, &origin.config)?;
     }
@@ -144,8 +152,20 @@ pub(super) async fn prepare(
     reporter.event(Event::DataReady(data_ready(&train, &validation, &learner))).await?;
     let (spec, spec_digest) = (Arc::clone(&origin.spec), origin.spec_digest.clone());
     let train = train.rows;
-    let prepared =
-        Prepared { spec, spec_digest, learner, elastic, train, validation, earlier, resume, in_f32 };
+    let replayed = replayed.zip(spec.replay.as_ref());
+    let replayed = replayed.map(|(rows, how)| Replayed { rows, ratio: how.ratio, seed: spec.arguments.seed });
+    let prepared = Prepared {
+        spec,
+        spec_digest,
+        learner,
+        elastic,
+        train,
+        replayed,
+        validation,
+        earlier,
+        resume,
+        in_f32,
+    };
     Ok((origin, prepared))
 }
 
@@ -193,14 +213,14 @@ fn fit(spec: &mut Spec, config: &AnyConfig) -> Result<(), Fault> {
     checked.map_err(|(field, problem)| Fault::Job(format!("{field} {problem}")))
 }
 
-/// The rows to train on, those to validate on, and earlier ones of which something must be left.
+/// The rows to train on, those to validate on, and earlier ones: those that are seen again, and those of which something must be left.
 async fn rows(
     clients: &Clients,
     fetcher: &Fetcher,
     lease: &proto::LeaseJobResponse,
     origin: &Origin,
     tokenizer: Arc<TextTokenizer>,
-) -> Result<(Read, Rows, Option<Rows>), Fault> {
+) -> Result<(Read, Rows, [Option<Rows>; 2]), Fault> {
     let encoder = Encoder {
         client: clients.tokenization(),
         tokenizer: lease.tokenizer_artifact_digest.clone(),
@@ -228,14 +248,16 @@ async fn rows(
         }
     };
     train.rows = something("spec.dataset", train.rows)?;
-    let earlier = match lease.retention_digest.as_str() {
-        "" => None,
-        digest => {
-            let field = "spec.retention.dataset";
-            Some(something(field, reader.read(field, &fetcher.fetch(field, digest).await?).await?.rows)?)
+    let mut earlier = [None, None];
+    for (rows, (field, digest)) in
+        earlier.iter_mut().zip([(REPLAY, &lease.replay_digest), (RETENTION, &lease.retention_digest)])
+    {
+        if !digest.is_empty() {
+            let read = reader.read(field, &fetcher.fetch(field, digest).await?).await?;
+            *rows = Some(something(field, read.rows)?);
         }
-    };
-    for rows in [&train.rows, &validation].into_iter().chain(&earlier) {
+    }
+    for rows in [&train.rows, &validation].into_iter().chain(earlier.iter().flatten()) {
         in_vocabulary(rows, &origin.config)?;
     }
     Ok((train, validation, earlier))

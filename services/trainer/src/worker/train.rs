@@ -18,6 +18,7 @@ use super::{
     order::{Order, Plan, StepRows},
     patience::Patience,
     prepare::Prepared,
+    replayed::Replayed,
     reporter::Reporter,
     retention::Retention,
     rows::{Augment, Example, Rows},
@@ -171,6 +172,7 @@ pub(super) struct Training<O> {
     groups: Groups,
     unfreezing: Unfreezing,
     elastic: Option<ElasticPenalty>,
+    replayed: Option<Replayed>,
     retention: Option<Retention>,
     /// What is left of earlier data, once that is known.
     left: Option<f64>,
@@ -195,8 +197,18 @@ pub(super) struct Training<O> {
 
 impl<O: Outside> Training<O> {
     pub(super) fn new(prepared: Prepared, outside: O) -> Result<Self, Fault> {
-        let Prepared { spec, spec_digest, learner, elastic, train, validation, earlier, resume, in_f32 } =
-            prepared;
+        let Prepared {
+            spec,
+            spec_digest,
+            learner,
+            elastic,
+            train,
+            replayed,
+            validation,
+            earlier,
+            resume,
+            in_f32,
+        } = prepared;
         let arguments = &spec.arguments;
         let augment = match spec.objective {
             Objective::Supervised {
@@ -214,6 +226,7 @@ impl<O: Outside> Training<O> {
             groups: Groups::new(&learner, arguments),
             unfreezing: Unfreezing::new(&learner, unfreeze_every(&spec.method)),
             elastic,
+            replayed,
             retention: None,
             left: None,
             scaler: (arguments.weight_dtype == WeightDtype::F16).then(LossScaler::default),
@@ -312,7 +325,13 @@ impl<O: Outside> Training<O> {
 
     fn make_step(&mut self) -> Result<StepDone, Fault> {
         let rows = self.order.rows(self.step);
-        let (batches, tokens) = self.batches(&rows);
+        let (mut batches, mut tokens) = self.batches(&rows);
+        if let Some(replayed) = &self.replayed {
+            let Arguments { batch_size, accumulation, .. } = *self.arguments();
+            let first = self.step.saturating_mul((batch_size * accumulation) as u64);
+            replayed.take_places(first, &mut batches, self.augment.as_ref());
+            tokens = batches.iter().flatten().map(|example| example.input_ids.len() as u64).sum();
+        }
         let failed = of_job(format!("step {}", self.step + 1));
         let (trained, loss_scale) = (self.trained(), self.scaler.map_or(1.0, |scaler| scaler.scale()));
         let made = self.learner.step(&trained, &batches, self.regularization(), loss_scale);

@@ -78,6 +78,12 @@ async fn a_job_that_forgets_more_than_it_may_fails_and_one_that_does_not_says_wh
         bench.store.artifact(&measured.result_digest).unwrap().annotations["retention"].parse().unwrap();
     assert!(left > 0.0 && left < 0.9, "{left}");
     bench.succeed("enough", learning(0.9 * left)).await;
+    let replay = proto::Replay { dataset: "datasets/text".into(), ratio: 0.5 };
+    let replayed = proto::TrainingSpec { replay: Some(replay), ..learning(left) };
+    let replayed = bench.succeed("replayed", replayed).await;
+    let more: f64 =
+        bench.store.artifact(&replayed.result_digest).unwrap().annotations["retention"].parse().unwrap();
+    assert!(more > left, "{more} of {left}");
     let error = bench.fail("too-little", learning(1.1 * left)).await;
     assert!(error.contains("RETENTION") && error.contains("is left"), "{error}");
     assert_eq!(bench.store.alias("baseModels/tiny").unwrap().0, base.result_digest);

@@ -142,6 +142,7 @@ fn prepared(learner: Trainee, arguments: Arguments, validation: usize) -> Prepar
         elastic: None,
         train: rows(10),
         validation: rows(validation),
+        replayed: None,
         earlier: None,
         resume: None,
         in_f32: false,

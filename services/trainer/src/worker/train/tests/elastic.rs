@@ -1,4 +1,4 @@
-//! Weights that are held: what is measured of them, and that a held run stays nearer and resumes to the same bits.
+//! Weights that are held and earlier data that is seen again: what is measured, and that such runs resume to the same bits.
 
 use std::collections::BTreeMap;
 
@@ -84,4 +84,22 @@ fn a_held_run_that_was_cut_comes_to_the_same_bits() {
     assert_eq!(bits(&resumed.learner), bits(&whole.learner));
     let free = run(prepared(full(), short(), 0), &Script::default()).unwrap();
     assert_ne!(bits(&free.learner), bits(&whole.learner));
+}
+
+#[test]
+fn a_run_that_sees_earlier_data_again_comes_to_the_same_bits_after_a_cut() {
+    let replaying = || {
+        let mut prepared = prepared(full(), Arguments { save_steps: Some(3), ..short() }, 0);
+        let rows = Rows::Causal((0..7).map(|row| vec![row, 60, row, 61]).collect());
+        prepared.replayed = Some(Replayed { rows, ratio: 0.5, seed: 5 });
+        prepared
+    };
+    let whole = run(replaying(), &Script::default()).unwrap();
+    let before = Script::cut_after(7);
+    assert!(run(replaying(), &before).is_err());
+    let saved = read_back(&before);
+    let resumed = run(Prepared { resume: Some(saved), ..replaying() }, &Script::default()).unwrap();
+    assert_eq!(bits(&resumed.learner), bits(&whole.learner));
+    let alone = run(prepared(full(), short(), 0), &Script::default()).unwrap();
+    assert_ne!(bits(&alone.learner), bits(&whole.learner));
 }

@@ -69,6 +69,7 @@ fn masking(learner: EncoderLearner, arguments: Arguments, validation: usize) -> 
         elastic: None,
         train: texts(0..40, 0.15),
         validation: texts(40..40 + validation, 0.15),
+        replayed: None,
         earlier: None,
         resume: None,
         in_f32: false,
