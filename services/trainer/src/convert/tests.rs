@@ -10,6 +10,7 @@ use rootstock_text::Corruption;
 use super::*;
 
 mod encoders;
+mod forgetting;
 
 use crate::spec::{
     Arguments, Curve, Denoiser, EarlyStopping, Length, Lora, Method, Objective, Optim, Phases, Scheduler,

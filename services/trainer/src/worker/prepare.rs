@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device};
 use rootstock_client::{Clients, FetchedArtifact};
+use rootstock_kernels::ElasticPenalty;
 use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder, Format};
 use rootstock_peft::{
     AdapterConfig, BottleneckAdapter, BottleneckConfig, CONFIG_FILE, LoraAdapter, LoraConfig, PeftError,
@@ -19,10 +20,12 @@ use super::{
     encode::Encoder,
     encoder::{self, EncoderLearner},
     fault::{Fault, of_job},
+    fisher::{check_head, penalty},
     inputs::{self, Fetcher, blocking, read, weight_files},
-    labelled::with_labels,
+    labelled::{relabel, with_labels},
     learner::Learner,
     order::split,
+    replayed::Replayed,
     reporter::Reporter,
     rows::Rows,
     snapshot::{Saved, spec_digest},
@@ -36,6 +39,10 @@ use crate::{
     },
     spec::{Classification, Lora, Method, Objective, Spec, Start, Validation, WeightDtype},
 };
+
+/// The fields that name earlier data.
+const REPLAY: &str = "spec.replay.dataset";
+const RETENTION: &str = "spec.retention.dataset";
 
 /// What the job's artifacts are made from, for those who write the next ones.
 #[derive(Clone, Debug)]
@@ -59,8 +66,12 @@ pub(super) struct Prepared {
     pub(super) spec: Arc<Spec>,
     pub(super) spec_digest: String,
     pub(super) learner: Trainee,
+    pub(super) elastic: Option<ElasticPenalty>,
     pub(super) train: Rows,
     pub(super) validation: Rows,
+    pub(super) replayed: Option<Replayed>,
+    /// Of which something must be left.
+    pub(super) earlier: Option<Rows>,
     pub(super) resume: Option<Saved>,
     /// Whether the job goes on in F32 after numbers that were not finite.
     pub(super) in_f32: bool,
@@ -108,19 +119,35 @@ pub(super) async fn prepare(
         tokenizer: tokenizer_files,
     };
     reporter.phase(TrainingPhase::Tokenizing).await?;
-    let (mut train, mut validation) =
+    let (mut train, mut validation, [mut replayed, mut earlier]) =
         rows(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
     origin.left_out = (train.dropped, train.truncated);
     origin.config = Arc::new(with_labels(&config, &mut train.rows, &mut validation)?);
+    for (field, rows) in [(REPLAY, &mut replayed), (RETENTION, &mut earlier)] {
+        rows.as_mut().map_or(Ok(()), |rows| relabel(field, rows, &origin.config))?;
+    }
+    if matches!(origin.spec.method, Method::Fisher(_)) {
+        check_head(&config, &origin.config)?;
+    }
     let resume = resume(&fetcher, &lease, &origin).await?;
     let in_f32 = in_f32 || resume.as_ref().is_some_and(|saved| saved.state.in_f32);
     if in_f32 {
         Arc::make_mut(&mut origin.spec).arguments.weight_dtype = WeightDtype::F32;
     }
+    let fisher = match lease.fisher_digest.as_str() {
+        "" => None,
+        digest => Some(fetcher.fetch("spec.ewc.fisher", digest).await?),
+    };
     reporter.phase(TrainingPhase::Loading).await?;
-    let mut learner = {
+    let (mut learner, elastic) = {
         let origin = origin.clone();
-        blocking(move || learner(&origin, &tokenizer, base.as_ref(), adapter.as_ref())).await?
+        let load = move || {
+            let learner = learner(&origin, &tokenizer, base.as_ref(), adapter.as_ref())?;
+            let elastic = origin.spec.elastic.as_ref().zip(fisher.as_ref());
+            let elastic = elastic.map(|(elastic, fisher)| penalty(elastic, fisher, &learner)).transpose()?;
+            Ok((learner, elastic))
+        };
+        blocking(load).await?
     };
     learner.set_interrupt(stop.interrupt());
     if let Some(saved) = &resume {
@@ -129,7 +156,21 @@ pub(super) async fn prepare(
     }
     reporter.event(Event::DataReady(data_ready(&train, &validation, &learner))).await?;
     let (spec, spec_digest) = (Arc::clone(&origin.spec), origin.spec_digest.clone());
-    let prepared = Prepared { spec, spec_digest, learner, train: train.rows, validation, resume, in_f32 };
+    let train = train.rows;
+    let replayed = replayed.zip(spec.replay.as_ref());
+    let replayed = replayed.map(|(rows, how)| Replayed { rows, ratio: how.ratio, seed: spec.arguments.seed });
+    let prepared = Prepared {
+        spec,
+        spec_digest,
+        learner,
+        elastic,
+        train,
+        replayed,
+        validation,
+        earlier,
+        resume,
+        in_f32,
+    };
     Ok((origin, prepared))
 }
 
@@ -177,14 +218,14 @@ fn fit(spec: &mut Spec, config: &AnyConfig) -> Result<(), Fault> {
     checked.map_err(|(field, problem)| Fault::Job(format!("{field} {problem}")))
 }
 
-/// The rows to train on, and those to validate on.
+/// The rows to train on, those to validate on, and earlier ones: those that are seen again, and those of which something must be left.
 async fn rows(
     clients: &Clients,
     fetcher: &Fetcher,
     lease: &proto::LeaseJobResponse,
     origin: &Origin,
     tokenizer: Arc<TextTokenizer>,
-) -> Result<(Read, Rows), Fault> {
+) -> Result<(Read, Rows, [Option<Rows>; 2]), Fault> {
     let encoder = Encoder {
         client: clients.tokenization(),
         tokenizer: lease.tokenizer_artifact_digest.clone(),
@@ -212,10 +253,19 @@ async fn rows(
         }
     };
     train.rows = something("spec.dataset", train.rows)?;
-    for rows in [&train.rows, &validation] {
+    let mut earlier = [None, None];
+    for (rows, (field, digest)) in
+        earlier.iter_mut().zip([(REPLAY, &lease.replay_digest), (RETENTION, &lease.retention_digest)])
+    {
+        if !digest.is_empty() {
+            let read = reader.read(field, &fetcher.fetch(field, digest).await?).await?;
+            *rows = Some(something(field, read.rows)?);
+        }
+    }
+    for rows in [&train.rows, &validation].into_iter().chain(earlier.iter().flatten()) {
         in_vocabulary(rows, &origin.config)?;
     }
-    Ok((train, validation))
+    Ok((train, validation, earlier))
 }
 
 fn something(field: &str, rows: Rows) -> Result<Rows, Fault> {
@@ -274,7 +324,10 @@ fn learner(
     let arguments = &origin.spec.arguments;
     match AnyConfig::clone(&origin.config) {
         AnyConfig::Decoder(config) => decoder(origin, config, tokenizer, (base, adapter)).map(Trainee::from),
-        AnyConfig::Encoder(config) => {
+        AnyConfig::Encoder(mut config) => {
+            if matches!(origin.spec.method, Method::Fisher(_)) {
+                (config.hidden_dropout_prob, config.classifier_dropout) = (0.0, None);
+            }
             let encoder = encoder::load(config, base, arguments.seed)?;
             let format = product_format(arguments.weight_dtype);
             let learner = match origin.spec.objective {
@@ -301,7 +354,7 @@ fn decoder(
         None => Decoder::init(config, seed, &device),
         Some(base) => {
             let format = match spec.method {
-                Method::Full(_) => Format::F32,
+                Method::Full(_) | Method::Fisher(_) => Format::F32,
                 Method::Lora(_) | Method::VirtualTokens(_) | Method::Bottleneck(_) => {
                     frozen_format(spec.arguments.weight_dtype, config.torch_dtype.as_deref())
                 }
@@ -318,6 +371,7 @@ fn decoder(
             let format = product_format(spec.arguments.weight_dtype);
             Learner::full(decoder, format, |name| trained.contains(name))
         }
+        Method::Fisher(_) => Learner::full(decoder, product_format(spec.arguments.weight_dtype), |_| true),
         Method::Lora(lora) => {
             let adapter = match adapter {
                 None => LoraAdapter::start(&lora_config(lora, &origin.base_digest), &decoder, seed),

@@ -18,6 +18,7 @@ use crate::{
     worker::{infilling::Infilling, learner::tests as learners, snapshot::TrainerState, stop::Ended},
 };
 
+mod elastic;
 mod encoders;
 mod proof;
 mod rest;
@@ -138,8 +139,11 @@ fn prepared(learner: Trainee, arguments: Arguments, validation: usize) -> Prepar
         spec: Arc::new(spec),
         spec_digest: "sha256:test".into(),
         learner,
+        elastic: None,
         train: rows(10),
         validation: rows(validation),
+        replayed: None,
+        earlier: None,
         resume: None,
         in_f32: false,
     }
