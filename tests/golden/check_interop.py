@@ -52,6 +52,7 @@ LORAS = {
     "patterns": dict(
         target_modules=EVERY, rank_pattern={"1.self_attn.[qk]_proj": 2, "q_proj": 3}, alpha_pattern={"up_proj": 5},
         exclude_modules=["1.self_attn.k_proj"]),
+    "biases": dict(target_modules=["q_proj", "o_proj"], bias="all"),  # pairs alone where the base has no biases
     "layer": dict(target_modules=["q_proj", "down_proj"], layers_to_transform=[1]),
     "saved": dict(target_modules=["v_proj"], modules_to_save=["embed_tokens", "lm_head"]),
     "ends": dict(target_modules=["gate_proj", "embed_tokens", "lm_head"]),

@@ -316,6 +316,12 @@ pub struct TrainingSpec {
     /// that has begun, and decides nothing of the result.
     #[prost(int32, tag = "26")]
     pub priority: i32,
+    /// Tokens that the tokenizer shall have too (LLaMA-Factory's `add_tokens`): none special, each one id wherever it stands in a text. Their
+    /// rows of embedding and head begin as the mean of the others' (transformers' `mean_resizing`, without its noise). The result is a base
+    /// model with a tokenizer of its own, which is stored as a version of `tokenizers/{id of output}` too. At most 1024, each of 1 to 128
+    /// bytes and no token yet. For `full` with a decoder as `base_model`.
+    #[prost(string, repeated, tag = "27")]
+    pub added_tokens: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Where the weights come from.
     #[prost(oneof = "training_spec::Start", tags = "5, 6, 19, 21")]
     pub start: ::core::option::Option<training_spec::Start>,
@@ -642,6 +648,10 @@ pub struct LoraMethod {
     /// How the matrices A start: empty is PEFT's default (Kaiming), `gaussian` draws them from N(0, 1/r^2).
     #[prost(string, tag = "12")]
     pub init_lora_weights: ::prost::alloc::string::String,
+    /// Which of the base's biases are trained too and take its place where the adapter is served: `none`, `all`, or `lora_only`, those of
+    /// adapted modules; empty means none. Refused where the base model has none there.
+    #[prost(string, tag = "13")]
+    pub bias: ::prost::alloc::string::String,
 }
 /// Bottleneck adapters; the names of the `adapters` library's BnConfig, whose format the result has. Neither place set means
 /// `output_adapter`, as in SeqBnConfig with `original_ln_before` (Pfeiffer) and ParBnConfig with `is_parallel`; DoubleSeqBnConfig

@@ -1,5 +1,6 @@
 //! From the contract to domain types and back: what comes out of here needs no further checks.
 
+mod added_tokens;
 mod arguments;
 mod bottleneck;
 mod data;

@@ -3,7 +3,7 @@
 use rootstock_artifacts::{AliasName, ArtifactName};
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
-use rootstock_peft::{BottleneckConfig, InitLoraWeights, SavedModule, VirtualTokensKind};
+use rootstock_peft::{Biases, BottleneckConfig, InitLoraWeights, SavedModule, VirtualTokensKind};
 use rootstock_text::{Corruption, PromptTemplate, Truncation};
 
 mod encoder;
@@ -29,6 +29,8 @@ pub(crate) struct Spec {
     pub(crate) arguments: Arguments,
     /// Lower numbers begin first.
     pub(crate) priority: i32,
+    /// No two the same.
+    pub(crate) added_tokens: Vec<String>,
 }
 
 impl Spec {
@@ -226,6 +228,7 @@ pub(crate) struct Lora {
     pub(crate) layers_to_transform: Vec<usize>,
     pub(crate) modules_to_save: Vec<SavedModule>,
     pub(crate) init_lora_weights: InitLoraWeights,
+    pub(crate) bias: Biases,
 }
 
 /// How the learning rate goes on after warm-up; rates are shares of the peak.

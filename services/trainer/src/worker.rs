@@ -1,6 +1,7 @@
 //! The worker: leases one job, computes it, and reports; started as a process, or called in one.
 
 pub mod variables;
+mod vocabulary;
 
 pub(crate) mod apart;
 mod args;

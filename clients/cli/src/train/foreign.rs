@@ -77,6 +77,7 @@ fn of_methods(file: &TrainFile, method: Method) -> Vec<Belonging> {
                 ("layers_to_transform", file.layers_to_transform.is_some()),
                 ("modules_to_save", file.modules_to_save.is_some()),
                 ("init_lora_weights", file.init_lora_weights.is_some()),
+                ("bias", file.bias.is_some()),
                 ("loraplus_lr_ratio", file.loraplus_lr_ratio.is_some()),
             ],
         ),
@@ -87,6 +88,7 @@ fn of_methods(file: &TrainFile, method: Method) -> Vec<Belonging> {
                 ("trainable_modules", file.trainable_modules.is_some()),
                 ("frozen_modules", file.frozen_modules.is_some()),
                 ("unfreeze_every_steps", file.unfreeze_every_steps.is_some()),
+                ("add_tokens", file.add_tokens.is_some()),
             ],
         ),
         (

@@ -41,6 +41,7 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         objective: Some(objective_of(&file, objective)?),
         method: Some(method_of(&file, method)),
         arguments: Some(arguments(&file)?),
+        added_tokens: added_tokens(file.add_tokens.as_ref()),
         priority: file.priority.unwrap_or_default(),
     })
 }
@@ -198,6 +199,7 @@ fn method_of(file: &TrainFile, method: Method) -> proto::training_spec::Method {
             layers_to_transform: file.layers_to_transform.clone().unwrap_or_default(),
             modules_to_save: modules(file.modules_to_save.as_ref()),
             init_lora_weights: file.init_lora_weights.clone().unwrap_or_default(),
+            bias: file.bias.clone().unwrap_or_default(),
         }),
     }
 }
@@ -207,6 +209,15 @@ fn prompt_init(init: Option<PromptInit>) -> proto::PromptTuningInit {
         None => proto::PromptTuningInit::Unspecified,
         Some(PromptInit::Random) => proto::PromptTuningInit::Random,
         Some(PromptInit::Text) => proto::PromptTuningInit::Text,
+    }
+}
+
+/// LLaMA-Factory has them in one text.
+fn added_tokens(tokens: Option<&Names>) -> Vec<String> {
+    match tokens {
+        None => Vec::new(),
+        Some(Names::One(tokens)) => tokens.split(',').map(|token| token.trim().to_owned()).collect(),
+        Some(Names::Several(tokens)) => tokens.clone(),
     }
 }
 
@@ -411,6 +422,19 @@ mod tests {
         assert_eq!((found.mh_adapter, found.non_linearity.as_str(), found.scaling), (true, "swish", 0.0));
         let foreign = parsed(&format!("{prefix}prompt_tuning_init: RANDOM\n")).unwrap_err();
         assert_eq!(foreign, "prompt_tuning_init is only for method: prompt; take it out");
+    }
+
+    #[test]
+    fn added_tokens_are_a_list_or_one_text_with_commas() {
+        let tokens = |rest: &str| {
+            let full = "output: t\nbase_model: t\ndataset: d\nobjective: causal\nmethod: full\n";
+            parse(format!("{full}{rest}").as_bytes()).unwrap().added_tokens
+        };
+        assert_eq!(tokens("add_tokens: ['<a>', 'b,c']\n"), ["<a>", "b,c"]);
+        assert_eq!(tokens("add_tokens: <a>, <b>\n"), ["<a>", "<b>"]);
+        assert!(
+            refusal(&format!("{LORA}add_tokens: x\n")).starts_with("add_tokens is only for method: full")
+        );
     }
 
     #[test]

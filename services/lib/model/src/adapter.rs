@@ -14,6 +14,11 @@ pub trait Adapter: Send + Sync {
     /// What is done to a projection; nothing where the adapter leaves it alone.
     fn update(&self, layer: usize, projection: Projection) -> Update<'_>;
 
+    /// A bias [out] f32 that takes the place of a projection's own; asked for where the base has one.
+    fn bias(&self, _layer: usize, _projection: Projection) -> Option<&Tensor> {
+        None
+    }
+
     /// What is done to the output projection.
     fn head(&self) -> HeadChange<'_> {
         HeadChange::default()

@@ -234,7 +234,7 @@ impl Config {
     }
 
     /// Whether a projection has a bias.
-    pub(crate) fn has_bias(&self, projection: Projection) -> bool {
+    pub fn has_bias(&self, projection: Projection) -> bool {
         match projection {
             Projection::Q | Projection::K | Projection::V if self.family == Family::Qwen2 => true,
             Projection::Q | Projection::K | Projection::V | Projection::O => self.attention_bias,

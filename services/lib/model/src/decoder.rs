@@ -15,6 +15,7 @@ use crate::{
 
 mod begin;
 mod ends;
+mod vocabulary;
 mod wanted;
 
 pub(crate) use ends::Owner;
@@ -157,6 +158,11 @@ impl Decoder {
     /// A projection's weight [out, in]: what an adapter is measured against.
     pub fn projection(&self, layer: usize, projection: Projection) -> Option<&LinearWeight> {
         self.layers.get(layer).map(|layer| layer.weight(projection).numbers())
+    }
+
+    /// A projection's bias [out] f32, where it has one.
+    pub fn projection_bias(&self, layer: usize, projection: Projection) -> Option<&Tensor> {
+        self.layers.get(layer)?.bias(projection).map(|bias| bias.numbers())
     }
 
     /// The token embedding [V, H].

@@ -236,16 +236,7 @@ impl Layer {
         (before, output): (&Tensor, Tensor),
         sequences: &[Continued<'_>],
     ) -> Result<Tensor, ModelError> {
-        let mut runs: Vec<(usize, Option<&Bottleneck>)> = Vec::new();
-        for sequence in sequences {
-            let (rows, own) = (sequence.ids.len(), self.bottleneck(place, sequence.adapter));
-            match runs.last_mut() {
-                Some((all, last)) if last.map(std::ptr::from_ref) == own.map(std::ptr::from_ref) => {
-                    *all += rows;
-                }
-                _ => runs.push((rows, own)),
-            }
-        }
+        let runs = runs(sequences, |adapter| self.bottleneck(place, adapter));
         if let [(_, None)] = runs[..] {
             return Ok(output);
         }
@@ -382,17 +373,48 @@ impl Layer {
                 projections.iter().map(project).collect::<candle_core::Result<_>>()?
             }
         };
-        let outputs =
-            outputs.into_iter().zip(projections).map(|(y, projection)| match self.bias(projection) {
-                Some(bias) => add_bias(&y, bias.numbers()),
-                None => Ok(y),
-            });
+        let outputs = outputs.into_iter().zip(projections);
+        let outputs = outputs.map(|(y, projection)| self.with_bias(projection, y, pass, context));
         let outputs: Vec<Tensor> = outputs.collect::<candle_core::Result<_>>()?;
         Ok(outputs.try_into().expect("each projection has one output"))
     }
 
-    fn bias(&self, projection: Projection) -> Option<&Vector> {
+    pub(crate) fn bias(&self, projection: Projection) -> Option<&Vector> {
         self.biases[projection as usize].as_ref()
+    }
+
+    /// A projection's outputs [T, out] with its bias, or with that which a sequence's adapter has in its place.
+    fn with_bias(
+        &self,
+        projection: Projection,
+        y: Tensor,
+        pass: &Pass<'_>,
+        context: &Context<'_, '_>,
+    ) -> candle_core::Result<Tensor> {
+        let Some(shared) = self.bias(projection) else { return Ok(y) };
+        let add = |y: &Tensor, own: Option<&Tensor>| match own {
+            // Out of reach of a tape, as pairs are.
+            Some(own) => add_bias(y, &own.detach()),
+            None => add_bias(y, shared.numbers()),
+        };
+        let Context::Cached(sequences) = context else {
+            return add(&y, self.own_bias(projection, pass.adapter));
+        };
+        let runs = runs(sequences, |adapter| self.own_bias(projection, adapter));
+        if let [(_, own)] = runs[..] {
+            return add(&y, own);
+        }
+        let (mut parts, mut first) = (Vec::with_capacity(runs.len()), 0);
+        for (rows, own) in runs {
+            parts.push(add(&y.narrow(0, first, rows)?, own)?);
+            first += rows;
+        }
+        Tensor::cat(&parts, 0)
+    }
+
+    /// The bias that an adapter has in the place of a projection's.
+    fn own_bias<'a>(&self, projection: Projection, adapter: Option<&'a dyn Adapter>) -> Option<&'a Tensor> {
+        adapter.and_then(|adapter| adapter.bias(self.index, projection))
     }
 
     /// A projection and what each sequence's adapter does to its rows.
@@ -442,4 +464,20 @@ impl Layer {
             }
         }
     }
+}
+
+/// Rows of sequences that follow each other, taken together where their adapters have the same thing.
+fn runs<'a, T>(
+    sequences: &[Continued<'a>],
+    of: impl Fn(Option<&'a dyn Adapter>) -> Option<&'a T>,
+) -> Vec<(usize, Option<&'a T>)> {
+    let mut runs: Vec<(usize, Option<&'a T>)> = Vec::new();
+    for sequence in sequences {
+        let (rows, own) = (sequence.ids.len(), of(sequence.adapter));
+        match runs.last_mut() {
+            Some((all, last)) if last.map(std::ptr::from_ref) == own.map(std::ptr::from_ref) => *all += rows,
+            _ => runs.push((rows, own)),
+        }
+    }
+    runs
 }

@@ -9,6 +9,7 @@ use rootstock_model::{
 
 use crate::{
     LoraConfig, Module, PeftError, SavedModule, Target,
+    biases::OwnBias,
     names::{Part, part_name},
 };
 
@@ -25,6 +26,8 @@ pub struct LoraAdapter {
     beyond_lora: Option<&'static str>,
     /// A slot per layer and projection, in forward order.
     slots: Vec<Option<Linear>>,
+    /// Biases [out] f32 in the place of the base's, in the same order.
+    biases: Vec<Option<Tensor>>,
     head: Head,
     embedding: Embedding,
     /// The variables behind the pairs, by PEFT name in order of names; empty when frozen.
@@ -80,6 +83,10 @@ impl Adapter for LoraAdapter {
         linear.map(Linear::update).unwrap_or_default()
     }
 
+    fn bias(&self, layer: usize, projection: Projection) -> Option<&Tensor> {
+        self.biases.get(slot(layer, projection)).and_then(Option::as_ref)
+    }
+
     fn head(&self) -> HeadChange<'_> {
         let update = self.head.linear.as_ref().map(Linear::update).unwrap_or_default();
         HeadChange { weight: self.head.weight.as_ref(), update }
@@ -96,6 +103,7 @@ impl LoraAdapter {
             config: config.clone(),
             beyond_lora: config.beyond_lora(base)?,
             slots: vec![None; base.num_hidden_layers * PROJECTIONS],
+            biases: vec![None; base.num_hidden_layers * PROJECTIONS],
             head: Head::default(),
             embedding: Embedding::default(),
             variables: Vec::new(),
@@ -152,6 +160,11 @@ impl LoraAdapter {
             Module::Embedding => None,
         };
         found.ok_or_else(|| PeftError::Base(format!("nothing of {} can be rescaled", module.path())))
+    }
+
+    /// Puts a bias [out] f32 in the place of the base's.
+    pub(crate) fn put_bias(&mut self, own: OwnBias, bias: Tensor) {
+        self.biases[slot(own.layer, own.projection)] = Some(bias);
     }
 
     /// Puts a weight [V, H] in the place of the base's.

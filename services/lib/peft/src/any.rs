@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use candle_core::{DType, Device, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use rootstock_kernels::Format;
 use rootstock_model::{
     Adapter, Beginning, Bottleneck, Config, Decoder, EmbeddingChange, Gradients, HeadChange, Place,
@@ -286,6 +286,10 @@ impl From<BottleneckAdapter> for AnyAdapter {
 impl Adapter for AnyAdapter {
     fn update(&self, layer: usize, projection: Projection) -> Update<'_> {
         self.adapter().update(layer, projection)
+    }
+
+    fn bias(&self, layer: usize, projection: Projection) -> Option<&Tensor> {
+        self.adapter().bias(layer, projection)
     }
 
     fn head(&self) -> HeadChange<'_> {

@@ -19,7 +19,8 @@ pub type TensorHeader = (String, Vec<usize>, Dtype);
 pub const SUPPORTED_DTYPES: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::BF16];
 
 /// Checks that the tensors of an adapter are exactly those its configuration asks for on this base model: a pair per chosen module, A
-/// [r, in] and B [out, r], with DoRA its magnitudes [out], and a weight [V, H] per replaced module, in a dtype that is read. PEFT saves
+/// [r, in] and B [out, r], with DoRA its magnitudes [out], a weight [V, H] per replaced module and a bias [out] per one of the base's
+/// that is replaced, in a dtype that is read. PEFT saves
 /// an adapted embedding's or head's own weight as well; it may be there, and must then be the base's.
 ///
 /// # Errors
@@ -107,7 +108,7 @@ impl Place {
         match self.part {
             Part::Half(Half::A) => Some(0),
             Part::Half(Half::B) => Some(1),
-            Part::Magnitude | Part::Whole | Part::Copy => None,
+            Part::Magnitude | Part::Whole | Part::Copy | Part::Bias | Part::AdaptedBias => None,
         }
     }
 
@@ -131,6 +132,7 @@ impl Place {
         let element = if format == Format::Bf16 { size_of::<u16>() } else { size_of::<f32>() };
         match (self.part, self.module) {
             (Part::Copy, _) => 0,
+            (Part::Bias | Part::AdaptedBias, _) => numbers * size_of::<f32>(),
             (Part::Magnitude, _) => 2 * numbers * size_of::<f32>(),
             (Part::Half(Half::A), Module::Embedding) => numbers * element,
             (Part::Half(_) | Part::Whole, _) => {
@@ -160,6 +162,10 @@ fn places(config: &LoraConfig, base: &Config) -> Result<BTreeMap<String, Place>,
     }
     for module in &config.modules_to_save {
         put(Module::from(*module), Part::Whole, &table);
+    }
+    for own in config.own_biases(base)? {
+        let (part, module) = (own.part(), Module::Layer(own.layer, own.projection));
+        put(module, part, &[module.shape(base).0]);
     }
     Ok(places)
 }

@@ -6,7 +6,9 @@ use rootstock_model::Config;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{Module, PeftError, SavedModule, TargetModules, config::ordered::Ordered, pattern::ending};
+use crate::{
+    Biases, Module, PeftError, SavedModule, TargetModules, config::ordered::Ordered, pattern::ending,
+};
 
 mod fields;
 mod ordered;
@@ -51,6 +53,8 @@ pub struct LoraConfig {
     pub init_lora_weights: InitLoraWeights,
     /// Modules that the adapter replaces whole.
     pub modules_to_save: Vec<SavedModule>,
+    /// Which of the base's biases the adapter brings of its own.
+    pub bias: Biases,
     /// Whether the scale is `lora_alpha / sqrt(r)` (Kalajdzievski, 2023, "rsLoRA") instead of `lora_alpha / r`.
     pub use_rslora: bool,
     /// What the adapter's maker called the base model; a label, not a path to follow.
@@ -77,6 +81,7 @@ impl Default for LoraConfig {
             use_dora: false,
             init_lora_weights: InitLoraWeights::Kaiming,
             modules_to_save: Vec::new(),
+            bias: Biases::None,
             use_rslora: false,
             base_model_name_or_path: None,
             task_type: Some(CAUSAL_LM.to_owned()),
@@ -108,6 +113,7 @@ impl LoraConfig {
             use_dora: fields.flag_or("use_dora", false)?,
             init_lora_weights: fields.init(),
             modules_to_save: fields.modules_to_save()?,
+            bias: fields.biases()?,
             use_rslora: fields.flag_or("use_rslora", false)?,
             base_model_name_or_path: fields.text("base_model_name_or_path")?,
             task_type: fields.text("task_type")?,
@@ -166,6 +172,9 @@ impl LoraConfig {
         if !self.modules_to_save.is_empty() {
             return Ok(Some("modules_to_save"));
         }
+        if !self.own_biases(base)?.is_empty() {
+            return Ok(Some("bias"));
+        }
         let ends = self.targets(base)?.iter().any(|target| !matches!(target.module, Module::Layer(..)));
         Ok(ends.then_some("target_modules"))
     }
@@ -191,7 +200,7 @@ impl LoraConfig {
             ("use_dora", Entry::Value(json!(self.use_dora))),
             ("use_rslora", Entry::Value(json!(self.use_rslora))),
             ("modules_to_save", Entry::Value(some(json!(saved)))),
-            ("bias", Entry::Value(json!(fields::NO_BIAS))),
+            ("bias", Entry::Value(json!(self.bias.name()))),
             ("init_lora_weights", Entry::Value(self.init_lora_weights.to_json())),
         ]);
         // Absent where it is off, as before there was such a field: the same settings give the same bytes.

@@ -96,7 +96,7 @@ impl LoraAdapter {
                 check_copy(name, &read_tensor(reader, entry, DType::F32, device)?, weight)?;
                 continue;
             }
-            // Magnitudes are f32, whatever the matrices are.
+            // Magnitudes and biases are f32, whatever the matrices are.
             let dtype = if shape.len() == 1 { DType::F32 } else { dtype };
             tensors.0.insert(name.clone(), read_tensor(reader, entry, dtype, device)?);
         }
@@ -159,6 +159,9 @@ impl Tensors {
             if config.use_dora {
                 adapter.rescale(target.module, self.take(target.module, Part::Magnitude)?, base)?;
             }
+        }
+        for own in config.own_biases(base.config())? {
+            adapter.put_bias(own, self.take(Module::Layer(own.layer, own.projection), own.part())?);
         }
         for module in &config.modules_to_save {
             let weight = self.take(Module::from(*module), Part::Whole)?;

@@ -3,6 +3,7 @@
 
 mod adapter;
 mod any;
+mod biases;
 mod bottleneck;
 mod check;
 mod config;
@@ -20,6 +21,7 @@ mod virtual_tokens;
 
 pub use adapter::LoraAdapter;
 pub use any::{AdapterConfig, AnyAdapter};
+pub use biases::Biases;
 pub use bottleneck::{
     BottleneckAdapter, BottleneckConfig, MAX_REDUCTION_FACTOR, MAX_SCALING, MIN_REDUCTION_FACTOR,
 };

@@ -37,6 +37,10 @@ pub(crate) enum Part {
     Magnitude,
     /// The module's weight, to be replaced: `modules_to_save`.
     Whole,
+    /// A bias in the place of the base's, of a module without a pair.
+    Bias,
+    /// The same of a module with one.
+    AdaptedBias,
     /// The base's own weight, which PEFT saves beside the pair of an embedding or a head.
     Copy,
 }
@@ -63,6 +67,8 @@ pub(crate) fn part_name(module: Module, part: Part) -> String {
         (Part::Magnitude, _) => "lora_magnitude_vector",
         (Part::Whole, _) => "weight",
         (Part::Copy, _) => "base_layer.weight",
+        (Part::Bias, _) => "bias",
+        (Part::AdaptedBias, _) => "base_layer.bias",
     };
     format!("{PREFIX}{}.{suffix}", module.path())
 }
@@ -87,6 +93,12 @@ mod tests {
             (Module::Head, Part::Half(Half::B), "lm_head.lora_B.weight"),
             (Module::Head, Part::Whole, "lm_head.weight"),
             (Module::Embedding, Part::Copy, "model.embed_tokens.base_layer.weight"),
+            (Module::Layer(1, Projection::K), Part::Bias, "model.layers.1.self_attn.k_proj.bias"),
+            (
+                Module::Layer(1, Projection::Q),
+                Part::AdaptedBias,
+                "model.layers.1.self_attn.q_proj.base_layer.bias",
+            ),
         ] {
             assert_eq!(part_name(module, part), format!("base_model.model.{name}"));
         }

@@ -18,6 +18,8 @@ use crate::{
 mod bert;
 #[path = "golden/bf16.rs"]
 mod bf16;
+#[path = "golden/bias.rs"]
+mod bias;
 #[path = "golden/bottleneck.rs"]
 mod bottleneck;
 #[path = "golden/compare.rs"]

@@ -4,6 +4,7 @@
 mod build;
 mod check;
 mod error;
+mod extend;
 mod file;
 mod special;
 mod table;

@@ -37,6 +37,38 @@ fn ids_and_texts_are_those_of_the_hugging_face_library() {
 }
 
 #[test]
+fn added_tokens_are_one_id_each_wherever_they_stand_and_leave_other_text_as_it_was() {
+    let json = sentencepiece_json().to_string();
+    let tokens = ["<call>", "naïve word", "<小>"].map(str::to_owned);
+    for (before, json) in [(&*TOKENIZER, &FILES.tokenizer_json[..]), (&sentencepiece(), json.as_bytes())] {
+        let extended = before.extended(json, &tokens).unwrap();
+        let config = Some(&FILES.tokenizer_config_json[..]).filter(|_| json == &FILES.tokenizer_json[..]);
+        let after = TextTokenizer::from_files(&extended, config).unwrap();
+        assert_eq!(after.vocab_size(), before.vocab_size() + tokens.len());
+        assert_ne!(after.digest(), before.digest());
+        for (i, token) in tokens.iter().enumerate() {
+            let id = (before.vocab_size() + i) as u32;
+            assert_eq!(after.encode_ids(token, false).unwrap(), [id], "{token}");
+            let within = format!("a{token}b {token}");
+            let found = after.encode_ids(&within, false).unwrap();
+            assert_eq!(found.iter().filter(|found| **found == id).count(), 2, "{within}");
+            assert_eq!(after.decode(&[id], true), *token);
+        }
+        let plain = "ab a the cat";
+        assert_eq!(after.encode_ids(plain, true).unwrap(), before.encode_ids(plain, true).unwrap());
+        let refused = |tokens: &[&str]| {
+            let tokens: Vec<String> = tokens.iter().map(|token| (*token).to_owned()).collect();
+            before.extended(json, &tokens).unwrap_err().to_string()
+        };
+        assert!(refused(&["new", "new"]).contains("added_tokens[1]"));
+        assert!(refused(&[""]).contains("added_tokens[0]"));
+        let known = before.id_to_token(5).unwrap();
+        assert!(refused(&["new", &known]).contains("is empty or a token already"), "{known}");
+        assert!(after.extended(&extended, &tokens[..1]).is_err());
+    }
+}
+
+#[test]
 fn a_batch_gives_what_single_calls_give_in_order() {
     let batch = TOKENIZER.encode_batch(&CORPUS, true).unwrap();
     for (text, encoding) in CORPUS.iter().zip(&batch) {

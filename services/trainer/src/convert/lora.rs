@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rootstock_model::Projection;
-use rootstock_peft::{InitLoraWeights, LoraConfig, SavedModule, TargetModules};
+use rootstock_peft::{Biases, InitLoraWeights, LoraConfig, SavedModule, TargetModules};
 use rootstock_proto::training::v1 as proto;
 
 use super::numbers::{Fields, or_default};
@@ -49,7 +49,15 @@ pub(super) fn lora(from: &proto::LoraMethod) -> Result<Lora, Error> {
                 );
             }
         },
+        bias: biases(&from.bias)?,
     })
+}
+
+fn biases(name: &str) -> Result<Biases, Error> {
+    if name.is_empty() {
+        return Ok(Biases::None);
+    }
+    Biases::from_name(name).ok_or_else(|| LORA.invalid("bias", "must be none, all or lora_only"))
 }
 
 /// PEFT's configuration of the adapter; `base_digest` stands where PEFT has the base model's name.
@@ -68,6 +76,7 @@ pub(crate) fn lora_config(lora: &Lora, base_digest: &str) -> LoraConfig {
         use_dora: lora.use_dora,
         modules_to_save: lora.modules_to_save.clone(),
         init_lora_weights: lora.init_lora_weights,
+        bias: lora.bias,
         base_model_name_or_path: Some(base_digest.to_owned()),
         ..LoraConfig::default()
     }

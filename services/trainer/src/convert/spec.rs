@@ -5,6 +5,7 @@ use rootstock_model::{Config, Family, Format, Layers, RopeScaling};
 use rootstock_proto::training::v1 as proto;
 
 use super::{
+    added_tokens::added_tokens,
     arguments::arguments,
     bottleneck::bottleneck,
     encoder::{self, CLASSIFICATION, MASKED, classification, masked, new_encoder},
@@ -21,7 +22,7 @@ use crate::{
     spec::{Full, MIN_ROW_TOKENS, Method, NewModel, Objective, Spec, Start, Validation, WeightDtype},
 };
 
-const SPEC: Fields = Fields { path: "spec" };
+pub(super) const SPEC: Fields = Fields { path: "spec" };
 const NEW_MODEL: Fields = Fields { path: "spec.new_model" };
 const CAUSAL: Fields = Fields { path: "spec.causal" };
 
@@ -64,9 +65,10 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             dataset: reference(SPEC, "dataset", &[Kind::Dataset], &from.dataset)?,
             arguments: arguments(given, &validation, &method)?,
             validation,
-            start,
+            added_tokens: added_tokens(from, &start, &method, &objective)?,
             default_length: leaves_length_open(from),
             priority: priority(from.priority)?,
+            start,
             objective,
             method,
         })

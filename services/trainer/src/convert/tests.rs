@@ -4,7 +4,7 @@ use proto::{denoiser::Corruption as Written, training_spec, training_spec::Start
 
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
 use rootstock_model::Recompute;
-use rootstock_peft::{InitLoraWeights, SavedModule};
+use rootstock_peft::{Biases, InitLoraWeights, SavedModule};
 use rootstock_text::Corruption;
 
 use super::*;
@@ -113,6 +113,7 @@ fn what_is_not_set_has_the_default_of_the_contract() {
             layers_to_transform: vec![],
             modules_to_save: vec![],
             init_lora_weights: InitLoraWeights::Kaiming,
+            bias: Biases::None,
         })
     );
     let a = spec.arguments;
@@ -542,6 +543,31 @@ fn the_default_length_gives_way_to_a_shorter_context_and_a_length_that_is_asked_
 }
 
 #[test]
+fn tokens_are_added_where_all_weights_are_trained_and_within_bounds() {
+    let full = |tokens: &[&str]| {
+        let mut spec = causal();
+        spec.start = Some(ProtoStart::BaseModel("baseModels/tiny".into()));
+        spec.added_tokens = tokens.iter().map(|token| (*token).to_owned()).collect();
+        spec
+    };
+    assert_eq!(Spec::try_from(&full(&["<a>", "<b>"])).unwrap().added_tokens, ["<a>", "<b>"]);
+    let lora = proto::TrainingSpec { added_tokens: vec!["<a>".into()], ..supervised() };
+    let new = proto::TrainingSpec { added_tokens: vec!["<a>".into()], ..causal() };
+    let many: Vec<String> = (0..1025).map(|i| format!("<{i}>")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (spec, field) in [
+        (lora, "spec.added_tokens"),
+        (new, "spec.added_tokens"),
+        (full(&many), "spec.added_tokens"),
+        (full(&["<a>", ""]), "spec.added_tokens[1]"),
+        (full(&[&"x".repeat(129)]), "spec.added_tokens[0]"),
+        (full(&["<a>", "<a>"]), "spec.added_tokens[1]"),
+    ] {
+        assert_eq!(refused(&spec).0, field);
+    }
+}
+
+#[test]
 fn the_names_of_lora_config_become_the_configuration_of_the_adapter() {
     let mut spec = supervised();
     let lora = |change: fn(&mut proto::LoraMethod)| {
@@ -553,6 +579,7 @@ fn the_names_of_lora_config_become_the_configuration_of_the_adapter() {
             exclude_modules: vec!["layers.0.self_attn.q_proj".into()],
             modules_to_save: vec!["embed_tokens".into(), "embed_tokens".into()],
             init_lora_weights: "gaussian".into(),
+            bias: "lora_only".into(),
             ..proto::LoraMethod::default()
         };
         change(&mut lora);
@@ -569,6 +596,7 @@ fn the_names_of_lora_config_become_the_configuration_of_the_adapter() {
     assert_eq!(config.exclude_modules, Some(vec!["layers.0.self_attn.q_proj".to_owned()].into()));
     assert_eq!((config.layers_to_transform, config.modules_to_save), (None, vec![SavedModule::Embedding]));
     assert!(config.use_dora && config.init_lora_weights == InitLoraWeights::Gaussian);
+    assert_eq!(config.bias, Biases::LoraOnly);
     for (change, field) in [
         (
             (|lora| lora.modules_to_save = vec!["q_proj".into()]) as fn(&mut proto::LoraMethod),
@@ -577,6 +605,7 @@ fn the_names_of_lora_config_become_the_configuration_of_the_adapter() {
         (|lora| lora.layers_to_transform = vec![-1], "layers_to_transform"),
         (|lora| lora.rank_pattern = [("k".to_owned(), 0)].into(), "rank_pattern[\"k\"]"),
         (|lora| lora.init_lora_weights = "pissa".into(), "init_lora_weights"),
+        (|lora| lora.bias = "some".into(), "bias"),
     ] {
         spec.method = lora(change);
         assert_eq!(refused(&spec).0, format!("spec.lora.{field}"));

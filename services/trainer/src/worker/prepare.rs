@@ -28,6 +28,7 @@ use super::{
     snapshot::{Saved, spec_digest},
     stop::Stop,
     trainee::Trainee,
+    vocabulary,
 };
 use crate::{
     convert::{
@@ -69,15 +70,18 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(
     args: &WorkerArgs,
     clients: &Clients,
-    (lease, in_f32): (proto::LeaseJobResponse, bool),
+    (mut lease, in_f32): (proto::LeaseJobResponse, bool),
     reporter: &Reporter,
     stop: &Stop,
 ) -> Result<(Origin, Prepared), Fault> {
     reporter.phase(TrainingPhase::Downloading).await?;
-    let written = written(&lease)?;
-    let mut spec = Spec::try_from(written).map_err(|error| of_job("specification")(&error))?;
+    let written = written(&lease)?.clone();
+    let mut spec = Spec::try_from(&written).map_err(|error| of_job("specification")(&error))?;
     let fetcher = Fetcher::open(clients, args, stop).await?;
-    let tokenizer_files = Arc::new(fetcher.fetch("tokenizer", &lease.tokenizer_artifact_digest).await?);
+    let mut tokenizer_files = Arc::new(fetcher.fetch("tokenizer", &lease.tokenizer_artifact_digest).await?);
+    if !spec.added_tokens.is_empty() {
+        tokenizer_files = vocabulary::extend(clients, &fetcher, (&spec, &mut lease), tokenizer_files).await?;
+    }
     let tokenizer = {
         let files = Arc::clone(&tokenizer_files);
         Arc::new(blocking(move || inputs::tokenizer(&files.files)).await?)
@@ -90,10 +94,11 @@ pub(super) async fn prepare(
         "" => None,
         digest => Some(fetcher.fetch("spec.base_adapter", digest).await?),
     };
-    let config = Arc::new(shape(&spec, base.as_ref(), &tokenizer)?);
+    let config = vocabulary::enlarged(shape(&spec, base.as_ref(), &tokenizer)?, &spec, &tokenizer);
+    let config = Arc::new(config);
     fit(&mut spec, &config)?;
     let mut origin = Origin {
-        spec_digest: spec_digest(written, &lease),
+        spec_digest: spec_digest(&written, &lease),
         spec: Arc::new(spec),
         dataset_digest: lease.dataset_digest.clone(),
         base_digest: lease.base_digest.clone(),
@@ -301,10 +306,11 @@ fn decoder(
                     frozen_format(spec.arguments.weight_dtype, config.torch_dtype.as_deref())
                 }
             };
-            Decoder::load(config, &weight_files(base), format, &device)
+            Decoder::load(vocabulary::stored(config, spec, base)?, &weight_files(base), format, &device)
         }
     };
     let mut decoder = decoder.map_err(|error| failed(&error))?;
+    vocabulary::add_rows(&mut decoder, spec, tokenizer)?;
     decoder.set_recompute(spec.arguments.recompute);
     match &spec.method {
         Method::Full(full) => {

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use rootstock_client::{ArtifactDraft, Clients, Expect, Kind, Source};
+use rootstock_client::{ArtifactDraft, Clients, Expect, FetchedArtifact, Kind, Source};
 
 use super::{
     args::WorkerArgs, fault::Fault, inputs::blocking, prepare::Origin, train::Finished, upload::upload,
@@ -75,15 +75,15 @@ pub(super) fn write(origin: &Origin, finished: &Finished, dir: &Path) -> Result<
             let config = origin.config.stored_as("float32").to_json();
             draft.files = files;
             draft.files.push((CONFIG_FILE.to_owned(), config.into()));
-            draft.files.extend(tokenizer_files(origin));
+            draft.files.extend(tokenizer_files(&origin.tokenizer));
             Ok(draft)
         }
     }
 }
 
 /// The tokenizer's files, as they are.
-fn tokenizer_files(origin: &Origin) -> impl Iterator<Item = (String, Source)> {
-    let path = |name: &str| origin.tokenizer.path(name).map(|path| Source::Path(path.to_owned()));
+pub(super) fn tokenizer_files(tokenizer: &FetchedArtifact) -> impl Iterator<Item = (String, Source)> {
+    let path = |name: &str| tokenizer.path(name).map(|path| Source::Path(path.to_owned()));
     TOKENIZER_FILES.into_iter().filter_map(move |name| Some((name.to_owned(), path(name)?)))
 }
 

@@ -2,6 +2,7 @@
 
 use proto::{TrainingJobState, training_event::Event, training_spec};
 use rootstock_proto::{checkpoint::v1::ArtifactKind, training::v1 as proto};
+use rootstock_text::TextTokenizer;
 use rootstock_trainer::worker::{Ended, run};
 
 use crate::bench::{Bench, Script, eventually, finetuning, pretraining};
@@ -76,6 +77,54 @@ async fn a_base_model_is_pre_trained_and_its_alias_moved() {
     assert_eq!((last.step, last.eval_loss), (12, Some(evaluated[1].1)));
     assert!(events.iter().any(|event| matches!(event, Event::DataReady(ready)
         if ready.validation_rows > 0 && ready.trainable_parameters == ready.total_parameters)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_a_job_adds_have_rows_and_ids_of_their_own_in_what_it_makes() {
+    let bench = bench().await;
+    let base = bench.succeed("base", pretraining()).await;
+    let tokens = ["little foxes run over the", "<hill>"];
+    let adding = |tokens: &[&str]| proto::TrainingSpec {
+        output: "baseModels/tools".into(),
+        start: Some(training_spec::Start::BaseModel("baseModels/tiny".into())),
+        added_tokens: tokens.iter().map(|token| (*token).to_owned()).collect(),
+        ..with(pretraining(), |arguments| (arguments.max_steps, arguments.save_steps) = (4, 2))
+    };
+    let made = bench.succeed("tools", adding(&tokens)).await;
+    let file = |digest: &str, name: &str| bench.store.file(digest, name).unwrap();
+    let tokenizer = |digest: &str| {
+        let config = file(digest, "tokenizer_config.json");
+        TextTokenizer::from_files(&file(digest, "tokenizer.json"), Some(&config)).unwrap()
+    };
+    let (before, after) = (tokenizer(&base.result_digest), tokenizer(&made.result_digest));
+    for (i, token) in tokens.iter().enumerate() {
+        let id = (before.vocab_size() + i) as u32;
+        assert_eq!(after.encode_ids(token, false).unwrap(), [id], "{token}");
+        assert!(before.encode_ids(token, false).unwrap().len() > 1);
+    }
+    let vocab_size = |digest: &str| {
+        let config: serde_json::Value = serde_json::from_slice(&file(digest, "config.json")).unwrap();
+        config["vocab_size"].as_u64().unwrap()
+    };
+    assert_eq!(vocab_size(&made.result_digest), vocab_size(&base.result_digest) + 2);
+    // The text is full of the first token, which was several ids before.
+    let read = |events: &[Event]| {
+        events.iter().find_map(|event| match event {
+            Event::DataReady(ready) => Some(ready.train_tokens),
+            _ => None,
+        })
+    };
+    let tokens_of = async |job: &proto::TrainingJob| read(&bench.events(&job.name).await).unwrap();
+    assert!(tokens_of(&made).await < tokens_of(&base).await);
+    let artifact = |digest: &str| bench.store.artifact(digest).unwrap();
+    let stored = bench.store.of_kind(ArtifactKind::Tokenizer).into_iter().map(|digest| artifact(&digest));
+    assert_eq!(stored.filter(|artifact| artifact.parent == "tokenizers/tools").count(), 1);
+    let digests = [&base, &made].map(|job| artifact(&job.result_digest).tokenizer_digest);
+    assert_ne!(digests[0], digests[1]);
+    assert_eq!(digests[1].trim_start_matches("sha256:"), after.digest());
+
+    let error = bench.fail("again", adding(&["<new>", "<|endoftext|>"])).await;
+    assert!(error.contains("spec.added_tokens") && error.contains("a token already"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

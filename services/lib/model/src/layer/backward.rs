@@ -55,8 +55,13 @@ impl Layer {
             let bottleneck = self.bottleneck(place, pass.adapter);
             bottleneck.is_some_and(|bottleneck| bottleneck.is_trained(sink))
         };
+        let of_bias = |projection| {
+            let own = self.own_bias(projection, pass.adapter);
+            own.is_some_and(|bias| sink.wants_tensor(bias.id()).is_some())
+        };
         self.weights().into_iter().any(|weight| sink.wants(weight).is_some())
             || Projection::ALL.into_iter().any(of_adapter)
+            || Projection::ALL.into_iter().any(of_bias)
             || Place::ALL.into_iter().any(of_bottleneck)
             || pass.states.as_ref().is_some_and(|(states, _)| sink.wants_tensor(states.id()).is_some())
     }
@@ -137,7 +142,10 @@ impl Layer {
             if update.magnitude.is_none() {
                 dx.add_linear(&gradient, weight)?;
             }
-            if let Some(name) = self.bias(*projection).and_then(|bias| sink.wants(bias)) {
+            let own = self.own_bias(*projection, pass.adapter);
+            let bias =
+                own.map_or_else(|| sink.wants(self.bias(*projection)?), |own| sink.wants_tensor(own.id()));
+            if let Some(name) = bias {
                 sink.put(name, bias_gradient(dy)?);
             }
             if let Some(name) = name {

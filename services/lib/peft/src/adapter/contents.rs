@@ -7,6 +7,7 @@ use rootstock_model::{EmbeddingPair, Projection};
 use super::{Linear, LoraAdapter, PROJECTIONS};
 use crate::{
     Half, Module, PeftError,
+    biases::OwnBias,
     names::{Part, part_name},
 };
 
@@ -35,6 +36,7 @@ impl LoraAdapter {
                 put(module, Part::Whole, weight.tensor()?.detach());
             }
         }
+        tensors.extend(self.own_biases().map(|(own, bias)| (own.name(), bias.detach())));
         tensors.sort_by(|(left, _), (right, _)| left.cmp(right));
         Ok(tensors)
     }
@@ -43,7 +45,8 @@ impl LoraAdapter {
     pub fn bytes(&self) -> usize {
         let embedding = self.embedding.pair.as_ref().map_or(0, |pair| pair.a.bytes() + pair.b.bytes());
         let whole = self.whole().map(LinearWeight::bytes).sum::<usize>();
-        self.linears().map(|(_, linear)| linear.bytes()).sum::<usize>() + embedding + whole
+        let biases = self.own_biases().map(|(_, bias)| bias.elem_count() * size_of::<f32>()).sum::<usize>();
+        self.linears().map(|(_, linear)| linear.bytes()).sum::<usize>() + embedding + whole + biases
     }
 
     /// Number of weights.
@@ -54,7 +57,9 @@ impl LoraAdapter {
             count(&linear.pair.a) + count(&linear.pair.b) + magnitudes
         };
         let embedding = self.embedding.pair.as_ref().map_or(0, |pair| count(&pair.a) + count(&pair.b));
-        self.linears().map(linear).sum::<usize>() + embedding + self.whole().map(count).sum::<usize>()
+        let biases = self.own_biases().map(|(_, bias)| bias.elem_count()).sum::<usize>();
+        let whole = self.whole().map(count).sum::<usize>();
+        self.linears().map(linear).sum::<usize>() + embedding + whole + biases
     }
 
     /// What is done to linear modules.
@@ -63,6 +68,17 @@ impl LoraAdapter {
         let layers = self.slots.iter().enumerate();
         let layers = layers.filter_map(move |(index, linear)| Some((module(index), linear.as_ref()?)));
         layers.chain(self.head.linear.iter().map(|linear| (Module::Head, linear)))
+    }
+
+    /// The biases it brings in place of the base's.
+    pub(super) fn own_biases(&self) -> impl Iterator<Item = (OwnBias, &Tensor)> {
+        let own = |index: usize| OwnBias {
+            layer: index / PROJECTIONS,
+            projection: Projection::ALL[index % PROJECTIONS],
+            adapted: self.slots[index].is_some(),
+        };
+        let biases = self.biases.iter().enumerate();
+        biases.filter_map(move |(index, bias)| Some((own(index), bias.as_ref()?)))
     }
 
     /// The weights it brings in place of the base's.

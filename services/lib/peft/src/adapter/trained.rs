@@ -6,18 +6,19 @@ use rootstock_model::{Config, Decoder, EmbeddingPair, Projection};
 
 use super::{Dora, Embedding, Head, Linear, LoraAdapter, PROJECTIONS};
 use crate::{
-    Half, InitLoraWeights, LoraConfig, Module, PeftError, SavedModule, Target, TargetModules,
+    Biases, Half, InitLoraWeights, LoraConfig, Module, PeftError, SavedModule, Target, TargetModules,
     config::unsupported,
     names::{Part, part_name},
 };
 
 impl LoraConfig {
-    /// Refuses what can be served and not trained: dropout before a pair of the output projection.
+    /// Refuses what can be served and not trained: dropout before a pair of the output projection, and biases where the base has none.
     ///
     /// # Errors
     /// As [`LoraConfig::targets`], and when that is asked for.
     pub fn check_trainable(&self, base: &Config) -> Result<(), PeftError> {
         let of_head = |target: &Target| target.module == Module::Head;
+        self.refuse_absent_biases(base)?;
         self.refuse_dropout(self.targets(base)?.iter().any(of_head))
     }
 
@@ -38,15 +39,16 @@ impl LoraAdapter {
     /// # Errors
     /// When the configuration is out of range, chooses nothing in the base model, or takes numbers from it ([`LoraAdapter::start`]).
     pub fn init(config: &LoraConfig, base: &Config, seed: u64, device: &Device) -> Result<Self, PeftError> {
-        if config.use_dora || !config.modules_to_save.is_empty() {
-            let problem = "DoRA's magnitudes and replaced modules start from the base's weights".to_owned();
+        if config.use_dora || !config.modules_to_save.is_empty() || config.bias != Biases::None {
+            let problem =
+                "DoRA's magnitudes, replaced modules and biases start from the base's weights".to_owned();
             return Err(PeftError::Base(problem));
         }
         Self::drawn(config, base, seed, device)?.into_trainable()
     }
 
-    /// [`LoraAdapter::init`] for every configuration: magnitudes start as the norms of the base's rows, and replaced modules as the
-    /// base's own.
+    /// [`LoraAdapter::init`] for every configuration: magnitudes start as the norms of the base's rows, and replaced modules and biases
+    /// as the base's own.
     ///
     /// # Errors
     /// When the configuration is out of range, or chooses nothing in the base model.
@@ -64,6 +66,11 @@ impl LoraAdapter {
                 SavedModule::Head => base.head_weight(),
             };
             adapter.replace(*module, weight.clone());
+        }
+        for own in config.own_biases(base.config())? {
+            if let Some(bias) = base.projection_bias(own.layer, own.projection) {
+                adapter.put_bias(own, bias.clone());
+            }
         }
         adapter.into_trainable()
     }
@@ -101,6 +108,12 @@ impl LoraAdapter {
                 variables.push(variable(Module::Embedding, half.into(), weight)?);
             }
         }
+        let names: Vec<String> = self.own_biases().map(|(own, _)| own.name()).collect();
+        for (name, bias) in names.into_iter().zip(self.biases.iter_mut().flatten()) {
+            let variable = Var::from_tensor(&bias.detach())?;
+            *bias = variable.as_tensor().clone();
+            variables.push((name, variable));
+        }
         let whole = [(Module::Embedding, &mut self.embedding.table), (Module::Head, &mut self.head.weight)];
         for (module, weight) in whole {
             if let Some(weight) = weight {
@@ -125,6 +138,7 @@ impl LoraAdapter {
             config: self.config.clone(),
             beyond_lora: self.beyond_lora,
             slots: self.slots.iter().map(|linear| linear.as_ref().map(Linear::detach)).collect(),
+            biases: self.biases.iter().map(|bias| bias.as_ref().map(Tensor::detach)).collect(),
             head: Head {
                 weight: self.head.weight.as_ref().map(LinearWeight::detach),
                 linear: self.head.linear.as_ref().map(Linear::detach),

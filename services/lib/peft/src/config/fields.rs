@@ -3,11 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::ordered::Ordered;
-use crate::{InitLoraWeights, MAX_CONFIG_BYTES, Module, PeftError, SavedModule, TargetModules};
+use crate::{Biases, InitLoraWeights, MAX_CONFIG_BYTES, Module, PeftError, SavedModule, TargetModules};
 
 pub(crate) const LORA: &str = "LORA";
 pub(crate) const CAUSAL_LM: &str = "CAUSAL_LM";
-pub(crate) const NO_BIAS: &str = "none";
 pub(crate) const GAUSSIAN: &str = "gaussian";
 
 /// Fields with values of their own, read or checked one by one.
@@ -93,9 +92,6 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn refuse_unsupported(&self) -> Result<(), PeftError> {
         self.must_be("peft_type", LORA)?;
-        if self.get("bias").is_some() {
-            self.must_be("bias", NO_BIAS)?;
-        }
         self.check_init()?;
         self.refuse_unless(|field| READ.contains(&field) || INERT.contains(&field))
     }
@@ -134,6 +130,14 @@ impl<'a> Fields<'a> {
             Some(value) if value == GAUSSIAN => InitLoraWeights::Gaussian,
             _ => InitLoraWeights::Kaiming,
         }
+    }
+
+    /// `bias`: which of the base's biases are brought along.
+    pub(super) fn biases(&self) -> Result<Biases, PeftError> {
+        const FIELD: &str = "bias";
+        let Some(value) = self.get(FIELD) else { return Ok(Biases::None) };
+        let known = value.as_str().and_then(Biases::from_name);
+        known.ok_or_else(|| unsupported(FIELD, value, "known are none, all and lora_only"))
     }
 
     /// All fields.

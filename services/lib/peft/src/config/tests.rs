@@ -69,7 +69,7 @@ fn a_whole_alpha_is_written_as_an_integer() {
 fn what_is_not_supported_is_refused_by_the_name_of_its_field() {
     for (field, value) in [
         ("peft_type", json!("IA3")),
-        ("bias", json!("all")),
+        ("bias", json!("some")),
         ("modules_to_save", json!(["lm_head", "norm"])),
         ("ensure_weight_tying", json!(true)),
         ("layer_replication", json!([[0, 1]])),

@@ -21,7 +21,7 @@ pub(crate) const ADAPTERS: [(&str, &str); 3] =
 /// `families.json`.
 #[derive(Deserialize)]
 pub(crate) struct Values {
-    ids: Vec<u32>,
+    pub(crate) ids: Vec<u32>,
     pub(crate) batch: Rows,
     loss: BTreeMap<String, f64>,
     pub(crate) training: BTreeMap<String, Training>,
