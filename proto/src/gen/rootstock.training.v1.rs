@@ -1628,7 +1628,9 @@ pub mod training_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state.
+    /// Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state. Metadata
+    /// `rootstock-tenant` (an id) of CreateTrainingJob says whose a job is: tenants have bounds of their own for jobs that wait and jobs that
+    /// are computed. Jobs created without it are one tenant's.
     #[derive(Debug, Clone)]
     pub struct TrainingServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -2176,7 +2178,9 @@ pub mod training_service_server {
             tonic::Status,
         >;
     }
-    /// Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state.
+    /// Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state. Metadata
+    /// `rootstock-tenant` (an id) of CreateTrainingJob says whose a job is: tenants have bounds of their own for jobs that wait and jobs that
+    /// are computed. Jobs created without it are one tenant's.
     #[derive(Debug)]
     pub struct TrainingServiceServer<T> {
         inner: Arc<T>,

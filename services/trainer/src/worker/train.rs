@@ -346,12 +346,13 @@ impl<O: Outside> Training<O> {
         let finite = made.loss.sum.is_finite() && grad_norm.is_finite();
         if finite {
             self.update(&made, learning_rate).map_err(|error| failed(&error))?;
-            self.validated = false;
             self.scaler.iter_mut().for_each(LossScaler::succeed);
         } else if !self.scaler.as_mut().is_some_and(LossScaler::back_off) {
             return Err(self.not_finite(&made, grad_norm));
         }
         self.step += 1;
+        // Also after a step that was skipped: a validation that is due there counts for patience.
+        self.validated = false;
         let (loss, grad_norm) = if finite { (made.loss, grad_norm) } else { Default::default() };
         let done = StepDone { step: self.step, loss, tokens, learning_rate, grad_norm };
         self.chain.add(&done, &rows);
