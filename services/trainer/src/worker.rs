@@ -11,6 +11,7 @@ mod difference;
 pub(crate) mod encode;
 mod encoder;
 pub(crate) mod fault;
+pub(crate) mod files;
 mod groups;
 mod heart;
 mod infilling;
