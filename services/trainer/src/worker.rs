@@ -12,6 +12,7 @@ mod difference;
 pub(crate) mod encode;
 mod encoder;
 pub(crate) mod fault;
+pub(crate) mod files;
 mod fisher;
 mod groups;
 mod heart;
