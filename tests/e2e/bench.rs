@@ -185,7 +185,7 @@ async fn padding_can_be_computed_for_comparison_and_changes_no_loss() {
     let packed = measured(&args).await;
     let padded = measured(&[&args[..], &["--padding"]].concat()).await;
     assert_positive(&packed, &["tokens_per_second", "step_ms_p50"]);
-    let figure = |report: &serde_json::Value, name: &str| report[name].as_f64().unwrap();
+    let figure = |report: &Value, name: &str| report[name].as_f64().unwrap();
     assert_eq!((figure(&packed, "padding_share"), figure(&packed, "max_loss_error")), (0.0, 0.0));
     assert!(figure(&padded, "padding_share") > 0.3, "{padded}");
     assert!(figure(&padded, "max_loss_error") < 1e-5, "{padded}");
