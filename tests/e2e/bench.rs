@@ -177,6 +177,21 @@ async fn training_tells_its_speed_and_how_exact_its_gradients_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn padding_can_be_computed_for_comparison_and_changes_no_loss() {
+    let model = golden("tied");
+    let args =
+        ["train", "--model", path(&model), "--r", "4", "--batch", "8", "--steps", "2", "--dtype", "f32"];
+    let args = [&args[..], &["--lengths", "log-uniform:4:64"]].concat();
+    let packed = measured(&args).await;
+    let padded = measured(&[&args[..], &["--padding"]].concat()).await;
+    assert_positive(&packed, &["tokens_per_second", "step_ms_p50"]);
+    let figure = |report: &Value, name: &str| report[name].as_f64().unwrap();
+    assert_eq!((figure(&packed, "padding_share"), figure(&packed, "max_loss_error")), (0.0, 0.0));
+    assert!(figure(&padded, "padding_share") > 0.3, "{padded}");
+    assert!(figure(&padded, "max_loss_error") < 1e-5, "{padded}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn people_get_a_summary_and_no_check_is_made_unasked() {
     let model = golden("untied");
     let args = ["bench", "train", "--model", path(&model), "--batch", "1", "--seq", "8", "--steps", "2"];

@@ -12,6 +12,7 @@ mod drain;
 mod encoders;
 mod evaluation;
 mod examples;
+mod forgetting;
 mod gauges;
 mod golden;
 mod held_out;

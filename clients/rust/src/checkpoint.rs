@@ -185,6 +185,7 @@ pub fn kind_to_proto(kind: Kind) -> ArtifactKind {
         Kind::Tokenizer => ArtifactKind::Tokenizer,
         Kind::Dataset => ArtifactKind::Dataset,
         Kind::Evaluation => ArtifactKind::Evaluation,
+        Kind::Fisher => ArtifactKind::Fisher,
     }
 }
 
@@ -198,5 +199,6 @@ pub fn kind_from_proto(kind: ArtifactKind) -> Option<Kind> {
         ArtifactKind::Tokenizer => Some(Kind::Tokenizer),
         ArtifactKind::Dataset => Some(Kind::Dataset),
         ArtifactKind::Evaluation => Some(Kind::Evaluation),
+        ArtifactKind::Fisher => Some(Kind::Fisher),
     }
 }

@@ -27,7 +27,7 @@ pub struct Artifact {
     /// The files, ordered by path.
     #[prost(message, repeated, tag = "4")]
     pub blobs: ::prost::alloc::vec::Vec<BlobEntry>,
-    /// For an adapter, a training state or an evaluation: the digest of the base model artifact it belongs to.
+    /// For an adapter, a training state, an evaluation or Fisher information: the digest of the base model artifact it belongs to.
     #[prost(string, tag = "5")]
     pub base_digest: ::prost::alloc::string::String,
     /// The digest of tokenizer, chat template and special tokens together, as TokenizationService reports it.
@@ -49,7 +49,7 @@ pub struct Artifact {
 /// The record behind a name that moves.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Alias {
-    /// `adapters/{id}`, `baseModels/{id}`, `tokenizers/{id}` or `datasets/{id}`.
+    /// `adapters/{id}`, `baseModels/{id}`, `tokenizers/{id}`, `datasets/{id}` or `fishers/{id}`.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// The artifact it points at.
@@ -425,6 +425,9 @@ pub enum ArtifactKind {
     Dataset = 5,
     /// The per-item evidence of an evaluation: evaluation.json. Collection `evaluations`.
     Evaluation = 6,
+    /// The diagonal of a base model's Fisher information on a data set: fisher.safetensors, with numbers for its weights. Collection
+    /// `fishers`.
+    Fisher = 7,
 }
 impl ArtifactKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -440,6 +443,7 @@ impl ArtifactKind {
             Self::Tokenizer => "ARTIFACT_KIND_TOKENIZER",
             Self::Dataset => "ARTIFACT_KIND_DATASET",
             Self::Evaluation => "ARTIFACT_KIND_EVALUATION",
+            Self::Fisher => "ARTIFACT_KIND_FISHER",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -452,6 +456,7 @@ impl ArtifactKind {
             "ARTIFACT_KIND_TOKENIZER" => Some(Self::Tokenizer),
             "ARTIFACT_KIND_DATASET" => Some(Self::Dataset),
             "ARTIFACT_KIND_EVALUATION" => Some(Self::Evaluation),
+            "ARTIFACT_KIND_FISHER" => Some(Self::Fisher),
             _ => None,
         }
     }

@@ -295,8 +295,8 @@ pub struct TrainingJob {
 /// What to train, on what, and how. What is not set has the default told here, which is Hugging Face's where it has one.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrainingSpec {
-    /// The alias of the result: `adapters/{id}` for an adapter, `baseModels/{id}` for full training. A base model's alias is
-    /// moved when the job succeeds; an adapter is published by AdapterService.
+    /// The alias of the result: `adapters/{id}` for an adapter, `baseModels/{id}` for full training, `fishers/{id}` for Fisher information.
+    /// It is moved when the job succeeds, but for an adapter, which is published by AdapterService.
     #[prost(string, tag = "1")]
     pub output: ::prost::alloc::string::String,
     /// The data set: alias or digest. Rows for `supervised` and `classification`, text for `causal`,
@@ -312,6 +312,15 @@ pub struct TrainingSpec {
     /// How long, how fast, how often.
     #[prost(message, optional, tag = "11")]
     pub arguments: ::core::option::Option<TrainingArguments>,
+    /// Holds the weights that matter for earlier data close to the base model's. For method `full` on a `base_model`.
+    #[prost(message, optional, tag = "23")]
+    pub ewc: ::core::option::Option<ElasticWeightConsolidation>,
+    /// Earlier data that is seen beside `dataset`.
+    #[prost(message, optional, tag = "24")]
+    pub replay: ::core::option::Option<Replay>,
+    /// What must be left of earlier data. For a `base_model` or a `base_adapter`.
+    #[prost(message, optional, tag = "28")]
+    pub retention: ::core::option::Option<Retention>,
     /// Jobs with a lower number begin first, and those of one number in the order in which they came; in \[-100, 100\]. It ends nothing
     /// that has begun, and decides nothing of the result.
     #[prost(int32, tag = "26")]
@@ -329,7 +338,7 @@ pub struct TrainingSpec {
     #[prost(oneof = "training_spec::Objective", tags = "7, 8, 12, 13, 14")]
     pub objective: ::core::option::Option<training_spec::Objective>,
     /// Which weights are trained.
-    #[prost(oneof = "training_spec::Method", tags = "9, 10, 16, 17, 18")]
+    #[prost(oneof = "training_spec::Method", tags = "9, 10, 16, 17, 18, 22")]
     pub method: ::core::option::Option<training_spec::Method>,
 }
 /// Nested message and enum types in `TrainingSpec`.
@@ -388,6 +397,9 @@ pub mod training_spec {
         /// Rows in the place of token embeddings before each row, beside frozen weights.
         #[prost(message, tag = "18")]
         Prompt(super::PromptTuningMethod),
+        /// None: how much each weight matters for the data set is measured.
+        #[prost(message, tag = "22")]
+        Fisher(super::FisherMethod),
     }
 }
 /// A Llama to be made from random weights; the names of Hugging Face's config.json.
@@ -598,6 +610,53 @@ pub struct FullMethod {
     /// steps from its first one. Stages without anything to train are left out. 0 trains everything from the beginning.
     #[prost(int64, tag = "3")]
     pub unfreeze_every_steps: i64,
+}
+/// The diagonal of a base model's Fisher information on a data set, which `ewc` reads: for each weight the mean over rows of the squared
+/// gradient of a row's log-likelihood, the sum over its labels. It is the empirical Fisher information: labels are the data set's. Rows
+/// are taken one at a time and as they are, without dropout; of `arguments` only `seed`, `logging_steps`, `weight_dtype`,
+/// `gradient_checkpointing` and `activation_memory_bytes` may be set, and steps are rows. What was measured before a pause or restart is
+/// measured again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FisherMethod {
+    /// How many rows, drawn by the seed; 0, or more than there are, takes all.
+    #[prost(int64, tag = "1")]
+    pub max_rows: i64,
+}
+/// Elastic weight consolidation (Kirkpatrick et al., 2017): `lambda / 2 * sum F_i (w_i - w*_i)^2` is added to the loss of each step, where
+/// w\* are the weights of the base model and F is its Fisher information on earlier data. Weights that F knows nothing of, such as a new
+/// head, are free.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ElasticWeightConsolidation {
+    /// The Fisher information: `fishers/{id}`, a version of it, or a digest; measured on the base model that training starts from.
+    #[prost(string, tag = "1")]
+    pub fisher: ::prost::alloc::string::String,
+    /// How strongly weights are held; above 0, at most 1e12. The loss is a mean per label, F is of whole rows: 1 to 100 is where to begin.
+    #[prost(double, tag = "2")]
+    pub lambda: f64,
+}
+/// Replay of earlier data: of the rows of each step this share, spread evenly over them, is of the earlier data instead. Which they are is
+/// a function of `seed` and the step; none comes again before all others came. A pass over `dataset` leaves as many of its rows out, others
+/// each time.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Replay {
+    /// The earlier data: rows or text for the same objective; alias or digest.
+    #[prost(string, tag = "1")]
+    pub dataset: ::prost::alloc::string::String,
+    /// Its share of the rows, above 0 and below 1.
+    #[prost(double, tag = "2")]
+    pub ratio: f64,
+}
+/// A check against forgetting: the mean loss on earlier data, without label smoothing, is measured before the first step and on the result.
+/// What is left is the first over the second: 1 is all, and 0.5 a loss that has doubled; the artifact tells it as its annotation
+/// `retention`. It is a score of losses; EvaluationService scores answers.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Retention {
+    /// The earlier data: rows or text for the same objective; alias or digest.
+    #[prost(string, tag = "1")]
+    pub dataset: ::prost::alloc::string::String,
+    /// How much must be left, from 0 to 1; with less the job fails and stores no result. 0 only measures.
+    #[prost(double, tag = "2")]
+    pub min_ratio: f64,
 }
 /// LoRA; the names of PEFT's LoraConfig.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -871,8 +930,8 @@ pub struct TrainingProgress {
     /// Passes over the data.
     #[prost(double, tag = "3")]
     pub epoch: f64,
-    /// Mean loss per token, or per row for classification, since the last log event, with label smoothing if there is some; without that
-    /// of skipped steps.
+    /// Mean loss per token, or per row for classification, since the last log event, with label smoothing and the penalty of `ewc` if there
+    /// are some; without that of skipped steps.
     #[prost(double, tag = "4")]
     pub loss: f64,
     /// Mean validation loss per token, once there is one.
@@ -1569,7 +1628,9 @@ pub mod training_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state.
+    /// Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state. Metadata
+    /// `rootstock-tenant` (an id) of CreateTrainingJob says whose a job is: tenants have bounds of their own for jobs that wait and jobs that
+    /// are computed. Jobs created without it are one tenant's.
     #[derive(Debug, Clone)]
     pub struct TrainingServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -2117,7 +2178,9 @@ pub mod training_service_server {
             tonic::Status,
         >;
     }
-    /// Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state.
+    /// Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state. Metadata
+    /// `rootstock-tenant` (an id) of CreateTrainingJob says whose a job is: tenants have bounds of their own for jobs that wait and jobs that
+    /// are computed. Jobs created without it are one tenant's.
     #[derive(Debug)]
     pub struct TrainingServiceServer<T> {
         inner: Arc<T>,
@@ -2780,6 +2843,15 @@ pub struct LeaseJobResponse {
     /// Digest of the adapter's artifact that training goes on with, where there is one.
     #[prost(string, tag = "19")]
     pub adapter_digest: ::prost::alloc::string::String,
+    /// Digest of the Fisher information's artifact, where there is one.
+    #[prost(string, tag = "10")]
+    pub fisher_digest: ::prost::alloc::string::String,
+    /// Digest of the artifact of earlier data that is seen again, where there is some.
+    #[prost(string, tag = "11")]
+    pub replay_digest: ::prost::alloc::string::String,
+    /// Digest of the artifact of earlier data of which something must be left, where there is some.
+    #[prost(string, tag = "12")]
+    pub retention_digest: ::prost::alloc::string::String,
 }
 /// Request of Heartbeat.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

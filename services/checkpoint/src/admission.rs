@@ -4,6 +4,7 @@ mod adapter;
 mod base_model;
 mod dataset;
 mod error;
+mod fisher;
 mod json;
 mod source;
 mod tokenizer;
@@ -98,6 +99,7 @@ impl Inspection {
             }
             Kind::TrainingState => self.json_file("trainer_state.json"),
             Kind::Evaluation => self.json_file("evaluation.json"),
+            Kind::Fisher => self.fisher(&tensors),
         }
     }
 

@@ -3,6 +3,7 @@
 mod corpus;
 mod error;
 mod facts;
+mod forgetting;
 mod names;
 mod plan;
 mod report;
@@ -31,7 +32,10 @@ const LONG_GENERATION: i32 = 200;
 
 /// Arguments of `rootstock demo`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct DemoArgs {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Keep everything in this directory instead of a temporary one.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -49,24 +53,27 @@ pub struct DemoArgs {
     json: bool,
 }
 
+/// Demos beside the main job.
+#[derive(Debug, clap::Subcommand)]
+enum Other {
+    /// Learn one task after another, in four ways, and show what is left of the first.
+    Forgetting(forgetting::ForgettingArgs),
+}
+
 /// Runs the demo.
 ///
 /// # Errors
 /// When the facts are malformed, a directory can't be written, or a call fails.
 pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
+    if let Some(Other::Forgetting(args)) = args.other {
+        return Box::pin(forgetting::run(args)).await;
+    }
     let begun = Instant::now();
     let facts = args.facts.as_deref().map_or_else(facts::bundled, facts::read)?;
     let temporary = tempfile::tempdir()?;
     let data = args.data.clone().unwrap_or_else(|| temporary.path().to_owned());
 
-    let stage =
-        Stage::begin("services", "tokenizer, trainer, checkpoint store and inference start on a free port");
-    let server = serve::start(ServeOptions::on_free_ports(data)).await?;
-    let endpoints = Endpoints::single(&server.endpoint)?;
-    let clients = Clients::new(endpoints)?;
-    clients.wait_ready(READY_TIMEOUT).await?;
-    stage.end(&format!("listening on {}", server.endpoint));
-
+    let (server, clients) = start(data).await?;
     let report = tell(&clients, &facts, if args.quick { Plan::QUICK } else { Plan::FULL }, begun).await?;
     if args.json {
         println!("{}", serde_json::json!(report));
@@ -78,6 +85,17 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
         server.stop().await?;
     }
     Ok(())
+}
+
+/// Starts all services on a free port.
+async fn start(data: PathBuf) -> Result<(serve::Running, Clients), DemoError> {
+    let stage =
+        Stage::begin("services", "tokenizer, trainer, checkpoint store and inference start on a free port");
+    let server = serve::start(ServeOptions::on_free_ports(data)).await?;
+    let clients = Clients::new(Endpoints::single(&server.endpoint)?)?;
+    clients.wait_ready(READY_TIMEOUT).await?;
+    stage.end(&format!("listening on {}", server.endpoint));
+    Ok((server, clients))
 }
 
 /// The story: base model, adapter, evaluation, swap, rollback.
@@ -195,13 +213,14 @@ async fn evaluate(clients: &Clients, adapter: &str) -> Result<Scores, DemoError>
     let version = format!("{}/versions/{adapter}", names::ADAPTER);
     let stage = Stage::begin("evaluation", "base and adapter answer the held-out wordings");
     let results =
-        steps::evaluate(clients, names::HELD_OUT, vec![String::new(), version.clone()], &stage).await?;
+        steps::evaluate(clients, names::HELD_OUT, names::MODEL, vec![String::new(), version.clone()], &stage)
+            .await?;
     let [base, held_out] = <[TargetResult; 2]>::try_from(results)
         .map_err(|results| DemoError::Unexpected(format!("{} results for two targets", results.len())))?;
     stage.end(&format!("base {}, adapter {}", report::accuracy(&base), report::accuracy(&held_out)));
 
     let stage = Stage::begin("evaluation", "the adapter answers the taught wordings");
-    let mut results = steps::evaluate(clients, names::TAUGHT, vec![version], &stage).await?;
+    let mut results = steps::evaluate(clients, names::TAUGHT, names::MODEL, vec![version], &stage).await?;
     let taught = results.pop().ok_or_else(|| DemoError::Unexpected("no result".into()))?;
     stage.end(&format!("adapter {}", report::accuracy(&taught)));
     Ok(Scores { base, held_out, taught })

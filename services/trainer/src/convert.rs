@@ -5,6 +5,7 @@ mod arguments;
 mod bottleneck;
 mod data;
 mod encoder;
+mod forgetting;
 mod full;
 mod infilling;
 mod lora;
@@ -264,6 +265,9 @@ impl From<Lease> for proto::LeaseJobResponse {
             validation_dataset_digest: resolved.validation_dataset_digest,
             base_digest: resolved.base_digest,
             adapter_digest: resolved.adapter_digest,
+            fisher_digest: resolved.fisher_digest,
+            replay_digest: resolved.replay_digest,
+            retention_digest: resolved.retention_digest,
             tokenizer_artifact_digest: resolved.tokenizer_artifact_digest,
             tokenizer_digest: resolved.tokenizer_digest,
             resume_digest,

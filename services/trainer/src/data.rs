@@ -16,8 +16,8 @@ use crate::{
     error::Error,
     resolve::Resolver,
     worker::{
-        data::{Contents, holds_data},
         fault::Fault,
+        files::{Contents, holds_data},
     },
 };
 

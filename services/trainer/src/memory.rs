@@ -113,7 +113,9 @@ fn estimate(spec: &Spec, config: &AnyConfig) -> Result<Estimate, Error> {
     let best = if arguments.early_stopping.is_some() { parameters } else { 0 };
     Ok(Estimate {
         frozen: frozen(spec, config, parameters),
-        training: bytes(parameters.saturating_add(gradients).saturating_add(moments)),
+        training: bytes(
+            parameters.saturating_add(gradients).saturating_add(parameters.saturating_mul(kept(spec))),
+        ),
         activations: activations(spec, config),
         copies: bytes(saved.saturating_add(best)),
     })
@@ -123,7 +125,7 @@ fn estimate(spec: &Spec, config: &AnyConfig) -> Result<Estimate, Error> {
 fn frozen(spec: &Spec, config: &AnyConfig, trained: u64) -> u64 {
     let all = parameters(config);
     match (&spec.method, config) {
-        (Method::Full(_), _) => all.saturating_sub(trained).saturating_mul(BYTES),
+        (Method::Full(_) | Method::Fisher(_), _) => all.saturating_sub(trained).saturating_mul(BYTES),
         (_, AnyConfig::Decoder(config)) => {
             match frozen_format(spec.arguments.weight_dtype, config.torch_dtype.as_deref()) {
                 Format::Bf16 => all.saturating_mul(2),
@@ -163,9 +165,17 @@ fn activations(spec: &Spec, config: &AnyConfig) -> u64 {
 fn head(spec: &Spec, config: &Config) -> u64 {
     let numbers = (config.vocab_size as u64).saturating_mul(config.hidden_size as u64);
     match (&spec.method, product_format(spec.arguments.weight_dtype)) {
-        (Method::Full(_), Format::Bf16) => numbers.saturating_mul(2),
-        (Method::Full(_), _) => numbers.saturating_mul(BYTES),
+        (Method::Full(_) | Method::Fisher(_), Format::Bf16) => numbers.saturating_mul(2),
+        (Method::Full(_) | Method::Fisher(_), _) => numbers.saturating_mul(BYTES),
         _ => 0,
+    }
+}
+
+/// Numbers that are kept beside each parameter: by the optimizer and by what holds weights, or sums of squares.
+fn kept(spec: &Spec) -> u64 {
+    match spec.method {
+        Method::Fisher(_) => 1,
+        _ => moments(&spec.arguments.optim) + if spec.elastic.is_some() { 2 } else { 0 },
     }
 }
 

@@ -55,7 +55,12 @@ impl Resolver {
             }
             Validation::None | Validation::Split(_) => None,
         };
+        let replayed = spec.replay.as_ref().map(|replay| ("spec.replay.dataset", &replay.dataset));
+        let replayed = self.dataset(replayed).await?;
+        let kept = spec.retention.as_ref().map(|retention| ("spec.retention.dataset", &retention.dataset));
+        let kept = self.dataset(kept).await?;
         let Started { base, adapter_digest, tokenizer } = self.start(&spec.start).await?;
+        let fisher_digest = self.fisher(spec, base.as_ref()).await?;
         let config = self.check_model(spec, base.as_ref()).await?;
         check_template(spec, &tokenizer)?;
         let named = datasets.iter().map(|(field, dataset)| (field.as_str(), dataset));
@@ -63,6 +68,11 @@ impl Resolver {
             named.chain(validation.iter().map(|dataset| ("spec.validation_dataset", dataset))).collect();
         for (field, dataset) in &all {
             check_files(field, spec, dataset)?;
+        }
+        for (field, earlier) in [("spec.replay.dataset", &replayed), ("spec.retention.dataset", &kept)] {
+            let Some(earlier) = earlier else { continue };
+            check_files(field, spec, earlier)?;
+            same_tokenizer(field, earlier, &tokenizer.tokenizer_digest)?;
         }
         memory::check(spec, config.as_ref(), &tokenizer, self.memory_bytes)?;
         for (field, dataset) in all {
@@ -79,6 +89,9 @@ impl Resolver {
             validation_dataset_digest: validation.map(|artifact| artifact.digest).unwrap_or_default(),
             base_digest: base.map(|artifact| artifact.digest).unwrap_or_default(),
             adapter_digest,
+            fisher_digest,
+            replay_digest: replayed.map(|artifact| artifact.digest).unwrap_or_default(),
+            retention_digest: kept.map(|artifact| artifact.digest).unwrap_or_default(),
             tokenizer_artifact_digest: tokenizer.artifact_digest,
             tokenizer_digest: tokenizer.tokenizer_digest,
         })
@@ -105,6 +118,31 @@ impl Resolver {
             Start::NewEncoder(model) => {
                 let tokenizer = self.own_tokenizer("spec.new_encoder.tokenizer", &model.tokenizer).await?;
                 Ok(Started { base: None, adapter_digest: String::new(), tokenizer })
+            }
+        }
+    }
+
+    /// A data set beside the one that is trained on, where one is named, and by which field.
+    async fn dataset(&self, named: Option<(&str, &ArtifactName)>) -> Result<Option<Artifact>, Error> {
+        match named {
+            Some((field, name)) => self.artifact(field, name, &[ArtifactKind::Dataset]).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The Fisher information that weights are held by, or nothing; it must be the base model's.
+    async fn fisher(&self, spec: &Spec, base: Option<&Artifact>) -> Result<String, Error> {
+        let Some(elastic) = &spec.elastic else { return Ok(String::new()) };
+        let field = "spec.ewc.fisher";
+        let fisher = self.artifact(field, &elastic.fisher, &[ArtifactKind::Fisher]).await?;
+        match base {
+            Some(base) if base.digest == fisher.base_digest => Ok(fisher.digest),
+            _ => {
+                let message = format!(
+                    "was measured on {}, which is not the base model that training starts from; measure it on that one",
+                    fisher.base_digest
+                );
+                Err(Error::invalid(field, message))
             }
         }
     }
@@ -193,7 +231,7 @@ impl Resolver {
 fn check_method(method: &Method, config: &ModelConfig) -> Result<(), Error> {
     match method {
         Method::Full(full) => full.trained(config).map(|_| ()),
-        Method::Bottleneck(_) | Method::VirtualTokens(_) => Ok(()),
+        Method::Bottleneck(_) | Method::VirtualTokens(_) | Method::Fisher(_) => Ok(()),
         Method::Lora(lora) => {
             let adapter = lora_config(lora, "");
             let checked = adapter.check_trainable(config).and_then(|()| adapter.refuse_ambiguous(config));

@@ -153,7 +153,7 @@ fn jobs(config: &Config, deps: &Deps, store: Store, metrics: metrics::Metrics, v
     };
     Jobs {
         store,
-        resolver: Resolver { clients: deps.clients.clone() },
+        resolver: Resolver { clients: deps.clients.clone(), memory_bytes: config.memory_bytes },
         watches,
         verifier,
         bells,

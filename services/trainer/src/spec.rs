@@ -7,8 +7,10 @@ use rootstock_peft::{Biases, BottleneckConfig, InitLoraWeights, SavedModule, Vir
 use rootstock_text::{Corruption, PromptTemplate, Shares, Truncation};
 
 mod encoder;
+mod forgetting;
 
 pub(crate) use encoder::{Classification, MIN_ENCODER_TOKENS, Masked, NewEncoder};
+pub(crate) use forgetting::{Elastic, Fisher, Replay, Retention};
 
 /// Shortest block or row that has a next token.
 pub(crate) const MIN_ROW_TOKENS: usize = 2;
@@ -26,6 +28,9 @@ pub(crate) struct Spec {
     /// Whether the length of blocks or rows is the default, which gives way to a shorter context.
     pub(crate) default_length: bool,
     pub(crate) method: Method,
+    pub(crate) elastic: Option<Elastic>,
+    pub(crate) replay: Option<Replay>,
+    pub(crate) retention: Option<Retention>,
     pub(crate) arguments: Arguments,
     /// Lower numbers begin first.
     pub(crate) priority: i32,
@@ -209,13 +214,15 @@ pub(crate) enum Method {
     VirtualTokens(VirtualTokens),
     /// Its name and its base model's label are its output's and the base's.
     Bottleneck(BottleneckConfig),
+    /// None are: how much each matters is measured.
+    Fisher(Fisher),
 }
 
 impl Method {
     /// Tokens that stand before each row and take positions of the model's context.
     pub(crate) fn virtual_tokens(&self) -> usize {
         match self {
-            Self::Full(_) | Self::Lora(_) | Self::Bottleneck(_) => 0,
+            Self::Full(_) | Self::Lora(_) | Self::Bottleneck(_) | Self::Fisher(_) => 0,
             Self::VirtualTokens(tokens) => tokens.num_virtual_tokens,
         }
     }

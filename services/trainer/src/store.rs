@@ -69,6 +69,12 @@ pub(crate) struct Resolved {
     pub(crate) base_digest: String,
     /// Empty where there is none.
     pub(crate) adapter_digest: String,
+    /// Empty where there is none.
+    pub(crate) fisher_digest: String,
+    /// Empty where there is none.
+    pub(crate) replay_digest: String,
+    /// Empty where there is none.
+    pub(crate) retention_digest: String,
     pub(crate) tokenizer_artifact_digest: String,
     pub(crate) tokenizer_digest: String,
 }

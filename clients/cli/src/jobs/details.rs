@@ -85,6 +85,8 @@ fn method(method: Method) -> String {
         Method::Prompt(prompt) => {
             format!("prompt (num_virtual_tokens {})", or_default(prompt.num_virtual_tokens))
         }
+        Method::Fisher(fisher) if fisher.max_rows == 0 => "fisher (all rows)".to_owned(),
+        Method::Fisher(fisher) => format!("fisher (max_rows {})", fisher.max_rows),
     }
 }
 

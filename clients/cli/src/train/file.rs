@@ -29,6 +29,7 @@ pub(super) enum Method {
     Bottleneck,
     Prefix,
     Prompt,
+    Fisher,
 }
 
 /// What the rows of a prompt begin as.
@@ -163,6 +164,10 @@ pub(super) struct TrainFile {
     pub(super) prompt_tuning_init_text: Option<String>,
     pub(super) prefix_projection: Option<bool>,
     pub(super) encoder_hidden_size: Option<i32>,
+    pub(super) max_rows: Option<i64>,
+    pub(super) ewc: Option<Ewc>,
+    pub(super) replay: Option<Replay>,
+    pub(super) retention: Option<Retention>,
     pub(super) learning_rate: Option<f64>,
     pub(super) num_train_epochs: Option<f64>,
     pub(super) max_steps: Option<i64>,
@@ -227,6 +232,30 @@ pub(super) struct Denoiser {
     pub(super) continuation: bool,
     pub(super) weight: f64,
     pub(super) prefix_token: String,
+}
+
+/// By which Fisher information weights are held, and how strongly.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Ewc {
+    pub(super) fisher: String,
+    pub(super) lambda: f64,
+}
+
+/// Earlier data that is seen again, and its share.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Replay {
+    pub(super) dataset: String,
+    pub(super) ratio: f64,
+}
+
+/// Earlier data, and how much must be left of it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Retention {
+    pub(super) dataset: String,
+    pub(super) min_ratio: f64,
 }
 
 /// What only some schedules have.
@@ -307,6 +336,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<TrainFile, String> {
     check_nested::<NewEncoder>(&value, "new_encoder")?;
     check_nested::<OptimArgs>(&value, "optim_args")?;
     check_nested::<Mix>(&value, "mix")?;
+    check_nested::<Ewc>(&value, "ewc")?;
+    check_nested::<Replay>(&value, "replay")?;
+    check_nested::<Retention>(&value, "retention")?;
     check_list::<Denoiser>(value.get("denoisers"), "denoisers")?;
     check_list::<MixedDataset>(value.get("mix").and_then(|mix| mix.get("datasets")), "mix.datasets")?;
     check_nested::<SchedulerKwargs>(&value, "lr_scheduler_kwargs")?;

@@ -89,8 +89,10 @@ fn of_methods(file: &TrainFile, method: Method) -> Vec<Belonging> {
                 ("frozen_modules", file.frozen_modules.is_some()),
                 ("unfreeze_every_steps", file.unfreeze_every_steps.is_some()),
                 ("add_tokens", file.add_tokens.is_some()),
+                ("ewc", file.ewc.is_some()),
             ],
         ),
+        (method == Method::Fisher, "method: fisher", vec![("max_rows", file.max_rows.is_some())]),
         (
             method == Method::Bottleneck,
             "method: bottleneck",

@@ -27,7 +27,7 @@ const fn key(key: &'static str, r#type: &'static str, default: &'static str, mea
 /// Every key, in the order in which a file is written.
 #[rustfmt::skip]
 pub(super) const KEYS: &[Key] = &[
-    key("output", "name", "required", "what to call the result: a base model (full) or an adapter (all others)"),
+    key("output", "name", "required", "what to call the result: a base model (full), Fisher information (fisher) or an adapter (all others)"),
     key("base_model", "name", "-", "the model to start from; either this, base_adapter, new_model or new_encoder"),
     key("base_adapter", "name", "-", "lora: the adapter to go on with, on its own base model and with its own configuration"),
     key("new_model", "mapping", "-", "a new Llama of random weights; either this or base_model"),
@@ -78,7 +78,7 @@ pub(super) const KEYS: &[Key] = &[
     key("mlm_probability", "number", "0.15", "masked: share of the tokens that are chosen to be told"),
     key("whole_word_mask", "boolean", "false", "masked: tokens of one word are chosen together"),
     key("freeze_encoder", "boolean", "false", "classification: trains the head alone"),
-    key("method", "choice", "required", "full (all weights); beside frozen weights lora (low-rank adapters), bottleneck (adapters behind or beside blocks), prefix (keys and values before each row) or prompt (rows in the place of embeddings before it)"),
+    key("method", "choice", "required", "full (all weights); beside frozen weights lora (low-rank adapters), bottleneck (adapters behind or beside blocks), prefix (keys and values before each row) or prompt (rows in the place of embeddings before it); fisher trains nothing and measures how much each weight matters for the data"),
     key("r", "integer", "8", "lora: rank"),
     key("lora_alpha", "number", "8", "lora: the scale is lora_alpha / r"),
     key("lora_dropout", "number", "0", "lora: dropout before the low-rank product, from 0 to below 1"),
@@ -108,6 +108,16 @@ pub(super) const KEYS: &[Key] = &[
     key("prompt_tuning_init_text", "text", "-", "prompt: with TEXT, the text whose embeddings it begins as"),
     key("prefix_projection", "boolean", "false", "prefix: trains two layers that make the keys and values"),
     key("encoder_hidden_size", "integer", "width of keys", "prefix: width between the two"),
+    key("max_rows", "integer", "all", "fisher: how many rows are drawn to measure on"),
+    key("ewc", "mapping", "-", "full: holds the weights that matter for earlier data (elastic weight consolidation)"),
+    key("ewc.fisher", "name", "required", "what was measured on that data with method: fisher and the same base_model"),
+    key("ewc.lambda", "number", "required", "how strongly they are held; 1 to 100 is where to begin"),
+    key("replay", "mapping", "-", "sees earlier data again beside dataset"),
+    key("replay.dataset", "name", "required", "the earlier data, for the same objective"),
+    key("replay.ratio", "number", "required", "its share of the rows, above 0 and below 1"),
+    key("retention", "mapping", "-", "fails the job when too little is left of earlier data"),
+    key("retention.dataset", "name", "required", "the earlier data, for the same objective"),
+    key("retention.min_ratio", "number", "0", "the least that its loss before training may be over that of the result; 0 only measures"),
     key("learning_rate", "number", "5e-5", "its peak"),
     key("num_train_epochs", "number", "3", "passes over the data; not used with max_steps"),
     key("max_steps", "integer", "0", "optimizer steps; 0 leaves it to num_train_epochs"),
@@ -160,7 +170,8 @@ pub(super) const KEYS: &[Key] = &[
 #[cfg(test)]
 mod tests {
     use super::super::file::{
-        Denoiser, Mix, MixedDataset, NewEncoder, NewModel, OptimArgs, SchedulerKwargs, TrainFile, known_keys,
+        Denoiser, Ewc, Mix, MixedDataset, NewEncoder, NewModel, OptimArgs, Replay, Retention, SchedulerKwargs,
+        TrainFile, known_keys,
     };
     use super::*;
 
@@ -170,6 +181,9 @@ mod tests {
             ("new_model", known_keys::<NewModel>()),
             ("new_encoder", known_keys::<NewEncoder>()),
             ("optim_args", known_keys::<OptimArgs>()),
+            ("ewc", known_keys::<Ewc>()),
+            ("replay", known_keys::<Replay>()),
+            ("retention", known_keys::<Retention>()),
             ("denoisers", known_keys::<Denoiser>()),
             ("mix", known_keys::<Mix>()),
             ("mix.datasets", known_keys::<MixedDataset>()),

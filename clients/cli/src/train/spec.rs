@@ -5,8 +5,8 @@ use rootstock_model::Projection;
 
 use super::{
     file::{
-        self, Denoiser, Dtype, Method, Mix, Names, NewEncoder, Objective, Optimizer, PromptInit, Scheduler,
-        SchedulerKwargs, TrainFile, Truncation,
+        self, Denoiser, Dtype, Ewc, Method, Mix, Names, NewEncoder, Objective, Optimizer, PromptInit, Replay,
+        Retention, Scheduler, SchedulerKwargs, TrainFile, Truncation,
     },
     foreign,
 };
@@ -24,10 +24,15 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
     let objective = file
         .objective
         .ok_or("objective is missing; write causal, supervised, infilling, masked or classification")?;
-    let method = file.method.ok_or("method is missing; write lora, bottleneck, prefix, prompt or full")?;
+    let method =
+        file.method.ok_or("method is missing; write lora, bottleneck, prefix, prompt, full or fisher")?;
     foreign::refuse(&file, objective, method)?;
     let output = file.output.as_deref().ok_or("output is missing; write what to call the result")?;
-    let kind = if method == Method::Full { Kind::BaseModel } else { Kind::Adapter };
+    let kind = match method {
+        Method::Full => Kind::BaseModel,
+        Method::Fisher => Kind::Fisher,
+        Method::Lora | Method::Bottleneck | Method::Prefix | Method::Prompt => Kind::Adapter,
+    };
     let (dataset, mix) = data(&file)?;
     let validation = file.validation_dataset.as_deref();
     let validation = validation.map(|name| named("validation_dataset", Kind::Dataset, name)).transpose()?;
@@ -42,6 +47,9 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         method: Some(method_of(&file, method)),
         arguments: Some(arguments(&file)?),
         added_tokens: added_tokens(file.add_tokens.as_ref()),
+        ewc: file.ewc.as_ref().map(ewc).transpose()?,
+        replay: file.replay.as_ref().map(replay).transpose()?,
+        retention: file.retention.as_ref().map(retention).transpose()?,
         priority: file.priority.unwrap_or_default(),
     })
 }
@@ -67,6 +75,21 @@ fn mixed(mix: &Mix) -> Result<proto::DatasetMix, String> {
         Ok(proto::MixedDataset { dataset, weight, prompt_template })
     });
     Ok(proto::DatasetMix { datasets: datasets.collect::<Result<_, String>>()?, temperature: mix.temperature })
+}
+
+fn ewc(from: &Ewc) -> Result<proto::ElasticWeightConsolidation, String> {
+    let fisher = named("ewc.fisher", Kind::Fisher, &from.fisher)?;
+    Ok(proto::ElasticWeightConsolidation { fisher, lambda: from.lambda })
+}
+
+fn replay(from: &Replay) -> Result<proto::Replay, String> {
+    let dataset = named("replay.dataset", Kind::Dataset, &from.dataset)?;
+    Ok(proto::Replay { dataset, ratio: from.ratio })
+}
+
+fn retention(from: &Retention) -> Result<proto::Retention, String> {
+    let dataset = named("retention.dataset", Kind::Dataset, &from.dataset)?;
+    Ok(proto::Retention { dataset, min_ratio: from.min_ratio })
 }
 
 fn start(file: &TrainFile) -> Result<proto::training_spec::Start, String> {
@@ -205,6 +228,7 @@ fn method_of(file: &TrainFile, method: Method) -> proto::training_spec::Method {
             prompt_tuning_init: prompt_init(file.prompt_tuning_init).into(),
             prompt_tuning_init_text: file.prompt_tuning_init_text.clone().unwrap_or_default(),
         }),
+        Method::Fisher => Of::Fisher(proto::FisherMethod { max_rows: file.max_rows.unwrap_or_default() }),
         Method::Lora => Of::Lora(proto::LoraMethod {
             r: file.r.unwrap_or_default(),
             lora_alpha: file.lora_alpha.unwrap_or_default(),
@@ -454,6 +478,23 @@ mod tests {
         assert!(
             refusal(&format!("{LORA}add_tokens: x\n")).starts_with("add_tokens is only for method: full")
         );
+    }
+
+    #[test]
+    fn what_matters_is_measured_by_one_file_and_held_by_another() {
+        let begins = "output: tiny\nbase_model: tiny\ndataset: facts\nobjective: causal\n";
+        let parsed = |rest: &str| parse(format!("{begins}{rest}").as_bytes());
+        let measured = parsed("method: fisher\nmax_rows: 50\n").unwrap();
+        assert_eq!(measured.output, "fishers/tiny");
+        assert!(matches!(measured.method, Some(MethodOf::Fisher(fisher)) if fisher.max_rows == 50));
+        let held = parsed("method: full\newc: {fisher: tiny, lambda: 20}\n").unwrap().ewc.unwrap();
+        assert_eq!((held.fisher.as_str(), held.lambda), ("fishers/tiny", 20.0));
+        let kept = "replay: {dataset: old, ratio: 0.2}\nretention: {dataset: old, min_ratio: 0.9}\n";
+        let kept = parsed(&format!("method: lora\n{kept}")).unwrap();
+        assert_eq!(kept.replay.unwrap().ratio, 0.2);
+        assert_eq!(kept.retention.unwrap().dataset, "datasets/old");
+        let foreign = parsed("method: lora\newc: {fisher: tiny, lambda: 20}\n").unwrap_err();
+        assert_eq!(foreign, "ewc is only for method: full; take it out");
     }
 
     #[test]

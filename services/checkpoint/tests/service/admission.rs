@@ -47,12 +47,14 @@ async fn every_kind_is_admitted_and_read_back_as_it_came() {
     server.commit(state).await.unwrap();
     let evidence = ArtifactDraft::new(Kind::Evaluation).file("evaluation.json", "{}".to_owned());
     server.commit(evidence.parent("evaluations/e1").annotation("rows", "0")).await.unwrap();
+    let fisher = ArtifactDraft::new(Kind::Fisher).file("fisher.safetensors", zeros(&model_tensors(8)));
+    server.commit(fisher.base_digest(&base.digest)).await.unwrap();
     let rows = with_file(dataset("hallo"), "more.json", "[{}, {\"a\": [1]}]");
     let rows = with_file(with_file(rows, "text.txt", "Grüße, 世界"), "README.md", "about it");
     let rows = server.commit(rows).await.unwrap();
 
     let listed = server.client.list_artifacts(None, None).await.unwrap();
-    assert_eq!(listed.len(), 6);
+    assert_eq!(listed.len(), 7);
     assert_eq!(listed[0], rows, "the newest comes first");
     assert_eq!(server.client.get_artifact(&version.digest).await.unwrap(), version);
     let by_version = format!("adapters/greeter/versions/{}", version.digest);
@@ -242,6 +244,19 @@ async fn a_training_state_and_an_evaluation_must_be_json_objects() {
     .await;
 
     assert_eq!(server.client.list_artifacts(None, None).await.unwrap(), []);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fisher_information_is_of_the_weights_of_the_base_model_it_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let base = server.commit(base_model(8)).await.unwrap().digest;
+    let of =
+        |width| ArtifactDraft::new(Kind::Fisher).file("fisher.safetensors", zeros(&model_tensors(width)));
+    refuse(&server, of(8), ErrorReason::InvalidField).await;
+    let wider = refuse(&server, of(16).base_digest(&base), ErrorReason::TensorMismatch).await;
+    assert!(wider.contains("fisher.safetensors") && wider.contains("none of the base model's"), "{wider}");
     server.stop().await;
 }
 

@@ -20,24 +20,27 @@ pub enum Kind {
     Dataset,
     /// The per-item evidence of an evaluation.
     Evaluation,
+    /// A base model's Fisher information on a data set.
+    Fisher,
 }
 
 /// A kind or collection that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown collection `{0}`; there are baseModels, adapters, trainingStates, tokenizers, datasets, evaluations"
+    "unknown collection `{0}`; there are baseModels, adapters, trainingStates, tokenizers, datasets, evaluations, fishers"
 )]
 pub struct UnknownKind(pub String);
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::BaseModel,
         Self::Adapter,
         Self::TrainingState,
         Self::Tokenizer,
         Self::Dataset,
         Self::Evaluation,
+        Self::Fisher,
     ];
 
     /// The collection of its names, such as `adapters`.
@@ -49,6 +52,7 @@ impl Kind {
             Self::Tokenizer => "tokenizers",
             Self::Dataset => "datasets",
             Self::Evaluation => "evaluations",
+            Self::Fisher => "fishers",
         }
     }
 
@@ -65,7 +69,7 @@ impl Kind {
 
     /// Whether aliases may be set in its collection; the other collections only group artifacts.
     pub fn has_aliases(self) -> bool {
-        matches!(self, Self::BaseModel | Self::Adapter | Self::Tokenizer | Self::Dataset)
+        matches!(self, Self::BaseModel | Self::Adapter | Self::Tokenizer | Self::Dataset | Self::Fisher)
     }
 
     /// Its name in manifests and messages, such as `base_model`.
@@ -77,6 +81,7 @@ impl Kind {
             Self::Tokenizer => "tokenizer",
             Self::Dataset => "dataset",
             Self::Evaluation => "evaluation",
+            Self::Fisher => "fisher",
         }
     }
 }

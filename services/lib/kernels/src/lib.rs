@@ -16,6 +16,7 @@ mod cpu;
 mod cross_entropy;
 mod dispatch;
 mod dropout;
+mod elastic;
 mod embedding;
 mod gelu;
 mod gemm;
@@ -58,6 +59,7 @@ pub use cross_entropy::{
 };
 pub use dispatch::{DISPATCH_VARIABLE, Dispatch, DispatchError, dispatch, requested_dispatch, with_dispatch};
 pub use dropout::{DropoutKey, DropoutMask, dropout};
+pub use elastic::{ElasticPenalty, Fisher};
 pub use embedding::{embedding, embedding_backward};
 pub use gelu::{gelu, gelu_backward};
 pub use gemm::{Format, INT8_GROUP};

@@ -87,16 +87,17 @@ pub(crate) async fn train(
     }
 }
 
-/// Evaluates targets on a data set, showing its progress; the results come in the order of the targets.
+/// Evaluates a base model's targets on a data set, showing its progress; the results come in the order of the targets.
 pub(crate) async fn evaluate(
     clients: &Clients,
     dataset: &str,
+    model: &str,
     targets: Vec<String>,
     stage: &Stage,
 ) -> Result<Vec<inference::TargetResult>, DemoError> {
     let spec = inference::EvaluationSpec {
         dataset: dataset.into(),
-        model: names::MODEL.into(),
+        model: model.into(),
         targets,
         prompt_template: Plan::PROMPT_TEMPLATE.into(),
         max_tokens: Plan::MAX_ANSWER_TOKENS,

@@ -13,7 +13,7 @@ use crate::{
     spec::Spec,
     worker::{
         audit::Audited,
-        data::{BadRow, Origin, Unusable},
+        files::{BadRow, Origin, Unusable},
     },
 };
 

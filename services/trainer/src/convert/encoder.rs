@@ -108,7 +108,7 @@ pub(super) fn new_encoder(from: &proto::NewEncoder) -> Result<NewEncoder, Error>
 
 /// Refuses what jobs of encoders can't have.
 pub(super) fn check_method(method: &Method) -> Result<(), Error> {
-    if *method == Method::Full(Full::default()) {
+    if *method == Method::Full(Full::default()) || matches!(method, Method::Fisher(_)) {
         return Ok(());
     }
     Err(Error::invalid(

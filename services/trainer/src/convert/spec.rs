@@ -9,6 +9,7 @@ use super::{
     arguments::arguments,
     bottleneck::bottleneck,
     encoder::{self, CLASSIFICATION, MASKED, classification, masked, new_encoder},
+    forgetting::{check_fisher, elastic, fisher, replay, retention},
     full::full,
     infilling::{INFILLING, infilling},
     lora::lora,
@@ -61,10 +62,19 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             encoder::check_method(&method)?;
             encoder::check_arguments(given)?;
         }
+        let data = data(from, &objective)?;
+        let mut arguments = arguments(given, &validation, &method)?;
+        if matches!(method, Method::Fisher(_)) {
+            check_fisher(from, (&start, &objective, &validation))?;
+            arguments.batch_size = 1;
+        }
         Ok(Self {
             output: output(from, &method)?,
-            data: data(from, &objective)?,
-            arguments: arguments(given, &validation, &method)?,
+            data,
+            arguments,
+            elastic: elastic(from, &method, &start)?,
+            replay: replay(from)?,
+            retention: retention(from, &start)?,
             validation,
             added_tokens: added_tokens(from, &start, &method, &objective)?,
             default_length: leaves_length_open(from),
@@ -90,6 +100,7 @@ fn output(from: &proto::TrainingSpec, method: &Method) -> Result<AliasName, Erro
         Method::Bottleneck(_) => (Kind::Adapter, "bottlenecks make an adapter"),
         Method::VirtualTokens(_) => (Kind::Adapter, "virtual tokens make an adapter"),
         Method::Full(_) => (Kind::BaseModel, "full training makes a base model"),
+        Method::Fisher(_) => (Kind::Fisher, "Fisher information is what is measured"),
     };
     let message = || format!("must be {}/{{id}}, because {why}", kind.collection());
     names::alias(kind, &from.output).ok_or_else(|| SPEC.invalid("output", message()))
@@ -285,7 +296,9 @@ fn row_tokens(fields: Fields, field: &str, value: i32, default: usize) -> Result
 
 fn method(from: &proto::TrainingSpec) -> Result<Method, Error> {
     match &from.method {
-        None => Err(SPEC.invalid("method", "is missing; set full, lora, bottleneck, prefix or prompt")),
+        None => {
+            Err(SPEC.invalid("method", "is missing; set full, lora, bottleneck, prefix, prompt or fisher"))
+        }
         Some(proto::training_spec::Method::Full(written)) => full(written).map(Method::Full),
         Some(proto::training_spec::Method::Lora(written)) => lora(written).map(Method::Lora),
         Some(proto::training_spec::Method::Bottleneck(written)) => {
@@ -297,6 +310,7 @@ fn method(from: &proto::TrainingSpec) -> Result<Method, Error> {
         Some(proto::training_spec::Method::Prefix(prefix)) => {
             prefix_tuning(prefix).map(Method::VirtualTokens)
         }
+        Some(proto::training_spec::Method::Fisher(written)) => fisher(written).map(Method::Fisher),
     }
 }
 

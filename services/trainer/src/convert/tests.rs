@@ -10,6 +10,7 @@ use rootstock_text::Corruption;
 use super::*;
 
 mod encoders;
+mod forgetting;
 mod mixes;
 
 use crate::spec::{

@@ -13,11 +13,7 @@ use crate::{
     spec::{Data, Objective, Spec, Start, Validation},
     store::Resolved,
     worker::{
-        apart::trains_on_test,
-        audit::Audited,
-        data::{Contents, Reader},
-        encode::Encoder,
-        order::split,
+        apart::trains_on_test, audit::Audited, data::Reader, encode::Encoder, files::Contents, order::split,
         prepare::nothing_to_train,
     },
 };

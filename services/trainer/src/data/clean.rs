@@ -12,7 +12,7 @@ use super::{DataDesk, blocking};
 use crate::{
     convert::{Clean, cleaned},
     error::Error,
-    worker::data::Contents,
+    worker::files::Contents,
 };
 
 impl DataDesk {

@@ -27,6 +27,7 @@ pub(super) fn trained(spec: &Spec, config: &AnyConfig) -> Result<Trained, Error>
     };
     let adapter = match &spec.method {
         Method::Full(full) => return of_full(spec, full, config),
+        Method::Fisher(_) => return of_full(spec, &Full::default(), config),
         Method::Lora(lora) => AdapterConfig::Lora(lora_config(lora, UNNAMED)),
         Method::Bottleneck(bottleneck) => AdapterConfig::Bottleneck(bottleneck.clone()),
         Method::VirtualTokens(tokens) => {

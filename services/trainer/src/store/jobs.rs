@@ -182,8 +182,9 @@ async fn insert(write: &mut Write, new: &NewJob) -> Result<(), Error> {
     let limit = i64::try_from(new.save_total_limit).unwrap_or(i64::MAX);
     sqlx::query(
         "INSERT INTO jobs (id, request_id, spec, dataset_digest, validation_dataset_digest, base_digest, adapter_digest, \
-         mix_digests, tokenizer_artifact_digest, tokenizer_digest, traceparent, save_total_limit, tenant, priority, state, create_micros) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         mix_digests, fisher_digest, replay_digest, retention_digest, tokenizer_artifact_digest, tokenizer_digest, traceparent, \
+         save_total_limit, tenant, priority, state, create_micros) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.as_str())
     .bind(&new.request_id)
@@ -193,6 +194,9 @@ async fn insert(write: &mut Write, new: &NewJob) -> Result<(), Error> {
     .bind(&new.resolved.base_digest)
     .bind(&new.resolved.adapter_digest)
     .bind(new.resolved.mix_digests.join(DIGESTS_APART))
+    .bind(&new.resolved.fisher_digest)
+    .bind(&new.resolved.replay_digest)
+    .bind(&new.resolved.retention_digest)
     .bind(&new.resolved.tokenizer_artifact_digest)
     .bind(&new.resolved.tokenizer_digest)
     .bind(&new.traceparent)

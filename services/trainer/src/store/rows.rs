@@ -62,6 +62,9 @@ fn resolved(row: &SqliteRow) -> Result<Resolved, Error> {
         validation_dataset_digest: row.try_get("validation_dataset_digest")?,
         base_digest: row.try_get("base_digest")?,
         adapter_digest: row.try_get("adapter_digest")?,
+        fisher_digest: row.try_get("fisher_digest")?,
+        replay_digest: row.try_get("replay_digest")?,
+        retention_digest: row.try_get("retention_digest")?,
         tokenizer_artifact_digest: row.try_get("tokenizer_artifact_digest")?,
         tokenizer_digest: row.try_get("tokenizer_digest")?,
     })

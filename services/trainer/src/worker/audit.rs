@@ -5,9 +5,10 @@ use std::sync::Arc;
 use rootstock_text::{AuditedRow, Fate, IGNORE_INDEX, Supervised, Truncation};
 
 use super::{
-    data::{BadRow, Contents, Origin, Reader, documents, labelled_texts},
+    data::Reader,
     encode::How,
     fault::Fault,
+    files::{BadRow, Contents, Origin, documents, labelled_texts},
     inputs::blocking,
     questions::{Asked, Asking, Encoded, Length, Questions, too_long},
 };

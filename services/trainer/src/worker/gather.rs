@@ -21,6 +21,9 @@ use super::{
 use crate::spec::{Data, Objective, Spec, Validation};
 
 const VALIDATION: &str = "spec.validation_dataset";
+/// The fields that name earlier data.
+pub(super) const REPLAY: &str = "spec.replay.dataset";
+pub(super) const RETENTION: &str = "spec.retention.dataset";
 
 /// The rows of a job.
 pub(super) struct Gathered {
@@ -28,11 +31,21 @@ pub(super) struct Gathered {
     pub(super) train: Rows,
     pub(super) passes: Passes,
     pub(super) validation: Rows,
+    pub(super) earlier: Earlier,
     /// Rows left out, and rows of which a part was cut off.
     pub(super) dropped: u64,
     pub(super) truncated: u64,
     /// What came of each data set of a mix.
     pub(super) mixed: Vec<proto::MixedRows>,
+}
+
+/// Rows of what the model has learned before.
+#[derive(Default)]
+pub(super) struct Earlier {
+    /// Those that are seen again.
+    pub(super) replayed: Option<Rows>,
+    /// Those of which something must be left.
+    pub(super) measured: Option<Rows>,
 }
 
 /// What is left of a data set when some rows are held out.
@@ -91,10 +104,24 @@ pub(super) async fn gather(
     if let Some(validation) = validation {
         gathered.validation = something(VALIDATION, validation.rows)?;
     }
-    for rows in [&gathered.train, &gathered.validation] {
+    gathered.earlier = Earlier {
+        replayed: earlier(&reader, fetcher, REPLAY, &lease.replay_digest).await?,
+        measured: earlier(&reader, fetcher, RETENTION, &lease.retention_digest).await?,
+    };
+    let Earlier { replayed, measured } = &gathered.earlier;
+    for rows in [&gathered.train, &gathered.validation].into_iter().chain(replayed).chain(measured) {
         in_vocabulary(rows, &origin.config)?;
     }
     Ok(gathered)
+}
+
+/// Reads a data set of earlier rows, where one is named.
+async fn earlier(reader: &Reader, fetcher: &Fetcher, field: &str, digest: &str) -> Result<Option<Rows>, Fault> {
+    if digest.is_empty() {
+        return Ok(None);
+    }
+    let read = reader.read(field, &fetcher.fetch(field, digest).await?).await?;
+    something(field, read.rows).map(Some)
 }
 
 /// Says which data set of a mix a fault is of.
@@ -153,7 +180,8 @@ fn mixed(data: &Data, parts: Vec<Part>) -> Result<Gathered, Fault> {
     let dropped = parts.iter().map(|part| part.dropped).sum();
     let truncated = parts.iter().map(|part| part.truncated).sum();
     let (train, held_out) = parts.into_iter().map(|part| (part.train, part.held_out)).unzip();
-    Ok(Gathered { train: joined(train)?, passes, validation: joined(held_out)?, dropped, truncated, mixed })
+    let (train, validation, earlier) = (joined(train)?, joined(held_out)?, Earlier::default());
+    Ok(Gathered { train, passes, validation, earlier, dropped, truncated, mixed })
 }
 
 fn joined(parts: Vec<Rows>) -> Result<Rows, Fault> {

@@ -104,6 +104,21 @@ pub(super) fn with_labels(
     Ok(AnyConfig::Encoder(EncoderConfig { task: Task::Classification(names), ..encoder.clone() }))
 }
 
+/// Numbers the labels of earlier rows as the head of a configuration does. Rows of other kinds change nothing.
+pub(super) fn relabel(field: &str, earlier: &mut Rows, config: &AnyConfig) -> Result<(), Fault> {
+    let (Rows::Labelled(rows), AnyConfig::Encoder(EncoderConfig { task: Task::Classification(names), .. })) =
+        (earlier, config)
+    else {
+        return Ok(());
+    };
+    rows.rename(names).map_err(|name| {
+        let message = format!(
+            "{field}: label {name:?} is none of the model's, which has learnt nothing of it; take its rows out"
+        );
+        Fault::Job(message)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device};
 use rootstock_client::{Clients, FetchedArtifact};
+use rootstock_kernels::ElasticPenalty;
 use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder, Format};
 use rootstock_peft::{
     AdapterConfig, BottleneckAdapter, BottleneckConfig, CONFIG_FILE, LoraAdapter, LoraConfig, PeftError,
@@ -16,11 +17,13 @@ use super::{
     args::WorkerArgs,
     encoder::{self, EncoderLearner},
     fault::{Fault, of_job},
-    gather::{Gathered, data_digests, gather},
+    fisher::{check_head, penalty},
+    gather::{Earlier, Gathered, REPLAY, RETENTION, data_digests, gather},
     inputs::{self, Fetcher, blocking, read, weight_files},
-    labelled::with_labels,
+    labelled::{relabel, with_labels},
     learner::Learner,
     passes::Passes,
+    replayed::Replayed,
     reporter::Reporter,
     rows::Rows,
     snapshot::{Saved, spec_digest},
@@ -58,9 +61,13 @@ pub(super) struct Prepared {
     pub(super) spec: Arc<Spec>,
     pub(super) spec_digest: String,
     pub(super) learner: Trainee,
+    pub(super) elastic: Option<ElasticPenalty>,
     pub(super) train: Rows,
     pub(super) passes: Passes,
     pub(super) validation: Rows,
+    pub(super) replayed: Option<Replayed>,
+    /// Of which something must be left.
+    pub(super) earlier: Option<Rows>,
     pub(super) resume: Option<Saved>,
     /// Whether the job goes on in F32 after numbers that were not finite.
     pub(super) in_f32: bool,
@@ -112,15 +119,32 @@ pub(super) async fn prepare(
     origin.left_out = (data.dropped, data.truncated);
     let labelled = with_labels(&config, origin.spec.data.field(), (&mut data.train, &mut data.validation))?;
     origin.config = Arc::new(labelled);
+    let Earlier { replayed, measured } = &mut data.earlier;
+    for (field, rows) in [(REPLAY, replayed), (RETENTION, measured)] {
+        rows.as_mut().map_or(Ok(()), |rows| relabel(field, rows, &origin.config))?;
+    }
+    if matches!(origin.spec.method, Method::Fisher(_)) {
+        check_head(&config, &origin.config)?;
+    }
     let resume = resume(&fetcher, &lease, &origin).await?;
     let in_f32 = in_f32 || resume.as_ref().is_some_and(|saved| saved.state.in_f32);
     if in_f32 {
         Arc::make_mut(&mut origin.spec).arguments.weight_dtype = WeightDtype::F32;
     }
+    let fisher = match lease.fisher_digest.as_str() {
+        "" => None,
+        digest => Some(fetcher.fetch("spec.ewc.fisher", digest).await?),
+    };
     reporter.phase(TrainingPhase::Loading).await?;
-    let mut learner = {
+    let (mut learner, elastic) = {
         let origin = origin.clone();
-        blocking(move || learner(&origin, &tokenizer, base.as_ref(), adapter.as_ref())).await?
+        let load = move || {
+            let learner = learner(&origin, &tokenizer, base.as_ref(), adapter.as_ref())?;
+            let elastic = origin.spec.elastic.as_ref().zip(fisher.as_ref());
+            let elastic = elastic.map(|(elastic, fisher)| penalty(elastic, fisher, &learner)).transpose()?;
+            Ok((learner, elastic))
+        };
+        blocking(load).await?
     };
     learner.set_interrupt(stop.interrupt());
     if let Some(saved) = &resume {
@@ -129,8 +153,22 @@ pub(super) async fn prepare(
     }
     reporter.event(Event::DataReady(data_ready(&data, &learner))).await?;
     let (spec, spec_digest) = (Arc::clone(&origin.spec), origin.spec_digest.clone());
-    let Gathered { train, passes, validation, .. } = data;
-    let prepared = Prepared { spec, spec_digest, learner, train, passes, validation, resume, in_f32 };
+    let Gathered { train, passes, validation, earlier, .. } = data;
+    let replayed = earlier.replayed.zip(spec.replay.as_ref());
+    let replayed = replayed.map(|(rows, how)| Replayed { rows, ratio: how.ratio, seed: spec.arguments.seed });
+    let prepared = Prepared {
+        spec,
+        spec_digest,
+        learner,
+        elastic,
+        train,
+        passes,
+        replayed,
+        validation,
+        earlier: earlier.measured,
+        resume,
+        in_f32,
+    };
     Ok((origin, prepared))
 }
 
@@ -216,7 +254,10 @@ fn learner(
     let arguments = &origin.spec.arguments;
     match AnyConfig::clone(&origin.config) {
         AnyConfig::Decoder(config) => decoder(origin, config, tokenizer, (base, adapter)).map(Trainee::from),
-        AnyConfig::Encoder(config) => {
+        AnyConfig::Encoder(mut config) => {
+            if matches!(origin.spec.method, Method::Fisher(_)) {
+                (config.hidden_dropout_prob, config.classifier_dropout) = (0.0, None);
+            }
             let encoder = encoder::load(config, base, arguments.seed)?;
             let format = product_format(arguments.weight_dtype);
             let learner = match origin.spec.objective {
@@ -243,7 +284,7 @@ fn decoder(
         None => Decoder::init(config, seed, &device),
         Some(base) => {
             let format = match spec.method {
-                Method::Full(_) => Format::F32,
+                Method::Full(_) | Method::Fisher(_) => Format::F32,
                 Method::Lora(_) | Method::VirtualTokens(_) | Method::Bottleneck(_) => {
                     frozen_format(spec.arguments.weight_dtype, config.torch_dtype.as_deref())
                 }
@@ -260,6 +301,7 @@ fn decoder(
             let format = product_format(spec.arguments.weight_dtype);
             Learner::full(decoder, format, |name| trained.contains(name))
         }
+        Method::Fisher(_) => Learner::full(decoder, product_format(spec.arguments.weight_dtype), |_| true),
         Method::Lora(lora) => {
             let adapter = match adapter {
                 None => LoraAdapter::start(&lora_config(lora, &origin.base_digest), &decoder, seed),

@@ -9,9 +9,10 @@ use rootstock_text::{
 };
 
 use super::{
-    data::{BadRow, Contents, Origin, Read, Reader, adds_space, end, tolerate},
+    data::{Read, Reader, adds_space},
     encode::How,
     fault::Fault,
+    files::{BadRow, Contents, Origin, end, tolerate},
     rows::Rows,
 };
 

@@ -5,7 +5,8 @@ use std::{path::Path, sync::Arc};
 use rootstock_client::{ArtifactDraft, Clients, Expect, FetchedArtifact, Kind, Source};
 
 use super::{
-    args::WorkerArgs, fault::Fault, inputs::blocking, prepare::Origin, train::Finished, upload::upload,
+    args::WorkerArgs, fault::Fault, fisher, inputs::blocking, prepare::Origin, train::Finished,
+    upload::upload,
 };
 use crate::spec::Method;
 
@@ -27,7 +28,7 @@ const TOKENIZER_FILES: [&str; 9] = [
 /// The folder below the worker's own in which the result is written.
 pub(super) const FOLDER: &str = "result";
 
-/// Stores the result and returns its digest; a base model's alias is moved to it.
+/// Stores the result and returns its digest; the alias is moved to it, but for an adapter's.
 pub(super) async fn publish(
     args: &WorkerArgs,
     clients: &Clients,
@@ -35,7 +36,6 @@ pub(super) async fn publish(
     finished: Arc<Finished>,
 ) -> Result<String, Fault> {
     let dir = args.scratch_dir.join(FOLDER);
-    let step = finished.step;
     let mut draft = {
         let (origin, dir) = (origin.clone(), dir.clone());
         blocking(move || write(&origin, &finished, &dir)).await?
@@ -43,14 +43,13 @@ pub(super) async fn publish(
     draft.parent = origin.spec.output.to_string();
     draft.tokenizer_digest.clone_from(&origin.tokenizer_digest);
     draft.annotations.insert("dataset_digest".to_owned(), origin.dataset_digest.clone());
-    draft.annotations.insert("steps".to_owned(), step.to_string());
     let (dropped, truncated) = origin.left_out;
     draft.annotations.insert("dropped_rows".to_owned(), dropped.to_string());
     draft.annotations.insert("truncated_rows".to_owned(), truncated.to_string());
     let digest = upload(&clients.checkpoint(), "the result", draft).await?;
     // What remains is removed with the worker's folder.
     let _ = tokio::fs::remove_dir_all(&dir).await;
-    if matches!(origin.spec.method, Method::Full(_)) {
+    if origin.spec.output.kind() != Kind::Adapter {
         move_alias(clients, &origin.spec.output.to_string(), &digest).await?;
     }
     tracing::info!(digest, "result stored");
@@ -61,24 +60,24 @@ pub(super) async fn publish(
 pub(super) fn write(origin: &Origin, finished: &Finished, dir: &Path) -> Result<ArtifactDraft, Fault> {
     let failed = |error| Fault::passing("the result can't be written", error);
     std::fs::create_dir_all(dir).map_err(failed)?;
-    let written = finished.learner.save(dir)?;
-    let files = written.into_iter().map(|name| (name.to_owned(), Source::Path(dir.join(name)))).collect();
-    match origin.spec.method {
-        Method::Lora(_) | Method::VirtualTokens(_) | Method::Bottleneck(_) => {
-            let mut draft = ArtifactDraft::new(Kind::Adapter);
-            draft.files = files;
-            draft.base_digest.clone_from(&origin.base_digest);
-            Ok(draft)
-        }
-        Method::Full(_) => {
-            let mut draft = ArtifactDraft::new(Kind::BaseModel);
-            let config = origin.config.stored_as("float32").to_json();
-            draft.files = files;
-            draft.files.push((CONFIG_FILE.to_owned(), config.into()));
-            draft.files.extend(tokenizer_files(&origin.tokenizer));
-            Ok(draft)
-        }
+    let (written, unit) = match &finished.fisher {
+        Some(fisher) => (fisher::save(fisher, dir)?, "rows"),
+        None => (finished.learner.save(dir)?, "steps"),
+    };
+    let mut draft = ArtifactDraft::new(origin.spec.output.kind());
+    draft.annotations.insert(unit.to_owned(), finished.step.to_string());
+    if let Some(left) = finished.retention {
+        draft.annotations.insert("retention".to_owned(), left.to_string());
     }
+    draft.files = written.into_iter().map(|name| (name.to_owned(), Source::Path(dir.join(name)))).collect();
+    if matches!(origin.spec.method, Method::Full(_)) {
+        let config = origin.config.stored_as("float32").to_json();
+        draft.files.push((CONFIG_FILE.to_owned(), config.into()));
+        draft.files.extend(tokenizer_files(&origin.tokenizer));
+    } else {
+        draft.base_digest.clone_from(&origin.base_digest);
+    }
+    Ok(draft)
 }
 
 /// The tokenizer's files, as they are.

@@ -148,6 +148,15 @@ pub(super) fn spec_digest(spec: &proto::TrainingSpec, lease: &proto::LeaseJobRes
         mixed.dataset.clone_from(digest);
     }
     spec.validation_dataset.clone_from(&lease.validation_dataset_digest);
+    if let Some(ewc) = &mut spec.ewc {
+        ewc.fisher.clone_from(&lease.fisher_digest);
+    }
+    if let Some(replay) = &mut spec.replay {
+        replay.dataset.clone_from(&lease.replay_digest);
+    }
+    if let Some(retention) = &mut spec.retention {
+        retention.dataset.clone_from(&lease.retention_digest);
+    }
     match &mut spec.start {
         Some(proto::training_spec::Start::BaseModel(base)) => base.clone_from(&lease.base_digest),
         Some(proto::training_spec::Start::BaseAdapter(adapter)) => adapter.clone_from(&lease.adapter_digest),

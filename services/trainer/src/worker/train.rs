@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use candle_core::Var;
-use rootstock_kernels::{AdafactorOptions, Optimizer, Rule};
+use rootstock_kernels::{AdafactorOptions, ElasticPenalty, Optimizer, Rule};
 use rootstock_model::{DropoutKey, LossSum, ModelError, Regularization};
 use rootstock_proto::training::v1::{self as proto, TrainingPhase, training_event::Event};
 use tokio::sync::oneshot;
@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::{
     chain::Chain,
     fault::{Fault, of_job},
+    fisher::measure,
     groups::Groups,
     learner::{StepGradients, Tensors},
     meter::{Meter, StepDone},
@@ -18,7 +19,9 @@ use super::{
     passes::Seen,
     patience::Patience,
     prepare::Prepared,
+    replayed::Replayed,
     reporter::Reporter,
+    retention::Retention,
     rows::{Augment, Example, Rows},
     saver::Saver,
     scaler::LossScaler,
@@ -75,6 +78,10 @@ pub(super) struct Finished {
     pub(super) learner: Trainee,
     /// Steps in the weights: fewer than were made where an earlier state was better.
     pub(super) step: u64,
+    /// What is left of earlier data, where that was asked for.
+    pub(super) retention: Option<f64>,
+    /// What was measured in place of training; its rows are the steps.
+    pub(super) fisher: Option<Tensors>,
     /// The state after the last step, where that isn't saved.
     unsaved: Option<Unsaved>,
 }
@@ -91,6 +98,11 @@ struct Unsaved {
 type Stepper = Optimizer<Box<dyn Rule + Send + Sync>>;
 
 impl Finished {
+    /// The end of a measurement.
+    pub(super) fn measured(learner: Trainee, rows: u64, fisher: Tensors) -> Self {
+        Self { learner, step: rows, retention: None, fisher: Some(fisher), unsaved: None }
+    }
+
     /// The state to go on from if what follows training is put off; nothing where it is saved.
     pub(super) fn unsaved(&self) -> Option<Result<Snapshot, Fault>> {
         let Unsaved { optimizer, weights, best, state } = self.unsaved.as_ref()?;
@@ -99,7 +111,7 @@ impl Finished {
     }
 }
 
-/// Trains on a thread of its own.
+/// Trains, or measures, on a thread of its own.
 pub(super) async fn on_thread(
     prepared: Prepared,
     reporter: Reporter,
@@ -110,7 +122,7 @@ pub(super) async fn on_thread(
     let span = tracing::Span::current();
     let outside = Worker { reporter, saver, stop: stop.clone() };
     let compute = move || {
-        let result = span.in_scope(|| Training::new(prepared, outside).and_then(Training::run));
+        let result = span.in_scope(|| make(prepared, outside));
         // Nobody waits any more when the worker was told to stop.
         let _ = done.send(result);
     };
@@ -123,6 +135,26 @@ pub(super) async fn on_thread(
         finished = ended => finished,
         // The thread is in the middle of a step; it ends with the process, or before the next layer.
         () = stop.requested() => Err(stop.fault()),
+    }
+}
+
+/// Trains, or measures, as the method says.
+pub(super) fn make(prepared: Prepared, outside: impl Outside) -> Result<Finished, Fault> {
+    match prepared.spec.method {
+        Method::Fisher(how) => measure(prepared, how, &outside),
+        _ => Training::new(prepared, outside).and_then(Training::run),
+    }
+}
+
+/// What ended a model's work: somebody who wants it to stop, or the model.
+pub(super) fn cut_or(
+    outside: &impl Outside,
+    failed: impl Fn(&dyn std::fmt::Display) -> Fault,
+    error: ModelError,
+) -> Fault {
+    match (error, outside.check()) {
+        (ModelError::Interrupted, Err(stopped)) => stopped,
+        (error, _) => failed(&error),
     }
 }
 
@@ -140,6 +172,11 @@ pub(super) struct Training<O> {
     optimizer: Stepper,
     groups: Groups,
     unfreezing: Unfreezing,
+    elastic: Option<ElasticPenalty>,
+    replayed: Option<Replayed>,
+    retention: Option<Retention>,
+    /// What is left of earlier data, once that is known.
+    left: Option<f64>,
     /// Where products are made in f16.
     scaler: Option<LossScaler>,
     meter: Meter,
@@ -161,7 +198,19 @@ pub(super) struct Training<O> {
 
 impl<O: Outside> Training<O> {
     pub(super) fn new(prepared: Prepared, outside: O) -> Result<Self, Fault> {
-        let Prepared { spec, spec_digest, learner, train, passes, validation, resume, in_f32 } = prepared;
+        let Prepared {
+            spec,
+            spec_digest,
+            learner,
+            elastic,
+            train,
+            passes,
+            replayed,
+            validation,
+            earlier,
+            resume,
+            in_f32,
+        } = prepared;
         let arguments = &spec.arguments;
         let augment = match spec.objective {
             Objective::Supervised {
@@ -178,6 +227,10 @@ impl<O: Outside> Training<O> {
             optimizer: Optimizer::new(rule(arguments.optim)),
             groups: Groups::new(&learner, arguments),
             unfreezing: Unfreezing::new(&learner, unfreeze_every(&spec.method)),
+            elastic,
+            replayed,
+            retention: None,
+            left: None,
             scaler: (arguments.weight_dtype == WeightDtype::F16).then(LossScaler::default),
             spec,
             spec_digest,
@@ -198,6 +251,11 @@ impl<O: Outside> Training<O> {
             stopped: false,
             outside,
         };
+        if let Some(rows) = earlier {
+            let before = training.mean_loss(&rows)?;
+            let min_ratio = training.spec.retention.as_ref().map_or(0.0, |retention| retention.min_ratio);
+            training.retention = Some(Retention { rows, min_ratio, before });
+        }
         if let Some(saved) = resume {
             training.restore(saved)?;
         }
@@ -257,6 +315,7 @@ impl<O: Outside> Training<O> {
         if !self.validated {
             self.validate()?;
         }
+        self.look_back()?;
         self.begin(TrainingPhase::Saving)?;
         self.outside.settle()
     }
@@ -268,11 +327,18 @@ impl<O: Outside> Training<O> {
 
     fn make_step(&mut self) -> Result<StepDone, Fault> {
         let rows = self.order.rows(self.step);
-        let (batches, tokens) = self.batches(&rows);
+        let (mut batches, mut tokens) = self.batches(&rows);
+        if let Some(replayed) = &self.replayed {
+            let Arguments { batch_size, accumulation, .. } = *self.arguments();
+            let first = self.step.saturating_mul((batch_size * accumulation) as u64);
+            replayed.take_places(first, &mut batches, self.augment.as_ref());
+            tokens = batches.iter().flatten().map(|example| example.input_ids.len() as u64).sum();
+        }
         let failed = of_job(format!("step {}", self.step + 1));
         let (trained, loss_scale) = (self.trained(), self.scaler.map_or(1.0, |scaler| scaler.scale()));
         let made = self.learner.step(&trained, &batches, self.regularization(), loss_scale);
-        let mut made = made.map_err(|error| self.cut_or(&failed, error))?;
+        let mut made = made.map_err(|error| cut_or(&self.outside, &failed, error))?;
+        self.hold(&trained, &mut made).map_err(|error| failed(&error))?;
         let grad_norm = match self.spec.arguments.max_grad_norm {
             Some(max) => made.gradients.clip(max),
             None => made.gradients.global_norm(),
@@ -282,17 +348,26 @@ impl<O: Outside> Training<O> {
         let finite = made.loss.sum.is_finite() && grad_norm.is_finite();
         if finite {
             self.update(&made, learning_rate).map_err(|error| failed(&error))?;
-            self.validated = false;
             self.scaler.iter_mut().for_each(LossScaler::succeed);
         } else if !self.scaler.as_mut().is_some_and(LossScaler::back_off) {
             return Err(self.not_finite(&made, grad_norm));
         }
         self.step += 1;
+        // Also after a step that was skipped: a validation that is due there counts for patience.
+        self.validated = false;
         let (loss, grad_norm) = if finite { (made.loss, grad_norm) } else { Default::default() };
         let done = StepDone { step: self.step, loss, tokens, learning_rate, grad_norm };
         self.chain.add(&done, &rows);
         self.meter.count(&done);
         Ok(done)
+    }
+
+    /// Adds the penalty on weights that are held to the loss and its gradients.
+    fn hold(&self, trained: &[(String, Var)], made: &mut StepGradients) -> Result<(), candle_core::Error> {
+        let Some(elastic) = &self.elastic else { return Ok(()) };
+        let penalty = elastic.pull(trained, &mut made.gradients.0)?;
+        made.loss.sum += penalty * made.loss.tokens as f64;
+        Ok(())
     }
 
     /// Steps that changed the weights: what schedule, unfreezing and optimizer count, as in transformers, whose scheduler stands still
@@ -304,14 +379,6 @@ impl<O: Outside> Training<O> {
     /// The variables that the next step trains.
     fn trained(&self) -> Vec<(String, Var)> {
         self.unfreezing.trained(self.learner.variables(), self.updates())
-    }
-
-    /// What ended a model's work: somebody who wants it to stop, or the model.
-    fn cut_or(&self, failed: impl Fn(&dyn std::fmt::Display) -> Fault, error: ModelError) -> Fault {
-        match (error, self.outside.check()) {
-            (ModelError::Interrupted, Err(stopped)) => stopped,
-            (error, _) => failed(&error),
-        }
     }
 
     fn regularization(&self) -> Regularization {
@@ -384,7 +451,7 @@ impl<O: Outside> Training<O> {
         }
         self.begin(TrainingPhase::Validating)?;
         let began = Instant::now();
-        let loss = self.validation_loss()?;
+        let loss = self.mean_loss(&self.validation)?;
         let verdict = self.patience.take_in(self.step, loss, self.arguments().early_stopping);
         if verdict.best && self.arguments().early_stopping.is_some() {
             let weights = self.learner.weights();
@@ -400,14 +467,28 @@ impl<O: Outside> Training<O> {
         self.begin(TrainingPhase::Training)
     }
 
-    fn validation_loss(&self) -> Result<f64, Fault> {
+    /// Measures what is left of earlier data with the weights that the result is made of.
+    fn look_back(&mut self) -> Result<(), Fault> {
+        let Some(retention) = &self.retention else { return Ok(()) };
+        self.begin(TrainingPhase::Validating)?;
+        let failed = |error| Fault::passing("the last weights can't be kept", error);
+        let last = self.best.is_some().then(|| self.learner.weights()).transpose().map_err(failed)?;
+        self.best.iter().try_for_each(|best| self.learner.set_weights(best))?;
+        let after = self.mean_loss(&retention.rows);
+        last.iter().try_for_each(|last| self.learner.set_weights(last))?;
+        self.left = Some(retention.left(after?)?);
+        Ok(())
+    }
+
+    fn mean_loss(&self, rows: &Rows) -> Result<f64, Fault> {
         let failed = of_job(format!("validation after step {}", self.step));
         let mut sum = LossSum::default();
-        let rows: Vec<usize> = (0..self.validation.len()).collect();
-        for numbers in rows.chunks(self.arguments().batch_size) {
+        let numbers: Vec<usize> = (0..rows.len()).collect();
+        for numbers in numbers.chunks(self.arguments().batch_size) {
             self.outside.check()?;
-            let examples: Vec<_> = numbers.iter().map(|row| self.validation.example(*row)).collect();
-            let loss = self.learner.evaluate(&examples).map_err(|error| self.cut_or(&failed, error))?;
+            let examples: Vec<_> = numbers.iter().map(|row| rows.example(*row)).collect();
+            let loss = self.learner.evaluate(&examples);
+            let loss = loss.map_err(|error| cut_or(&self.outside, &failed, error))?;
             sum.sum += loss.sum;
             sum.tokens += loss.tokens;
         }
@@ -464,7 +545,7 @@ impl<O: Outside> Training<O> {
         let step = if last.is_some() { best_step } else { self.step };
         let (optimizer, best) = (self.optimizer, self.best);
         let unsaved = (self.kept < self.step).then_some(Unsaved { optimizer, weights: last, best, state });
-        Ok(Finished { learner: self.learner, step, unsaved })
+        Ok(Finished { learner: self.learner, step, retention: self.left, fisher: None, unsaved })
     }
 
     fn arguments(&self) -> &Arguments {
@@ -493,7 +574,7 @@ fn snapshot(
 fn unfreeze_every(method: &Method) -> Option<u64> {
     match method {
         Method::Full(full) => full.unfreeze_every_steps,
-        Method::Lora(_) | Method::Bottleneck(_) | Method::VirtualTokens(_) => None,
+        Method::Lora(_) | Method::Bottleneck(_) | Method::VirtualTokens(_) | Method::Fisher(_) => None,
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
     result,
     snapshot::{Saved, tensors},
     stop::{Ended, Stop},
-    train::{Finished, Training},
+    train::{self, Finished},
 };
 
 /// Files whose tensors are compared one by one.
@@ -84,7 +84,7 @@ fn last_to_compare(order: &proto::VerificationOrder) -> u64 {
 }
 
 async fn make_again(prepared: Prepared, replay: Replay) -> Result<Finished, Fault> {
-    blocking(move || Training::new(prepared, replay).and_then(Training::run)).await
+    blocking(move || train::make(prepared, replay)).await
 }
 
 /// The states by step, or the first that can't be read.

@@ -8,6 +8,7 @@
 mod bench;
 mod data;
 mod encoders;
+mod forgetting;
 mod jobs;
 mod mixes;
 mod rest;

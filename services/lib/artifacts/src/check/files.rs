@@ -26,6 +26,7 @@ pub fn missing_file<'a>(kind: Kind, names: impl Iterator<Item = &'a str> + Clone
         Kind::TrainingState => &["trainer_state.json"],
         Kind::Tokenizer => &["tokenizer.json"],
         Kind::Evaluation => &["evaluation.json"],
+        Kind::Fisher => &["fisher.safetensors"],
         Kind::Dataset => &[],
     };
     if let Some(missing) = required.iter().find(|name| !has(name)) {
@@ -70,5 +71,6 @@ mod tests {
         assert_eq!(lacks(Kind::Dataset, &["rows.txt"]), None);
         assert_eq!(lacks(Kind::Dataset, &["rows.parquet"]), None);
         assert_eq!(lacks(Kind::Evaluation, &[]), Some("evaluation.json"));
+        assert_eq!(lacks(Kind::Fisher, &["model.safetensors"]), Some("fisher.safetensors"));
     }
 }

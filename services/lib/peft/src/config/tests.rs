@@ -52,6 +52,7 @@ fn a_written_file_reads_as_the_same_settings() {
             init_lora_weights: InitLoraWeights::Gaussian,
             modules_to_save: vec![SavedModule::Embedding, SavedModule::Head],
             use_rslora: true,
+            bias: Biases::All,
             base_model_name_or_path: Some("base \"x\" 模型".to_owned()),
             task_type: None,
             inference_mode: false,

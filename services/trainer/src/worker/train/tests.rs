@@ -20,6 +20,7 @@ use crate::{
     },
 };
 
+mod elastic;
 mod bars;
 mod encoders;
 mod mixes;
@@ -142,9 +143,12 @@ fn prepared(learner: Trainee, arguments: Arguments, validation: usize) -> Prepar
         spec: Arc::new(spec),
         spec_digest: "sha256:test".into(),
         learner,
+        elastic: None,
         train: rows(10),
         passes: Passes::over(10),
         validation: rows(validation),
+        replayed: None,
+        earlier: None,
         resume: None,
         in_f32: false,
     }

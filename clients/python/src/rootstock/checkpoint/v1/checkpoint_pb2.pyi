@@ -20,6 +20,7 @@ class ArtifactKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ARTIFACT_KIND_TOKENIZER: _ClassVar[ArtifactKind]
     ARTIFACT_KIND_DATASET: _ClassVar[ArtifactKind]
     ARTIFACT_KIND_EVALUATION: _ClassVar[ArtifactKind]
+    ARTIFACT_KIND_FISHER: _ClassVar[ArtifactKind]
 ARTIFACT_KIND_UNSPECIFIED: ArtifactKind
 ARTIFACT_KIND_BASE_MODEL: ArtifactKind
 ARTIFACT_KIND_ADAPTER: ArtifactKind
@@ -27,6 +28,7 @@ ARTIFACT_KIND_TRAINING_STATE: ArtifactKind
 ARTIFACT_KIND_TOKENIZER: ArtifactKind
 ARTIFACT_KIND_DATASET: ArtifactKind
 ARTIFACT_KIND_EVALUATION: ArtifactKind
+ARTIFACT_KIND_FISHER: ArtifactKind
 
 class BlobEntry(_message.Message):
     __slots__ = ("path", "digest", "size_bytes")

@@ -27,7 +27,9 @@ if _version_not_supported:
 
 
 class TrainingServiceStub(object):
-    """Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state.
+    """Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state. Metadata
+    `rootstock-tenant` (an id) of CreateTrainingJob says whose a job is: tenants have bounds of their own for jobs that wait and jobs that
+    are computed. Jobs created without it are one tenant's.
     """
 
     def __init__(self, channel):
@@ -94,7 +96,9 @@ class TrainingServiceStub(object):
 
 
 class TrainingServiceServicer(object):
-    """Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state.
+    """Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state. Metadata
+    `rootstock-tenant` (an id) of CreateTrainingJob says whose a job is: tenants have bounds of their own for jobs that wait and jobs that
+    are computed. Jobs created without it are one tenant's.
     """
 
     def CreateTrainingJob(self, request, context):
@@ -253,7 +257,9 @@ def add_TrainingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TrainingService(object):
-    """Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state.
+    """Creates and follows training jobs. A job outlives the server: after a restart it goes on from its last saved state. Metadata
+    `rootstock-tenant` (an id) of CreateTrainingJob says whose a job is: tenants have bounds of their own for jobs that wait and jobs that
+    are computed. Jobs created without it are one tenant's.
     """
 
     @staticmethod
