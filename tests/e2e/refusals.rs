@@ -72,7 +72,7 @@ async fn adapters_that_do_not_fit_are_refused_and_nothing_is_served() {
         refusal(store_adapter(&clients, fewer.path(), "a", &base).await, ErrorReason::TensorMismatch);
     assert!(message.contains("gate_proj"), "{message}");
     let biased = changed("lora", "adapter_config.json", |config| {
-        config.replace("\"bias\": \"none\"", "\"bias\": \"all\"")
+        config.replace("\"bias\": \"none\"", "\"bias\": \"some\"")
     });
     let message = refusal(store_adapter(&clients, biased.path(), "a", &base).await, ErrorReason::InvalidFile);
     assert!(message.contains("bias"), "{message}");

@@ -97,7 +97,7 @@ mod tests {
         let config = std::fs::read_to_string(golden("lora").join(CONFIG_FILE)).unwrap();
         std::fs::write(dir.path().join(CONFIG_FILE), &config).unwrap();
         assert!(read(dir.path()).unwrap_err().to_string().contains("has no adapter_model.safetensors"));
-        let biased = config.replace("\"bias\": \"none\"", "\"bias\": \"all\"");
+        let biased = config.replace("\"bias\": \"none\"", "\"bias\": \"some\"");
         std::fs::write(dir.path().join(CONFIG_FILE), biased).unwrap();
         assert!(read(dir.path()).unwrap_err().to_string().contains("bias"));
         std::fs::write(dir.path().join("adapter_model.bin"), b"PK\x03\x04").unwrap();

@@ -299,7 +299,7 @@ async fn an_adapter_must_fit_the_base_model_it_names() {
     assert!(refuse(&server, with_tensors(&tensors), TensorMismatch).await.contains(nowhere));
 
     let mut config: serde_json::Value = serde_json::from_str(&adapter_config().to_json()).unwrap();
-    config["bias"] = "all".into();
+    config["bias"] = "some".into();
     let biased = with_file(adapter(&base, 8, 0), "adapter_config.json", config.to_string());
     assert!(refuse(&server, biased, InvalidFile).await.contains("bias"));
     // What is asked for must be there, as for serving: magnitudes too.
