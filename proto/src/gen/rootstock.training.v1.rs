@@ -628,8 +628,9 @@ pub struct ElasticWeightConsolidation {
     #[prost(double, tag = "2")]
     pub lambda: f64,
 }
-/// Replay of earlier data: a pass has as many rows as both data sets together, or one or two less, and this share of them is of the
-/// earlier one. Which rows come when is a function of `seed` and the step, as with a mix of the two by weights.
+/// Replay of earlier data: of the rows of each step this share, spread evenly over them, is of the earlier data instead. Which they are is
+/// a function of `seed` and the step; none comes again before all others came. A pass over `dataset` leaves as many of its rows out, others
+/// each time.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Replay {
     /// The earlier data: rows or text for the same objective; alias or digest.

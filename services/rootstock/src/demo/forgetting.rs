@@ -19,7 +19,7 @@ use report::{Outcome, Report};
 
 /// Arguments of `rootstock demo forgetting`.
 #[derive(Debug, clap::Args)]
-pub struct ForgettingArgs {
+pub(super) struct ForgettingArgs {
     /// Print the figures as one JSON object, as the last line.
     #[arg(long)]
     json: bool,
