@@ -111,7 +111,7 @@ pub(super) const KEYS: &[Key] = &[
     key("max_rows", "integer", "all", "fisher: how many rows are drawn to measure on"),
     key("ewc", "mapping", "-", "full: holds the weights that matter for earlier data (elastic weight consolidation)"),
     key("ewc.fisher", "name", "required", "what was measured on that data with method: fisher and the same base_model"),
-    key("ewc.lambda", "number", "required", "how strongly they are held; 1 to 100 is where to begin"),
+    key("ewc.lambda", "number", "required", "how strongly they are held; 1e3 to 1e6 is where to begin"),
     key("replay", "mapping", "-", "sees earlier data again beside dataset"),
     key("replay.dataset", "name", "required", "the earlier data, for the same objective"),
     key("replay.ratio", "number", "required", "its share of the rows, above 0 and below 1"),

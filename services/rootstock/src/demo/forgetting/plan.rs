@@ -19,7 +19,7 @@ pub(super) const LEARNT: &str = "baseModels/demo-learnt";
 const FISHER: &str = "fishers/demo-learnt";
 
 /// Strength with which weights that matter are held.
-const LAMBDA: f64 = 20.0;
+const LAMBDA: f64 = 5e4;
 /// Share of the first task's rows while the second is learnt.
 const REPLAYED: f64 = 0.3;
 
@@ -90,10 +90,10 @@ pub(super) struct Plan {
 impl Plan {
     /// What shows the difference in a few minutes on two cores.
     pub(super) const FULL: Self =
-        Self { facts: 20, seeds: 3, width: 128, pretrain_steps: 100, first_steps: 160, second_steps: 240 };
+        Self { facts: 20, seeds: 3, width: 128, pretrain_steps: 200, first_steps: 120, second_steps: 200 };
     /// Less of everything.
     pub(super) const QUICK: Self =
-        Self { facts: 6, seeds: 1, width: 64, pretrain_steps: 10, first_steps: 60, second_steps: 80 };
+        Self { facts: 8, seeds: 1, width: 96, pretrain_steps: 20, first_steps: 60, second_steps: 80 };
 
     /// Pre-training from random weights, on text.
     pub(super) fn pretraining(self) -> TrainingSpec {
@@ -112,7 +112,7 @@ impl Plan {
             output: names::MODEL.into(),
             dataset: names::TEXT.into(),
             start: Some(Start::NewModel(model)),
-            objective: Some(Objective::Causal(CausalObjective { block_size: 64 })),
+            objective: Some(Objective::Causal(CausalObjective { block_size: 128 })),
             method: Some(Method::Full(FullMethod::default())),
             arguments: Some(arguments(self.pretrain_steps, 3e-3, 0)),
             ..TrainingSpec::default()
@@ -146,7 +146,7 @@ impl Plan {
         let mut spec = TrainingSpec {
             output: way.output().into(),
             dataset: SECOND.into(),
-            arguments: Some(arguments(self.second_steps, 2e-3, seed)),
+            arguments: Some(arguments(self.second_steps, 3e-3, seed)),
             ..questions()
         };
         match way {
@@ -155,7 +155,10 @@ impl Plan {
                 spec.ewc = Some(ElasticWeightConsolidation { fisher: FISHER.into(), lambda: LAMBDA });
             }
             Way::Replay => spec.replay = Some(Replay { dataset: FIRST.into(), ratio: REPLAYED }),
-            Way::Lora => spec.method = Some(Method::Lora(lora())),
+            Way::Lora => {
+                spec.method = Some(Method::Lora(lora()));
+                spec.arguments = Some(arguments(self.second_steps, 1e-3, seed));
+            }
         }
         spec
     }
@@ -180,7 +183,7 @@ fn lora() -> LoraMethod {
     let modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
     LoraMethod {
         r: 32,
-        lora_alpha: 128.0,
+        lora_alpha: 64.0,
         target_modules: modules.map(String::from).to_vec(),
         ..LoraMethod::default()
     }
