@@ -269,7 +269,7 @@ mod tests {
     fn rows_left_out_are_told() {
         let ready = TrainingDataReady { train_rows: 9, dropped_rows: 2, ..TrainingDataReady::default() };
         assert!(data(&ready).contains("2 left out"));
-        assert!(!data(&TrainingDataReady { dropped_rows: 0, ..ready }).contains("left out"));
+        assert!(!data(&TrainingDataReady { dropped_rows: 0, ..ready.clone() }).contains("left out"));
         assert!(data(&TrainingDataReady { truncated_rows: 3, ..ready }).contains("3 cut to fit"));
     }
 

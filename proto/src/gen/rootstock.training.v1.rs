@@ -300,9 +300,12 @@ pub struct TrainingSpec {
     #[prost(string, tag = "1")]
     pub output: ::prost::alloc::string::String,
     /// The data set: alias or digest. Rows for `supervised` and `classification`, text for `causal`,
-    /// `infilling` and `masked`.
+    /// `infilling` and `masked`. Either this or `mix`.
     #[prost(string, tag = "2")]
     pub dataset: ::prost::alloc::string::String,
+    /// Several data sets, each seen in its share; instead of `dataset`.
+    #[prost(message, optional, tag = "15")]
+    pub mix: ::core::option::Option<DatasetMix>,
     /// A data set to validate on; instead of `validation_split`.
     #[prost(string, tag = "3")]
     pub validation_dataset: ::prost::alloc::string::String,
@@ -401,6 +404,32 @@ pub mod training_spec {
         #[prost(message, tag = "22")]
         Fisher(super::FisherMethod),
     }
+}
+/// Several data sets for one objective: multi-task training. A pass has as many rows as all of them together, or a few less so that each
+/// share is whole; no row is seen again before all others of its data set were. Which row comes when is a function of `seed` and the
+/// step. `validation_split` holds out that share of each data set.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DatasetMix {
+    /// 1 to 64 data sets.
+    #[prost(message, repeated, tag = "1")]
+    pub datasets: ::prost::alloc::vec::Vec<MixedDataset>,
+    /// Where there are no weights: each data set is seen in proportion to its rows to the power of one over this (Raffel et al., 2020). 1
+    /// is as the rows are, and high temperatures come to equal shares; from 1 to 1e6, 0 means 1.
+    #[prost(double, tag = "2")]
+    pub temperature: f64,
+}
+/// One data set of a mix.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MixedDataset {
+    /// The data set: alias or digest.
+    #[prost(string, tag = "1")]
+    pub dataset: ::prost::alloc::string::String,
+    /// How often its rows are seen, in proportion to the weights of the others; at most 1e6. All data sets of a mix have one, or none has.
+    #[prost(double, tag = "2")]
+    pub weight: f64,
+    /// For `supervised`: how its rows become prompts, if not as the objective's `prompt_template` says.
+    #[prost(string, tag = "3")]
+    pub prompt_template: ::prost::alloc::string::String,
 }
 /// A Llama to be made from random weights; the names of Hugging Face's config.json.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1042,7 +1071,7 @@ pub struct TrainingResumed {
     pub digest: ::prost::alloc::string::String,
 }
 /// What was read.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrainingDataReady {
     /// Rows, or blocks of text, to train on.
     #[prost(int64, tag = "1")]
@@ -1066,9 +1095,31 @@ pub struct TrainingDataReady {
     /// Parameters in all.
     #[prost(int64, tag = "7")]
     pub total_parameters: i64,
+    /// The data sets of a mix, in its order.
+    #[prost(message, repeated, tag = "8")]
+    pub mixed: ::prost::alloc::vec::Vec<MixedRows>,
     /// Rows of which a part was cut off.
     #[prost(int64, tag = "20")]
     pub truncated_rows: i64,
+}
+/// What was read of a data set of a mix.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MixedRows {
+    /// The data set, as the mix names it.
+    #[prost(string, tag = "1")]
+    pub dataset: ::prost::alloc::string::String,
+    /// Rows, or blocks of text, to train on.
+    #[prost(int64, tag = "2")]
+    pub train_rows: i64,
+    /// Rows, or blocks of text, to validate on.
+    #[prost(int64, tag = "3")]
+    pub validation_rows: i64,
+    /// How many of its rows a pass over the mix sees.
+    #[prost(int64, tag = "4")]
+    pub rows_per_pass: i64,
+    /// Rows that were left out.
+    #[prost(int64, tag = "5")]
+    pub dropped_rows: i64,
 }
 /// A measured validation.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -2819,7 +2870,7 @@ pub struct LeaseJobResponse {
     /// The job.
     #[prost(message, optional, tag = "1")]
     pub training_job: ::core::option::Option<TrainingJob>,
-    /// Digest of the data set's artifact.
+    /// Digest of the data set's artifact; empty for a mix.
     #[prost(string, tag = "2")]
     pub dataset_digest: ::prost::alloc::string::String,
     /// Digest of the validation data set's artifact, where there is one.
@@ -2840,6 +2891,9 @@ pub struct LeaseJobResponse {
     /// The step of that state.
     #[prost(int64, tag = "8")]
     pub resume_step: i64,
+    /// Digests of the artifacts of a mix's data sets, in its order.
+    #[prost(string, repeated, tag = "9")]
+    pub mix_digests: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Digest of the adapter's artifact that training goes on with, where there is one.
     #[prost(string, tag = "19")]
     pub adapter_digest: ::prost::alloc::string::String,

@@ -82,7 +82,11 @@ pub(crate) struct Resolved {
 impl Resolved {
     /// The data set that is trained on, or those of the mix.
     pub(crate) fn data_digests(&self) -> &[String] {
-        if self.mix_digests.is_empty() { std::slice::from_ref(&self.dataset_digest) } else { &self.mix_digests }
+        if self.mix_digests.is_empty() {
+            std::slice::from_ref(&self.dataset_digest)
+        } else {
+            &self.mix_digests
+        }
     }
 }
 

@@ -170,8 +170,8 @@ pub(super) const KEYS: &[Key] = &[
 #[cfg(test)]
 mod tests {
     use super::super::file::{
-        Denoiser, Ewc, Mix, MixedDataset, NewEncoder, NewModel, OptimArgs, Replay, Retention, SchedulerKwargs,
-        TrainFile, known_keys,
+        Denoiser, Ewc, Mix, MixedDataset, NewEncoder, NewModel, OptimArgs, Replay, Retention,
+        SchedulerKwargs, TrainFile, known_keys,
     };
     use super::*;
 

@@ -26,6 +26,8 @@ mod bottleneck;
 mod compare;
 #[path = "golden/families.rs"]
 mod families;
+#[path = "golden/infilling.rs"]
+mod infilling;
 #[path = "golden/int8.rs"]
 mod int8;
 #[path = "golden/kinds.rs"]

@@ -74,6 +74,11 @@ impl Mix {
         self.quotas.iter().sum()
     }
 
+    /// How many rows of each data set a pass has.
+    pub fn quotas(&self) -> &[usize] {
+        &self.quotas
+    }
+
     /// Whether there are no data sets.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()

@@ -43,6 +43,37 @@ fn a_text_has_a_sentinel_for_each_span_and_the_spans_follow() {
     assert_eq!(row.labels()[row.prompt_len..], answer.iter().map(|id| i64::from(*id)).collect::<Vec<_>>());
 }
 
+/// `tests/golden/infilling.json`: texts and the rows that `make_infilling.py` makes of them.
+#[derive(serde::Deserialize)]
+struct Reference {
+    sentinels: Vec<u32>,
+    eos: u32,
+    texts: Vec<Vec<Vec<u32>>>,
+    batches: Vec<Rows>,
+}
+
+#[derive(serde::Deserialize)]
+struct Rows {
+    input_ids: Vec<Vec<u32>>,
+    labels: Vec<Vec<i64>>,
+}
+
+#[test]
+fn rows_are_laid_out_and_labelled_as_those_whose_loss_the_reference_tells() {
+    let json = include_str!("../../../../tests/golden/infilling.json");
+    let Reference { sentinels, eos, texts, batches } = serde_json::from_str(json).unwrap();
+    let here = Denoising::new(vec![spans(0.3, 3.0, None)], sentinels, eos).unwrap();
+    let rows = batches.iter().flat_map(|rows| rows.input_ids.iter().zip(&rows.labels));
+    assert_eq!(texts.concat().len(), 6);
+    for (text, (ids, labels)) in texts.concat().iter().zip(rows) {
+        let prompt_len = labels.iter().position(|label| *label != IGNORE_INDEX).unwrap();
+        let length = ids.iter().position(|id| *id == eos).unwrap() + 1;
+        let row = Denoised { input_ids: ids[..length].to_vec(), prompt_len };
+        assert_eq!(here.restore(&row).as_ref(), Some(text));
+        assert_eq!(row.labels(), labels[..length]);
+    }
+}
+
 #[test]
 fn shares_and_lengths_of_spans_are_those_asked_for() {
     let text: Vec<u32> = (0..512).collect();

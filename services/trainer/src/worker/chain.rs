@@ -20,10 +20,9 @@ impl Chain {
     /// Adds a step.
     pub(super) fn add(&mut self, done: &StepDone, rows: &StepRows) {
         let loss = [done.loss.sum, done.grad_norm, done.learning_rate].map(f64::to_bits);
-        let micro_batches = rows
-            .micro_batches
-            .iter()
-            .flat_map(|rows| std::iter::once(rows.len() as u64).chain(rows.iter().map(|seen| seen.row as u64)));
+        let micro_batches = rows.micro_batches.iter().flat_map(|rows| {
+            std::iter::once(rows.len() as u64).chain(rows.iter().map(|seen| seen.row as u64))
+        });
         let numbers = [done.step, done.loss.tokens, done.tokens, rows.epoch].into_iter().chain(loss);
         let mut link = self.0.as_bytes().to_vec();
         link.extend(numbers.chain(micro_batches).flat_map(u64::to_le_bytes));
@@ -45,10 +44,8 @@ mod tests {
     #[test]
     fn a_link_tells_of_every_bit_of_every_step() {
         let seen = |row| Seen { row, pass: 0 };
-        let rows = |first| StepRows {
-            epoch: 0,
-            micro_batches: vec![vec![seen(first), seen(1)], vec![seen(2)]],
-        };
+        let rows =
+            |first| StepRows { epoch: 0, micro_batches: vec![vec![seen(first), seen(1)], vec![seen(2)]] };
         let step = |step, sum: f64| StepDone {
             step,
             loss: LossSum { sum, tokens: 3 },

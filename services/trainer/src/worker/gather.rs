@@ -94,7 +94,8 @@ pub(super) async fn gather(
     for (number, ((field, name), digest)) in datasets.enumerate() {
         let reader = Reader { objective: with_template(spec, number), ..reader.clone() };
         let dataset = fetcher.fetch(&field, digest).await?;
-        let read = reader.read(spec.data.field(), &dataset).await.map_err(|fault| within(spec, &field, fault))?;
+        let read =
+            reader.read(spec.data.field(), &dataset).await.map_err(|fault| within(spec, &field, fault))?;
         if let Some(validation) = &validation {
             check_datasets(&read, validation)?;
         }
@@ -116,7 +117,12 @@ pub(super) async fn gather(
 }
 
 /// Reads a data set of earlier rows, where one is named.
-async fn earlier(reader: &Reader, fetcher: &Fetcher, field: &str, digest: &str) -> Result<Option<Rows>, Fault> {
+async fn earlier(
+    reader: &Reader,
+    fetcher: &Fetcher,
+    field: &'static str,
+    digest: &str,
+) -> Result<Option<Rows>, Fault> {
     if digest.is_empty() {
         return Ok(None);
     }

@@ -19,7 +19,7 @@ use crate::{
 /// What training an adapter does.
 #[derive(Deserialize)]
 pub(crate) struct Trained {
-    loss: f64,
+    pub(crate) loss: f64,
     pub(crate) training: Training,
 }
 

@@ -20,8 +20,8 @@ use crate::{
     },
 };
 
-mod elastic;
 mod bars;
+mod elastic;
 mod encoders;
 mod mixes;
 mod proof;

@@ -156,9 +156,10 @@ class TrainingJob(_message.Message):
     def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., queue_position: _Optional[int] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("output", "dataset", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "fisher", "arguments", "ewc", "replay", "retention", "priority", "added_tokens")
+    __slots__ = ("output", "dataset", "mix", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "fisher", "arguments", "ewc", "replay", "retention", "priority", "added_tokens")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
+    MIX_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_SPLIT_FIELD_NUMBER: _ClassVar[int]
     BASE_MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +185,7 @@ class TrainingSpec(_message.Message):
     ADDED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     output: str
     dataset: str
+    mix: DatasetMix
     validation_dataset: str
     validation_split: float
     base_model: str
@@ -207,7 +209,25 @@ class TrainingSpec(_message.Message):
     retention: Retention
     priority: int
     added_tokens: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., fisher: _Optional[_Union[FisherMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ..., ewc: _Optional[_Union[ElasticWeightConsolidation, _Mapping]] = ..., replay: _Optional[_Union[Replay, _Mapping]] = ..., retention: _Optional[_Union[Retention, _Mapping]] = ..., priority: _Optional[int] = ..., added_tokens: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., mix: _Optional[_Union[DatasetMix, _Mapping]] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., fisher: _Optional[_Union[FisherMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ..., ewc: _Optional[_Union[ElasticWeightConsolidation, _Mapping]] = ..., replay: _Optional[_Union[Replay, _Mapping]] = ..., retention: _Optional[_Union[Retention, _Mapping]] = ..., priority: _Optional[int] = ..., added_tokens: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DatasetMix(_message.Message):
+    __slots__ = ("datasets", "temperature")
+    DATASETS_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    datasets: _containers.RepeatedCompositeFieldContainer[MixedDataset]
+    temperature: float
+    def __init__(self, datasets: _Optional[_Iterable[_Union[MixedDataset, _Mapping]]] = ..., temperature: _Optional[float] = ...) -> None: ...
+
+class MixedDataset(_message.Message):
+    __slots__ = ("dataset", "weight", "prompt_template")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    weight: float
+    prompt_template: str
+    def __init__(self, dataset: _Optional[str] = ..., weight: _Optional[float] = ..., prompt_template: _Optional[str] = ...) -> None: ...
 
 class NewModel(_message.Message):
     __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rope_theta", "tie_word_embeddings", "initializer_range")
@@ -633,7 +653,7 @@ class TrainingResumed(_message.Message):
     def __init__(self, step: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class TrainingDataReady(_message.Message):
-    __slots__ = ("train_rows", "validation_rows", "train_tokens", "loss_tokens", "dropped_rows", "trainable_parameters", "total_parameters", "truncated_rows")
+    __slots__ = ("train_rows", "validation_rows", "train_tokens", "loss_tokens", "dropped_rows", "trainable_parameters", "total_parameters", "mixed", "truncated_rows")
     TRAIN_ROWS_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_ROWS_FIELD_NUMBER: _ClassVar[int]
     TRAIN_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -641,6 +661,7 @@ class TrainingDataReady(_message.Message):
     DROPPED_ROWS_FIELD_NUMBER: _ClassVar[int]
     TRAINABLE_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    MIXED_FIELD_NUMBER: _ClassVar[int]
     TRUNCATED_ROWS_FIELD_NUMBER: _ClassVar[int]
     train_rows: int
     validation_rows: int
@@ -649,8 +670,23 @@ class TrainingDataReady(_message.Message):
     dropped_rows: int
     trainable_parameters: int
     total_parameters: int
+    mixed: _containers.RepeatedCompositeFieldContainer[MixedRows]
     truncated_rows: int
-    def __init__(self, train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., train_tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., trainable_parameters: _Optional[int] = ..., total_parameters: _Optional[int] = ..., truncated_rows: _Optional[int] = ...) -> None: ...
+    def __init__(self, train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., train_tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., trainable_parameters: _Optional[int] = ..., total_parameters: _Optional[int] = ..., mixed: _Optional[_Iterable[_Union[MixedRows, _Mapping]]] = ..., truncated_rows: _Optional[int] = ...) -> None: ...
+
+class MixedRows(_message.Message):
+    __slots__ = ("dataset", "train_rows", "validation_rows", "rows_per_pass", "dropped_rows")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    TRAIN_ROWS_FIELD_NUMBER: _ClassVar[int]
+    VALIDATION_ROWS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_PER_PASS_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    train_rows: int
+    validation_rows: int
+    rows_per_pass: int
+    dropped_rows: int
+    def __init__(self, dataset: _Optional[str] = ..., train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., rows_per_pass: _Optional[int] = ..., dropped_rows: _Optional[int] = ...) -> None: ...
 
 class TrainingEvaluated(_message.Message):
     __slots__ = ("step", "eval_loss", "best")

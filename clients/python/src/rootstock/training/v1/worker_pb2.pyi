@@ -16,7 +16,7 @@ class LeaseJobRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., lease_token: _Optional[str] = ...) -> None: ...
 
 class LeaseJobResponse(_message.Message):
-    __slots__ = ("training_job", "dataset_digest", "validation_dataset_digest", "base_digest", "tokenizer_artifact_digest", "tokenizer_digest", "resume_digest", "resume_step", "adapter_digest", "fisher_digest", "replay_digest", "retention_digest")
+    __slots__ = ("training_job", "dataset_digest", "validation_dataset_digest", "base_digest", "tokenizer_artifact_digest", "tokenizer_digest", "resume_digest", "resume_step", "mix_digests", "adapter_digest", "fisher_digest", "replay_digest", "retention_digest")
     TRAINING_JOB_FIELD_NUMBER: _ClassVar[int]
     DATASET_DIGEST_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +25,7 @@ class LeaseJobResponse(_message.Message):
     TOKENIZER_DIGEST_FIELD_NUMBER: _ClassVar[int]
     RESUME_DIGEST_FIELD_NUMBER: _ClassVar[int]
     RESUME_STEP_FIELD_NUMBER: _ClassVar[int]
+    MIX_DIGESTS_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_DIGEST_FIELD_NUMBER: _ClassVar[int]
     FISHER_DIGEST_FIELD_NUMBER: _ClassVar[int]
     REPLAY_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -37,11 +38,12 @@ class LeaseJobResponse(_message.Message):
     tokenizer_digest: str
     resume_digest: str
     resume_step: int
+    mix_digests: _containers.RepeatedScalarFieldContainer[str]
     adapter_digest: str
     fisher_digest: str
     replay_digest: str
     retention_digest: str
-    def __init__(self, training_job: _Optional[_Union[_training_pb2.TrainingJob, _Mapping]] = ..., dataset_digest: _Optional[str] = ..., validation_dataset_digest: _Optional[str] = ..., base_digest: _Optional[str] = ..., tokenizer_artifact_digest: _Optional[str] = ..., tokenizer_digest: _Optional[str] = ..., resume_digest: _Optional[str] = ..., resume_step: _Optional[int] = ..., adapter_digest: _Optional[str] = ..., fisher_digest: _Optional[str] = ..., replay_digest: _Optional[str] = ..., retention_digest: _Optional[str] = ...) -> None: ...
+    def __init__(self, training_job: _Optional[_Union[_training_pb2.TrainingJob, _Mapping]] = ..., dataset_digest: _Optional[str] = ..., validation_dataset_digest: _Optional[str] = ..., base_digest: _Optional[str] = ..., tokenizer_artifact_digest: _Optional[str] = ..., tokenizer_digest: _Optional[str] = ..., resume_digest: _Optional[str] = ..., resume_step: _Optional[int] = ..., mix_digests: _Optional[_Iterable[str]] = ..., adapter_digest: _Optional[str] = ..., fisher_digest: _Optional[str] = ..., replay_digest: _Optional[str] = ..., retention_digest: _Optional[str] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
     __slots__ = ("name", "lease_token")
