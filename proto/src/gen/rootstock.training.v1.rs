@@ -659,7 +659,8 @@ pub struct ElasticWeightConsolidation {
     /// The Fisher information: `fishers/{id}`, a version of it, or a digest; measured on the base model that training starts from.
     #[prost(string, tag = "1")]
     pub fisher: ::prost::alloc::string::String,
-    /// How strongly weights are held; above 0, at most 1e12. The loss is a mean per label, F is of whole rows: 1 to 100 is where to begin.
+    /// How strongly weights are held; above 0, at most 1e12. A model that knows its data well has small F, and needs much: 1e3 to 1e6 is
+    /// where to begin.
     #[prost(double, tag = "2")]
     pub lambda: f64,
 }

@@ -93,7 +93,7 @@ impl Plan {
         Self { facts: 20, seeds: 3, width: 128, pretrain_steps: 200, first_steps: 120, second_steps: 200 };
     /// Less of everything.
     pub(super) const QUICK: Self =
-        Self { facts: 8, seeds: 1, width: 96, pretrain_steps: 20, first_steps: 60, second_steps: 80 };
+        Self { facts: 6, seeds: 1, width: 128, pretrain_steps: 40, first_steps: 100, second_steps: 100 };
 
     /// Pre-training from random weights, on text.
     pub(super) fn pretraining(self) -> TrainingSpec {
