@@ -110,7 +110,9 @@ async fn stage(server: &Server) {
     let clients = server.clients();
     fixtures::stage(&clients).await;
     fixtures::store_data(&clients, "text", "text.jsonl", fixtures::text(60)).await.unwrap();
-    let labels = "{\"text\": \"a river\", \"label\": 0}\n{\"text\": \"a sea\", \"label\": 1}\n".repeat(10);
+    let label =
+        |n| format!("{{\"text\": \"river {n}\", \"label\": 0}}\n{{\"text\": \"sea {n}\", \"label\": 1}}\n");
+    let labels: String = (0..10).map(label).collect();
     fixtures::store_data(&clients, "labels", "labels.jsonl", labels).await.unwrap();
     let special = ["[CLS]", "[SEP]", "[MASK]", "<extra_id_0>", "<extra_id_1>", "<extra_id_2>"]
         .map(|token| ["--special-token", token]);

@@ -106,6 +106,6 @@ mod tests {
 
         let bad = [file("c.jsonl", b"{\"text\": \"fine\"}\n{\"words\": 1}\n")];
         let error = learn(&bad, Model::Bpe, &options).unwrap_err().to_string();
-        assert!(error.starts_with("c.jsonl: document 2 (line 2)"), "{error}");
+        assert!(error.starts_with("c.jsonl: row 2 (line 2)"), "{error}");
     }
 }

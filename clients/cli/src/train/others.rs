@@ -2,7 +2,7 @@
 //! its other name; what can't is refused with what to write instead.
 use serde::{Deserialize, Serialize};
 
-use super::file::{Dtype, Method, Names, Objective, Optimizer, TrainFile};
+use super::file::{Method, Names, Objective, Optimizer, TrainFile};
 
 /// Names that mean the same as one of ours, which has them as serde's aliases.
 pub(super) const ALIASES: [(&str, &str); 10] = [
@@ -28,7 +28,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("do_predict", "evaluate with rootstock evaluate"),
     ("epochs", "write num_train_epochs"),
     ("fan_in_fan_out", "no family has weights that lie the other way round; take it out"),
-    ("fp16", "there is no fp16; write weight_dtype: bf16"),
     ("freeze_trainable_layers", CHOSEN),
     ("freeze_trainable_modules", CHOSEN),
     ("fsdp", ONE_PROCESS),
@@ -67,7 +66,7 @@ const CHOSEN: &str = "write method: full and trainable_modules";
 const MIX: &str = "write mix, with weights or a temperature";
 const ONE_PROCESS: &str = "a job is computed by one process; take it out";
 const PACKED: &str = "rows are computed without padding anyway; take it out";
-const QUANTIZED: &str = "weights are multiplied as f32 or bf16: write weight_dtype";
+const QUANTIZED: &str = "weights are multiplied as f32, bf16 or f16: write weight_dtype";
 const TOGETHER: &str = "the server sees to it; take it out";
 const VALIDATED: &str = "validation takes per_device_train_batch_size rows at a time; take it out";
 const WATCHED: &str = "rootstock jobs watch shows the loss; take it out";
@@ -131,7 +130,6 @@ pub(super) struct OtherNames {
     save_strategy: Option<Strategy>,
     logging_strategy: Option<Strategy>,
     adafactor: Option<bool>,
-    bf16: Option<bool>,
 }
 
 impl OtherNames {
@@ -159,8 +157,6 @@ impl OtherNames {
         }
         let adafactor = self.adafactor.unwrap_or_default().then_some(Optimizer::Adafactor);
         set("adafactor", adafactor, "optim", &mut file.optim)?;
-        let bf16 = self.bf16.unwrap_or_default().then_some(Dtype::Bf16);
-        set("bf16", bf16, "weight_dtype", &mut file.weight_dtype)?;
         for (key, strategy, steps, given) in [
             ("evaluation_strategy", self.evaluation_strategy, "eval_steps", file.eval_steps),
             ("eval_strategy", self.eval_strategy, "eval_steps", file.eval_steps),

@@ -104,7 +104,8 @@ impl Cleaner {
         let mut kept = Vec::new();
         each(bytes, format, &[], &mut |_, record: Result<Value, RowError>| {
             match record {
-                Ok(record) if record.is_object() => {
+                Ok(mut record) if record.is_object() => {
+                    record.sort_all_objects();
                     if self.keeps(&texts(&record)) {
                         kept.extend(record.to_string().into_bytes());
                         kept.push(b'\n');
