@@ -8,7 +8,8 @@ pub struct AuditDatasetResponse {
     /// What was found in `spec.validation_dataset`, where there is one.
     #[prost(message, optional, tag = "2")]
     pub validation_dataset: ::core::option::Option<DatasetAudit>,
-    /// Why a job of this specification would fail because of its data; empty where it would not. Each names the field and what to do.
+    /// Why a job of this specification would fail because of its rows: nothing is trained, or all that validates is. Each names the field
+    /// and what to do. Labels, and the data of `replay` and `retention`, are looked at by the job alone.
     #[prost(string, repeated, tag = "3")]
     pub refusals: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
@@ -1056,8 +1057,8 @@ pub struct TrainingStateSaved {
     /// Its artifact.
     #[prost(string, tag = "2")]
     pub digest: ::prost::alloc::string::String,
-    /// The chain over all steps so far: of each step the SHA-256 of the link before, the step's number, its rows, and the bits of its
-    /// loss, gradient norm and learning rate; the state holds it too.
+    /// The chain over all steps so far: of each step the SHA-256 of the link before, the step's number, its rows (of those replayed
+    /// their places alone), and the bits of its loss, gradient norm and learning rate; the state holds it too.
     #[prost(string, tag = "3")]
     pub chain_digest: ::prost::alloc::string::String,
 }

@@ -51,7 +51,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("per_device_eval_batch_size", VALIDATED),
     ("per_gpu_eval_batch_size", VALIDATED),
     ("pissa_init", "pairs begin as init_lora_weights says; take it out"),
-    ("plot_loss", WATCHED),
+    ("plot_loss", "rootstock train FILE.yaml --plot loss.svg draws it; take it out"),
     ("preprocessing_num_workers", TOGETHER),
     ("quantization_bit", QUANTIZED),
     ("report_to", WATCHED),
@@ -69,7 +69,8 @@ const PACKED: &str = "rows are computed without padding anyway; take it out";
 const QUANTIZED: &str = "weights are multiplied as f32, bf16 or f16: write weight_dtype";
 const TOGETHER: &str = "the server sees to it; take it out";
 const VALIDATED: &str = "validation takes per_device_train_batch_size rows at a time; take it out";
-const WATCHED: &str = "rootstock jobs watch shows the loss; take it out";
+const WATCHED: &str =
+    "rootstock jobs metrics JOB --tensorboard DIR writes what TensorBoard reads; take it out";
 
 /// What to do instead of writing this key, if it is known of other trainers and refused.
 pub(super) fn instead(key: &str) -> Option<&'static str> {
@@ -105,13 +106,6 @@ enum Strategy {
     Steps,
 }
 
-/// PEFT's `bias`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Bias {
-    None,
-}
-
 /// Keys whose values are to be translated too.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
@@ -119,7 +113,6 @@ pub(super) struct OtherNames {
     stage: Option<Stage>,
     finetuning_type: Option<Tuning>,
     peft_type: Option<Tuning>,
-    bias: Option<Bias>,
     template: Option<String>,
     cutoff_len: Option<i32>,
     lora_target: Option<Names>,
@@ -268,7 +261,8 @@ mod tests {
         assert_eq!((lora.r, lora.init_lora_weights.as_str()), (4, ""));
         let random = refusal(&text.replace("init_lora_weights: true", "init_lora_weights: false"));
         assert!(random.contains("init_lora_weights"), "{random}");
-        assert!(refusal(&text.replace("bias: none", "bias: all")).contains("expected `none`"));
+        let all = spec::parse(text.replace("bias: none", "bias: all").as_bytes()).unwrap();
+        assert!(matches!(all.method, Some(Method::Lora(lora)) if lora.bias == "all"));
     }
 
     #[test]

@@ -40,10 +40,11 @@ pub(super) fn check_fisher(
     if from.retention.is_some() {
         return Err(SPEC.invalid("fisher", "changes nothing that could be forgotten; take retention out"));
     }
-    if matches!(objective, Objective::Supervised { instruction_token_dropout, .. } if *instruction_token_dropout > 0.0)
-    {
-        let message = "is not for fisher, which takes rows as they are; take it out";
-        return Err(SPEC.invalid("supervised.instruction_token_dropout", message));
+    if from.mix.is_some() {
+        return Err(SPEC.invalid("mix", "is not for fisher, which takes each row once; set dataset"));
+    }
+    if let Some(changed) = changed_by(objective) {
+        return Err(SPEC.invalid(changed, "is not for fisher, which takes rows as they are; take it out"));
     }
     let given = from.arguments.clone().unwrap_or_default();
     if given.weight_dtype() == proto::WeightDtype::F16 {
@@ -64,6 +65,21 @@ pub(super) fn check_fisher(
     let message = "of fisher are seed, logging_steps, weight_dtype, gradient_checkpointing and \
                    activation_memory_bytes alone; take the others out";
     Err(SPEC.invalid("arguments", message))
+}
+
+/// The field that changes rows from pass to pass, if there is one.
+fn changed_by(objective: &Objective) -> Option<&'static str> {
+    let Objective::Supervised { instruction_token_dropout, span_shuffle, paraphrase_columns, .. } = objective
+    else {
+        return None;
+    };
+    if *instruction_token_dropout > 0.0 {
+        Some("supervised.instruction_token_dropout")
+    } else if *span_shuffle > 0.0 {
+        Some("supervised.span_shuffle")
+    } else {
+        (!paraphrase_columns.is_empty()).then_some("supervised.paraphrase_columns")
+    }
 }
 
 /// The earlier data that is seen again, where there is some.
@@ -99,6 +115,11 @@ pub(super) fn elastic(
     }
     if !matches!(start, Start::Base(_)) {
         return Err(SPEC.invalid("ewc", "holds what was learnt before; set base_model"));
+    }
+    if !from.added_tokens.is_empty() {
+        let message =
+            "holds rows of the base model's vocabulary alone; take added_tokens out, or train them first";
+        return Err(SPEC.invalid("ewc", message));
     }
     let lambda =
         EWC.number("lambda", written.lambda, f64::MIN_POSITIVE..=MAX_LAMBDA, "above 0 and at most 1e12")?;

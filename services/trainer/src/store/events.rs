@@ -68,6 +68,9 @@ pub(super) async fn change_state(
     message: &str,
 ) -> Result<(), Error> {
     job.state = state;
+    if state != State::Queued {
+        job.queue_position = 0;
+    }
     if state.has_ended() {
         job.end_micros = Some(now_micros());
     }

@@ -76,9 +76,9 @@ async fn take_in(write: &mut Write, job: &mut Job, event: Event) -> Result<bool,
             job.progress.get_or_insert_default().eval_loss = Some(evaluated.eval_loss);
         }
         Event::StateSaved(state) => {
-            saved::insert(write, job.number, state.step, &state.digest).await?;
+            discarded = saved::insert(write, job.number, state.step, &state.digest).await?;
             job.stalled = 0;
-            discarded = saved::keep_newest(write, job.number, job.save_total_limit).await?;
+            discarded |= saved::keep_newest(write, job.number, job.save_total_limit).await?;
         }
         Event::Resumed(_) | Event::DataReady(_) | Event::StateChange(_) | Event::PhaseChange(_) => {}
     }

@@ -6,8 +6,14 @@ use sqlx::Row;
 use super::{Store, Write};
 use crate::error::Error;
 
-/// Records a saved state; a step that was reached again replaces what was saved there.
-pub(super) async fn insert(write: &mut Write, job: i64, step: i64, digest: &str) -> Result<(), Error> {
+/// Records a saved state; a step that was reached again replaces what was saved there. Tells whether that is to be deleted.
+pub(super) async fn insert(write: &mut Write, job: i64, step: i64, digest: &str) -> Result<bool, Error> {
+    let before = sqlx::query("SELECT digest FROM saved_states WHERE job = ? AND step = ? AND digest <> ?")
+        .bind(job)
+        .bind(step)
+        .bind(digest)
+        .fetch_optional(&mut **write)
+        .await?;
     sqlx::query("INSERT INTO saved_states (job, step, digest) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET digest = excluded.digest")
         .bind(job)
         .bind(step)
@@ -16,6 +22,20 @@ pub(super) async fn insert(write: &mut Write, job: i64, step: i64, digest: &str)
         .await?;
     // It may have been discarded by a job that had made the same state.
     sqlx::query("DELETE FROM discarded_states WHERE digest = ?").bind(digest).execute(&mut **write).await?;
+    let Some(before) = before else { return Ok(false) };
+    discard(write, &before.try_get::<String, _>("digest")?).await?;
+    Ok(true)
+}
+
+/// Puts a state on the list of those to delete, unless a job keeps it.
+async fn discard(write: &mut Write, digest: &str) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO discarded_states (digest) SELECT ?1 \
+         WHERE NOT EXISTS (SELECT 1 FROM saved_states WHERE digest = ?1) ON CONFLICT DO NOTHING",
+    )
+    .bind(digest)
+    .execute(&mut **write)
+    .await?;
     Ok(())
 }
 
@@ -43,13 +63,7 @@ pub(super) async fn keep_newest(write: &mut Write, job: i64, limit: i64) -> Resu
             .bind(step)
             .execute(&mut **write)
             .await?;
-        sqlx::query(
-            "INSERT INTO discarded_states (digest) SELECT ?1 \
-             WHERE NOT EXISTS (SELECT 1 FROM saved_states WHERE digest = ?1) ON CONFLICT DO NOTHING",
-        )
-        .bind(&digest)
-        .execute(&mut **write)
-        .await?;
+        discard(write, &digest).await?;
     }
     Ok(!rows.is_empty())
 }

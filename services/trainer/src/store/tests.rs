@@ -276,6 +276,24 @@ async fn events_are_read_on_from_any_of_them() {
 }
 
 #[tokio::test]
+async fn a_state_that_another_replaces_is_discarded() {
+    let bench = Bench::new().await;
+    let job = bench.running("a", "1").await;
+    let other = Event::StateSaved(proto::TrainingStateSaved {
+        step: 1,
+        digest: "sha256:other".into(),
+        ..Default::default()
+    });
+    assert!(!bench.store.report(&job, "1", report(1, vec![other])).await.unwrap().discarded);
+    assert!(bench.store.report(&job, "1", report(2, vec![saved(1)])).await.unwrap().discarded);
+    assert_eq!(bench.store.discarded(10).await.unwrap(), ["sha256:other"]);
+    assert!(
+        !bench.store.report(&job, "1", report(3, vec![saved(1)])).await.unwrap().discarded,
+        "the same again"
+    );
+}
+
+#[tokio::test]
 async fn older_states_are_discarded_unless_another_job_keeps_them() {
     let bench = Bench::new().await;
     let first = bench.running("a", "1").await;

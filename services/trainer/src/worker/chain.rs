@@ -44,8 +44,11 @@ mod tests {
     #[test]
     fn a_link_tells_of_every_bit_of_every_step() {
         let seen = |row| Seen { row, pass: 0 };
-        let rows =
-            |first| StepRows { epoch: 0, micro_batches: vec![vec![seen(first), seen(1)], vec![seen(2)]] };
+        let rows = |first| StepRows {
+            epoch: 0,
+            first: 0,
+            micro_batches: vec![vec![seen(first), seen(1)], vec![seen(2)]],
+        };
         let step = |step, sum: f64| StepDone {
             step,
             loss: LossSum { sum, tokens: 3 },

@@ -54,6 +54,7 @@ pub(super) fn measure(prepared: Prepared, how: Fisher, outside: &impl Outside) -
         outside.check()?;
         let done = add(&mut fisher, &learner, (train.example(row), arguments.seed, step), outside)?;
         meter.count(&done);
+        outside.wants(step);
         if step.is_multiple_of(arguments.logging_steps) || step == plan.total_steps {
             outside.event(Event::Progress(meter.read(&done)))?;
         }

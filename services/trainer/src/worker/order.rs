@@ -45,6 +45,8 @@ impl Plan {
 pub(crate) struct StepRows {
     /// The pass over the data, from 0.
     pub(crate) epoch: u64,
+    /// How many rows all steps before it have.
+    pub(crate) first: u64,
     /// The rows of each micro-batch.
     pub(crate) micro_batches: Vec<Vec<Seen>>,
 }
@@ -70,7 +72,8 @@ impl Order {
         let epoch = done / plan.steps_per_epoch;
         let order = self.shuffled(epoch);
         let rows = &order[first..(first + per_step).min(order.len())];
-        StepRows { epoch, micro_batches: rows.chunks(plan.batch).map(<[Seen]>::to_vec).collect() }
+        let first = epoch * order.len() as u64 + first as u64;
+        StepRows { epoch, first, micro_batches: rows.chunks(plan.batch).map(<[Seen]>::to_vec).collect() }
     }
 
     fn shuffled(&mut self, epoch: u64) -> &[Seen] {

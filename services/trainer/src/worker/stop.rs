@@ -43,9 +43,10 @@ impl Stop {
         if self.why.set(why).is_ok() {
             tracing::warn!(?why, "the worker stops");
         }
-        self.interrupt.request();
         self.rest.cancel();
         self.token.cancel();
+        // Last, so that whoever is interrupted finds the reason.
+        self.interrupt.request();
     }
 
     /// Tells those to stop that compute or prepare.
@@ -53,8 +54,8 @@ impl Stop {
         if !self.rest.is_cancelled() {
             tracing::info!("the job is to be paused");
         }
-        self.interrupt.request();
         self.rest.cancel();
+        self.interrupt.request();
     }
 
     /// Ends what a model computes, before its next layer.

@@ -154,6 +154,7 @@ pub(super) fn cut_or(
 ) -> Fault {
     match (error, outside.check()) {
         (ModelError::Interrupted, Err(stopped)) => stopped,
+        (ModelError::Interrupted, Ok(())) => Fault::Passing("interrupted by nobody".to_owned()),
         (error, _) => failed(&error),
     }
 }
@@ -329,13 +330,12 @@ impl<O: Outside> Training<O> {
         let rows = self.order.rows(self.step);
         let (mut batches, mut tokens) = self.batches(&rows);
         if let Some(replayed) = &self.replayed {
-            let Arguments { batch_size, accumulation, .. } = *self.arguments();
-            let first = self.step.saturating_mul((batch_size * accumulation) as u64);
-            replayed.take_places(first, &mut batches, self.augment.as_ref());
+            replayed.take_places(rows.first, &mut batches, self.augment.as_ref());
             tokens = batches.iter().flatten().map(|example| example.input_ids.len() as u64).sum();
         }
         let failed = of_job(format!("step {}", self.step + 1));
-        let (trained, loss_scale) = (self.trained(), self.scaler.map_or(1.0, |scaler| scaler.scale()));
+        let scaler = self.scaler.filter(|_| !self.in_f32);
+        let (trained, loss_scale) = (self.trained(), scaler.map_or(1.0, |scaler| scaler.scale()));
         let made = self.learner.step(&trained, &batches, self.regularization(), loss_scale);
         let mut made = made.map_err(|error| cut_or(&self.outside, &failed, error))?;
         self.hold(&trained, &mut made).map_err(|error| failed(&error))?;
@@ -348,8 +348,10 @@ impl<O: Outside> Training<O> {
         let finite = made.loss.sum.is_finite() && grad_norm.is_finite();
         if finite {
             self.update(&made, learning_rate).map_err(|error| failed(&error))?;
-            self.scaler.iter_mut().for_each(LossScaler::succeed);
-        } else if !self.scaler.as_mut().is_some_and(LossScaler::back_off) {
+            if let Some(scaler) = self.scaling() {
+                scaler.succeed();
+            }
+        } else if !self.scaling().is_some_and(LossScaler::back_off) {
             return Err(self.not_finite(&made, grad_norm));
         }
         self.step += 1;
@@ -360,6 +362,11 @@ impl<O: Outside> Training<O> {
         self.chain.add(&done, &rows);
         self.meter.count(&done);
         Ok(done)
+    }
+
+    /// What scales the losses. Gone on with in f32 a job has one still, whose skipped steps count.
+    fn scaling(&mut self) -> Option<&mut LossScaler> {
+        self.scaler.as_mut().filter(|_| !self.in_f32)
     }
 
     /// Adds the penalty on weights that are held to the loss and its gradients.
@@ -493,7 +500,10 @@ impl<O: Outside> Training<O> {
             sum.tokens += loss.tokens;
         }
         let loss = sum.sum / sum.tokens.max(1) as f64;
-        if loss.is_finite() { Ok(loss) } else { Err(failed(&format!("the loss is {loss}"))) }
+        if loss.is_finite() {
+            return Ok(loss);
+        }
+        Err(Fault::NotFinite(format!("validation after step {}: the loss is {loss}", self.step)))
     }
 
     fn save_if_due(&mut self) -> Result<(), Fault> {

@@ -60,6 +60,10 @@ async fn check(
     };
     let (origin, prepared) =
         Box::pin(prepare::prepare(args, &clients, (lease, false), &reporter, &stop)).await?;
+    if !prepared.in_f32 && states.values().any(|kept| kept.saved.state.in_f32) {
+        let message = "the job went on in f32 after numbers that were not finite, so that its first steps can't be made again";
+        return Err(Fault::Job(message.to_owned()));
+    }
     let limit = if order.max_steps > 0 { first.saturating_add(order.max_steps as u64) } else { u64::MAX };
     let end = limit.min(last_to_compare(&order));
     let replay = Replay::new(states, order.progress, (first, end), stop);

@@ -45,6 +45,7 @@ pub(crate) struct Bench {
 
 struct Running {
     shutdown: Shutdown,
+    metrics: Metrics,
     tasks: Tasks,
     serving: JoinHandle<()>,
     handle: Handle,
@@ -126,19 +127,28 @@ impl Bench {
             data_dir: self.data.path().to_owned(),
         };
         let handle = rootstock_trainer::build(self.config.clone(), deps).await.unwrap();
-        let server = Server::new(ServerConfig::default(), metrics, health);
+        let server = Server::new(ServerConfig::default(), metrics.clone(), health);
         let server = handle
             .mount(server)
             .mount(CheckpointServiceServer::new(self.store.clone()))
             .mount(TokenizationServiceServer::new(Tokens { store: self.store.clone() }));
         let stop = shutdown.clone();
         let serving = tokio::spawn(async move { server.run(listener, stop).await.unwrap() });
-        self.server = Some(Running { shutdown, tasks, serving, handle });
+        self.server = Some(Running { shutdown, metrics, tasks, serving, handle });
+    }
+
+    /// How many heartbeats have been answered.
+    pub(crate) fn heartbeats(&self) -> u64 {
+        let metrics = self.server.as_ref().unwrap().metrics.encode().unwrap();
+        let of_heartbeat =
+            |line: &&str| line.starts_with("rootstock_rpc_calls_total") && line.contains("Heartbeat");
+        let count = |line: &str| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap();
+        metrics.lines().filter(of_heartbeat).map(count).sum()
     }
 
     /// Ends the server in order, as SIGTERM does.
     pub(crate) async fn stop(&mut self) {
-        let Running { shutdown, tasks, serving, handle } = self.server.take().unwrap();
+        let Running { shutdown, tasks, serving, handle, .. } = self.server.take().unwrap();
         shutdown.request();
         serving.await.unwrap();
         tasks.join(PATIENCE).await.unwrap();

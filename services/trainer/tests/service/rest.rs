@@ -97,6 +97,9 @@ async fn a_job_is_paused_in_every_phase_and_goes_on_to_the_same_bits() {
             // The state is saved before the worker ends, however long that takes.
             let saves = async || bench.store.is_wanted(ArtifactKind::TrainingState).then_some(());
             eventually("the state is being saved", saves).await;
+            // The worker hears of the pause by a heartbeat that begins after the call; when the third is answered, it has.
+            let heard = bench.heartbeats() + 3;
+            eventually("the worker hears", async || (bench.heartbeats() >= heard).then_some(())).await;
             assert_eq!(bench.job(&job).await.state(), TrainingJobState::Pausing, "{phase:?}");
             bench.store.hold(None);
         }

@@ -18,6 +18,18 @@ fn held() -> proto::TrainingSpec {
     }
 }
 
+fn shuffled(spec: &mut proto::TrainingSpec, span_shuffle: f64) {
+    if let Some(training_spec::Objective::Supervised(objective)) = &mut spec.objective {
+        objective.span_shuffle = span_shuffle;
+    }
+}
+
+fn mixed(spec: &mut proto::TrainingSpec) {
+    let dataset = std::mem::take(&mut spec.dataset);
+    let datasets = vec![proto::MixedDataset { dataset, ..Default::default() }];
+    spec.mix = Some(proto::DatasetMix { datasets, temperature: 0.0 });
+}
+
 #[test]
 fn a_measurement_is_of_a_base_model_and_takes_what_it_reads_alone() {
     let spec = Spec::try_from(&fisher()).unwrap();
@@ -35,6 +47,8 @@ fn a_measurement_is_of_a_base_model_and_takes_what_it_reads_alone() {
             "spec.fisher",
             "base_model",
         ),
+        (with(mixed), "spec.mix", "each row once"),
+        (with(|spec| shuffled(spec, 0.5)), "spec.supervised.span_shuffle", "as they are"),
         (
             with(|spec| spec.arguments.get_or_insert_default().learning_rate = 1e-3),
             "spec.arguments",
@@ -59,6 +73,8 @@ fn weights_are_held_in_full_training_of_a_base_model() {
         let (field, message) = refused(&spec);
         assert!(field == "spec.ewc" && message.contains(words), "{field}: {message}");
     }
+    let grown = proto::TrainingSpec { added_tokens: vec!["<a>".into()], ..held() };
+    assert_eq!(refused(&grown).0, "spec.ewc");
     let weak = proto::ElasticWeightConsolidation { lambda: 0.0, ..held().ewc.unwrap() };
     assert_eq!(refused(&proto::TrainingSpec { ewc: Some(weak), ..held() }).0, "spec.ewc.lambda");
     let other = proto::ElasticWeightConsolidation { fisher: "datasets/a".into(), lambda: 1.0 };
