@@ -52,11 +52,11 @@ async fn steps_made_again_have_the_bits_that_were_kept_and_a_flipped_one_is_foun
     flip(&server, &clients, &result, "adapter_model.safetensors").await;
     assert_eq!(compared(verify(&["--json"]).await.json()), end);
 
-    let states = jobs::events(&clients, &job).await.into_iter().filter_map(|event| match event.event {
+    let mut states = jobs::events(&clients, &job).await.into_iter().filter_map(|event| match event.event {
         Some(Event::StateSaved(saved)) => Some(saved),
         _ => None,
     });
-    let last = states.last().unwrap();
+    let last = states.next_back().unwrap();
     assert!(last.chain_digest.starts_with("sha256:"), "{last:?}");
     flip(&server, &clients, &last.digest, "moments.safetensors").await;
     let found = verify(&["--from-beginning"]).await;

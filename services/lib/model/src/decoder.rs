@@ -162,7 +162,7 @@ impl Decoder {
 
     /// A projection's bias [out] f32, where it has one.
     pub fn projection_bias(&self, layer: usize, projection: Projection) -> Option<&Tensor> {
-        self.layers.get(layer)?.bias(projection).map(|bias| bias.numbers())
+        self.layers.get(layer)?.bias(projection).map(super::weight::Weight::numbers)
     }
 
     /// The token embedding [V, H].

@@ -61,7 +61,7 @@ fn an_adapter_on_a_base_that_cannot_fit_is_refused_with_what_to_change() {
     let wide = spec(|spec| spec.arguments.batch_size = 64);
     assert!(refused(&wide, 8 << 30).contains("gradient_checkpointing"));
     let narrow = spec(|spec| {
-        (spec.arguments.batch_size, spec.arguments.recompute) = (1, rootstock_model::Recompute::Always)
+        (spec.arguments.batch_size, spec.arguments.recompute) = (1, rootstock_model::Recompute::Always);
     });
     within(&narrow, Some(&small("float32")), &tokenizer(1), 8 << 30).unwrap();
     assert!(refused(&narrow, 256 << 20).contains("weight_dtype bf16"));

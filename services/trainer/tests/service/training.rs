@@ -260,11 +260,11 @@ async fn numbers_that_are_not_finite_end_the_job_or_send_it_back_to_the_last_goo
         let error = bench.fail(id, explodes(retries)).await;
         assert!(error.contains("step ") && error.contains("not finite"), "{error}");
         let events = bench.events(&format!("trainingJobs/{id}")).await;
-        let saved = events.iter().filter_map(|event| match event {
+        let mut saved = events.iter().filter_map(|event| match event {
             Event::StateSaved(saved) => Some(saved.digest.clone()),
             _ => None,
         });
-        let last = saved.last().expect("the first step is finite");
+        let last = saved.next_back().expect("the first step is finite");
         assert!(error.contains(&format!("the last good state is {last}")), "{error}");
         let back = events.iter().filter(|event| matches!(event, Event::Resumed(_))).count();
         assert_eq!(back, usize::from(retries), "{id}: {events:?}");
