@@ -42,6 +42,9 @@ struct RawRow {
     conversations: Option<Vec<Said>>,
 }
 
+/// The most other wordings of a row.
+const MAX_WORDINGS: usize = 64;
+
 /// Names of the fields that rows are made of.
 const FIELDS: [&str; 5] = ["instruction", "input", "output", "messages", "conversations"];
 
@@ -168,6 +171,9 @@ fn wordings(columns: &Map<String, Value>, names: &[String]) -> Result<Vec<String
         }
     }
     wordings.retain(|text| !text.is_empty());
+    if wordings.len() > MAX_WORDINGS {
+        return Err(BadField::new("paraphrase_columns", "name columns with more than 64 texts; leave some out"));
+    }
     Ok(wordings)
 }
 

@@ -117,6 +117,21 @@ fn parquet_that_is_none_or_nested_is_refused() {
     assert!(refused(&list).contains("\"instruction\" is a list or a group"), "{}", refused(&list));
 }
 
+#[test]
+fn columns_and_wordings_are_bounded() {
+    let names: Vec<String> = (0..4097).map(|i| i.to_string()).collect();
+    let wide = parse_rows_of(names.join(",").as_bytes(), RecordFormat::Csv, &[]).unwrap_err();
+    assert_eq!(wide.to_string(), "has 4097 columns, more than the 4096 allowed");
+    let row = |wordings: usize| {
+        let row = serde_json::json!({"instruction": "a", "output": "b", "more": vec!["c"; wordings]});
+        parse_rows_of(row.to_string().as_bytes(), RecordFormat::Json, &["more".to_owned()])
+    };
+    assert_eq!(row(64).unwrap()[0].paraphrases.len(), 64);
+    assert!(row(65).unwrap_err().to_string().contains("more than 64 texts"));
+    let array = br#"[{"a": 1}, {"a": 2}, {"a": 3}]"#;
+    assert_eq!(rootstock_text::count_records(array, RecordFormat::Json), 3);
+}
+
 const TEXT: &str = "message texts { required binary instruction (UTF8); }";
 
 #[test]
