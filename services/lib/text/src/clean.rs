@@ -115,7 +115,8 @@ impl Cleaner {
                     }
                     self.room()?;
                     if kept.len() > MAX_KEPT_BYTES {
-                        let problem = format!("more than {MAX_KEPT_BYTES} bytes stay; cut the file into several");
+                        let problem =
+                            format!("more than {MAX_KEPT_BYTES} bytes stay; cut the file into several");
                         return Err(RowError::File { problem });
                     }
                 }

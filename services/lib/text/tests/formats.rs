@@ -128,6 +128,9 @@ fn columns_and_wordings_are_bounded() {
     };
     assert_eq!(row(64).unwrap()[0].paraphrases.len(), 64);
     assert!(row(65).unwrap_err().to_string().contains("more than 64 texts"));
+    let twice = br#"{"instruction": "a", "instruction": "c", "output": "b"}"#;
+    let refused = parse_rows_of(twice, RecordFormat::Json, &["more".to_owned()]).unwrap_err().to_string();
+    assert!(refused.contains("duplicate field `instruction`"), "{refused}");
     let array = br#"[{"a": 1}, {"a": 2}, {"a": 3}]"#;
     assert_eq!(rootstock_text::count_records(array, RecordFormat::Json), 3);
 }
