@@ -10,7 +10,7 @@ use rootstock_artifacts::ArtifactName;
 use rootstock_client::Clients;
 use rootstock_proto::checkpoint::v1::{Artifact, ArtifactKind, BlobEntry};
 use rootstock_runtime::{ErrorReason, Failure};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     error::Error,
@@ -41,8 +41,10 @@ impl DataDesk {
         Self { clients, resolver, slots: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
     }
 
-    fn slot(&self) -> Result<SemaphorePermit<'_>, Error> {
-        self.slots.try_acquire().map_err(|_| Error::DataBusy { limit: MAX_AT_ONCE })
+    /// A place among the looks at data. Whatever goes on when a client has gone holds it.
+    fn slot(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let slot = Arc::clone(&self.slots).try_acquire_owned();
+        slot.map_err(|_| Error::DataBusy { limit: MAX_AT_ONCE })
     }
 
     /// The files of a data set with rows or text in them.
@@ -57,7 +59,8 @@ impl DataDesk {
         }
         let mut contents = Vec::new();
         for blob in dataset.blobs.iter().filter(|blob| holds_data(&blob.path)) {
-            contents.push((blob.path.clone(), self.blob(field, blob).await?.to_vec()));
+            let bytes = self.blob(field, blob).await?;
+            contents.push((blob.path.clone(), blocking(move || Ok(Vec::from(bytes))).await?));
         }
         Ok(contents)
     }

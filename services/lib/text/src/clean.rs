@@ -2,15 +2,18 @@
 //! repeat themselves are taken out, and each is counted by the first filter that wanted it out.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use crate::documents::paragraphs;
-use crate::records::{RecordFormat, RowError, each, utf8};
+use crate::records::{MAX_LINE_BYTES, RecordFormat, RowError, each, utf8};
 use crate::similar::NearDuplicates;
 
+/// The most bytes of what stays of a file.
+const MAX_KEPT_BYTES: usize = 1 << 30;
 /// Characters of the runs that a text repeats or doesn't.
 const RUN: usize = 10;
 
@@ -110,6 +113,12 @@ impl Cleaner {
                         kept.extend(record.to_string().into_bytes());
                         kept.push(b'\n');
                     }
+                    self.room()?;
+                    if kept.len() > MAX_KEPT_BYTES {
+                        let problem =
+                            format!("more than {MAX_KEPT_BYTES} bytes stay; cut the file into several");
+                        return Err(RowError::File { problem });
+                    }
                 }
                 Err(error @ (RowError::TooMany { .. } | RowError::File { .. })) => return Err(error),
                 Ok(_) | Err(_) => self.remove(Removal::Unreadable),
@@ -127,7 +136,18 @@ impl Cleaner {
         let paragraphs = paragraphs(utf8(bytes)?);
         let all = paragraphs.iter().filter(|text| !text.trim().is_empty());
         let kept: Vec<&str> = all.filter(|text| self.keeps(text)).map(|text| text.trim_end()).collect();
+        self.room()?;
         Ok(if kept.is_empty() { String::new() } else { kept.join("\n\n") + "\n" })
+    }
+
+    /// Near duplicates are looked for among so many texts; others would be let be in silence.
+    fn room(&self) -> Result<(), RowError> {
+        if !self.near.as_ref().is_some_and(NearDuplicates::is_full) {
+            return Ok(());
+        }
+        let problem = "1000000 records stay, the most among which near duplicates are looked for; \
+                       cut the data set into several or turn near_duplicates off";
+        Err(RowError::File { problem: problem.to_owned() })
     }
 
     fn keeps(&mut self, text: &str) -> bool {
@@ -161,6 +181,9 @@ impl Cleaner {
 
 impl Cleaning {
     fn refusal(&self, text: &str) -> Option<Removal> {
+        if text.len() > MAX_LINE_BYTES {
+            return Some(Removal::Length);
+        }
         let characters = text.chars().count();
         let above = |limit: Option<f64>, share: fn(&str) -> f64| limit.is_some_and(|most| share(text) > most);
         let below =
@@ -224,8 +247,9 @@ fn letter_share(text: &str, wanted: impl Fn(char) -> bool) -> f64 {
 /// Share of the runs of ten characters that stood in the text before.
 pub fn repetition(text: &str) -> f64 {
     let characters: Vec<char> = text.chars().collect();
+    let hasher = RandomState::new();
     let mut seen = HashSet::new();
-    let again = characters.windows(RUN).filter(|run| !seen.insert(*run)).count();
+    let again = characters.windows(RUN).filter(|run| !seen.insert(hasher.hash_one(run))).count();
     share(again, characters.len().saturating_sub(RUN - 1))
 }
 

@@ -35,6 +35,7 @@ pub use documents::{DocumentError, DocumentFormat, parse_documents, scan_documen
 pub use masked::{MaskError, MaskedExample, MaskedText, Masking, Unit, words};
 pub use mix::{Mix, MixError, MixedRow, Shares};
 pub use prompt::{EncodedPrompt, Prompt, PromptError, PromptTemplate};
+pub use records::count_records;
 pub use rows::{
     FieldProblem, LabelledText, RecordFormat, Row, RowError, parse_labelled_texts, parse_rows, parse_rows_of,
     scan_labelled_texts, scan_rows,

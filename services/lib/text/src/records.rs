@@ -6,7 +6,7 @@ mod csv;
 mod lines;
 mod parquet;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use thiserror::Error;
 
 /// The most rows in one data set.
@@ -162,6 +162,17 @@ pub(crate) fn each<Raw: DeserializeOwned>(
         RecordFormat::Csv => csv::each(without_mark(bytes), bounded),
         RecordFormat::Parquet => parquet::each(bytes, columns, bounded),
     }
+}
+
+/// How many records a file has, as far as it can be read; good and bad ones.
+pub fn count_records(bytes: &[u8], format: RecordFormat) -> usize {
+    let mut records = 0;
+    let counted = each(bytes, format, &[], &mut |place, _: Result<IgnoredAny, RowError>| {
+        records = place.row;
+        Ok(())
+    });
+    // What ends the reading is told by whoever uses the records.
+    counted.map_or(records, |()| records)
 }
 
 const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();

@@ -4,10 +4,11 @@
 mod conversation;
 mod label;
 
+use std::fmt::{self, Formatter};
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::chat::ChatMessage;
@@ -41,6 +42,9 @@ struct RawRow {
     /// ShareGPT's name for them.
     conversations: Option<Vec<Said>>,
 }
+
+/// The most other wordings of a row.
+const MAX_WORDINGS: usize = 64;
 
 /// Names of the fields that rows are made of.
 const FIELDS: [&str; 5] = ["instruction", "input", "output", "messages", "conversations"];
@@ -146,9 +150,31 @@ struct Columns {
 
 impl<'de> Deserialize<'de> for Columns {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let all = Map::<String, Value>::deserialize(deserializer)?;
+        let all = deserializer.deserialize_map(Unique)?;
         let row = RawRow::deserialize(&all).map_err(serde::de::Error::custom)?;
         Ok(Self { row, all })
+    }
+}
+
+/// Reads an object whose keys each come once.
+struct Unique;
+
+impl<'de> Visitor<'de> for Unique {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut all = Map::new();
+        while let Some((name, value)) = fields.next_entry::<String, Value>()? {
+            if all.contains_key(&name) {
+                return Err(serde::de::Error::custom(format!("duplicate field `{name}`")));
+            }
+            all.insert(name, value);
+        }
+        Ok(all)
     }
 }
 
@@ -168,6 +194,12 @@ fn wordings(columns: &Map<String, Value>, names: &[String]) -> Result<Vec<String
         }
     }
     wordings.retain(|text| !text.is_empty());
+    if wordings.len() > MAX_WORDINGS {
+        return Err(BadField::new(
+            "paraphrase_columns",
+            "name columns with more than 64 texts; leave some out",
+        ));
+    }
     Ok(wordings)
 }
 

@@ -16,16 +16,29 @@ const BAND: usize = MINIMA / BANDS;
 /// Earlier texts of a band that are compared with a new one; later ones are of no more help.
 const MAX_COMPARED: usize = 16;
 
+/// The most texts that others are compared with; each takes about a kilobyte.
+const MAX_KEPT: usize = 1_000_000;
+
 /// The texts seen so far, those aside that nearly equal an earlier one.
 #[derive(Debug)]
 pub struct NearDuplicates {
     threshold: f64,
-    kept: Vec<(usize, Minima)>,
-    bands: HashMap<(usize, u64), Vec<u32>>,
+    kept: Vec<Kept>,
+    /// By the hash of a band's number and minima, the text that has them and came last.
+    bands: HashMap<u64, u32>,
     seen: usize,
 }
 
 type Minima = Box<[u32; MINIMA]>;
+
+/// A text that others are compared with.
+#[derive(Debug)]
+struct Kept {
+    number: usize,
+    minima: Minima,
+    /// Of each band, the text before that has it too.
+    before: [Option<u32>; BANDS],
+}
 
 impl NearDuplicates {
     /// Texts that are alike to `threshold`, in 0..=1, nearly equal each other.
@@ -33,29 +46,39 @@ impl NearDuplicates {
         Self { threshold, kept: Vec::new(), bands: HashMap::new(), seen: 0 }
     }
 
-    /// Takes in the next text; the number, from 0, of an earlier one that it nearly equals. Texts shorter than a run equal none.
+    /// Whether there are as many texts as are compared with: 1,000,000.
+    pub fn is_full(&self) -> bool {
+        self.kept.len() >= MAX_KEPT
+    }
+
+    /// Takes in the next text; the number, from 0, of an earlier one that it nearly equals. Texts shorter than a run equal none; where
+    /// it is full, the text is compared but not kept.
     pub fn insert(&mut self, text: &str) -> Option<usize> {
         let number = self.seen;
         self.seen += 1;
         let minima = minima(text)?;
-        let keys: Vec<(usize, u64)> = minima.chunks_exact(BAND).map(band_key).enumerate().collect();
-        for key in &keys {
-            for kept in self.bands.get(key).into_iter().flatten() {
-                let (before, other) = &self.kept[*kept as usize];
-                if alike(&minima, other) >= self.threshold {
-                    return Some(*before);
+        let keys: Vec<u64> = (0..).zip(minima.chunks_exact(BAND)).map(band_key).collect();
+        for (band, key) in keys.iter().enumerate() {
+            let last = self.bands.get(key).copied();
+            let chain = std::iter::successors(last, |place| self.kept[*place as usize].before[band]);
+            for kept in chain.take(MAX_COMPARED).map(|place| &self.kept[place as usize]) {
+                if alike(&minima, &kept.minima) >= self.threshold {
+                    return Some(kept.number);
                 }
             }
         }
-        let place = self.kept.len() as u32;
-        self.kept.push((number, minima));
-        for key in keys {
-            let band = self.bands.entry(key).or_default();
-            if band.len() < MAX_COMPARED {
-                band.push(place);
-            }
+        if !self.is_full() {
+            self.keep(number, minima, &keys);
         }
         None
+    }
+
+    fn keep(&mut self, number: usize, minima: Minima, keys: &[u64]) {
+        let (place, mut before) = (self.kept.len() as u32, [None; BANDS]);
+        for (before, key) in before.iter_mut().zip(keys) {
+            *before = self.bands.insert(*key, place);
+        }
+        self.kept.push(Kept { number, minima, before });
     }
 }
 
@@ -63,8 +86,8 @@ fn alike(one: &Minima, other: &Minima) -> f64 {
     one.iter().zip(other.iter()).filter(|(one, other)| one == other).count() as f64 / MINIMA as f64
 }
 
-fn band_key(band: &[u32]) -> u64 {
-    band.iter().fold(0, |key, minimum| mix(key ^ u64::from(*minimum)))
+fn band_key((number, band): (u64, &[u32])) -> u64 {
+    band.iter().fold(number, |key, minimum| mix(key ^ u64::from(*minimum)))
 }
 
 fn minima(text: &str) -> Option<Minima> {

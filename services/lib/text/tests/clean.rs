@@ -116,6 +116,16 @@ fn a_text_with_some_words_changed_is_a_near_duplicate_and_one_with_many_is_not()
     assert_eq!((kept, cleaner.removed(Removal::NearDuplicate)), (vec![0, 2], 1));
 }
 
+#[test]
+fn what_is_broken_ends_the_cleaning_of_an_array_and_long_paragraphs_go() {
+    let mut cleaner = Cleaner::new(Cleaning::default());
+    let broken = cleaner.records(br#"[{"text": "a"}, {"text": "b"} {"text": "c"}]"#, RecordFormat::Json);
+    assert!(broken.unwrap_err().to_string().contains("a comma or ] must follow"));
+    let long = format!("{}\n\nshort\n", "a".repeat(5 << 20));
+    assert_eq!(cleaner.text(long.as_bytes()).unwrap(), "short\n");
+    assert_eq!(cleaner.removed(Removal::Length), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
@@ -21,14 +21,17 @@ pub(crate) fn parquet(rows: &[(&str, &str)]) -> Vec<u8> {
     )
 }
 
-fn columns(schema: &str, columns: &[&[&str]]) -> Vec<u8> {
+fn columns<T: AsRef<[u8]>>(schema: &str, columns: &[&[T]]) -> Vec<u8> {
+    written(schema, columns, WriterProperties::builder().set_compression(Compression::SNAPPY).build())
+}
+
+fn written<T: AsRef<[u8]>>(schema: &str, columns: &[&[T]], properties: WriterProperties) -> Vec<u8> {
     let schema = Arc::new(parse_message_type(schema).unwrap());
-    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
     let mut group = file.next_row_group().unwrap();
     for texts in columns {
         let mut column = group.next_column().unwrap().unwrap();
-        let texts: Vec<ByteArray> = texts.iter().map(|text| ByteArray::from(*text)).collect();
+        let texts: Vec<ByteArray> = texts.iter().map(|text| text.as_ref().to_vec().into()).collect();
         column.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
         column.close().unwrap();
     }
@@ -110,8 +113,71 @@ fn parquet_that_is_none_or_nested_is_refused() {
     assert!(refused(&parquet(&[("a", "b")])[4..]).starts_with("can't be read as Parquet"));
     let others = columns("message other { required binary question (UTF8); }", &[&["a"]]);
     assert!(refused(&others).starts_with("has none of the columns instruction"), "{}", refused(&others));
-    let list = columns("message list { repeated binary instruction (UTF8); }", &[&[]]);
+    let list = columns::<&str>("message list { repeated binary instruction (UTF8); }", &[&[]]);
     assert!(refused(&list).contains("\"instruction\" is a list or a group"), "{}", refused(&list));
+}
+
+#[test]
+fn columns_and_wordings_are_bounded() {
+    let names: Vec<String> = (0..4097).map(|i| i.to_string()).collect();
+    let wide = parse_rows_of(names.join(",").as_bytes(), RecordFormat::Csv, &[]).unwrap_err();
+    assert_eq!(wide.to_string(), "has 4097 columns, more than the 4096 allowed");
+    let row = |wordings: usize| {
+        let row = serde_json::json!({"instruction": "a", "output": "b", "more": vec!["c"; wordings]});
+        parse_rows_of(row.to_string().as_bytes(), RecordFormat::Json, &["more".to_owned()])
+    };
+    assert_eq!(row(64).unwrap()[0].paraphrases.len(), 64);
+    assert!(row(65).unwrap_err().to_string().contains("more than 64 texts"));
+    let twice = br#"{"instruction": "a", "instruction": "c", "output": "b"}"#;
+    let refused = parse_rows_of(twice, RecordFormat::Json, &["more".to_owned()]).unwrap_err().to_string();
+    assert!(refused.contains("duplicate field `instruction`"), "{refused}");
+    let array = br#"[{"a": 1}, {"a": 2}, {"a": 3}]"#;
+    assert_eq!(rootstock_text::count_records(array, RecordFormat::Json), 3);
+}
+
+const TEXT: &str = "message texts { required binary instruction (UTF8); }";
+
+#[test]
+fn parquet_that_would_take_more_memory_than_it_has_is_refused() {
+    let refused = |bytes: &[u8]| parse_rows_of(bytes, RecordFormat::Parquet, &[]).unwrap_err().to_string();
+    // The header of the dictionary's page: 2 values, plainly written.
+    let mut dictionary = columns(TEXT, &[&["a", "b"]]);
+    let header = [0x4C, 0x15, 4, 0x15];
+    let at = dictionary.windows(header.len()).position(|bytes| bytes == header).unwrap();
+    dictionary[at + 2] = 0x7E;
+    assert_eq!(refused(&dictionary), "can't be read as Parquet: it is damaged");
+    for encoding in [Encoding::DELTA_BYTE_ARRAY, Encoding::DELTA_LENGTH_BYTE_ARRAY] {
+        let delta = WriterProperties::builder().set_dictionary_enabled(false).set_encoding(encoding).build();
+        let refusal = refused(&written(TEXT, &[&["a"]], delta));
+        assert!(refusal.contains("\"instruction\" is delta encoded; write it as PLAIN"), "{refusal}");
+    }
+    let nested = |depth: usize| {
+        let groups = "required group g { ".repeat(depth);
+        format!("message m {{ {groups} required binary a; {} }}", "}".repeat(depth))
+    };
+    let refusal = refused(&columns(&nested(100), &[&["a"]]));
+    assert!(refusal.contains("nested deeper than 16"), "{refusal}");
+    assert!(refused(&columns(&nested(3), &[&["a"]])).contains("none of the columns"));
+    let mut long = parquet(&[("a", "b")]);
+    let end = long.len() - 8;
+    long[end..end + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(refused(&long).contains("its footer has 4294967295 bytes"));
+}
+
+#[test]
+fn bytes_of_parquet_that_are_no_text_are_told_of_their_row() {
+    let schema = "message texts { required binary instruction; }";
+    let bytes = columns(schema, &[&[&b"a"[..], b"\xff"]]);
+    let mut bad = Vec::new();
+    scan_rows(&bytes, RecordFormat::Parquet, &[], &mut |_, found| {
+        bad.push(found.unwrap_err().to_string());
+        Ok(())
+    })
+    .unwrap();
+    assert!(
+        bad[1].contains("row 2") && bad[1].contains("\"instruction\" holds bytes that are not UTF-8"),
+        "{bad:?}"
+    );
 }
 
 #[test]

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use rootstock_artifacts::ArtifactName;
 use rootstock_proto::{checkpoint::v1::ArtifactKind, training::v1 as proto};
-use rootstock_text::{AuditedRow, TextTokenizer, TokenizerSources, audit, overlaps};
+use rootstock_text::{
+    AuditedRow, RecordFormat, TextTokenizer, TokenizerSources, audit, count_records, overlaps,
+};
+use tracing::Instrument;
 
 use super::{DataDesk, MAX_AUDITED_ROWS, blocking, of_fault};
 use crate::{
@@ -36,7 +39,18 @@ impl Looked {
 impl DataDesk {
     /// Tells what is wrong with the data of a specification, and what is suspicious.
     pub(crate) async fn audit(&self, audit: Audit) -> Result<proto::AuditDatasetResponse, Error> {
-        let _slot = self.slot()?;
+        let (slot, desk) = (self.slot()?, self.clone());
+        // Its blocking work can't be ended when the client goes: neither is the rest, and the place stays taken.
+        let audited = async move {
+            let _slot = slot;
+            desk.audit_in(audit).await
+        };
+        tokio::spawn(audited.in_current_span()).await.unwrap_or_else(|error| {
+            Err(Error::Io { what: "the data can't be looked at", source: std::io::Error::other(error) })
+        })
+    }
+
+    async fn audit_in(&self, audit: Audit) -> Result<proto::AuditDatasetResponse, Error> {
         let Audit { mut spec, max_examples } = audit;
         if let Data::Mix { .. } = spec.data {
             let message = "is of several data sets, but an audit looks at one; set dataset to each in turn";
@@ -96,7 +110,8 @@ impl DataDesk {
     async fn look(&self, reader: &Reader, field: &'static str, digest: &str) -> Result<Looked, Error> {
         let contents = Arc::new(self.contents(field, &artifact(field, digest)?).await?);
         let files = contents.iter().map(|(name, _): &(String, Vec<u8>)| name.clone()).collect();
-        check_rows(field, &contents)?;
+        let counted = Arc::clone(&contents);
+        blocking(move || check_rows(field, &counted)).await?;
         let audited = Box::pin(reader.audit(field, contents)).await.map_err(of_fault)?;
         Ok(Looked { files, audited })
     }
@@ -106,15 +121,16 @@ fn artifact(field: &str, digest: &str) -> Result<ArtifactName, Error> {
     digest.parse().map_err(|_| Error::invalid(field, "names no artifact"))
 }
 
-/// Lines bound the rows of all formats but Parquet, whose reader has a bound of its own.
 fn check_rows(field: &str, contents: &Contents) -> Result<(), Error> {
-    let lines = |(_, bytes): &(String, Vec<u8>)| bytes.iter().filter(|byte| **byte == b'\n').count();
-    let rows: usize = contents.iter().filter(|(name, _)| !name.ends_with(".txt")).map(lines).sum();
+    let records = |(name, bytes): &(String, Vec<u8>)| {
+        RecordFormat::from_name(name).map_or(0, |format| count_records(bytes, format))
+    };
+    let rows: usize = contents.iter().map(records).sum();
     if rows <= MAX_AUDITED_ROWS {
         return Ok(());
     }
     let message =
-        format!("has {rows} lines, more than the {MAX_AUDITED_ROWS} that are audited; name a part of it");
+        format!("has {rows} rows, more than the {MAX_AUDITED_ROWS} that are audited; name a part of it");
     Err(Error::invalid(field, message))
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use rootstock_artifacts::Kind;
 use rootstock_client::{ArtifactDraft, ErrorReason, Expect, Progress, Source};
-use rootstock_proto::training::v1 as proto;
+use rootstock_proto::{checkpoint::v1::ArtifactKind, training::v1 as proto};
 use rootstock_text::{Cleaner, Cleaning, RecordFormat};
 
 use super::{DataDesk, blocking};
@@ -18,7 +18,7 @@ use crate::{
 impl DataDesk {
     /// Makes a data set without the records that filters take out.
     pub(crate) async fn clean(&self, clean: Clean) -> Result<proto::CleanDatasetResponse, Error> {
-        let _slot = self.slot()?;
+        let slot = self.slot()?;
         let Clean { dataset, output, cleaning } = clean;
         let (alias, checkpoint) = (output.to_string(), self.clients.checkpoint());
         let expect = match checkpoint.get_alias(&alias).await {
@@ -27,10 +27,16 @@ impl DataDesk {
             Err(error) => return Err(Error::remote(error, "checkpoint", "output")),
         };
         let contents = self.contents("dataset", &dataset).await?;
-        let (files, cleaner) = blocking(move || wash(&contents, cleaning)).await?;
+        let source = self.resolver.artifact("dataset", &dataset, &[ArtifactKind::Dataset]).await?;
+        let washed = blocking(move || {
+            let _slot = slot;
+            wash(&contents, cleaning)
+        });
+        let (files, cleaner) = washed.await?;
         let draft = ArtifactDraft {
             files,
             annotations: annotations(&cleaning, &cleaner),
+            tokenizer_digest: source.tokenizer_digest,
             ..ArtifactDraft::new(Kind::Dataset).parent(&alias)
         };
         let stored = checkpoint.upload_artifact(draft, &Progress::none()).await;
@@ -59,10 +65,11 @@ fn wash(contents: &Contents, cleaning: Cleaning) -> Result<(Vec<(String, Source)
         }
         let ending = if stem == name { "" } else { ".jsonl" };
         let mut stored = format!("{stem}{ending}");
-        if !names.insert(stored.clone()) {
-            // Of two formats of one name.
-            stored = format!("part-{:04}{ending}", files.len());
-            names.insert(stored.clone());
+        let mut number = files.len();
+        // Of two formats of one name.
+        while !names.insert(stored.clone()) {
+            stored = format!("part-{number:04}{ending}");
+            number += 1;
         }
         files.push((stored, Source::Bytes(Bytes::from(kept))));
     }

@@ -66,24 +66,7 @@ impl Reader {
         })
         .await?;
         let encoded = self.encode_questions(&questions).await?;
-        let mut audited = Audited { bad, ..Audited::default() };
-        for (asked, encoded) in questions.asked.into_iter().zip(encoded) {
-            let example = encoded.example(questions.eos, length);
-            if let (Supervised::Dropped { tokens }, Truncation::Error) = (&example, length.1) {
-                let name = (field, files[asked.origin.file].0.as_str());
-                let refusal = || too_long(name, asked.origin.row, *tokens, length.0);
-                audited.too_long.get_or_insert_with(refusal);
-            }
-            let loss_tokens = match &example {
-                Supervised::Kept { example, .. } => {
-                    example.labels.iter().skip(1).filter(|label| **label != IGNORE_INDEX).count() as u64
-                }
-                Supervised::Dropped { .. } => 0,
-            };
-            let (origin, row) = (asked.origin, question(asked, &encoded, fate(&example, length.1)));
-            audited.push(origin, row, loss_tokens);
-        }
-        Ok(audited)
+        blocking(move || Ok(audited_questions((field, &files), (questions, encoded), bad, length))).await
     }
 
     async fn audit_labelled(
@@ -129,6 +112,32 @@ impl Reader {
         }
         Ok(audited)
     }
+}
+
+fn audited_questions(
+    (field, files): (&str, &Contents),
+    (questions, encoded): (Questions, Vec<Encoded>),
+    bad: Vec<BadRow>,
+    length: Length,
+) -> Audited {
+    let mut audited = Audited { bad, ..Audited::default() };
+    for (asked, encoded) in questions.asked.into_iter().zip(encoded) {
+        let example = encoded.example(questions.eos, length);
+        if let (Supervised::Dropped { tokens }, Truncation::Error) = (&example, length.1) {
+            let name = (field, files[asked.origin.file].0.as_str());
+            let refusal = || too_long(name, asked.origin.row, *tokens, length.0);
+            audited.too_long.get_or_insert_with(refusal);
+        }
+        let loss_tokens = match &example {
+            Supervised::Kept { example, .. } => {
+                example.labels.iter().skip(1).filter(|label| **label != IGNORE_INDEX).count() as u64
+            }
+            Supervised::Dropped { .. } => 0,
+        };
+        let (origin, row) = (asked.origin, question(asked, &encoded, fate(&example, length.1)));
+        audited.push(origin, row, loss_tokens);
+    }
+    audited
 }
 
 fn fate(example: &Supervised, truncation: Truncation) -> Fate {

@@ -16,6 +16,9 @@ use super::{
     rows::Rows,
 };
 
+/// The most bytes of a data set's prompts and answers: a template or a history can make much of a small file.
+const MAX_RENDERED_BYTES: usize = 1 << 30;
+
 /// How rows become prompts.
 #[derive(Clone, Debug)]
 pub(super) struct Asking {
@@ -77,12 +80,15 @@ impl Questions {
             return Err(Fault::Job(message.to_owned()));
         };
         let strip = adds_space(tokenizer);
-        let mut asked = Vec::new();
+        let (mut asked, mut rendered) = (Vec::new(), 0);
         for (file, (name, bytes)) in files.iter().enumerate() {
             for (row, found) in rows(file, (field, name), bytes, asking, bad.as_deref_mut())? {
                 let origin = Origin { file, row };
                 match texts(&found, asking.template, tokenizer) {
                     Ok((wordings, answer)) => {
+                        let prompts: usize = wordings.iter().map(|prompt| prompt.text.len()).sum();
+                        rendered += prompts + answer.len();
+                        bounded(field, rendered)?;
                         let answer = if strip { continued(answer) } else { answer };
                         asked.push(Asked { origin, wordings, answer });
                     }
@@ -95,6 +101,17 @@ impl Questions {
         }
         Ok(Self { asked, eos })
     }
+}
+
+fn bounded(field: &str, rendered: usize) -> Result<(), Fault> {
+    if rendered <= MAX_RENDERED_BYTES {
+        return Ok(());
+    }
+    let message = format!(
+        "{field}: its prompts and answers have more than {MAX_RENDERED_BYTES} bytes; \
+         leave out rows or paraphrases, or shorten conversations"
+    );
+    Err(Fault::Job(message))
 }
 
 /// The rows of a file with their numbers.

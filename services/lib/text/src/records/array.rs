@@ -9,7 +9,7 @@ pub(super) fn each<Raw: DeserializeOwned>(bytes: &[u8], visit: &mut Visit<'_, Ra
     let text = match utf8(bytes) {
         Ok(text) => text,
         // Where its rows are can't be told any more.
-        Err(error) => return visit(Place { row: 1, line: 1 }, Err(error)),
+        Err(error) => return broken(Place { row: 1, line: 1 }, error, visit),
     };
     let mut cursor = Cursor { rest: text, line: 1, rows: 0 };
     cursor.skip_space();
@@ -24,7 +24,7 @@ pub(super) fn each<Raw: DeserializeOwned>(bytes: &[u8], visit: &mut Visit<'_, Ra
         let place = cursor.place();
         let element = match cursor.element() {
             Ok(element) => element,
-            Err(error) => return visit(place, Err(error)),
+            Err(error) => return broken(place, error, visit),
         };
         visit(place, record(element, place))?;
         cursor.advance(element.len());
@@ -37,10 +37,15 @@ pub(super) fn each<Raw: DeserializeOwned>(bytes: &[u8], visit: &mut Visit<'_, Ra
             Some(']') => return cursor.end(visit),
             _ => {
                 let place = Place { line: cursor.line, ..place };
-                return visit(place, Err(place.json("a comma or ] must follow".to_owned())));
+                return broken(place, place.json("a comma or ] must follow".to_owned()), visit);
             }
         }
     }
+}
+
+/// What comes after this can't be read.
+fn broken<Raw>(place: Place, error: RowError, visit: &mut Visit<'_, Raw>) -> Result<(), RowError> {
+    visit(place, Err(RowError::File { problem: error.to_string() }))
 }
 
 fn record<Raw: DeserializeOwned>(element: &str, mut place: Place) -> Result<Raw, RowError> {
@@ -96,6 +101,6 @@ impl<'t> Cursor<'t> {
             return Ok(());
         }
         let place = self.place();
-        visit(place, Err(place.json("something follows after the array".to_owned())))
+        broken(place, place.json("something follows after the array".to_owned()), visit)
     }
 }

@@ -1,10 +1,15 @@
 //! Comma-separated values (RFC 4180): the first record names the fields, and each of the others is a row of texts.
 
+use std::collections::HashSet;
+
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{MAX_LINE_BYTES, Place, RowError, Visit, too_long, without_place};
+
+/// The most columns.
+const MAX_COLUMNS: usize = 4096;
 
 pub(super) fn each<Raw: DeserializeOwned>(bytes: &[u8], visit: &mut Visit<'_, Raw>) -> Result<(), RowError> {
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(bytes);
@@ -30,8 +35,15 @@ fn file(problem: String) -> RowError {
 }
 
 fn check_names(names: &StringRecord) -> Result<(), RowError> {
-    for (i, name) in names.iter().enumerate() {
-        if names.iter().take(i).any(|before| before == name) {
+    if names.len() > MAX_COLUMNS {
+        return Err(file(format!("has {} columns, more than the {MAX_COLUMNS} allowed", names.len())));
+    }
+    if names.as_slice().len() > MAX_LINE_BYTES {
+        return Err(file(format!("the first line {}", too_long(names.as_slice().len()))));
+    }
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
             return Err(file(format!("two columns are called {name:?}; rename one of them")));
         }
     }

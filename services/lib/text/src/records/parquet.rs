@@ -1,6 +1,10 @@
 //! Parquet: rows of plain columns. Columns of lists or groups are refused, because a few bytes can stand for any number of their
 //! elements; pages may be compressed with Snappy alone, whose output is bounded by its input.
 
+mod check;
+mod shapes;
+mod thrift;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
@@ -14,16 +18,19 @@ use serde_json::{Map, Value};
 use super::{MAX_LINE_BYTES, Place, RowError, Visit, too_long, without_place};
 
 /// The most bytes in the rows of a file together: a dictionary can name a long text often.
-const MAX_BYTES: usize = 4 << 30;
+const MAX_BYTES: usize = 1 << 30;
+
+const DAMAGED: &str = "it is damaged";
 
 pub(super) fn each<Raw: DeserializeOwned>(
     bytes: &[u8],
     columns: &[&str],
     visit: &mut Visit<'_, Raw>,
 ) -> Result<(), RowError> {
-    let bytes = Bytes::copy_from_slice(bytes);
-    let file = caught(|| SerializedFileReader::new(bytes))?;
+    check::footer(bytes)?;
+    let file = caught(|| SerializedFileReader::new(Bytes::copy_from_slice(bytes)))?;
     let wanted = projection(file.metadata().file_metadata().schema(), columns)?;
+    check::pages(bytes, file.metadata(), &wanted)?;
     let mut rows = caught(|| file.get_row_iter(Some(wanted)))?;
     let mut total = 0;
     for row in 1.. {
@@ -33,14 +40,16 @@ pub(super) fn each<Raw: DeserializeOwned>(
             Ok(Some(found)) => found,
             Err(error) => return visit(place, Err(error)),
         };
-        let object = object(&found);
-        let bytes = object.values().map(|value| value.as_str().map_or(0, str::len)).sum();
+        let (bytes, record) = match object(&found) {
+            Ok(object) => (size(&object), Ok(object)),
+            Err(problem) => (0, Err(place.json(problem))),
+        };
         total += bytes;
         if total > MAX_BYTES {
             let problem = format!("the rows have more than {MAX_BYTES} bytes; cut the file into several");
             return visit(place, Err(RowError::File { problem }));
         }
-        visit(place, record(object, bytes, place))?;
+        visit(place, record.and_then(|object| self::record(object, bytes, place)))?;
     }
     Ok(())
 }
@@ -50,9 +59,13 @@ fn caught<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, RowErr
     let problem = match catch_unwind(AssertUnwindSafe(read)) {
         Ok(Ok(read)) => return Ok(read),
         Ok(Err(error)) => error.to_string(),
-        Err(_) => "it is damaged".to_owned(),
+        Err(_) => DAMAGED.to_owned(),
     };
-    Err(RowError::File { problem: format!("can't be read as Parquet: {problem}") })
+    Err(unreadable(&problem))
+}
+
+fn unreadable(problem: &str) -> RowError {
+    RowError::File { problem: format!("can't be read as Parquet: {problem}") }
 }
 
 /// The part of the schema that is read.
@@ -76,12 +89,18 @@ fn projection(schema: &Type, columns: &[&str]) -> Result<Type, RowError> {
     caught(|| Type::group_type_builder(schema.name()).with_fields(fields).build())
 }
 
-fn object(row: &Row) -> Map<String, Value> {
-    row.get_column_iter().map(|(name, field)| (name.clone(), value(field))).collect()
+fn object(row: &Row) -> Result<Map<String, Value>, String> {
+    let fields = row.get_column_iter().map(|(name, field)| Ok((name.clone(), value(name, field)?)));
+    fields.collect()
 }
 
-fn value(field: &Field) -> Value {
-    match field {
+/// About the bytes of a row as JSON.
+fn size(object: &Map<String, Value>) -> usize {
+    object.iter().map(|(name, value)| name.len() + value.as_str().map_or(8, str::len)).sum()
+}
+
+fn value(name: &str, field: &Field) -> Result<Value, String> {
+    Ok(match field {
         Field::Null => Value::Null,
         Field::Bool(value) => (*value).into(),
         Field::Byte(value) => (*value).into(),
@@ -92,16 +111,23 @@ fn value(field: &Field) -> Value {
         Field::UShort(value) => (*value).into(),
         Field::UInt(value) => (*value).into(),
         Field::ULong(value) => (*value).into(),
-        Field::Float(value) => (*value).into(),
-        Field::Double(value) => (*value).into(),
+        Field::Float(value) => finite(name, f64::from(*value))?,
+        Field::Double(value) => finite(name, *value)?,
         Field::Str(text) => text.as_str().into(),
         // Writers that don't say that it is text.
         Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
             Ok(text) => text.into(),
-            Err(_) => Value::Array(Vec::new()),
+            Err(_) => {
+                return Err(format!("column {name:?} holds bytes that are not UTF-8; store it as text"));
+            }
         },
         other => other.to_string().into(),
-    }
+    })
+}
+
+fn finite(name: &str, number: f64) -> Result<Value, String> {
+    let number = serde_json::Number::from_f64(number);
+    number.map(Value::Number).ok_or_else(|| format!("column {name:?} holds a number that is not finite"))
 }
 
 fn record<Raw: DeserializeOwned>(
