@@ -97,7 +97,7 @@ pub async fn run(command: Command, context: &Context) -> Result<(), CliError> {
         Command::Data(command) => data::run(command, context).await,
         Command::Tokenizer(command) => tokenizer::run(command, context).await,
         Command::Tokenize(args) => tokenize::run(args, context).await,
-        Command::Train(args) => train::run(args, context).await,
+        Command::Train(args) => Box::pin(train::run(args, context)).await,
         Command::Jobs(command) => jobs::run(command, context).await,
         Command::Generate(args) => generate::run(args, context).await,
         Command::Classify(args) => classify::run(args, context).await,
