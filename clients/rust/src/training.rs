@@ -32,6 +32,11 @@ impl TrainingClient {
         if request.request_id.is_empty() {
             request.request_id = uuid::Uuid::now_v7().to_string();
         }
+        // A specification is large, and so would be every future that waits for this one.
+        Box::pin(self.create(request)).await
+    }
+
+    async fn create(&self, request: CreateTrainingJobRequest) -> Result<TrainingJob, ClientError> {
         job(unary!(self.idempotent, create_training_job, request)?.training_job)
     }
 
@@ -117,6 +122,10 @@ impl TrainingClient {
         &self,
         request: AuditDatasetRequest,
     ) -> Result<AuditDatasetResponse, ClientError> {
+        Box::pin(self.audit(request)).await
+    }
+
+    async fn audit(&self, request: AuditDatasetRequest) -> Result<AuditDatasetResponse, ClientError> {
         unary!(self, self.caller.long(), once, audit_dataset, request)
     }
 

@@ -53,7 +53,7 @@ pub(super) async fn run(args: ForgettingArgs) -> Result<(), DemoError> {
     stage.end("done");
     let mut outcomes = Vec::new();
     for seed in 0..plan.seeds {
-        outcomes.extend(learn(&clients, plan, seed).await?);
+        outcomes.extend(Box::pin(learn(&clients, plan, seed)).await?);
     }
     server.stop().await?;
     let report = Report::new(&outcomes, begun.elapsed().as_secs_f64());
