@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::Args;
 use rootstock_client::proto::training::v1::{
     AuditDatasetRequest, AuditDatasetResponse, DataExample, DataFinding, DataProblem, DatasetAudit,
-    LengthBucket,
+    LabelRows, LengthBucket,
 };
 use serde::Serialize;
 
@@ -13,6 +13,8 @@ use crate::{CliError, Context, train};
 
 /// Characters of a text in a table.
 const SHOWN: usize = 60;
+/// Labels in a table.
+const SHOWN_LABELS: usize = 20;
 /// What stands around the part of a row that is trained.
 const TRAINED: [&str; 2] = ["\u{27E6}", "\u{27E7}"];
 
@@ -33,12 +35,28 @@ pub struct AuditArgs {
 struct Audit {
     /// Why a job would fail; empty where it would not.
     refusals: Vec<String>,
-    dataset: Dataset,
+    /// Added tokens that nothing is trained on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unseen_tokens: Vec<String>,
+    /// Labels that the model knows and nothing is trained on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_labels: Vec<String>,
+    dataset: Option<Dataset>,
+    /// Those of a mix, instead of one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mixed: Vec<Dataset>,
     validation_dataset: Option<Dataset>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<Dataset>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention: Option<Dataset>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 struct Dataset {
+    dataset: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    prompt_template: String,
     rows: i64,
     kept_rows: i64,
     tokens: i64,
@@ -46,7 +64,16 @@ struct Dataset {
     findings: Vec<Finding>,
     prompt_lengths: Vec<Bucket>,
     answer_lengths: Vec<Bucket>,
+    /// Kept rows of each label.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<Label>,
     samples: Vec<Example>,
+}
+
+#[derive(Debug, Serialize)]
+struct Label {
+    label: String,
+    rows: i64,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,8 +106,13 @@ impl From<AuditDatasetResponse> for Audit {
     fn from(found: AuditDatasetResponse) -> Self {
         Self {
             refusals: found.refusals,
-            dataset: found.dataset.map(Dataset::from).unwrap_or_default(),
+            unseen_tokens: found.unseen_tokens,
+            missing_labels: found.missing_labels,
+            dataset: found.dataset.map(Dataset::from),
+            mixed: found.mixed.into_iter().map(Dataset::from).collect(),
             validation_dataset: found.validation_dataset.map(Dataset::from),
+            replay: found.replay.map(Dataset::from),
+            retention: found.retention.map(Dataset::from),
         }
     }
 }
@@ -90,7 +122,11 @@ impl From<DatasetAudit> for Dataset {
         let buckets = |lengths: Vec<LengthBucket>| {
             lengths.into_iter().map(|LengthBucket { below, rows }| Bucket { below, rows }).collect()
         };
+        let labels = |LabelRows { label, rows }| Label { label, rows };
         Self {
+            dataset: audit.dataset,
+            prompt_template: audit.prompt_template,
+            labels: audit.labels.into_iter().map(labels).collect(),
             rows: audit.rows,
             kept_rows: audit.kept_rows,
             tokens: audit.tokens,
@@ -115,7 +151,13 @@ impl From<DataFinding> for Finding {
 
 impl From<DataExample> for Example {
     fn from(example: DataExample) -> Self {
-        let other = (example.other_row > 0).then(|| format!("{}:{}", example.other_file, example.other_row));
+        let other = (example.other_row > 0).then(|| {
+            let dataset = match example.other_dataset.as_str() {
+                "" => String::new(),
+                dataset => format!("{dataset} "),
+            };
+            format!("{dataset}{}:{}", example.other_file, example.other_row)
+        });
         Self {
             file: example.file,
             row: example.row,
@@ -146,6 +188,7 @@ fn name(problem: DataProblem) -> &'static str {
         DataProblem::Overlap => "in training data too",
         DataProblem::Short => "far shorter",
         DataProblem::Long => "far longer",
+        DataProblem::UnknownLabel => "unknown label",
     }
 }
 
@@ -190,10 +233,21 @@ impl Finding {
 
 impl Dataset {
     fn text(&self, title: &str) -> String {
+        let template = match self.prompt_template.as_str() {
+            "" => String::new(),
+            template => format!(" ({template})"),
+        };
         let mut text = format!(
-            "{title}: {} rows, {} kept; {} tokens, {} with loss\n",
-            self.rows, self.kept_rows, self.tokens, self.loss_tokens
+            "{title}, {}{template}: {} rows, {} kept; {} tokens, {} with loss\n",
+            self.dataset, self.rows, self.kept_rows, self.tokens, self.loss_tokens
         );
+        if !self.labels.is_empty() {
+            let label = |Label { label, rows }: &Label| format!("{}: {rows}", table::cut(label, SHOWN));
+            let labels: Vec<String> = self.labels.iter().take(SHOWN_LABELS).map(label).collect();
+            let more = self.labels.len().saturating_sub(SHOWN_LABELS);
+            let more = if more > 0 { format!("  and {more} more") } else { String::new() };
+            text += &format!("rows of labels: {}{more}\n", labels.join("  "));
+        }
         for (what, lengths) in [("prompts", &self.prompt_lengths), ("answers", &self.answer_lengths)] {
             let filled: Vec<String> = lengths
                 .iter()
@@ -214,8 +268,23 @@ impl Dataset {
 
 impl Audit {
     fn text(&self) -> String {
-        let mut parts = vec![self.dataset.text("data to train on")];
-        parts.extend(self.validation_dataset.as_ref().map(|dataset| dataset.text("data to validate on")));
+        let trained = self.dataset.iter().chain(&self.mixed).map(|dataset| dataset.text("data to train on"));
+        let mut parts: Vec<String> = trained.collect();
+        for (title, dataset) in [
+            ("data to validate on", &self.validation_dataset),
+            ("data to replay", &self.replay),
+            ("data to retain", &self.retention),
+        ] {
+            parts.extend(dataset.as_ref().map(|dataset| dataset.text(title)));
+        }
+        for (what, names) in [
+            ("added tokens that no row has, so that nothing is learned of them", &self.unseen_tokens),
+            ("labels of the model that no row to train on has", &self.missing_labels),
+        ] {
+            if !names.is_empty() {
+                parts.push(format!("{what}: {}", table::cut(&names.join(", "), 10 * SHOWN)));
+            }
+        }
         parts.extend(self.refusals.iter().map(|refusal| format!("a job would fail: {refusal}")));
         parts.join("\n\n")
     }
@@ -252,6 +321,7 @@ mod tests {
         let finding =
             |problem: DataProblem, examples| DataFinding { problem: problem.into(), rows: 2, examples };
         let dataset = DatasetAudit {
+            dataset: "datasets/rows".into(),
             rows: 12,
             findings: vec![
                 finding(DataProblem::Malformed, vec![bad]),
@@ -261,9 +331,20 @@ mod tests {
             samples: vec![example(1, 0)],
             ..DatasetAudit::default()
         };
-        let refusals = vec!["NOTHING_TO_TRAIN: spec.dataset".to_owned()];
-        let audit =
-            Audit::from(AuditDatasetResponse { dataset: Some(dataset), validation_dataset: None, refusals });
+        let other = DataExample { other_dataset: "datasets/rows".into(), ..example(6, 1) };
+        let second = DatasetAudit {
+            dataset: "datasets/more".into(),
+            prompt_template: "qa_en".into(),
+            findings: vec![finding(DataProblem::Contradiction, vec![other])],
+            labels: vec![LabelRows { label: "fox".into(), rows: 3 }],
+            ..DatasetAudit::default()
+        };
+        let audit = Audit::from(AuditDatasetResponse {
+            mixed: vec![dataset, second],
+            refusals: vec!["NOTHING_TO_TRAIN: spec.dataset".to_owned()],
+            unseen_tokens: vec!["<call>".to_owned()],
+            ..AuditDatasetResponse::default()
+        });
         let text = audit.text();
         for told in [
             "12 rows",
@@ -272,10 +353,15 @@ mod tests {
             "rows.jsonl:1  Question: why? Answer:\u{27E6} so\u{27E7}",
             "tokens of answers: <2: 5",
             "a job would fail: NOTHING_TO_TRAIN",
+            "data to train on, datasets/rows: 12 rows",
+            "data to train on, datasets/more (qa_en)",
+            "rows.jsonl:6 = datasets/rows rows.jsonl:1",
+            "rows of labels: fox: 3",
+            "nothing is learned of them: <call>",
         ] {
             assert!(text.contains(told), "{told} is not in\n{text}");
         }
         let json = serde_json::to_value(&audit).unwrap();
-        assert_eq!(json["dataset"]["findings"][1]["examples"][0]["other"], "rows.jsonl:1");
+        assert_eq!(json["mixed"][0]["findings"][1]["examples"][0]["other"], "rows.jsonl:1");
     }
 }
