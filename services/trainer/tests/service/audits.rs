@@ -59,7 +59,7 @@ async fn the_data_sets_of_a_mix_are_audited_each_by_its_template_and_all_togethe
     let same = audit(&bench, spec("")).await;
     assert!(same.dataset.is_none(), "a mix has several");
     let [of_one, of_two] = same.mixed.as_slice() else { panic!("{:?}", same.mixed) };
-    assert_eq!((of_one.dataset.as_str(), of_one.rows, of_two.rows), ("datasets/one", 13, 16));
+    assert_eq!((of_one.dataset.as_str(), of_one.rows, of_two.rows), ("datasets/one", 13, 15));
     assert!(of_one.findings.is_empty(), "{:?}", of_one.findings);
     let (again, against) =
         (example(of_two, DataProblem::Duplicate), example(of_two, DataProblem::Contradiction));
@@ -74,7 +74,7 @@ async fn the_data_sets_of_a_mix_are_audited_each_by_its_template_and_all_togethe
     let others: Vec<_> = overlap.examples.iter().map(|example| example.other_dataset.as_str()).collect();
     assert_eq!(others, ["datasets/one", "datasets/two"]);
     let [refusal] = same.refusals.as_slice() else { panic!("{:?}", same.refusals) };
-    assert!(refusal.starts_with("spec.mix.datasets[1].dataset: b.jsonl: row 16"), "{refusal}");
+    assert!(refusal.starts_with("spec.mix.datasets[1].dataset: b.jsonl: row 15"), "{refusal}");
 
     let apart = audit(&bench, spec("alpaca")).await;
     let templates = apart.mixed.iter().map(|audit| audit.prompt_template.as_str());
