@@ -90,7 +90,7 @@ impl DataDesk {
         budget.take(field, &dataset)?;
         let mut contents = Vec::new();
         for blob in dataset.blobs.iter().filter(|blob| holds_data(&blob.path)) {
-            contents.push((blob.path.clone(), self.blob(field, blob).await?.into()));
+            contents.push((blob.path.clone(), self.blob(field, blob).await?));
         }
         Ok(contents)
     }

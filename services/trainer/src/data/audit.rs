@@ -97,12 +97,12 @@ impl DataDesk {
         let (tokenizer, encoder) = match extended {
             Some(extended) => (Arc::clone(&extended), Encoder::Local(extended, beside.clone())),
             None => {
-                let encoder = Encoder::Service(Service {
+                let service = Service {
                     client: self.clients.tokenization(),
                     tokenizer: resolved.tokenizer_artifact_digest.clone(),
                     tokenizer_digest: resolved.tokenizer_digest.clone(),
-                });
-                (tokenizer, encoder)
+                };
+                (tokenizer, Encoder::Service(Box::new(service)))
             }
         };
         Ok((Reader::new(spec, encoder, tokenizer, beside.clone()), first_added))

@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone, Debug)]
 pub(crate) enum Encoder {
     /// By the tokenization service.
-    Service(Service),
+    Service(Box<Service>),
     /// In this process: with a tokenizer that no artifact has.
     Local(Arc<TextTokenizer>, Beside),
 }

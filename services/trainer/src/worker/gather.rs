@@ -108,12 +108,12 @@ pub(super) async fn gather(
     tokenizer: Arc<TextTokenizer>,
 ) -> Result<Gathered, Fault> {
     let (spec, beside) = (Arc::clone(&origin.spec), Beside::of_worker(fetcher.stop()));
-    let encoder = Encoder::Service(Service {
+    let service = Service {
         client: clients.tokenization(),
         tokenizer: lease.tokenizer_artifact_digest.clone(),
         tokenizer_digest: lease.tokenizer_digest.clone(),
-    });
-    let reader = Reader::new(&spec, encoder, tokenizer, beside.clone());
+    };
+    let reader = Reader::new(&spec, Encoder::Service(Box::new(service)), tokenizer, beside.clone());
     let mut sets = Vec::new();
     let datasets = spec.data.datasets().into_iter().zip(data_digests(lease));
     for (number, ((field, name), digest)) in datasets.enumerate() {
