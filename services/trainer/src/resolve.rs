@@ -9,7 +9,7 @@ use rootstock_proto::{
     tokenization::v1::Tokenizer,
 };
 use rootstock_runtime::{ErrorReason, Failure};
-use rootstock_text::{PromptTemplate, RecordFormat};
+use rootstock_text::RecordFormat;
 
 use crate::{
     convert::lora_config,
@@ -263,23 +263,13 @@ fn check_template(spec: &Spec, tokenizer: &Tokenizer) -> Result<(), Error> {
     if tokenizer.has_chat_template {
         return Ok(());
     }
-    match chat_field(spec) {
+    match spec.chat_field() {
         Some(field) => {
             let message = "is chat, but the base model's tokenizer has no chat template; choose another one";
             Err(Error::invalid(field, message))
         }
         None => Ok(()),
     }
-}
-
-/// The field that asks for the tokenizer's chat template.
-fn chat_field(spec: &Spec) -> Option<String> {
-    if matches!(spec.objective, Objective::Supervised { prompt_template: PromptTemplate::Chat, .. }) {
-        return Some("spec.supervised.prompt_template".to_owned());
-    }
-    let Data::Mix { datasets, .. } = &spec.data else { return None };
-    let chats = datasets.iter().position(|dataset| dataset.prompt_template == Some(PromptTemplate::Chat));
-    chats.map(|i| format!("spec.mix.datasets[{i}].prompt_template"))
 }
 
 /// Whether a data set can hold the rows that supervised training and classification need: text has none.
@@ -289,10 +279,9 @@ fn check_files(field: &str, spec: &Spec, dataset: &Artifact) -> Result<(), Error
     if !needs_rows || dataset.blobs.iter().any(|blob| holds_rows(&blob.path)) {
         return Ok(());
     }
-    let objective = spec.objective.name();
-    let message = format!(
-        "holds no *.jsonl, *.json, *.csv or *.parquet file, and {objective} needs rows; use causal or masked for text"
-    );
+    let (objective, endings) = (spec.objective.name(), RecordFormat::endings());
+    let message =
+        format!("holds no {endings} file, and {objective} needs rows; use causal or masked for text");
     Err(Error::invalid(field, message))
 }
 

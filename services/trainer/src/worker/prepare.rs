@@ -18,9 +18,8 @@ use super::{
     encoder::{self, EncoderLearner},
     fault::{Fault, of_job},
     fisher::{check_head, penalty},
-    gather::{Earlier, Gathered, REPLAY, RETENTION, data_digests, gather},
+    gather::{Gathered, data_digests, gather},
     inputs::{self, Fetcher, blocking, read, weight_files},
-    labelled::{relabel, with_labels},
     learner::Learner,
     passes::Passes,
     replayed::Replayed,
@@ -115,14 +114,9 @@ pub(super) async fn prepare(
         tokenizer: tokenizer_files,
     };
     reporter.phase(TrainingPhase::Tokenizing).await?;
-    let mut data = gather(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
+    let data = gather(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
     origin.left_out = (data.dropped, data.truncated);
-    let labelled = with_labels(&config, origin.spec.data.field(), (&mut data.train, &mut data.validation))?;
-    origin.config = Arc::new(labelled);
-    let Earlier { replayed, measured } = &mut data.earlier;
-    for (field, rows) in [(REPLAY, replayed), (RETENTION, measured)] {
-        rows.as_mut().map_or(Ok(()), |rows| relabel(field, rows, &origin.config))?;
-    }
+    origin.config = Arc::clone(&data.config);
     if matches!(origin.spec.method, Method::Fisher(_)) {
         check_head(&config, &origin.config)?;
     }
@@ -151,7 +145,7 @@ pub(super) async fn prepare(
         let resumed = proto::TrainingResumed { step: saved.state.step as i64, digest: saved.digest.clone() };
         reporter.event(Event::Resumed(resumed)).await?;
     }
-    reporter.event(Event::DataReady(data_ready(&data, &learner))).await?;
+    reporter.event(Event::DataReady(data.described(learner.parameters()))).await?;
     let (spec, spec_digest) = (Arc::clone(&origin.spec), origin.spec_digest.clone());
     let Gathered { train, passes, validation, earlier, .. } = data;
     let replayed = earlier.replayed.zip(spec.replay.as_ref());
@@ -359,20 +353,4 @@ fn go_on(
     }
     let json = config.to_json();
     LoraAdapter::from_bytes(json.as_bytes(), weights, base, DType::F32, base.device())?.into_trainable()
-}
-
-fn data_ready(data: &Gathered, learner: &Trainee) -> proto::TrainingDataReady {
-    let (tokens, loss_tokens) = data.train.tokens();
-    let (trainable, total) = learner.parameters();
-    proto::TrainingDataReady {
-        train_rows: data.train.len() as i64,
-        validation_rows: data.validation.len() as i64,
-        train_tokens: tokens as i64,
-        loss_tokens: loss_tokens as i64,
-        dropped_rows: data.dropped as i64,
-        truncated_rows: data.truncated as i64,
-        trainable_parameters: trainable as i64,
-        total_parameters: total as i64,
-        mixed: data.mixed.clone(),
-    }
 }
