@@ -95,6 +95,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
         metrics,
         config,
         call: Arc::clone(&jobs.supervisor),
+        janitor: Arc::clone(&jobs.janitor),
     };
     let janitor = Janitor { store, clients: deps.clients.clone(), call: Arc::clone(&jobs.janitor) };
     deps.tasks.spawn("trainer supervisor", supervisor.run(deps.shutdown.clone()));

@@ -8,9 +8,11 @@ use rootstock_text::{Corruption, PromptTemplate, Shares, Truncation};
 
 mod encoder;
 mod forgetting;
+mod publication;
 
 pub(crate) use encoder::{Classification, MIN_ENCODER_TOKENS, Masked, NewEncoder};
 pub(crate) use forgetting::{Elastic, Fisher, Replay, Retention};
+pub(crate) use publication::{Canary, Improvement, Publication};
 
 /// Shortest block or row that has a next token.
 pub(crate) const MIN_ROW_TOKENS: usize = 2;
@@ -36,6 +38,7 @@ pub(crate) struct Spec {
     pub(crate) priority: i32,
     /// No two the same.
     pub(crate) added_tokens: Vec<String>,
+    pub(crate) publication: Option<Publication>,
 }
 
 impl Spec {

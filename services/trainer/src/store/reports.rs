@@ -80,6 +80,11 @@ async fn take_in(write: &mut Write, job: &mut Job, event: Event) -> Result<bool,
             job.stalled = 0;
             discarded |= saved::keep_newest(write, job.number, job.save_total_limit).await?;
         }
+        Event::ResultStored(stored) => {
+            job.result_digest.clone_from(&stored.digest);
+            job.stalled = 0;
+        }
+        Event::Publication(result) => job.publication = Some(result.clone()),
         Event::Resumed(_) | Event::DataReady(_) | Event::StateChange(_) | Event::PhaseChange(_) => {}
     }
     append(write, job, event).await?;
@@ -87,10 +92,14 @@ async fn take_in(write: &mut Write, job: &mut Job, event: Event) -> Result<bool,
 }
 
 async fn store_progress(write: &mut Write, job: &Job) -> Result<(), Error> {
-    sqlx::query("UPDATE jobs SET last_sequence = ?, progress = ?, stalled = ? WHERE number = ?")
+    sqlx::query(
+        "UPDATE jobs SET last_sequence = ?, progress = ?, stalled = ?, result_digest = ?, publication = ? WHERE number = ?",
+    )
         .bind(job.last_sequence)
         .bind(job.progress.map(|progress| progress.encode_to_vec()))
         .bind(job.stalled)
+        .bind(&job.result_digest)
+        .bind(job.publication.as_ref().map(Message::encode_to_vec))
         .bind(job.number)
         .execute(&mut **write)
         .await?;
