@@ -4,7 +4,13 @@
 use rootstock_client::{ClientError, ErrorReason};
 use rootstock_proto::training::v1 as proto;
 
-use crate::{canary::take_back, convert::published_name, error::Error, states::Janitor, store::Job};
+use crate::{
+    canary::take_back,
+    convert::published_name,
+    error::Error,
+    states::Janitor,
+    store::{Job, State},
+};
 
 /// Jobs that are looked at before the list is read again.
 const BATCH: u32 = 64;
@@ -29,7 +35,8 @@ impl Janitor {
         let published = self.end_evaluation(&so_far.evaluation).await?;
         take_back(&self.clients, published_name(&job.spec), &job.result_digest, published).await?;
         tracing::info!(job = %job.id, "what was published is taken back");
-        let reason = format!("the job has {} before its adapter was published", job.state.name());
+        let how = if job.state == State::Cancelled { "was cancelled" } else { "failed" };
+        let reason = format!("the job {how}");
         Ok(proto::PublicationResult { published: false, reason, ..so_far })
     }
 
