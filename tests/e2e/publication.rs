@@ -9,9 +9,11 @@ use rootstock_client::proto::training::v1::{
     Publication, PublicationCanary, PublicationResult, TrainingArguments, TrainingJob, TrainingJobState,
     TrainingSpec, training_spec,
 };
-use rootstock_client::{Clients, ErrorReason};
+use rootstock_client::{Clients, Endpoints, ErrorReason, Service};
 use rootstock_test_support::server::signal;
-use rootstock_test_support::{Server, ServerOptions, eventually, fixtures, generate, jobs, prompt_request};
+use rootstock_test_support::{
+    Server, ServerOptions, eventually, fixtures, generate, jobs, prompt_request, rootstock,
+};
 
 use crate::{ROOTSTOCK, refusal};
 
@@ -135,6 +137,10 @@ async fn what_passes_is_served_and_what_does_not_leaves_the_alias_as_it_was() {
     assert_eq!(stands(&clients).await, (5, passed.result_digest.clone(), None));
     assert_eq!(answering(&clients).await, passed.result_digest);
 
+    let shown = ["jobs", "show", passed.name.trim_start_matches("trainingJobs/")];
+    let shown = rootstock(ROOTSTOCK, server.endpoint(), &shown).await.ok();
+    assert!(shown.contains("published as generation 5: perplexity"), "{shown}");
+
     let no_canary = jobs::succeeded(&clients, &begin(&clients, 4, strict()).await).await;
     assert!(!no_canary.publication_result.unwrap().published);
     assert_eq!(stands(&clients).await, (5, passed.result_digest, None), "nothing has moved");
@@ -208,15 +214,44 @@ async fn a_job_rests_while_publishing_and_a_cancelled_one_takes_its_canary_back(
     training.delete_training_job(&name).await.unwrap();
 }
 
+/// Begins a job without a canary, and waits until its evaluation, which takes a while, is there.
+async fn evaluated(clients: &Clients) -> (String, String) {
+    let job = begin(clients, 2, Publication { dataset: "datasets/many".into(), ..lenient() }).await;
+    let evaluation = until(clients, &job, |result| !result.evaluation.is_empty()).await.evaluation;
+    eventually(SOON, "the evaluation is there", || async {
+        clients.evaluation().get_evaluation(&evaluation).await.ok()
+    })
+    .await;
+    (job, evaluation)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_evaluation_ends_with_a_pause_and_begins_anew_when_the_job_goes_on() {
+    let (server, first) = published().await;
+    let clients = server.clients();
+    let training = clients.training();
+    let (name, begun) = evaluated(&clients).await;
+    training.pause_training_job(&name).await.unwrap();
+    eventually(SOON, "the job is paused", || async {
+        (job(&clients, &name).await.state() == TrainingJobState::Paused).then_some(())
+    })
+    .await;
+    let ended = clients.evaluation().get_evaluation(&begun).await.unwrap();
+    assert_eq!(ended.state(), EvaluationState::Cancelled);
+    assert_eq!(stands(&clients).await, (1, first, None));
+    training.resume_training_job(&name).await.unwrap();
+    let done = jobs::succeeded(&clients, &name).await;
+    let result = done.publication_result.unwrap();
+    assert!(result.published && result.evaluation != begun, "{result:?}");
+    assert_eq!(stands(&clients).await, (2, done.result_digest, None));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_published_for_a_job_is_taken_back_if_the_job_is_cancelled_before_it_hears_of_it() {
     let (server, first) = published().await;
     let clients = server.clients();
-    let name = begin(&clients, 2, Publication { dataset: "datasets/many".into(), ..lenient() }).await;
-    let begun = until(&clients, &name, |result| !result.evaluation.is_empty()).await.evaluation;
+    let (name, begun) = evaluated(&clients).await;
     let evaluations = clients.evaluation();
-    eventually(SOON, "the evaluation is there", || async { evaluations.get_evaluation(&begun).await.ok() })
-        .await;
     signal("STOP", server.worker().await).await;
     eventually(SOON, "it has published", || async {
         let state = evaluations.get_evaluation(&begun).await.ok()?.state();
@@ -255,8 +290,17 @@ async fn what_cannot_be_published_is_refused_when_the_job_is_created() {
     let told = refused(full, ErrorReason::InvalidField).await;
     assert!(told.contains("spec.publication"), "{told}");
 
-    let alone = ServerOptions::new(ROOTSTOCK).args(&["--role", "checkpoint,tokenizer,trainer"]).start().await;
-    let clients = alone.clients();
+    // A store is there, but nothing that evaluates.
+    let store = ServerOptions::new(ROOTSTOCK).args(&["--role", "checkpoint"]).start().await;
+    let alone = ServerOptions::new(ROOTSTOCK)
+        .args(&["--role", "tokenizer,trainer"])
+        .env("ROOTSTOCK_CHECKPOINT_ENDPOINT", store.endpoint())
+        .env("ROOTSTOCK_INFERENCE_ENDPOINT", store.endpoint())
+        .start()
+        .await;
+    let mut endpoints = Endpoints::single(alone.endpoint()).unwrap();
+    endpoints.set(Service::Checkpoint, store.endpoint()).unwrap();
+    let clients = Clients::new(endpoints).unwrap();
     fixtures::stage(&clients).await;
     let told = refusal(jobs::create(&clients, spec(1, lenient())).await, ErrorReason::WrongState);
     assert!(told.contains("needs the inference service"), "{told}");
