@@ -37,7 +37,7 @@ const DATABASE: &str = "jobs.sqlite";
 /// What the training service needs from the process it lives in.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    /// The checkpoint and tokenization services.
+    /// The other services.
     pub clients: Clients,
     /// Where a worker process finds the services, this one among them.
     pub endpoints: Endpoints,

@@ -36,6 +36,8 @@ pub(super) struct Publishing {
     /// Of the adapter, and of its base model.
     digest: String,
     base: String,
+    /// Whether the service knows of it.
+    stored: bool,
     /// What has been reported.
     result: proto::PublicationResult,
 }
@@ -56,6 +58,7 @@ impl Publishing {
             clients: clients.clone(),
             reporter: reporter.clone(),
             link: link.clone(),
+            stored: !job.result_digest.is_empty(),
             job: job.name,
             publication,
             digest: digest.to_owned(),
@@ -75,11 +78,7 @@ impl Publishing {
     }
 
     async fn decide(&mut self) -> Result<(), Fault> {
-        let stored = proto::TrainingResultStored { digest: self.digest.clone() };
-        self.reporter.event(Event::ResultStored(stored)).await?;
-        self.reporter.phase(proto::TrainingPhase::Publishing).await?;
-        // Before anything is moved, the service must know of the result.
-        self.reporter.flush().await?;
+        self.begin().await?;
         let mut tried = 1;
         loop {
             match self.attempt().await {
@@ -91,6 +90,16 @@ impl Publishing {
                 done => return done,
             }
         }
+    }
+
+    /// Tells the service of the result, which it must know before anything is moved.
+    async fn begin(&self) -> Result<(), Fault> {
+        if !self.stored {
+            let stored = proto::TrainingResultStored { digest: self.digest.clone() };
+            self.reporter.event(Event::ResultStored(stored)).await?;
+        }
+        self.reporter.phase(proto::TrainingPhase::Publishing).await?;
+        self.reporter.flush().await
     }
 
     /// Goes on from wherever the publication stands, to its end.

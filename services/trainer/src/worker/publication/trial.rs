@@ -37,13 +37,13 @@ impl Publishing {
                     let told = format!("{name} has another canary already, {}; end that first", other.digest);
                     return Err(Fault::Job(told));
                 }
-                None => self.begin(&alias, canary).await?,
+                None => self.set(&alias, canary).await?,
             }
         }
         Err(Fault::Passing(format!("{name} moves again and again")))
     }
 
-    async fn begin(&self, alias: &Alias, canary: Canary) -> Result<(), Fault> {
+    async fn set(&self, alias: &Alias, canary: Canary) -> Result<(), Fault> {
         self.link.check().await?;
         match publish(&self.clients, alias, &self.digest, Some(canary.share)).await {
             Err(error) if !error.is(ErrorReason::AliasMoved) => Err(Fault::remote("the canary", &error)),
