@@ -69,6 +69,8 @@ impl Publishing {
 
     /// Publishes the result or says why not; ends early when the worker shall stop.
     pub(super) async fn run(mut self, stop: &Stop) -> Result<(), Fault> {
+        // At a pause too: the result needs no other training any more.
+        stop.unless(self.begin()).await?;
         let decided = stop.unless_paused(self.decide()).await;
         match stop.check() {
             // A cancelled job is the service's to tidy up.
@@ -78,7 +80,6 @@ impl Publishing {
     }
 
     async fn decide(&mut self) -> Result<(), Fault> {
-        self.begin().await?;
         let mut tried = 1;
         loop {
             match self.attempt().await {
