@@ -8,9 +8,11 @@ use rootstock_text::{Corruption, PromptTemplate, Shares, Truncation};
 
 mod encoder;
 mod forgetting;
+mod publication;
 
 pub(crate) use encoder::{Classification, MIN_ENCODER_TOKENS, Masked, NewEncoder};
 pub(crate) use forgetting::{Elastic, Fisher, Replay, Retention};
+pub(crate) use publication::{Canary, Improvement, Publication};
 
 /// Shortest block or row that has a next token.
 pub(crate) const MIN_ROW_TOKENS: usize = 2;
@@ -39,6 +41,7 @@ pub(crate) struct Spec {
     pub(crate) priority: i32,
     /// No two the same.
     pub(crate) added_tokens: Vec<String>,
+    pub(crate) publication: Option<Publication>,
 }
 
 impl Spec {
@@ -83,7 +86,11 @@ impl Spec {
             || self.retention.is_some();
         // There is no data set of that number, so that it has the objective's.
         let numbers = (0..sets).chain(others.then_some(sets));
-        let mut templates = numbers.filter_map(|number| self.template(number));
+        let published = self
+            .publication
+            .iter()
+            .map(|published| ("spec.publication.prompt_template".to_owned(), published.prompt_template));
+        let mut templates = numbers.filter_map(|number| self.template(number)).chain(published);
         templates.find(|(_, template)| *template == PromptTemplate::Chat).map(|(field, _)| field)
     }
 }

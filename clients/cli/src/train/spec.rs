@@ -9,6 +9,7 @@ use super::{
         Retention, Scheduler, SchedulerKwargs, TrainFile, Truncation,
     },
     foreign,
+    publication::publication,
 };
 use crate::names;
 
@@ -51,10 +52,11 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         replay: file.replay.as_ref().map(replay).transpose()?,
         retention: file.retention.as_ref().map(retention).transpose()?,
         priority: file.priority.unwrap_or_default(),
+        publication: file.publication.as_ref().map(publication).transpose()?,
     })
 }
 
-fn named(key: &str, kind: Kind, name: &str) -> Result<String, String> {
+pub(super) fn named(key: &str, kind: Kind, name: &str) -> Result<String, String> {
     names::artifact(kind, name).map_err(|error| format!("{key}: {error}"))
 }
 

@@ -15,6 +15,7 @@ use super::{
     lora::lora,
     mix::data,
     numbers::{Fields, or_default},
+    publication::publication,
     supervised::{SUPERVISED, supervised},
     virtual_tokens::{prefix_tuning, prompt_tuning},
 };
@@ -79,6 +80,7 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             added_tokens: added_tokens(from, &start, &method, &objective)?,
             default_length: leaves_length_open(from),
             priority: priority(from.priority)?,
+            publication: publication(from, &method, &objective)?,
             start,
             objective,
             method,
