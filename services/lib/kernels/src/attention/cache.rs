@@ -10,6 +10,7 @@ use super::{
     plain,
 };
 use crate::{
+    composed::has_kernels,
     cpu::{floats, tensor},
     gemm::{Format, flushes, numbers_of, numbers_of_mut, pair, round, words_of},
     team,
@@ -73,7 +74,7 @@ impl KeyValuePage {
 impl KeyValues {
     /// An empty store for rows of `Hkv * D` numbers; D is even.
     pub fn new(heads: Heads, format: Format, device: &Device) -> Self {
-        let kept = if device.is_cpu() {
+        let kept = if has_kernels(device) {
             Kept::Host { pages: Vec::new(), len: 0 }
         } else {
             Kept::Device { pair: None, len: 0 }
@@ -103,7 +104,10 @@ impl KeyValues {
                 *len += KEY_BLOCK;
                 Ok(())
             }
-            _ => bail!("cache: a page does not go on from {} tokens", self.len()),
+            Kept::Device { .. } => {
+                bail!("cache: pages lie in main memory alone; append keys and values instead")
+            }
+            Kept::Host { .. } => bail!("cache: a page does not go on from {} tokens", self.len()),
         }
     }
 
@@ -177,7 +181,7 @@ impl KeyValues {
                 stores.len()
             );
         }
-        if !k.device().is_cpu() {
+        if !has_kernels(k.device()) {
             let mut first = 0;
             return stores.iter_mut().try_for_each(|(rows, store)| {
                 first += *rows;
@@ -307,17 +311,18 @@ pub fn attention_cached(q: &Tensor, sequences: &[(usize, &KeyValues)], heads: He
     if width != heads.query_width() || sequences.iter().map(|(rows, _)| rows).sum::<usize>() != n {
         bail!("attention: queries {:?} do not fit {} sequences and {heads:?}", q.shape(), sequences.len());
     }
-    if !q.device().is_cpu() {
+    if !has_kernels(q.device()) {
         return on_device(q, sequences, heads);
     }
     let mut first = 0;
     let mut host = Vec::with_capacity(sequences.len());
     for (rows, kept) in sequences {
-        if let Kept::Host { pages, len } = &kept.kept {
-            let queries = Queries { rows: first..first + rows, position: len - rows };
-            let blocks = pages.iter().map(|page| page.block(kept.format));
-            host.push(Sequence { queries, blocks: blocks.collect() });
-        }
+        let Kept::Host { pages, len } = &kept.kept else {
+            bail!("attention: the queries lie in main memory and a cache elsewhere; make it for the CPU");
+        };
+        let queries = Queries { rows: first..first + rows, position: len - rows };
+        let blocks = pages.iter().map(|page| page.block(kept.format));
+        host.push(Sequence { queries, blocks: blocks.collect() });
         first += rows;
     }
     let q = q.contiguous()?;
@@ -335,7 +340,11 @@ fn on_device(q: &Tensor, sequences: &[(usize, &KeyValues)], heads: Heads) -> Res
             Kept::Device { pair: Some((keys, values)), len } => {
                 plain::one(&q, &keys.narrow(0, 0, *len)?, &values.narrow(0, 0, *len)?, heads)?
             }
-            _ => q.zeros_like()?,
+            Kept::Device { pair: None, .. } => q.zeros_like()?,
+            Kept::Host { .. } => bail!(
+                "attention: the queries lie on {:?} and a cache in main memory; make it there",
+                q.device().location()
+            ),
         });
     }
     Tensor::cat(&outputs, 0)
