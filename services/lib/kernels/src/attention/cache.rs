@@ -285,9 +285,9 @@ fn pair_rows(block: &mut [u32], at: usize, rows: &[f32], width: usize) {
     for (j, row) in rows.chunks_exact(width).enumerate() {
         let words = &mut block[(at + j) / 2 * width..][..width];
         // What a truncation has left in the later half is no number of this sequence.
-        match (at + j) % 2 {
-            0 => words.iter_mut().zip(row).for_each(|(word, number)| *word = round(*number, flush)),
-            _ => words.iter_mut().zip(row).for_each(|(word, number)| *word |= round(*number, flush) << 16),
+        let (kept, shift) = if (at + j).is_multiple_of(2) { (0, 0) } else { (0xFFFF, 16) };
+        for (word, number) in words.iter_mut().zip(row) {
+            *word = *word & kept | round(*number, flush) << shift;
         }
     }
 }
@@ -457,6 +457,23 @@ mod tests {
         assert_close(&attention_cached(&rows(&q, 9, 1), &[(1, &kept)], HEADS).unwrap(), &first, 0.0);
         kept.truncate(0);
         assert!(kept.is_empty());
+    }
+
+    #[test]
+    fn what_comes_after_a_truncation_is_as_if_nothing_had_been_there() {
+        let (q, k, v) = (normal(1, (10, 64)), normal(2, (10, 32)), normal(3, (10, 32)));
+        for (format, len) in [Format::F32, Format::Bf16].into_iter().flat_map(|f| [4, 5].map(|len| (f, len)))
+        {
+            let [mut kept, mut fresh] = [(); 2].map(|()| KeyValues::new(HEADS, format, &Device::Cpu));
+            kept.append(&k, &v).unwrap();
+            kept.truncate(len);
+            fresh.append(&rows(&k, 0, len), &rows(&v, 0, len)).unwrap();
+            let [found, expected] = [kept, fresh].map(|mut store| {
+                store.append(&rows(&v, 0, 3), &rows(&k, 0, 3)).unwrap();
+                attention_cached(&rows(&q, 0, 3), &[(3, &store)], HEADS).unwrap()
+            });
+            assert_close(&found, &expected, 0.0);
+        }
     }
 
     #[test]
