@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_core::{Device, Result, Tensor, Var};
 use rootstock_kernels::{
     AdafactorOptions, AdamWOptions, DoraPair, DropoutKey, DropoutMask, ElasticPenalty, FactorRows, Fisher,
     Format, Gradient, Heads, IGNORE_INDEX, InputGradient, KeyValues, LayerNormGradients, LinearInput,
@@ -18,7 +18,8 @@ use rootstock_kernels::{
 
 use super::told::{F32, Told};
 
-/// As [`F32`] where factors are rounded to bf16, which the tape of a device without kernels does not do with gradients: two roundings.
+/// As [`F32`] where factors are rounded, which the tape of a device without kernels does not do with gradients: two roundings.
+const F16: f32 = 1.0 / 1024.0;
 const BF16: f32 = 1.0 / 128.0;
 
 impl Told {
@@ -61,7 +62,11 @@ impl Told {
 }
 
 fn tolerance(format: Format) -> f32 {
-    if format == Format::Bf16 { BF16 } else { F32 }
+    match format {
+        Format::F32 | Format::Int8 => F32,
+        Format::F16 => F16,
+        Format::Bf16 => BF16,
+    }
 }
 
 fn masks() -> [Option<DropoutMask>; 2] {

@@ -6,6 +6,8 @@ use candle_core::{DType, Device, Result, Tensor};
 
 /// The share of the largest number by which f32 results may differ.
 pub(crate) const F32: f32 = 1e-4;
+/// What has no larger number is the rounding of what cancels.
+const SMALLEST: f32 = 1e-2;
 
 /// What a device tells.
 pub(crate) struct Told {
@@ -31,7 +33,7 @@ fn difference(expected: &(String, Tensor, f32), found: &(String, Tensor, f32)) -
     }
     let flat = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let (expected, found) = (flat(expected), flat(found));
-    let scale = expected.iter().fold(1e-6_f32, |max, number| max.max(number.abs()));
+    let scale = expected.iter().fold(SMALLEST, |max, number| max.max(number.abs()));
     let far = |(a, b): (&f32, &f32)| if b.is_finite() { (a - b).abs() / scale } else { f32::INFINITY };
     let apart = expected.iter().zip(&found).map(far).enumerate();
     let (place, worst) = apart.max_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -43,7 +45,7 @@ fn difference(expected: &(String, Tensor, f32), found: &(String, Tensor, f32)) -
 
 impl Told {
     /// What a story tells on this device.
-    pub(crate) fn by<E: Debug>(story: fn(&mut Self) -> Result<(), E>, device: &Device) -> Self {
+    pub(crate) fn by<E: Debug>(story: fn(&mut Self) -> std::result::Result<(), E>, device: &Device) -> Self {
         let mut told = Self { device: device.clone(), tensors: Vec::new() };
         story(&mut told).unwrap();
         told
