@@ -18,7 +18,8 @@ use rootstock_kernels::{
 
 use super::told::{F32, Told};
 
-/// As [`F32`] where factors are rounded, which the tape of a device without kernels does not do with gradients: two roundings.
+/// As [`F32`] where factors are rounded: the tape of a device without kernels rounds no gradients, and attention to keys that were kept
+/// no queries and weights. Two roundings.
 const F16: f32 = 1.0 / 1024.0;
 const BF16: f32 = 1.0 / 128.0;
 
@@ -221,7 +222,7 @@ pub(crate) fn attention_to_what_was_kept(told: &mut Told) -> Result<()> {
             let q = told.normal(5, &[3, heads.query * heads.dim])?;
             let y = attention_cached(&q, &[(1, &first), (2, &second)], heads)?;
             assert_eq!((first.len(), second.len()), (69, 3));
-            told.tell(format!("{heads:?} {}", format.name()), &y, F32)?;
+            told.tell(format!("{heads:?} {}", format.name()), &y, tolerance(format))?;
         }
     }
     Ok(())
