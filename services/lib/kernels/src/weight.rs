@@ -208,7 +208,12 @@ impl LinearWeight {
 
     /// The numbers as f32 and in the format they are multiplied in, in candle's operations. A tape follows to a tensor.
     pub(crate) fn rounded(&self) -> Result<Tensor> {
-        rounded(&self.tensor()?.to_dtype(DType::F32)?, self.format())
+        let tensor = self.tensor()?;
+        if tensor.dtype() == DType::F32 {
+            rounded(&tensor, self.format())
+        } else {
+            tensor.to_dtype(DType::F32)
+        }
     }
 
     /// The tensor, where it has not been packed.
