@@ -29,7 +29,7 @@ impl Janitor {
             if let Some(Err(error)) = shutdown.unless_requested(self.delete_all()).await {
                 tracing::warn!(%error, "saved states could not be deleted; trying again");
             }
-            if let Some(Err(error)) = shutdown.unless_requested(self.withdraw_all()).await {
+            if let Some(Err(error)) = shutdown.unless_requested(Box::pin(self.withdraw_all())).await {
                 tracing::warn!(%error, "what is to be taken back could not be read; trying again");
             }
             let wait = async {

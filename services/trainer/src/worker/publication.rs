@@ -71,10 +71,10 @@ impl Publishing {
     pub(super) async fn run(mut self, stop: &Stop) -> Result<(), Fault> {
         // At a pause too: the result needs no other training any more.
         stop.unless(self.begin()).await?;
-        let decided = stop.unless_paused(self.decide()).await;
+        let decided = stop.unless_paused(Box::pin(self.decide())).await;
         match stop.check() {
             // A cancelled job is the service's to tidy up.
-            Err(Fault::Stop(Ended::Paused)) if decided.is_err() => stop.unless(self.rest()).await,
+            Err(Fault::Stop(Ended::Paused)) if decided.is_err() => stop.unless(Box::pin(self.rest())).await,
             _ => decided,
         }
     }
