@@ -6,7 +6,7 @@ use indicatif::HumanDuration;
 use rootstock_client::proto::training::v1::training_event::Event;
 use rootstock_client::proto::training::v1::{
     MixedRows, TrainingDataReady, TrainingEvaluated, TrainingJob, TrainingJobState, TrainingPhase,
-    TrainingProgress,
+    TrainingProgress, TrainingStageChange,
 };
 
 use crate::jobs::row::{Job, state_name};
@@ -117,7 +117,15 @@ fn show(event: &Event, meter: &Meter) {
         Event::StateSaved(saved) => meter.note(&format!("state saved after step {}", saved.step)),
         Event::Resumed(resumed) => meter.note(&format!("goes on after step {}", resumed.step)),
         Event::PhaseChange(change) => meter.note(phase(change.phase())),
+        Event::StageChange(change) => meter.note(&stage(*change)),
     }
+}
+
+fn stage(change: TrainingStageChange) -> String {
+    let TrainingStageChange { stage, stages, stage_steps, train_rows, trainable_parameters, .. } = change;
+    format!(
+        "stage {stage} of {stages}: {stage_steps} steps, {train_rows} rows, {trainable_parameters} parameters are trained"
+    )
 }
 
 fn phase(phase: TrainingPhase) -> &'static str {
@@ -145,7 +153,11 @@ fn short(progress: &TrainingProgress) -> String {
 
 fn figures(progress: &TrainingProgress) -> String {
     format!(
-        "loss {:.4}  lr {:.2e}  norm {:.2}{}  {:.0} tokens/s  ETA {}",
+        "{}loss {:.4}  lr {:.2e}  norm {:.2}{}  {:.0} tokens/s  ETA {}",
+        match progress.stage {
+            0 => String::new(),
+            stage => format!("stage {stage}  "),
+        },
         progress.loss,
         progress.learning_rate,
         progress.grad_norm,

@@ -14,6 +14,7 @@ mod numbers;
 mod optim;
 mod scheduler;
 mod spec;
+mod stages;
 mod supervised;
 mod virtual_tokens;
 

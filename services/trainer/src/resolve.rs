@@ -15,7 +15,7 @@ use crate::{
     convert::lora_config,
     error::Error,
     memory,
-    spec::{Data, MIN_ROW_TOKENS, Method, Objective, Spec, Start, Validation},
+    spec::{Data, MIN_ROW_TOKENS, Method, Objective, Source, Spec, Start, Validation},
     store::Resolved,
 };
 
@@ -45,7 +45,7 @@ impl Resolver {
     /// Looks everything up and checks that it belongs together.
     pub(crate) async fn resolve(&self, spec: &Spec) -> Result<Resolved, Error> {
         let mut datasets = Vec::new();
-        for (field, name) in spec.data.datasets() {
+        for (field, name) in spec.sources().iter().flat_map(Source::datasets) {
             let dataset = self.artifact(&field, name, &[ArtifactKind::Dataset]).await?;
             datasets.push((field, dataset));
         }
@@ -80,8 +80,8 @@ impl Resolver {
         }
         let digests: Vec<String> = datasets.into_iter().map(|(_, dataset)| dataset.digest).collect();
         let (dataset_digest, mix_digests) = match spec.data {
-            Data::Dataset(_) => (digests.concat(), Vec::new()),
-            Data::Mix { .. } => (String::new(), digests),
+            Data::Dataset(_) if spec.stages.is_empty() => (digests.concat(), Vec::new()),
+            _ => (String::new(), digests),
         };
         Ok(Resolved {
             dataset_digest,
@@ -173,9 +173,9 @@ impl Resolver {
         if let AnyConfig::Decoder(config) = &config
             && !matches!(spec.start, Start::Adapter(_))
         {
-            let (method, config) = (spec.method.clone(), config.clone());
+            let (spec, config) = (spec.clone(), config.clone());
             // Expressions are compiled and matched with every weight.
-            let checked = tokio::task::spawn_blocking(move || check_method(&method, &config)).await;
+            let checked = tokio::task::spawn_blocking(move || check_method(&spec, &config)).await;
             let failed = |error| Error::Io {
                 what: "the method can't be checked",
                 source: std::io::Error::other(error),
@@ -228,9 +228,9 @@ impl Resolver {
 }
 
 /// Whether the model has what is to be trained.
-fn check_method(method: &Method, config: &ModelConfig) -> Result<(), Error> {
-    match method {
-        Method::Full(full) => full.trained(config).map(|_| ()),
+fn check_method(spec: &Spec, config: &ModelConfig) -> Result<(), Error> {
+    match &spec.method {
+        Method::Full(_) => spec.trained(config).map(|_| ()),
         Method::Bottleneck(_) | Method::VirtualTokens(_) | Method::Fisher(_) => Ok(()),
         Method::Lora(lora) => {
             let adapter = lora_config(lora, "");
@@ -277,9 +277,7 @@ fn chat_field(spec: &Spec) -> Option<String> {
     if matches!(spec.objective, Objective::Supervised { prompt_template: PromptTemplate::Chat, .. }) {
         return Some("spec.supervised.prompt_template".to_owned());
     }
-    let Data::Mix { datasets, .. } = &spec.data else { return None };
-    let chats = datasets.iter().position(|dataset| dataset.prompt_template == Some(PromptTemplate::Chat));
-    chats.map(|i| format!("spec.mix.datasets[{i}].prompt_template"))
+    spec.sources().iter().find_map(Source::chat_field)
 }
 
 /// Whether a data set can hold the rows that supervised training and classification need: text has none.

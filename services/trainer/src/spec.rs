@@ -8,9 +8,11 @@ use rootstock_text::{Corruption, PromptTemplate, Shares, Truncation};
 
 mod encoder;
 mod forgetting;
+mod stages;
 
 pub(crate) use encoder::{Classification, MIN_ENCODER_TOKENS, Masked, NewEncoder};
 pub(crate) use forgetting::{Elastic, Fisher, Replay, Retention};
+pub(crate) use stages::{Pace, Source, Stage, stage_path};
 
 /// Shortest block or row that has a next token.
 pub(crate) const MIN_ROW_TOKENS: usize = 2;
@@ -21,6 +23,7 @@ pub(crate) const MIN_INFILLING_TOKENS: usize = 8;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Spec {
     pub(crate) output: AliasName,
+    /// Of those stages that have none of their own.
     pub(crate) data: Data,
     pub(crate) validation: Validation,
     pub(crate) start: Start,
@@ -36,6 +39,8 @@ pub(crate) struct Spec {
     pub(crate) priority: i32,
     /// No two the same.
     pub(crate) added_tokens: Vec<String>,
+    /// Empty where there is one that has nothing of its own.
+    pub(crate) stages: Vec<Stage>,
 }
 
 impl Spec {
@@ -80,12 +85,12 @@ impl Data {
         }
     }
 
-    /// Each data set and the field that names it.
-    pub(crate) fn datasets(&self) -> Vec<(String, &ArtifactName)> {
+    /// Each data set and the field that names it, in a message at this path.
+    fn datasets(&self, path: &str) -> Vec<(String, &ArtifactName)> {
         match self {
-            Self::Dataset(name) => vec![("spec.dataset".to_owned(), name)],
+            Self::Dataset(name) => vec![(format!("{path}.dataset"), name)],
             Self::Mix { datasets, .. } => {
-                let fields = (0..).map(|i: usize| format!("spec.mix.datasets[{i}].dataset"));
+                let fields = (0..).map(|i: usize| format!("{path}.mix.datasets[{i}].dataset"));
                 fields.zip(datasets.iter().map(|dataset| &dataset.name)).collect()
             }
         }

@@ -59,9 +59,9 @@ impl State {
 /// The artifacts that a job's names stood for when it was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Resolved {
-    /// Empty for a mix.
+    /// Empty for a mix or stages.
     pub(crate) dataset_digest: String,
-    /// One for each data set of a mix.
+    /// One for each data set of a mix, or of all stages.
     pub(crate) mix_digests: Vec<String>,
     /// Empty where there is none.
     pub(crate) validation_dataset_digest: String,

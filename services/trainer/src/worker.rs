@@ -39,6 +39,7 @@ mod saver;
 mod scaler;
 mod schedule;
 mod snapshot;
+mod stage;
 mod stop;
 mod train;
 mod trainee;

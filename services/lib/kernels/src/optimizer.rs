@@ -133,6 +133,11 @@ impl<R: Rule> Optimizer<R> {
         Ok(())
     }
 
+    /// Forgets what is kept of the parameters whose names aren't told to be: they begin anew.
+    pub fn keep(&mut self, name: impl Fn(&str) -> bool) {
+        self.kept.retain(|kept, _| name(kept));
+    }
+
     /// What is kept, f32, named `{parameter}.{name in torch's state}` and sorted by parameter.
     ///
     /// # Errors

@@ -13,8 +13,8 @@ use super::{
     full::full,
     infilling::{INFILLING, infilling},
     lora::lora,
-    mix::data,
     numbers::{Fields, or_default},
+    stages::{Beside, common_data, stages},
     supervised::{SUPERVISED, supervised},
     virtual_tokens::{prefix_tuning, prompt_tuning},
 };
@@ -62,8 +62,11 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             encoder::check_method(&method)?;
             encoder::check_arguments(given)?;
         }
-        let data = data(from, &objective)?;
         let mut arguments = arguments(given, &validation, &method)?;
+        let beside =
+            Beside { start: &start, objective: &objective, method: &method, validation: &validation };
+        let stages = stages(from, &beside)?;
+        let data = common_data(from, &stages, &objective)?;
         if matches!(method, Method::Fisher(_)) {
             check_fisher(from, (&start, &objective, &validation))?;
             arguments.batch_size = 1;
@@ -79,6 +82,7 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             added_tokens: added_tokens(from, &start, &method, &objective)?,
             default_length: leaves_length_open(from),
             priority: priority(from.priority)?,
+            stages,
             start,
             objective,
             method,

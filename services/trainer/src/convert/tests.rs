@@ -12,6 +12,7 @@ use super::*;
 mod encoders;
 mod forgetting;
 mod mixes;
+mod stages;
 
 use crate::spec::{
     Arguments, Curve, Denoiser, EarlyStopping, Length, Lora, Method, Objective, Optim, Phases, Scheduler,

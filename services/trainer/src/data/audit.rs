@@ -56,6 +56,10 @@ impl DataDesk {
             let message = "is of several data sets, but an audit looks at one; set dataset to each in turn";
             return Err(Error::invalid("spec.mix", message));
         }
+        if !spec.stages.is_empty() {
+            let message = "have data of their own, but an audit looks at one data set; take them out, and set dataset to each in turn";
+            return Err(Error::invalid("spec.stages", message));
+        }
         let resolved = self.resolver.resolve(&spec).await?;
         self.fit(&mut spec, &resolved).await?;
         let reader = self.reader(&spec, &resolved).await?;

@@ -80,7 +80,11 @@ async fn take_in(write: &mut Write, job: &mut Job, event: Event) -> Result<bool,
             job.stalled = 0;
             discarded |= saved::keep_newest(write, job.number, job.save_total_limit).await?;
         }
-        Event::Resumed(_) | Event::DataReady(_) | Event::StateChange(_) | Event::PhaseChange(_) => {}
+        Event::Resumed(_)
+        | Event::DataReady(_)
+        | Event::StateChange(_)
+        | Event::PhaseChange(_)
+        | Event::StageChange(_) => {}
     }
     append(write, job, event).await?;
     Ok(discarded)

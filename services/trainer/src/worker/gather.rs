@@ -1,4 +1,4 @@
-//! From a job's data sets to the rows that it trains on and those held out: one data set, or a mix of several.
+//! From a job's data sets to the rows that its stages train on and those held out: one data set each, or a mix of several.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::{
     prepare::{Origin, nothing_to_train},
     rows::Rows,
 };
-use crate::spec::{Data, Objective, Spec, Validation};
+use crate::spec::{Data, Objective, Source, Spec, Validation};
 
 const VALIDATION: &str = "spec.validation_dataset";
 /// The fields that name earlier data.
@@ -27,10 +27,10 @@ pub(super) const RETENTION: &str = "spec.retention.dataset";
 
 /// The rows of a job.
 pub(super) struct Gathered {
-    /// Data set by data set.
-    pub(super) train: Rows,
-    pub(super) passes: Passes,
-    pub(super) validation: Rows,
+    /// In the order of the specification's.
+    pub(super) sources: Vec<SourceRows>,
+    /// Of the data set that all stages are validated on.
+    pub(super) validation: Option<Rows>,
     pub(super) earlier: Earlier,
     /// Rows left out, and rows of which a part was cut off.
     pub(super) dropped: u64,
@@ -39,8 +39,15 @@ pub(super) struct Gathered {
     pub(super) mixed: Vec<proto::MixedRows>,
 }
 
+/// The rows of the data that stages are trained on.
+pub(super) struct SourceRows {
+    /// Data set by data set.
+    pub(super) train: Rows,
+    pub(super) passes: Passes,
+    pub(super) held_out: Rows,
+}
+
 /// Rows of what the model has learned before.
-#[derive(Default)]
 pub(super) struct Earlier {
     /// Those that are seen again.
     pub(super) replayed: Option<Rows>,
@@ -54,7 +61,6 @@ struct Part {
     train: Rows,
     held_out: Rows,
     dropped: u64,
-    truncated: u64,
 }
 
 /// The digests of the data sets that a job trains on.
@@ -89,31 +95,41 @@ pub(super) async fn gather(
         }
         Validation::None | Validation::Split(_) => None,
     };
-    let mut parts = Vec::new();
-    let datasets = spec.data.datasets().into_iter().zip(data_digests(lease));
-    for (number, ((field, name), digest)) in datasets.enumerate() {
-        let reader = Reader { objective: with_template(spec, number), ..reader.clone() };
-        let dataset = fetcher.fetch(&field, digest).await?;
-        let read =
-            reader.read(spec.data.field(), &dataset).await.map_err(|fault| within(spec, &field, fault))?;
-        if let Some(validation) = &validation {
-            check_datasets(&read, validation)?;
-        }
-        parts.push(part(spec, (field, name.to_string()), read)?);
-    }
-    let mut gathered = mixed(&spec.data, parts)?;
-    if let Some(validation) = validation {
-        gathered.validation = something(VALIDATION, validation.rows)?;
-    }
-    gathered.earlier = Earlier {
+    let earlier = Earlier {
         replayed: earlier(&reader, fetcher, REPLAY, &lease.replay_digest).await?,
         measured: earlier(&reader, fetcher, RETENTION, &lease.retention_digest).await?,
     };
-    let Earlier { replayed, measured } = &gathered.earlier;
-    for rows in [&gathered.train, &gathered.validation].into_iter().chain(replayed).chain(measured) {
-        in_vocabulary(rows, &origin.config)?;
+    let (mut sources, mut mixed, mut counts) = (Vec::new(), Vec::new(), (0, 0));
+    let mut digests = data_digests(lease).iter();
+    for source in spec.sources() {
+        let mut parts = Vec::new();
+        for ((number, (field, name)), digest) in source.datasets().into_iter().enumerate().zip(&mut digests) {
+            let reader = Reader { objective: with_template(spec, &source, number), ..reader.clone() };
+            let dataset = fetcher.fetch(&field, digest).await?;
+            let read = reader.read(source.field(), &dataset).await;
+            let read = read.map_err(|fault| within(&source, &field, fault))?;
+            if let Some(validation) = &validation {
+                check_datasets(&read, validation)?;
+            }
+            counts = (counts.0 + read.dropped, counts.1 + read.truncated);
+            parts.push(part(spec, (field, name.to_string()), read)?);
+        }
+        let (rows, of_mix) = joined(&source, parts)?;
+        sources.push(rows);
+        mixed.extend(of_mix);
     }
+    let validation = validation.map(|read| something(VALIDATION, read.rows)).transpose()?;
+    let gathered = Gathered { sources, validation, earlier, dropped: counts.0, truncated: counts.1, mixed };
+    gathered.rows().try_for_each(|rows| in_vocabulary(rows, &origin.config))?;
     Ok(gathered)
+}
+
+impl Gathered {
+    fn rows(&self) -> impl Iterator<Item = &Rows> {
+        let Earlier { replayed, measured } = &self.earlier;
+        let of_sources = self.sources.iter().flat_map(|source| [&source.train, &source.held_out]);
+        of_sources.chain(&self.validation).chain(replayed).chain(measured)
+    }
 }
 
 /// Reads a data set of earlier rows, where one is named.
@@ -130,18 +146,18 @@ async fn earlier(
     something(field, read.rows).map(Some)
 }
 
-/// Says which data set of a mix a fault is of.
-fn within(spec: &Spec, field: &str, fault: Fault) -> Fault {
-    match (&spec.data, fault) {
-        (Data::Mix { .. }, Fault::Job(message)) => Fault::Job(format!("{field}: {message}")),
-        (_, fault) => fault,
+/// Says which of several data sets a fault is of.
+fn within(source: &Source<'_>, field: &str, fault: Fault) -> Fault {
+    match fault {
+        Fault::Job(message) if source.is_one_of_several() => Fault::Job(format!("{field}: {message}")),
+        fault => fault,
     }
 }
 
 /// The objective as a data set of a mix has it.
-fn with_template(spec: &Spec, number: usize) -> Objective {
+fn with_template(spec: &Spec, source: &Source<'_>, number: usize) -> Objective {
     let mut objective = spec.objective.clone();
-    let Data::Mix { datasets, .. } = &spec.data else { return objective };
+    let Data::Mix { datasets, .. } = source.data else { return objective };
     let own: Option<PromptTemplate> = datasets[number].prompt_template;
     if let (Objective::Supervised { prompt_template, .. }, Some(own)) = (&mut objective, own) {
         *prompt_template = own;
@@ -151,7 +167,7 @@ fn with_template(spec: &Spec, number: usize) -> Objective {
 
 /// Holds out a share of a data set, if one is asked for.
 fn part(spec: &Spec, (field, name): (String, String), read: Read) -> Result<Part, Fault> {
-    let Read { rows, dropped, truncated, .. } = read;
+    let Read { rows, dropped, .. } = read;
     let (train, held_out) = match spec.validation {
         Validation::None | Validation::Dataset(_) => {
             let none = rows.select(&[]);
@@ -164,17 +180,17 @@ fn part(spec: &Spec, (field, name): (String, String), read: Read) -> Result<Part
             (train, held_out)
         }
     };
-    Ok(Part { train: something(&field, train)?, name, held_out, dropped, truncated })
+    Ok(Part { train: something(&field, train)?, name, held_out, dropped })
 }
 
-/// The rows of all data sets and how they are mixed.
-fn mixed(data: &Data, parts: Vec<Part>) -> Result<Gathered, Fault> {
+/// The rows of all data sets of a source and how they are mixed; of a mix also what came of each.
+fn joined(source: &Source<'_>, parts: Vec<Part>) -> Result<(SourceRows, Vec<proto::MixedRows>), Fault> {
     let rows: Vec<usize> = parts.iter().map(|part| part.train.len()).collect();
-    let (shares, is_mix) = match data {
+    let (shares, is_mix) = match source.data {
         Data::Dataset(_) => (&Shares::Temperature(1.0), false),
         Data::Mix { shares, .. } => (shares, true),
     };
-    let passes = Passes::new(rows, shares).map_err(|error| of_job(data.field())(&error))?;
+    let passes = Passes::new(rows, shares).map_err(|error| of_job(source.field())(&error))?;
     let described = parts.iter().zip(passes.quotas()).map(|(part, quota)| proto::MixedRows {
         dataset: part.name.clone(),
         train_rows: part.train.len() as i64,
@@ -183,14 +199,11 @@ fn mixed(data: &Data, parts: Vec<Part>) -> Result<Gathered, Fault> {
         dropped_rows: part.dropped as i64,
     });
     let mixed = if is_mix { described.collect() } else { Vec::new() };
-    let dropped = parts.iter().map(|part| part.dropped).sum();
-    let truncated = parts.iter().map(|part| part.truncated).sum();
     let (train, held_out) = parts.into_iter().map(|part| (part.train, part.held_out)).unzip();
-    let (train, validation, earlier) = (joined(train)?, joined(held_out)?, Earlier::default());
-    Ok(Gathered { train, passes, validation, earlier, dropped, truncated, mixed })
+    Ok((SourceRows { train: one(train)?, passes, held_out: one(held_out)? }, mixed))
 }
 
-fn joined(parts: Vec<Rows>) -> Result<Rows, Fault> {
+fn one(parts: Vec<Rows>) -> Result<Rows, Fault> {
     let mut parts = parts.into_iter();
     let first = parts.next();
     let joined = parts.fold(first, |joined, part| joined?.joined(part));

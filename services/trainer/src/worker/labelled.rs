@@ -80,28 +80,40 @@ fn numbers(names: &[String]) -> HashMap<&str, i64> {
 pub(super) fn with_labels(
     config: &AnyConfig,
     data: &'static str,
-    (train, validation): (&mut Rows, &mut Rows),
+    (train, validation): (Vec<&mut Rows>, Vec<&mut Rows>),
 ) -> Result<AnyConfig, Fault> {
-    let (Rows::Labelled(train), Rows::Labelled(validation), AnyConfig::Encoder(encoder)) =
-        (train, validation, config)
-    else {
+    let AnyConfig::Encoder(encoder) = config else { return Ok(config.clone()) };
+    let (mut train, mut validation) = (labelled(train), labelled(validation));
+    if train.is_empty() {
         return Ok(config.clone());
-    };
+    }
+    let mut names: Vec<String> = train.iter().flat_map(|rows| rows.names.clone()).collect();
+    in_order(&mut names);
     let names = match &encoder.task {
-        Task::Classification(known) if train.names.iter().all(|name| known.contains(name)) => known.clone(),
-        _ => train.names.clone(),
+        Task::Classification(known) if names.iter().all(|name| known.contains(name)) => known.clone(),
+        _ => names,
     };
     let count = names.len();
     if !(2..=MAX_LABELS).contains(&count) {
         let message = format!("{data}: has {count} different labels, but must have 2 to {MAX_LABELS}");
         return Err(Fault::Job(message));
     }
-    for (field, rows) in [(data, train), ("spec.validation_dataset", validation)] {
+    let train = train.iter_mut().map(|rows| (data, rows));
+    let validation = validation.iter_mut().map(|rows| ("spec.validation_dataset", rows));
+    for (field, rows) in train.chain(validation) {
         rows.rename(&names).map_err(|name| {
             Fault::Job(format!("{field}: label {name:?} is in no row of {data}; take its rows out"))
         })?;
     }
     Ok(AnyConfig::Encoder(EncoderConfig { task: Task::Classification(names), ..encoder.clone() }))
+}
+
+fn labelled(rows: Vec<&mut Rows>) -> Vec<&mut Labelled> {
+    let labelled = rows.into_iter().filter_map(|rows| match rows {
+        Rows::Labelled(labelled) => Some(labelled),
+        _ => None,
+    });
+    labelled.collect()
 }
 
 /// Numbers the labels of earlier rows as the head of a configuration does. Rows of other kinds change nothing.

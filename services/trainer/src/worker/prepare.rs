@@ -18,15 +18,15 @@ use super::{
     encoder::{self, EncoderLearner},
     fault::{Fault, of_job},
     fisher::{check_head, penalty},
-    gather::{Earlier, Gathered, REPLAY, RETENTION, data_digests, gather},
+    gather::{Earlier, Gathered, REPLAY, RETENTION, SourceRows, data_digests, gather},
     inputs::{self, Fetcher, blocking, read, weight_files},
     labelled::{relabel, with_labels},
     learner::Learner,
-    passes::Passes,
     replayed::Replayed,
     reporter::Reporter,
     rows::Rows,
     snapshot::{Saved, spec_digest},
+    stage::StageData,
     stop::Stop,
     trainee::Trainee,
     vocabulary,
@@ -62,15 +62,21 @@ pub(super) struct Prepared {
     pub(super) spec_digest: String,
     pub(super) learner: Trainee,
     pub(super) elastic: Option<ElasticPenalty>,
-    pub(super) train: Rows,
-    pub(super) passes: Passes,
-    pub(super) validation: Rows,
+    /// At least one.
+    pub(super) stages: Vec<StageData>,
     pub(super) replayed: Option<Replayed>,
     /// Of which something must be left.
     pub(super) earlier: Option<Rows>,
     pub(super) resume: Option<Saved>,
     /// Whether the job goes on in F32 after numbers that were not finite.
     pub(super) in_f32: bool,
+}
+
+/// What weights are made of.
+struct Sources {
+    tokenizer: Arc<TextTokenizer>,
+    base: Option<FetchedArtifact>,
+    adapter: Option<FetchedArtifact>,
 }
 
 /// Fetches, reads, encodes and loads; in F32 where that is to be, or was when the state was saved.
@@ -82,94 +88,151 @@ pub(super) async fn prepare(
     stop: &Stop,
 ) -> Result<(Origin, Prepared), Fault> {
     reporter.phase(TrainingPhase::Downloading).await?;
-    let written = written(&lease)?.clone();
-    let mut spec = Spec::try_from(&written).map_err(|error| of_job("specification")(&error))?;
     let fetcher = Fetcher::open(clients, args, stop).await?;
-    let mut tokenizer_files = Arc::new(fetcher.fetch("tokenizer", &lease.tokenizer_artifact_digest).await?);
-    if !spec.added_tokens.is_empty() {
-        tokenizer_files = vocabulary::extend(clients, &fetcher, (&spec, &mut lease), tokenizer_files).await?;
-    }
-    let tokenizer = {
-        let files = Arc::clone(&tokenizer_files);
-        Arc::new(blocking(move || inputs::tokenizer(&files.files)).await?)
-    };
-    let base = match lease.base_digest.as_str() {
-        "" => None,
-        digest => Some(fetcher.fetch("spec.base_model", digest).await?),
-    };
-    let adapter = match lease.adapter_digest.as_str() {
-        "" => None,
-        digest => Some(fetcher.fetch("spec.base_adapter", digest).await?),
-    };
-    let config = vocabulary::enlarged(shape(&spec, base.as_ref(), &tokenizer)?, &spec, &tokenizer);
-    let config = Arc::new(config);
-    fit(&mut spec, &config)?;
-    let mut origin = Origin {
-        spec_digest: spec_digest(&written, &lease),
-        spec: Arc::new(spec),
-        dataset_digest: data_digests(&lease).join(" "),
-        base_digest: lease.base_digest.clone(),
-        tokenizer_digest: lease.tokenizer_digest.clone(),
-        config: Arc::clone(&config),
-        left_out: (0, 0),
-        tokenizer: tokenizer_files,
-    };
+    let (mut origin, sources) = fetch(clients, &fetcher, &mut lease).await?;
     reporter.phase(TrainingPhase::Tokenizing).await?;
-    let mut data = gather(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
-    origin.left_out = (data.dropped, data.truncated);
-    let labelled = with_labels(&config, origin.spec.data.field(), (&mut data.train, &mut data.validation))?;
-    origin.config = Arc::new(labelled);
-    let Earlier { replayed, measured } = &mut data.earlier;
-    for (field, rows) in [(REPLAY, replayed), (RETENTION, measured)] {
-        rows.as_mut().map_or(Ok(()), |rows| relabel(field, rows, &origin.config))?;
-    }
-    if matches!(origin.spec.method, Method::Fisher(_)) {
-        check_head(&config, &origin.config)?;
-    }
+    let tokenizer = Arc::clone(&sources.tokenizer);
+    let mut data = gather(clients, &fetcher, &lease, &origin, tokenizer).await?;
+    label(&mut data, &mut origin)?;
     let resume = resume(&fetcher, &lease, &origin).await?;
     let in_f32 = in_f32 || resume.as_ref().is_some_and(|saved| saved.state.in_f32);
     if in_f32 {
         Arc::make_mut(&mut origin.spec).arguments.weight_dtype = WeightDtype::F32;
     }
-    let fisher = match lease.fisher_digest.as_str() {
-        "" => None,
-        digest => Some(fetcher.fetch("spec.ewc.fisher", digest).await?),
-    };
+    let fisher = optional(&fetcher, "spec.ewc.fisher", &lease.fisher_digest).await?;
     reporter.phase(TrainingPhase::Loading).await?;
-    let (mut learner, elastic) = {
-        let origin = origin.clone();
-        let load = move || {
-            let learner = learner(&origin, &tokenizer, base.as_ref(), adapter.as_ref())?;
-            let elastic = origin.spec.elastic.as_ref().zip(fisher.as_ref());
-            let elastic = elastic.map(|(elastic, fisher)| penalty(elastic, fisher, &learner)).transpose()?;
-            Ok((learner, elastic))
-        };
-        blocking(load).await?
-    };
+    let (mut learner, elastic) = load(&origin, sources, fisher).await?;
     learner.set_interrupt(stop.interrupt());
     if let Some(saved) = &resume {
         let resumed = proto::TrainingResumed { step: saved.state.step as i64, digest: saved.digest.clone() };
         reporter.event(Event::Resumed(resumed)).await?;
     }
     reporter.event(Event::DataReady(data_ready(&data, &learner))).await?;
-    let (spec, spec_digest) = (Arc::clone(&origin.spec), origin.spec_digest.clone());
-    let Gathered { train, passes, validation, earlier, .. } = data;
-    let replayed = earlier.replayed.zip(spec.replay.as_ref());
-    let replayed = replayed.map(|(rows, how)| Replayed { rows, ratio: how.ratio, seed: spec.arguments.seed });
-    let prepared = Prepared {
+    let prepared = assemble(&origin, data, (learner, elastic), (resume, in_f32))?;
+    Ok((origin, prepared))
+}
+
+/// What the job is made from; a tokenizer that it extends takes the place of the lease's.
+async fn fetch(
+    clients: &Clients,
+    fetcher: &Fetcher,
+    lease: &mut proto::LeaseJobResponse,
+) -> Result<(Origin, Sources), Fault> {
+    let written = written(lease)?.clone();
+    let mut spec = Spec::try_from(&written).map_err(|error| of_job("specification")(&error))?;
+    let mut tokenizer_files = Arc::new(fetcher.fetch("tokenizer", &lease.tokenizer_artifact_digest).await?);
+    if !spec.added_tokens.is_empty() {
+        tokenizer_files = vocabulary::extend(clients, fetcher, (&spec, &mut *lease), tokenizer_files).await?;
+    }
+    let tokenizer = {
+        let files = Arc::clone(&tokenizer_files);
+        Arc::new(blocking(move || inputs::tokenizer(&files.files)).await?)
+    };
+    let base = optional(fetcher, "spec.base_model", &lease.base_digest).await?;
+    let adapter = optional(fetcher, "spec.base_adapter", &lease.adapter_digest).await?;
+    let config = vocabulary::enlarged(shape(&spec, base.as_ref(), &tokenizer)?, &spec, &tokenizer);
+    fit(&mut spec, &config)?;
+    let origin = Origin {
+        spec_digest: spec_digest(&written, lease),
+        spec: Arc::new(spec),
+        dataset_digest: data_digests(lease).join(" "),
+        base_digest: lease.base_digest.clone(),
+        tokenizer_digest: lease.tokenizer_digest.clone(),
+        config: Arc::new(config),
+        left_out: (0, 0),
+        tokenizer: tokenizer_files,
+    };
+    Ok((origin, Sources { tokenizer, base, adapter }))
+}
+
+/// An artifact, where the lease has its digest.
+async fn optional(fetcher: &Fetcher, what: &str, digest: &str) -> Result<Option<FetchedArtifact>, Fault> {
+    match digest {
+        "" => Ok(None),
+        digest => fetcher.fetch(what, digest).await.map(Some),
+    }
+}
+
+/// Numbers the labels of all rows alike, and gives the configuration the head that they ask for.
+fn label(data: &mut Gathered, origin: &mut Origin) -> Result<(), Fault> {
+    origin.left_out = (data.dropped, data.truncated);
+    let (train, mut held_out): (Vec<_>, Vec<_>) =
+        data.sources.iter_mut().map(|source| (&mut source.train, &mut source.held_out)).unzip();
+    held_out.extend(&mut data.validation);
+    let labelled = with_labels(&origin.config, origin.spec.data_field(), (train, held_out))?;
+    let Earlier { replayed, measured } = &mut data.earlier;
+    for (field, rows) in [(REPLAY, replayed), (RETENTION, measured)] {
+        rows.as_mut().map_or(Ok(()), |rows| relabel(field, rows, &labelled))?;
+    }
+    if matches!(origin.spec.method, Method::Fisher(_)) {
+        check_head(&origin.config, &labelled)?;
+    }
+    origin.config = Arc::new(labelled);
+    Ok(())
+}
+
+/// The model, and what holds its weights.
+async fn load(
+    origin: &Origin,
+    sources: Sources,
+    fisher: Option<FetchedArtifact>,
+) -> Result<(Trainee, Option<ElasticPenalty>), Fault> {
+    let origin = origin.clone();
+    let load = move || {
+        let Sources { tokenizer, base, adapter } = &sources;
+        let learner = learner(&origin, tokenizer, base.as_ref(), adapter.as_ref())?;
+        let elastic = origin.spec.elastic.as_ref().zip(fisher.as_ref());
+        let elastic = elastic.map(|(elastic, fisher)| penalty(elastic, fisher, &learner)).transpose()?;
+        Ok((learner, elastic))
+    };
+    blocking(load).await
+}
+
+fn assemble(
+    origin: &Origin,
+    data: Gathered,
+    (learner, elastic): (Trainee, Option<ElasticPenalty>),
+    (resume, in_f32): (Option<Saved>, bool),
+) -> Result<Prepared, Fault> {
+    let (spec, seed) = (Arc::clone(&origin.spec), origin.spec.arguments.seed);
+    let replayed = data.earlier.replayed.zip(spec.replay.as_ref());
+    let replayed = replayed.map(|(rows, how)| Replayed { rows: Arc::new(rows), ratio: how.ratio, seed });
+    Ok(Prepared {
+        stages: stages(origin, data.sources, data.validation)?,
         spec,
-        spec_digest,
+        spec_digest: origin.spec_digest.clone(),
         learner,
         elastic,
-        train,
-        passes,
         replayed,
-        validation,
-        earlier: earlier.measured,
+        earlier: data.earlier.measured,
         resume,
         in_f32,
+    })
+}
+
+/// What each stage is made of; data that several have is held once.
+fn stages(
+    origin: &Origin,
+    sources: Vec<SourceRows>,
+    validation: Option<Rows>,
+) -> Result<Vec<StageData>, Fault> {
+    let spec = &origin.spec;
+    let validation = validation.map(Arc::new);
+    let sources = sources.into_iter().map(|SourceRows { train, passes, held_out }| {
+        let validation = validation.clone().unwrap_or_else(|| Arc::new(held_out));
+        (Arc::new(train), passes, validation)
+    });
+    let sources: Vec<_> = sources.collect();
+    let trained = match &*origin.config {
+        AnyConfig::Decoder(config) => spec.trained(config).map_err(|error| of_job("method")(&error))?,
+        AnyConfig::Encoder(_) => Vec::new(),
     };
-    Ok((origin, prepared))
+    let mut trained = trained.into_iter();
+    let stage = |number: usize| {
+        let (train, passes, validation) = sources[number].clone();
+        StageData { train, passes, validation, trained: trained.next() }
+    };
+    Ok(spec.source_numbers().into_iter().map(stage).collect())
 }
 
 fn written(lease: &proto::LeaseJobResponse) -> Result<&proto::TrainingSpec, Fault> {
@@ -296,10 +359,10 @@ fn decoder(
     vocabulary::add_rows(&mut decoder, spec, tokenizer)?;
     decoder.set_recompute(spec.arguments.recompute);
     match &spec.method {
-        Method::Full(full) => {
-            let trained = full.trained(decoder.config()).map_err(|error| of_job("method")(&error))?;
+        Method::Full(_) => {
+            let trained = spec.trained(decoder.config()).map_err(|error| of_job("method")(&error))?;
             let format = product_format(spec.arguments.weight_dtype);
-            Learner::full(decoder, format, |name| trained.contains(name))
+            Learner::full(decoder, format, |name| trained.iter().any(|stage| stage.contains(name)))
         }
         Method::Fisher(_) => Learner::full(decoder, product_format(spec.arguments.weight_dtype), |_| true),
         Method::Lora(lora) => {
@@ -362,11 +425,14 @@ fn go_on(
 }
 
 fn data_ready(data: &Gathered, learner: &Trainee) -> proto::TrainingDataReady {
-    let (tokens, loss_tokens) = data.train.tokens();
+    let train = data.sources.iter().map(|source| &source.train);
+    let held_out = data.sources.iter().map(|source| &source.held_out).chain(&data.validation);
+    let tokens = train.clone().map(Rows::tokens);
+    let (tokens, loss_tokens) = tokens.fold((0, 0), |sum, rows| (sum.0 + rows.0, sum.1 + rows.1));
     let (trainable, total) = learner.parameters();
     proto::TrainingDataReady {
-        train_rows: data.train.len() as i64,
-        validation_rows: data.validation.len() as i64,
+        train_rows: train.map(Rows::len).sum::<usize>() as i64,
+        validation_rows: held_out.map(Rows::len).sum::<usize>() as i64,
         train_tokens: tokens as i64,
         loss_tokens: loss_tokens as i64,
         dropped_rows: data.dropped as i64,

@@ -2,7 +2,7 @@
 //!
 //! Equal states give equal bytes: nothing in them knows the time, the machine or the name of the job.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{Device, safetensors::load};
 use prost::Message;
@@ -13,10 +13,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     chain::Chain,
     fault::Fault,
+    gather::data_digests,
     inputs::{Files, read},
     learner::Tensors,
     patience::Patience,
     scaler::LossScaler,
+    stage::Place,
 };
 
 pub(super) const STATE_FILE: &str = "trainer_state.json";
@@ -26,8 +28,8 @@ pub(super) const BEST_FILE: &str = "best.safetensors";
 /// The format written, and the only one read.
 const FORMAT: u32 = 1;
 
-/// Where training stood. Everything random is drawn from seed and step, so these two are the generator's whole state,
-/// and step and seed give the place in the data.
+/// Where training stood. Everything random is drawn from seed, stage and step, so these are the generator's whole state,
+/// and they give the place in the data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrainerState {
@@ -49,6 +51,12 @@ pub(super) struct TrainerState {
     /// Whether the job goes on in F32 after numbers that were not finite.
     #[serde(default)]
     pub(super) in_f32: bool,
+    #[serde(default)]
+    pub(super) place: Place,
+    /// After how many of its steps the optimizer made a weight's first, where it wasn't after none; states of versions before didn't
+    /// tell, and had none but of gradual unfreezing.
+    #[serde(default)]
+    pub(super) begun: Option<BTreeMap<String, u64>>,
 }
 
 impl Default for TrainerState {
@@ -67,6 +75,8 @@ impl Default for TrainerState {
             stopped: false,
             chain: Chain::default(),
             in_f32: false,
+            place: Place::default(),
+            begun: None,
         }
     }
 }
@@ -137,15 +147,25 @@ pub(super) fn tensors(path: &Path) -> Result<Tensors, candle_core::Error> {
     Ok(tensors)
 }
 
+/// The names of all data sets that are trained on, in the order in which a lease has their digests.
+fn datasets(spec: &mut proto::TrainingSpec) -> Vec<&mut String> {
+    let mut datasets = Vec::new();
+    let stages = spec.stages.iter_mut().map(|stage| (&mut stage.dataset, &mut stage.mix));
+    for (dataset, mix) in std::iter::once((&mut spec.dataset, &mut spec.mix)).chain(stages) {
+        datasets.extend(Some(dataset).filter(|name| !name.is_empty()));
+        datasets.extend(mix.iter_mut().flat_map(|mix| &mut mix.datasets).map(|mixed| &mut mixed.dataset));
+    }
+    datasets
+}
+
 /// Digest of everything that decides a job's result: its specification with names replaced by what they stand for.
 /// The name of the result and the job's place in the queue decide nothing.
 pub(super) fn spec_digest(spec: &proto::TrainingSpec, lease: &proto::LeaseJobResponse) -> String {
     let mut spec = spec.clone();
     spec.output.clear();
     spec.priority = 0;
-    spec.dataset.clone_from(&lease.dataset_digest);
-    for (mixed, digest) in spec.mix.iter_mut().flat_map(|mix| &mut mix.datasets).zip(&lease.mix_digests) {
-        mixed.dataset.clone_from(digest);
+    for (dataset, digest) in datasets(&mut spec).into_iter().zip(data_digests(lease)) {
+        dataset.clone_from(digest);
     }
     spec.validation_dataset.clone_from(&lease.validation_dataset_digest);
     if let Some(ewc) = &mut spec.ewc {
