@@ -335,6 +335,12 @@ pub struct TrainingSpec {
     /// bytes and no token yet. For `full` with a decoder as `base_model`.
     #[prost(string, repeated, tag = "27")]
     pub added_tokens: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Goes on with the optimizer of the job that made `base_model` (`full`) or `base_adapter` (`lora`): with its moments, and its count of
+    /// steps where moments are corrected for being young. Data, schedule and steps begin anew. That job must not be deleted, must have saved
+    /// the state after its last step, as jobs with `save_steps` do, and have trained the same weights with the same `optim`; a job with early
+    /// stopping whose result isn't made of its last weights can't be gone on with so. Its state is kept as long as this job is.
+    #[prost(bool, tag = "25")]
+    pub keep_optimizer_state: bool,
     /// Stages, one after the other in this job: other data, other weights in training, another length or learning rate. At most 32; none
     /// is one stage with nothing of its own. Not with `fisher` or `unfreeze_every_steps`.
     #[prost(message, repeated, tag = "30")]
@@ -361,7 +367,7 @@ pub mod training_spec {
         #[prost(message, tag = "6")]
         NewModel(super::NewModel),
         /// An adapter of the store, alias or digest, with which LoRA goes on: the same base model and the same configuration. Of `lora`
-        /// only `lora_dropout` may be set; 0 leaves it as the adapter has it. The optimizer begins anew.
+        /// only `lora_dropout` may be set; 0 leaves it as the adapter has it. The optimizer begins anew unless `keep_optimizer_state` is set.
         #[prost(string, tag = "19")]
         BaseAdapter(::prost::alloc::string::String),
         /// Random weights of a new encoder.
@@ -942,7 +948,7 @@ pub struct TrainingArguments {
     /// Steps between validations; 0 validates only at the beginning and at the end.
     #[prost(int64, tag = "16")]
     pub eval_steps: i64,
-    /// Steps between saved states; 0 saves none.
+    /// Steps between saved states; the state after the last step is saved too. 0 saves none.
     #[prost(int64, tag = "17")]
     pub save_steps: i64,
     /// How many saved states to keep; 0 keeps 2.
@@ -2982,6 +2988,9 @@ pub struct LeaseJobResponse {
     /// Digest of the artifact of earlier data of which something must be left, where there is some.
     #[prost(string, tag = "12")]
     pub retention_digest: ::prost::alloc::string::String,
+    /// The state of an earlier job whose optimizer is gone on with, where there is one.
+    #[prost(string, tag = "25")]
+    pub optimizer_digest: ::prost::alloc::string::String,
 }
 /// Request of Heartbeat.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -11,6 +11,7 @@ mod data;
 mod error;
 mod grpc;
 mod jobs;
+mod lineage;
 mod memory;
 mod metrics;
 mod modules;

@@ -92,6 +92,7 @@ impl Resolver {
             fisher_digest,
             replay_digest: replayed.map(|artifact| artifact.digest).unwrap_or_default(),
             retention_digest: kept.map(|artifact| artifact.digest).unwrap_or_default(),
+            optimizer_digest: String::new(),
             tokenizer_artifact_digest: tokenizer.artifact_digest,
             tokenizer_digest: tokenizer.tokenizer_digest,
         })

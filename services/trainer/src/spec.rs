@@ -39,6 +39,8 @@ pub(crate) struct Spec {
     pub(crate) priority: i32,
     /// No two the same.
     pub(crate) added_tokens: Vec<String>,
+    /// Goes on with the optimizer of the job that made what training starts from.
+    pub(crate) keep_optimizer_state: bool,
     /// Empty where there is one that has nothing of its own.
     pub(crate) stages: Vec<Stage>,
 }
@@ -328,6 +330,19 @@ pub(crate) enum Optim {
     Adafactor,
     Sgd(SgdOptions),
     Lion(LionOptions),
+}
+
+impl Optim {
+    /// Its name in transformers.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::AdamW(_) => "adamw_torch",
+            Self::Adafactor => "adafactor",
+            Self::Sgd(options) if options.momentum > 0.0 => "sgd with momentum",
+            Self::Sgd(_) => "sgd",
+            Self::Lion(_) => "lion_32bit",
+        }
+    }
 }
 
 /// Number format in which weights are multiplied.

@@ -75,6 +75,8 @@ pub(crate) struct Resolved {
     pub(crate) replay_digest: String,
     /// Empty where there is none.
     pub(crate) retention_digest: String,
+    /// The state whose optimizer is gone on with. Empty where there is none.
+    pub(crate) optimizer_digest: String,
     pub(crate) tokenizer_artifact_digest: String,
     pub(crate) tokenizer_digest: String,
 }

@@ -205,6 +205,7 @@ pub(super) struct TrainFile {
     pub(super) retry_in_f32: Option<bool>,
     pub(super) priority: Option<i32>,
     pub(super) stages: Option<Vec<Stage>>,
+    pub(super) keep_optimizer_state: Option<bool>,
 }
 
 /// What a stage has of its own.

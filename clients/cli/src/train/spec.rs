@@ -51,6 +51,7 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         replay: file.replay.as_ref().map(replay).transpose()?,
         retention: file.retention.as_ref().map(retention).transpose()?,
         priority: file.priority.unwrap_or_default(),
+        keep_optimizer_state: file.keep_optimizer_state.unwrap_or_default(),
         stages: stages(file.stages.as_deref().unwrap_or_default())?,
     })
 }

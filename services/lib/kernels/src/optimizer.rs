@@ -133,6 +133,11 @@ impl<R: Rule> Optimizer<R> {
         Ok(())
     }
 
+    /// Whether anything is kept of a parameter.
+    pub fn keeps(&self, name: &str) -> bool {
+        self.kept.contains_key(name)
+    }
+
     /// Forgets what is kept of the parameters whose names aren't told to be: they begin anew.
     pub fn keep(&mut self, name: impl Fn(&str) -> bool) {
         self.kept.retain(|kept, _| name(kept));

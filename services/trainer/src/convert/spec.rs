@@ -82,6 +82,7 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             added_tokens: added_tokens(from, &start, &method, &objective)?,
             default_length: leaves_length_open(from),
             priority: priority(from.priority)?,
+            keep_optimizer_state: keeps_optimizer_state(from, (&start, &method))?,
             stages,
             start,
             objective,
@@ -181,6 +182,17 @@ fn start(from: &proto::TrainingSpec, objective: &mut Objective, method: &Method)
             Ok(Start::NewEncoder(model))
         }
     }
+}
+
+/// Whether the optimizer of an earlier job is gone on with, which must have trained what this one does.
+fn keeps_optimizer_state(from: &proto::TrainingSpec, what: (&Start, &Method)) -> Result<bool, Error> {
+    let of_a_job = matches!(what, (Start::Base(_), Method::Full(_)) | (Start::Adapter(_), Method::Lora(_)));
+    if !from.keep_optimizer_state || of_a_job {
+        return Ok(from.keep_optimizer_state);
+    }
+    let message =
+        "goes on with what a job before has trained; set base_model and full, or base_adapter and lora";
+    Err(SPEC.invalid("keep_optimizer_state", message))
 }
 
 /// An adapter that is gone on with has its configuration already.

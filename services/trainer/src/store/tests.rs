@@ -8,6 +8,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::convert::{Outcome, Page, Report, tests::supervised};
 
+mod lineage;
+
 const ROOM: Room = Room { queued: 100, of_tenant: 100 };
 /// More workers than any of these tests has.
 const MANY: u32 = 100;

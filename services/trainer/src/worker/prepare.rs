@@ -38,6 +38,9 @@ use crate::{
     spec::{Classification, Lora, Method, Objective, Spec, Start, WeightDtype},
 };
 
+/// The field that goes on with an optimizer.
+pub(super) const KEPT_OPTIMIZER: &str = "spec.keep_optimizer_state";
+
 /// What the job's artifacts are made from, for those who write the next ones.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
@@ -68,6 +71,8 @@ pub(super) struct Prepared {
     /// Of which something must be left.
     pub(super) earlier: Option<Rows>,
     pub(super) resume: Option<Saved>,
+    /// The state of an earlier job, whose optimizer is gone on with where the job begins.
+    pub(super) before: Option<Saved>,
     /// Whether the job goes on in F32 after numbers that were not finite.
     pub(super) in_f32: bool,
 }
@@ -99,6 +104,7 @@ pub(super) async fn prepare(
     if in_f32 {
         Arc::make_mut(&mut origin.spec).arguments.weight_dtype = WeightDtype::F32;
     }
+    let before = before(&fetcher, &lease, resume.is_none()).await?;
     let fisher = optional(&fetcher, "spec.ewc.fisher", &lease.fisher_digest).await?;
     reporter.phase(TrainingPhase::Loading).await?;
     let (mut learner, elastic) = load(&origin, sources, fisher).await?;
@@ -108,7 +114,7 @@ pub(super) async fn prepare(
         reporter.event(Event::Resumed(resumed)).await?;
     }
     reporter.event(Event::DataReady(data_ready(&data, &learner))).await?;
-    let prepared = assemble(&origin, data, (learner, elastic), (resume, in_f32))?;
+    let prepared = assemble(&origin, data, (learner, elastic), (resume, before, in_f32))?;
     Ok((origin, prepared))
 }
 
@@ -192,7 +198,7 @@ fn assemble(
     origin: &Origin,
     data: Gathered,
     (learner, elastic): (Trainee, Option<ElasticPenalty>),
-    (resume, in_f32): (Option<Saved>, bool),
+    (resume, before, in_f32): (Option<Saved>, Option<Saved>, bool),
 ) -> Result<Prepared, Fault> {
     let (spec, seed) = (Arc::clone(&origin.spec), origin.spec.arguments.seed);
     let replayed = data.earlier.replayed.zip(spec.replay.as_ref());
@@ -206,6 +212,7 @@ fn assemble(
         replayed,
         earlier: data.earlier.measured,
         resume,
+        before,
         in_f32,
     })
 }
@@ -306,6 +313,19 @@ async fn resume(
     };
     let digest = origin.spec_digest.clone();
     blocking(move || Saved::read(&artifact.artifact.digest, &artifact.files, &digest)).await.map(Some)
+}
+
+/// The state of the job before, where its optimizer is gone on with.
+async fn before(
+    fetcher: &Fetcher,
+    lease: &proto::LeaseJobResponse,
+    begins: bool,
+) -> Result<Option<Saved>, Fault> {
+    if lease.optimizer_digest.is_empty() || !begins {
+        return Ok(None);
+    }
+    let state = fetcher.fetch(KEPT_OPTIMIZER, &lease.optimizer_digest).await?;
+    blocking(move || Saved::read_any(&state.artifact.digest, &state.files)).await.map(Some)
 }
 
 fn learner(

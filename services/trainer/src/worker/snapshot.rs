@@ -57,6 +57,16 @@ pub(super) struct TrainerState {
     /// tell, and had none but of gradual unfreezing.
     #[serde(default)]
     pub(super) begun: Option<BTreeMap<String, u64>>,
+    /// Steps that the optimizer had made for earlier jobs.
+    #[serde(default)]
+    pub(super) carried: u64,
+}
+
+impl TrainerState {
+    /// Steps that changed the weights.
+    pub(super) fn updates(&self) -> u64 {
+        self.step - self.scaler.map_or(0, |scaler| scaler.skipped_steps())
+    }
 }
 
 impl Default for TrainerState {
@@ -77,6 +87,7 @@ impl Default for TrainerState {
             in_f32: false,
             place: Place::default(),
             begun: None,
+            carried: 0,
         }
     }
 }
@@ -119,12 +130,21 @@ impl Snapshot {
 impl Saved {
     /// Reads a state that was saved for the same specification.
     pub(super) fn read(digest: &str, files: &Files, spec_digest: &str) -> Result<Self, Fault> {
+        let saved = Self::read_any(digest, files)?;
+        if saved.state.spec_digest == spec_digest {
+            return Ok(saved);
+        }
+        Err(Fault::Job(format!("saved state {digest}: was saved for another specification")))
+    }
+
+    /// Reads a state, whatever it was saved for.
+    pub(super) fn read_any(digest: &str, files: &Files) -> Result<Self, Fault> {
         let unfit = |problem: String| Fault::Job(format!("saved state {digest}: {problem}"));
         let json = read(files, STATE_FILE)?;
         let state: TrainerState =
             serde_json::from_slice(&json).map_err(|error| unfit(format!("{STATE_FILE}: {error}")))?;
-        if state.format != FORMAT || state.spec_digest != spec_digest {
-            return Err(unfit("was saved for another specification".to_owned()));
+        if state.format != FORMAT {
+            return Err(unfit(format!("has format {}, but {FORMAT} is read", state.format)));
         }
         let tensors = |file: &str| match files.get(file) {
             None => Ok(None),
@@ -188,5 +208,7 @@ pub(super) fn spec_digest(spec: &proto::TrainingSpec, lease: &proto::LeaseJobRes
         }
         None => {}
     }
-    rootstock_artifacts::Digest::of(&spec.encode_to_vec()).to_string()
+    let mut decides = spec.encode_to_vec();
+    decides.extend(lease.optimizer_digest.as_bytes());
+    rootstock_artifacts::Digest::of(&decides).to_string()
 }

@@ -64,6 +64,8 @@ pub(super) struct Training<O> {
     stages: Vec<Stage>,
     place: Place,
     optimizer: Stepper,
+    /// Steps that the optimizer had made for earlier jobs.
+    carried: u64,
     /// After how many of its steps the optimizer made a weight's first, where it wasn't after none.
     begun: BTreeMap<String, u64>,
     groups: Groups,
@@ -92,8 +94,18 @@ pub(super) struct Training<O> {
 
 impl<O: Outside> Training<O> {
     pub(super) fn new(prepared: Prepared, outside: O) -> Result<Self, Fault> {
-        let Prepared { spec, spec_digest, learner, elastic, stages, replayed, earlier, resume, in_f32 } =
-            prepared;
+        let Prepared {
+            spec,
+            spec_digest,
+            learner,
+            elastic,
+            stages,
+            replayed,
+            earlier,
+            resume,
+            before,
+            in_f32,
+        } = prepared;
         let arguments = &spec.arguments;
         let stages = stages.into_iter().enumerate();
         let stages =
@@ -102,6 +114,7 @@ impl<O: Outside> Training<O> {
             stages: stages.collect(),
             place: Place::default(),
             optimizer: Optimizer::new(rule(arguments.optim)),
+            carried: 0,
             begun: BTreeMap::new(),
             groups: Groups::new(&learner, arguments),
             elastic,
@@ -128,8 +141,10 @@ impl<O: Outside> Training<O> {
             let min_ratio = training.spec.retention.as_ref().map_or(0.0, |retention| retention.min_ratio);
             training.retention = Some(Retention { rows, min_ratio, before });
         }
-        if let Some(saved) = resume {
-            training.restore(saved)?;
+        match (resume, before) {
+            (Some(saved), _) => training.restore(saved)?,
+            (None, Some(before)) => training.go_on(before)?,
+            (None, None) => {}
         }
         Ok(training)
     }
@@ -138,7 +153,9 @@ impl<O: Outside> Training<O> {
         self.learner.set_weights(&saved.weights)?;
         self.step = saved.state.step;
         self.scaler = saved.state.scaler;
-        let restored = self.optimizer.restore(self.updates(), self.learner.variables(), &saved.moments);
+        self.carried = saved.state.carried;
+        let steps = self.carried + self.updates();
+        let restored = self.optimizer.restore(steps, self.learner.variables(), &saved.moments);
         restored.map_err(|error| of_job("the saved moments don't fit")(&error))?;
         self.place = saved.state.place;
         if let Some(begun) = saved.state.begun {
@@ -185,6 +202,9 @@ impl<O: Outside> Training<O> {
         }
         if !self.validated {
             self.validate()?;
+        }
+        if self.kept < self.step && self.arguments().save_steps.is_some() {
+            self.save()?;
         }
         self.look_back()?;
         self.begin(TrainingPhase::Saving)?;
@@ -350,6 +370,7 @@ impl<O: Outside> Training<O> {
             in_f32: self.in_f32,
             place: self.place,
             begun: Some(self.begun.clone()),
+            carried: self.carried,
             ..TrainerState::default()
         }
     }

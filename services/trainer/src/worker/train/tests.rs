@@ -31,6 +31,7 @@ use crate::{
 mod bars;
 mod elastic;
 mod encoders;
+mod lineage;
 mod mixes;
 mod proof;
 mod rest;
@@ -163,6 +164,7 @@ fn prepared(learner: Trainee, arguments: Arguments, validation: usize) -> Prepar
         replayed: None,
         earlier: None,
         resume: None,
+        before: None,
         in_f32: false,
     }
 }

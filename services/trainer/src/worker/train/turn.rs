@@ -6,8 +6,11 @@ use rootstock_proto::training::v1::{self as proto, training_event::Event};
 
 use super::{Outside, Training};
 use crate::worker::{
-    fault::Fault,
+    difference::difference,
+    fault::{Fault, of_job},
     patience::Patience,
+    prepare::KEPT_OPTIMIZER,
+    snapshot::{Saved, WEIGHTS_FILE},
     stage::{Place, Stage},
 };
 
@@ -66,6 +69,28 @@ impl<O: Outside> Training<O> {
         let Some(best) = self.best.take() else { return Ok(false) };
         self.learner.set_weights(&best)?;
         Ok(self.patience.best().is_none_or(|(step, _)| step != self.step))
+    }
+
+    /// Goes on with the optimizer of the run that made the weights.
+    pub(super) fn go_on(&mut self, before: Saved) -> Result<(), Fault> {
+        let failed = of_job(KEPT_OPTIMIZER);
+        let weights = self.learner.weights().map_err(|error| failed(&error))?;
+        if let Some(other) = difference(WEIGHTS_FILE, &weights, &before.weights) {
+            let problem = format!(
+                "the state after step {} of the job before isn't that of the weights that this one starts from and trains: {other}",
+                before.state.step
+            );
+            return Err(failed(&problem));
+        }
+        self.carried = before.state.carried + before.state.updates();
+        let restored = self.optimizer.restore(self.carried, self.learner.variables(), &before.moments);
+        restored.map_err(|error| failed(&error))?;
+        let begun = before.state.begun.unwrap_or_default();
+        let names = self.learner.variables().iter().map(|(name, _)| name);
+        let kept = names.filter(|name| self.optimizer.keeps(name));
+        let kept = kept.map(|name| (name.clone(), begun.get(name).copied().unwrap_or_default()));
+        self.count_from_here(&kept.collect());
+        Ok(())
     }
 
     /// After how many of the optimizer's steps the first of each weight in training was made.

@@ -71,6 +71,7 @@ fn masking(learner: EncoderLearner, arguments: Arguments, validation: usize) -> 
         replayed: None,
         earlier: None,
         resume: None,
+        before: None,
         in_f32: false,
     }
 }
