@@ -24,6 +24,7 @@ mod learner;
 mod link;
 mod masked;
 mod meter;
+mod model;
 pub(crate) mod order;
 mod passes;
 mod patience;

@@ -28,7 +28,7 @@ fn trained() -> [BTreeSet<String>; 3] {
 }
 
 /// Other rows, rates and weights in each stage.
-fn staged(arguments: Arguments, validation: usize) -> Prepared {
+pub(super) fn staged(arguments: Arguments, validation: usize) -> Prepared {
     let mut prepared = prepared(full(), arguments, validation);
     let spec = Arc::make_mut(&mut prepared.spec);
     let rates = [1e-2, 5e-3, 2e-2];
@@ -45,7 +45,7 @@ fn staged(arguments: Arguments, validation: usize) -> Prepared {
     prepared
 }
 
-fn saving() -> Arguments {
+pub(super) fn saving() -> Arguments {
     Arguments { save_steps: Some(1), logging_steps: 1, ..short() }
 }
 
