@@ -154,10 +154,7 @@ fn short(progress: &TrainingProgress) -> String {
 fn figures(progress: &TrainingProgress) -> String {
     format!(
         "{}loss {:.4}  lr {:.2e}  norm {:.2}{}  {:.0} tokens/s  ETA {}",
-        match progress.stage {
-            0 => String::new(),
-            stage => format!("stage {stage}  "),
-        },
+        in_stage(progress),
         progress.loss,
         progress.learning_rate,
         progress.grad_norm,
@@ -165,6 +162,14 @@ fn figures(progress: &TrainingProgress) -> String {
         progress.tokens_per_second,
         eta(progress)
     )
+}
+
+/// The stage of a job that has stages.
+fn in_stage(progress: &TrainingProgress) -> String {
+    match progress.stage {
+        0 => String::new(),
+        stage => format!("stage {stage}  "),
+    }
 }
 
 /// What loss scaling did, where there is some.
@@ -235,6 +240,7 @@ mod tests {
             line.contains("loss 2.5000") && line.contains("1234 tokens/s") && line.contains("ETA 61 seconds"),
             "{line}"
         );
+        assert!(figures(&TrainingProgress { stage: 2, ..progress }).starts_with("stage 2  loss"));
         assert!(figures(&TrainingProgress { eta_seconds: f64::NAN, ..progress }).contains("ETA"));
         assert!(!line.contains("scale"), "{line}");
         let scaled = figures(&TrainingProgress { loss_scale: 32_768.0, skipped_steps: 1, ..progress });

@@ -143,6 +143,17 @@ async fn a_version_goes_on_with_the_optimizer_of_the_one_before_as_long_as_that_
     let anew = bench.succeed("anew", next(false)).await;
     assert_ne!(kept.result_digest, anew.result_digest);
 
+    let lora = with(finetuning(), |arguments| (arguments.max_steps, arguments.save_steps) = (5, 2));
+    let adapter = bench.succeed("adapter", lora.clone()).await;
+    let on = |keep_optimizer_state| proto::TrainingSpec {
+        start: Some(Start::BaseAdapter(adapter.result_digest.clone())),
+        method: Some(proto::training_spec::Method::Lora(proto::LoraMethod::default())),
+        keep_optimizer_state,
+        ..lora.clone()
+    };
+    let kept_on = bench.succeed("adapter-kept", on(true)).await;
+    assert_ne!(kept_on.result_digest, bench.succeed("adapter-anew", on(false)).await.result_digest);
+
     let head = proto::FullMethod { trainable_modules: vec!["model.norm".into()], ..Default::default() };
     let head = proto::TrainingSpec { method: Some(proto::training_spec::Method::Full(head)), ..next(true) };
     let failed = bench.fail("head", head).await;
