@@ -621,7 +621,7 @@ mod tests {
         assert_eq!(spec.stages[1].mix.as_ref().unwrap().datasets[0].dataset, "datasets/facts");
         let without = LORA.replace("dataset: facts\n", stages);
         assert_eq!(parse(without.as_bytes()).unwrap().dataset, "");
-        let typo = refusal(&without.replace("max_steps", "max_step"));
+        let typo = refusal(&without.replace("max_steps: 5", "max_step: 5"));
         assert_eq!(typo, "unknown key stages[0].max_step; did you mean max_steps?");
         let typo = refusal(&without.replace("[{dataset: facts}]", "[{data: facts}]"));
         assert_eq!(typo, "unknown key stages[1].mix.datasets[0].data; did you mean dataset?");
