@@ -419,8 +419,8 @@ pub mod training_spec {
 /// A part of a job's steps. What it doesn't say is the specification's, so that each stage has the specification's length where it has none
 /// of its own, and its schedule with warm-up from the stage's first step to its last. A stage begins with the weights that the one before
 /// ended with. The optimizer goes on with its moments and its count of steps for the weights that were trained in the stage before too, so
-/// that nothing jumps where a run goes on; those of other weights begin anew. It makes the steps of a job of its own that starts from the
-/// stage before with `seed` raised by the number of stages before.
+/// that nothing jumps where a run goes on; those of other weights begin anew. It makes the steps of a job of its own that starts from what
+/// the stage before has made, with `keep_optimizer_state`, and with `seed` raised by the number of stages before.
 ///
 /// Steps are counted through all stages, also for `logging_steps`, `eval_steps` and `save_steps`. `validation_split` holds out a share of
 /// each stage's data, and a stage is validated before its first step and after its last. With `early_stopping_patience` a stage ends as
