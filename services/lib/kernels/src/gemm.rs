@@ -120,6 +120,12 @@ pub(crate) trait Panels: Sync {
     /// Words `range` of panel `index`; where words hold several numbers, zeros stand after the last one. May be made in `scratch`.
     fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> RightPart<'a>;
 
+    /// Whether the words of a panel lie far apart in a matrix too large for a core's cache, so that a row of it is better read across
+    /// all panels than down one of them.
+    fn apart(&self) -> bool {
+        false
+    }
+
     /// The words of a panel, where they lie ready in memory.
     fn ready(&self, index: usize) -> Option<&[u32]> {
         let _ = index;

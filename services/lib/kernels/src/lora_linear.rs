@@ -161,14 +161,11 @@ pub fn lora_backward(
     let dropped = dropped.as_deref().unwrap_or(&values);
     let (down, up) = (Sizes { rows, inputs, outputs: rank }, Sizes { rows, inputs: rank, outputs });
     let (scale, format) = (pair.scale as f32, pair.format_of_gradients()?);
-    let scaled = |mut values: Vec<f32>| {
-        values.iter_mut().for_each(|value| *value *= scale);
-        values
-    };
-
     let low = matmul::forward(dropped, a.operand(), down); // [rows, r]
-    let db = matmul::weight_gradient(&dy, &Right::activations(&low, rows, rank, format), up);
-    let dlow = scaled(matmul::input_gradient(&dy, b.operand(), up)); // [rows, r]
+    let mut dlow = matmul::input_gradient(&dy, b.operand(), up); // [rows, r]
+    dlow.iter_mut().for_each(|value| *value *= scale);
+    // Few rows on the left: what is large is read once, as it lies.
+    let db = matmul::weight_gradient(&low, &Right::activations(&dy, rows, outputs, format), up.turned());
     let da = matmul::weight_gradient(&dlow, &Right::activations(dropped, rows, inputs, format), down);
     match mask {
         None => dx.add_product(&dlow, &pair.a, down),
@@ -178,7 +175,12 @@ pub fn lora_backward(
             dx.add_apart(through);
         }
     }
-    Ok((tensor(da, (rank, inputs))?, tensor(scaled(db), (outputs, rank))?))
+    Ok((tensor(da, (rank, inputs))?, tensor(turned(&db, (rank, outputs), scale), (outputs, rank))?))
+}
+
+/// `scale` times a matrix [rows, columns], turned over.
+fn turned(numbers: &[f32], (rows, columns): (usize, usize), scale: f32) -> Vec<f32> {
+    (0..rows * columns).map(|i| numbers[i % rows * columns + i / rows] * scale).collect()
 }
 
 fn drop_out(x: &[f32], width: usize, mask: DropoutMask) -> Vec<f32> {

@@ -145,6 +145,13 @@ pub(crate) struct Sizes {
     pub(crate) outputs: usize,
 }
 
+impl Sizes {
+    /// Those of the map the other way.
+    pub(crate) fn turned(self) -> Self {
+        Self { inputs: self.outputs, outputs: self.inputs, ..self }
+    }
+}
+
 /// `x [rows, inputs] w [outputs, inputs]^T`, which is [rows, outputs].
 pub(crate) fn forward(x: &[f32], w: Operand<'_>, sizes: Sizes) -> Vec<f32> {
     let x = Factor::new(Left::Rows(x), (sizes.rows, sizes.inputs), w.format(), sizes.outputs);

@@ -13,6 +13,9 @@ use super::{
 };
 use crate::{cpu::Matrix, simd::dispatch};
 
+/// Bytes of a matrix that a core's own cache holds while its panels are read one after the other.
+const CACHE_BYTES: usize = 512 << 10;
+
 /// A row-major matrix that is packed as it is used: a trained weight, or activations.
 pub(crate) struct Rows<'a> {
     pub(crate) data: Matrix<'a>,
@@ -34,9 +37,12 @@ impl Panels for Rows<'_> {
         (self.along, self.across)
     }
 
+    fn apart(&self) -> bool {
+        self.as_it_lies().is_some_and(|data| size_of_val(data) > CACHE_BYTES)
+    }
+
     fn panel<'a>(&'a self, index: usize, range: Range<usize>, scratch: &'a mut Vec<Line>) -> RightPart<'a> {
-        if let (Matrix::F32(data), Format::F32, false) = (self.data, self.format, self.turned) {
-            // As it lies: a line of the panel is a part of a row.
+        if let Some(data) = self.as_it_lies() {
             return RightPart {
                 words: words_of(&data[range.start * self.across + index * COLUMNS..]),
                 step: self.across,
@@ -51,6 +57,14 @@ impl Panels for Rows<'_> {
 }
 
 impl Rows<'_> {
+    /// The matrix, where a line of a panel is a part of one of its rows and needs no packing.
+    fn as_it_lies(&self) -> Option<&[f32]> {
+        match (self.data, self.format, self.turned) {
+            (Matrix::F32(data), Format::F32, false) => Some(data),
+            _ => None,
+        }
+    }
+
     /// Fills words `range` of panel `index`, where there are zeros.
     pub(super) fn fill(&self, index: usize, range: Range<usize>, panel: &mut [Line]) {
         match self.data {

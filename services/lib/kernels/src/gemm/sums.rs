@@ -11,6 +11,10 @@ const PARALLEL_FROM: usize = 32 * 1024;
 const STEPS: usize = 8;
 /// Words of these parts together: their panels stay in the second-level cache while the tiles go by.
 const PASS: usize = DEPTH + 64;
+/// The same where a term [sweeps](Term::sweeps).
+const SWEEP: usize = 64;
+/// Rows of a left factor at most that are worth a sweep: their sums are read and written in each pass.
+const SWEEP_ROWS: usize = 8 * ROWS;
 /// Bytes of a left factor that a cache shared by all threads holds.
 const LEFT_BYTES: usize = 4 << 20;
 /// Bytes of a part of it that a core's own cache holds.
@@ -33,6 +37,14 @@ pub(crate) enum Write {
 pub(crate) struct Term<'a> {
     pub(crate) a: &'a dyn Leftward,
     pub(crate) b: &'a dyn Panels,
+}
+
+impl Term<'_> {
+    /// Whether a few rows meet a matrix that lies in memory row by row: it is read as it lies, some rows of it across all panels and
+    /// then the next ones, because memory is slow to give one panel after the other.
+    fn sweeps(&self) -> bool {
+        self.a.rows() <= SWEEP_ROWS && self.b.apart()
+    }
 }
 
 /// A product that is added to some rows of the output, all of them in one tile.
@@ -169,11 +181,13 @@ struct Step {
 /// Cuts terms into steps, and gathers steps that are taken together.
 fn passes(terms: &[Term<'_>]) -> Vec<Vec<Step>> {
     let (mut passes, mut pass, mut length) = (Vec::new(), Vec::new(), 0);
-    for (term, Term { b, .. }) in terms.iter().enumerate() {
-        let (words, depth) = (b.format().words(b.size().0), b.format().depth());
+    for (term, factors) in terms.iter().enumerate() {
+        let b = factors.b;
+        let (words, most) = (b.format().words(b.size().0), if factors.sweeps() { SWEEP } else { PASS });
+        let depth = b.format().depth().min(most);
         for first in (0..words).step_by(depth) {
             let step = Step { term, words: first..(first + depth).min(words) };
-            if !pass.is_empty() && (length + step.words.len() > PASS || pass.len() == STEPS) {
+            if !pass.is_empty() && (length + step.words.len() > most || pass.len() == STEPS) {
                 passes.push(std::mem::take(&mut pass));
                 length = 0;
             }
@@ -220,6 +234,9 @@ impl<'a> Job<'a> {
     /// Panels and tiles of a task, beside other jobs with so many panels in `all`.
     fn share(&self, threads: usize, all: usize) -> (usize, usize) {
         let (panels, tiles) = (self.panels().max(1), self.tiles().max(1));
+        if self.terms.iter().any(Term::sweeps) {
+            return (panels.div_ceil(threads), tiles);
+        }
         let words: usize = self.passes.iter().flatten().map(|step| step.words.len()).sum();
         let tile_bytes = ROWS * words * size_of::<u32>();
         if tiles * tile_bytes > LEFT_BYTES {

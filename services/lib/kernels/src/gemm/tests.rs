@@ -66,6 +66,25 @@ fn close(found: &[f32], expected: &[f64], depth: usize) {
     }
 }
 
+#[test]
+fn a_few_rows_that_sweep_a_large_matrix_have_the_bits_of_rows_that_meet_its_panels() {
+    let (m, k, n) = (130, 333, 470);
+    let (a, b) = (numbers(1, m * k), numbers(2, k * n));
+    let b_turned = turned(&b, k, n);
+    let rows =
+        |data, turned| Rows { data: Matrix::F32(data), across: n, along: k, format: Format::F32, turned };
+    let (lies, panels) = (rows(&b, false), rows(&b_turned, true));
+    assert!(lies.apart() && !panels.apart());
+    let times = |count: usize, b: &dyn Panels| {
+        let a = Tiles::pack(Left::Rows(&a[..count * k]), count, k, Format::F32, 1.0);
+        products(vec![Term { a: &a, b }])
+    };
+    let all = times(m, &panels);
+    for count in [1, 12, 16, 96, 97, m] {
+        assert_eq!(times(count, &lies), all[..count * n], "{count} rows");
+    }
+}
+
 /// Every way of holding the factors of `a b^T` gives the product of their rounded numbers.
 #[test]
 fn every_form_of_the_factors_gives_the_product() {
