@@ -12,7 +12,7 @@ use crate::{CliError, Context};
 /// What to do with data sets.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Import text (.txt), or rows of instruction, input and output, documents and labelled texts (.jsonl, .json, .csv, .parquet)
+    /// Import text (.txt), or rows of instruction, input and output, documents and labelled texts (.jsonl, .ndjson, .json, .csv, .parquet)
     Import(import::ImportArgs),
     /// Tell what is wrong or suspicious in the data that a training file names, as its job would see it
     Audit(audit::AuditArgs),

@@ -186,14 +186,7 @@ fn eta(progress: &TrainingProgress) -> HumanDuration {
 }
 
 fn data(ready: &TrainingDataReady) -> String {
-    let dropped = match ready.dropped_rows {
-        0 => String::new(),
-        rows => format!(", {rows} left out because they are too long"),
-    };
-    let truncated = match ready.truncated_rows {
-        0 => String::new(),
-        rows => format!(", {rows} cut to fit"),
-    };
+    let lost = lost_rows(ready);
     let seen =
         |mixed: &MixedRows| format!("{} of {} ({})", mixed.rows_per_pass, mixed.dataset, mixed.train_rows);
     let mixed = match ready.mixed.iter().map(seen).collect::<Vec<_>>().join(", ") {
@@ -201,7 +194,7 @@ fn data(ready: &TrainingDataReady) -> String {
         shares => format!("; each pass sees {shares}"),
     };
     format!(
-        "{} rows to train on ({} tokens, {} with loss), {} to validate on{dropped}{truncated}{mixed}; {} of {} parameters are trained",
+        "{} rows to train on ({} tokens, {} with loss), {} to validate on{lost}{mixed}; {} of {} parameters are trained",
         ready.train_rows,
         ready.train_tokens,
         ready.loss_tokens,
@@ -209,6 +202,20 @@ fn data(ready: &TrainingDataReady) -> String {
         ready.trainable_parameters,
         ready.total_parameters
     )
+}
+
+/// What became of rows that are too long.
+fn lost_rows(ready: &TrainingDataReady) -> String {
+    let some = |rows: i64, what: &str| if rows > 0 { format!(", {rows} {what}") } else { String::new() };
+    [
+        some(ready.dropped_rows, "left out because they are too long"),
+        some(ready.truncated_rows, "cut to fit"),
+        some(ready.dropped_validation_rows, "to validate on left out"),
+        some(ready.truncated_validation_rows, "to validate on cut to fit"),
+        some(ready.dropped_earlier_rows, "of earlier data left out"),
+        some(ready.truncated_earlier_rows, "of earlier data cut to fit"),
+    ]
+    .concat()
 }
 
 fn evaluation(evaluated: &TrainingEvaluated) -> String {
@@ -288,7 +295,9 @@ mod tests {
         let ready = TrainingDataReady { train_rows: 9, dropped_rows: 2, ..TrainingDataReady::default() };
         assert!(data(&ready).contains("2 left out"));
         assert!(!data(&TrainingDataReady { dropped_rows: 0, ..ready.clone() }).contains("left out"));
-        assert!(data(&TrainingDataReady { truncated_rows: 3, ..ready }).contains("3 cut to fit"));
+        assert!(data(&TrainingDataReady { truncated_rows: 3, ..ready.clone() }).contains("3 cut to fit"));
+        let validated = TrainingDataReady { dropped_validation_rows: 4, ..ready };
+        assert!(data(&validated).contains("4 to validate on left out"));
     }
 
     #[test]

@@ -421,7 +421,7 @@ pub enum ArtifactKind {
     TrainingState = 3,
     /// tokenizer.json and tokenizer_config.json. Collection `tokenizers`.
     Tokenizer = 4,
-    /// Rows or text: \*.jsonl, \*.json or \*.txt. Collection `datasets`.
+    /// Rows or text: \*.jsonl, \*.ndjson, \*.json, \*.csv, \*.parquet or \*.txt, in small letters or capitals. Collection `datasets`.
     Dataset = 5,
     /// The per-item evidence of an evaluation: evaluation.json. Collection `evaluations`.
     Evaluation = 6,

@@ -1507,7 +1507,8 @@ pub struct Evaluation {
 /// What to evaluate.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EvaluationSpec {
-    /// Rows of instruction, input, output and keywords: alias or digest of a data set. At most 10000 rows.
+    /// Rows of instruction, input, output and keywords: alias or digest of a data set, in any format of records. Keywords are a list of
+    /// texts; a column of CSV or Parquet has it as JSON. At most 10000 rows.
     #[prost(string, tag = "1")]
     pub dataset: ::prost::alloc::string::String,
     /// The base model: alias or digest.

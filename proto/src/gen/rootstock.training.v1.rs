@@ -2,16 +2,32 @@
 /// Response of AuditDataset.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AuditDatasetResponse {
-    /// What was found in the data set to train on.
+    /// What was found in the data set to train on; not set for a mix.
     #[prost(message, optional, tag = "1")]
     pub dataset: ::core::option::Option<DatasetAudit>,
     /// What was found in `spec.validation_dataset`, where there is one.
     #[prost(message, optional, tag = "2")]
     pub validation_dataset: ::core::option::Option<DatasetAudit>,
-    /// Why a job of this specification would fail because of its rows: nothing is trained, or all that validates is. Each names the field
-    /// and what to do. Labels, and the data of `replay` and `retention`, are looked at by the job alone.
+    /// Why a job of this specification would fail because of its rows: one can't be read, nothing is trained, all that validates is, or
+    /// labels don't fit. Each names the field and what to do.
     #[prost(string, repeated, tag = "3")]
     pub refusals: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What was found in the data sets of `spec.mix`, in its order. Rows of all that is trained on are compared across data sets, those of
+    /// `replay` among them.
+    #[prost(message, repeated, tag = "4")]
+    pub mixed: ::prost::alloc::vec::Vec<DatasetAudit>,
+    /// What was found in the data set of `spec.replay`, where there is one.
+    #[prost(message, optional, tag = "5")]
+    pub replay: ::core::option::Option<DatasetAudit>,
+    /// What was found in the data set of `spec.retention`, where there is one.
+    #[prost(message, optional, tag = "6")]
+    pub retention: ::core::option::Option<DatasetAudit>,
+    /// Tokens of `spec.added_tokens` that are in no row that is trained on: nothing is learned of them.
+    #[prost(string, repeated, tag = "7")]
+    pub unseen_tokens: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// For classification: labels that the model knows and no row that is trained on has.
+    #[prost(string, repeated, tag = "8")]
+    pub missing_labels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What an audit found in one data set.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -40,6 +56,25 @@ pub struct DatasetAudit {
     /// The first rows that can be read, as the model sees them.
     #[prost(message, repeated, tag = "8")]
     pub samples: ::prost::alloc::vec::Vec<DataExample>,
+    /// The data set, as the specification names it.
+    #[prost(string, tag = "9")]
+    pub dataset: ::prost::alloc::string::String,
+    /// The prompt template that its rows are rendered with; empty for other objectives than `supervised`.
+    #[prost(string, tag = "10")]
+    pub prompt_template: ::prost::alloc::string::String,
+    /// For classification: how many kept rows have each label, in the order in which labels are numbered; unknown ones come last.
+    #[prost(message, repeated, tag = "11")]
+    pub labels: ::prost::alloc::vec::Vec<LabelRows>,
+}
+/// Rows with one label.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LabelRows {
+    /// The label.
+    #[prost(string, tag = "1")]
+    pub label: ::prost::alloc::string::String,
+    /// How many kept rows have it.
+    #[prost(int64, tag = "2")]
+    pub rows: i64,
 }
 /// One kind of problem.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -78,6 +113,9 @@ pub struct DataExample {
     /// The row that it repeats, contradicts or overlaps: its number. 0 where there is none.
     #[prost(int64, tag = "7")]
     pub other_row: i64,
+    /// The data set of that row, as the specification names it; empty where it is of the same data set.
+    #[prost(string, tag = "8")]
+    pub other_dataset: ::prost::alloc::string::String,
 }
 /// Rows of about one length.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -205,6 +243,8 @@ pub enum DataProblem {
     Short = 15,
     /// What it teaches is far longer, in the same way.
     Long = 16,
+    /// Its label is none that is trained on, or of earlier data none that the model knows. A job fails.
+    UnknownLabel = 17,
 }
 impl DataProblem {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -230,6 +270,7 @@ impl DataProblem {
             Self::Overlap => "DATA_PROBLEM_OVERLAP",
             Self::Short => "DATA_PROBLEM_SHORT",
             Self::Long => "DATA_PROBLEM_LONG",
+            Self::UnknownLabel => "DATA_PROBLEM_UNKNOWN_LABEL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -252,6 +293,7 @@ impl DataProblem {
             "DATA_PROBLEM_OVERLAP" => Some(Self::Overlap),
             "DATA_PROBLEM_SHORT" => Some(Self::Short),
             "DATA_PROBLEM_LONG" => Some(Self::Long),
+            "DATA_PROBLEM_UNKNOWN_LABEL" => Some(Self::UnknownLabel),
             _ => None,
         }
     }
@@ -292,6 +334,9 @@ pub struct TrainingJob {
     /// While QUEUED: its place in the queue, from 1; no two jobs have the same. 0 otherwise.
     #[prost(int64, tag = "11")]
     pub queue_position: i64,
+    /// What was read of its data, once it was: how many rows are trained on, left out and cut.
+    #[prost(message, optional, tag = "15")]
+    pub data_ready: ::core::option::Option<TrainingDataReady>,
 }
 /// What to train, on what, and how. What is not set has the default told here, which is Hugging Face's where it has one.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1179,6 +1224,18 @@ pub struct TrainingDataReady {
     /// The data sets of a mix, or those of all stages' mixes, in their order.
     #[prost(message, repeated, tag = "8")]
     pub mixed: ::prost::alloc::vec::Vec<MixedRows>,
+    /// Rows of `validation_dataset` that are left out. Those that `validation_split` holds out are counted in `dropped_rows`.
+    #[prost(int64, tag = "9")]
+    pub dropped_validation_rows: i64,
+    /// Rows of `validation_dataset` of which a part was cut off.
+    #[prost(int64, tag = "10")]
+    pub truncated_validation_rows: i64,
+    /// Rows of the data sets of `replay` and `retention` that are left out.
+    #[prost(int64, tag = "11")]
+    pub dropped_earlier_rows: i64,
+    /// Rows of the data sets of `replay` and `retention` of which a part was cut off.
+    #[prost(int64, tag = "12")]
+    pub truncated_earlier_rows: i64,
     /// Rows of which a part was cut off.
     #[prost(int64, tag = "20")]
     pub truncated_rows: i64,
@@ -1201,6 +1258,9 @@ pub struct MixedRows {
     /// Rows that were left out.
     #[prost(int64, tag = "5")]
     pub dropped_rows: i64,
+    /// Rows of which a part was cut off.
+    #[prost(int64, tag = "6")]
+    pub truncated_rows: i64,
 }
 /// A measured validation.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -2122,9 +2182,9 @@ pub mod training_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Reads the data of a specification as its job would, goes on after what is wrong, and tells that and what is suspicious. Takes as
-        /// long as encoding does. Errors: INVALID_FIELD (also of data sets above 256 MiB or 1,000,000 rows), NOT_FOUND, TOKENIZER_MISMATCH,
-        /// OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
+        /// Reads all data of a specification as its job would, goes on after what is wrong, and tells that and what is suspicious. Takes as
+        /// long as encoding does, and ends with the call. Errors: INVALID_FIELD (also of more than 256 MiB or 1,000,000 rows together),
+        /// NOT_FOUND, TOKENIZER_MISMATCH, OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
         pub async fn audit_dataset(
             &mut self,
             request: impl tonic::IntoRequest<super::AuditDatasetRequest>,
@@ -2290,9 +2350,9 @@ pub mod training_service_server {
             tonic::Response<Self::WatchTrainingJobStream>,
             tonic::Status,
         >;
-        /// Reads the data of a specification as its job would, goes on after what is wrong, and tells that and what is suspicious. Takes as
-        /// long as encoding does. Errors: INVALID_FIELD (also of data sets above 256 MiB or 1,000,000 rows), NOT_FOUND, TOKENIZER_MISMATCH,
-        /// OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
+        /// Reads all data of a specification as its job would, goes on after what is wrong, and tells that and what is suspicious. Takes as
+        /// long as encoding does, and ends with the call. Errors: INVALID_FIELD (also of more than 256 MiB or 1,000,000 rows together),
+        /// NOT_FOUND, TOKENIZER_MISMATCH, OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
         async fn audit_dataset(
             &self,
             request: tonic::Request<super::AuditDatasetRequest>,

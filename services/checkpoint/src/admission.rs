@@ -18,6 +18,7 @@ pub use error::AdmissionError;
 use rootstock_artifacts::check::{TensorInfo, missing_file};
 use rootstock_artifacts::{BlobStore, Digest, Header, Kind, Manifest};
 use rootstock_model::AnyConfig;
+use rootstock_text::DataFormat;
 use source::{CancelOnDrop, Source};
 
 use crate::{Artifact, Error};
@@ -84,7 +85,7 @@ impl Inspection {
             }
         }
         if let Some(missing) = missing_file(self.kind, self.files.keys().map(String::as_str)) {
-            return Err(AdmissionError::MissingFile { kind: self.kind, file: missing });
+            return Err(AdmissionError::MissingFile { kind: self.kind, file: missing.to_owned() });
         }
         let tensors = self.tensors()?;
         match self.kind {
@@ -92,6 +93,10 @@ impl Inspection {
             Kind::Adapter => self.adapter(&tensors),
             Kind::Tokenizer => self.own_tokenizer(),
             Kind::Dataset => {
+                if !self.files.keys().any(|name| DataFormat::from_name(name).is_some()) {
+                    let file = DataFormat::endings();
+                    return Err(AdmissionError::MissingFile { kind: self.kind, file });
+                }
                 for source in self.files.into_values() {
                     dataset::check(source)?;
                 }

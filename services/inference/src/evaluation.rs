@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Id};
 use rootstock_runtime::{Shutdown, Tasks};
-use rootstock_text::PromptTemplate;
+use rootstock_text::{JudgedRow, PromptTemplate};
 use tokio::sync::{Mutex, Notify};
 
 pub(crate) use book::Book;
@@ -213,7 +213,7 @@ impl Evaluations {
         runner::run(self, shutdown).await;
     }
 
-    async fn rows(&self, dataset: &Digest) -> Result<Arc<Vec<rows::Question>>, Error> {
+    async fn rows(&self, dataset: &Digest) -> Result<Arc<Vec<JudgedRow>>, Error> {
         let fetched = self.store.fetch(dataset).await?;
         let parse = move || rows::read(&fetched).map(Arc::new);
         self.tasks.spawn_blocking("inference-rows", parse).await?
@@ -221,7 +221,7 @@ impl Evaluations {
 }
 
 /// Refuses a gate on keywords that no row has.
-fn check_metric(spec: &Spec, rows: &[rows::Question]) -> Result<(), Error> {
+fn check_metric(spec: &Spec, rows: &[JudgedRow]) -> Result<(), Error> {
     let metric = spec.gate.as_ref().map(|gate| gate.metric);
     if metric == Some(Metric::KeywordAccuracy) && rows.iter().all(|row| row.keywords.is_empty()) {
         let message =

@@ -30,7 +30,7 @@ use crate::{
     store::{Job, Lease, State},
 };
 
-pub(crate) use data::{Audit, Clean, Report as DataReport, cleaned};
+pub(crate) use data::{About, Audit, Clean, Looked, Report as DataReport, cleaned};
 pub(crate) use encoder::encoder_config;
 pub(crate) use lora::lora_config;
 pub(crate) use spec::{frozen_format, model_config, product_format};
@@ -251,6 +251,7 @@ impl From<Job> for proto::TrainingJob {
             end_time: job.end_micros.map(timestamp),
             attempts: i32::try_from(job.attempts).unwrap_or(i32::MAX),
             queue_position: job.queue_position,
+            data_ready: job.data_ready,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod clean;
+mod judge;
 
 use std::sync::Arc;
 
@@ -10,20 +11,22 @@ use rootstock_artifacts::ArtifactName;
 use rootstock_client::Clients;
 use rootstock_proto::checkpoint::v1::{Artifact, ArtifactKind, BlobEntry};
 use rootstock_runtime::{ErrorReason, Failure};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
+use tokio_util::sync::DropGuard;
 
 use crate::{
     error::Error,
     resolve::Resolver,
     worker::{
+        beside::Beside,
         fault::Fault,
         files::{Contents, holds_data},
     },
 };
 
-/// Data sets that are audited or cleaned at once; more are refused.
+/// Calls that audit or clean at once; more are refused.
 const MAX_AT_ONCE: usize = 2;
-/// Largest data set that is audited or cleaned.
+/// Most bytes of the data sets that a call reads.
 const MAX_BYTES: i64 = 256 << 20;
 /// Most rows that are audited.
 const MAX_AUDITED_ROWS: usize = 1_000_000;
@@ -36,31 +39,58 @@ pub(crate) struct DataDesk {
     slots: Arc<Semaphore>,
 }
 
+/// What a call may still read.
+#[derive(Debug)]
+struct Budget {
+    bytes: i64,
+    rows: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { bytes: MAX_BYTES, rows: MAX_AUDITED_ROWS }
+    }
+}
+
+impl Budget {
+    fn take(&mut self, field: &str, dataset: &Artifact) -> Result<(), Error> {
+        let left = self.bytes - dataset.size_bytes;
+        if left < 0 {
+            let message = format!(
+                "has {} bytes, more than are left of the {MAX_BYTES} that are read here; name a part of it",
+                dataset.size_bytes
+            );
+            return Err(Error::invalid(field, message));
+        }
+        self.bytes = left;
+        Ok(())
+    }
+}
+
 impl DataDesk {
     pub(crate) fn new(clients: Clients, resolver: Resolver) -> Self {
         Self { clients, resolver, slots: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
     }
 
-    /// A place among the looks at data. Whatever goes on when a client has gone holds it.
-    fn slot(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let slot = Arc::clone(&self.slots).try_acquire_owned();
-        slot.map_err(|_| Error::DataBusy { limit: MAX_AT_ONCE })
+    /// A place among the calls that look at data, which is held until all that computes for it has ended. It is told to end when the guard
+    /// is dropped, as it is with the call.
+    fn beside(&self) -> Result<(Beside, DropGuard), Error> {
+        let place = Arc::clone(&self.slots).try_acquire_owned();
+        place.map(Beside::of_call).map_err(|_| Error::DataBusy { limit: MAX_AT_ONCE })
     }
 
     /// The files of a data set with rows or text in them.
-    async fn contents(&self, field: &str, name: &ArtifactName) -> Result<Contents, Error> {
+    async fn contents(
+        &self,
+        field: &str,
+        name: &ArtifactName,
+        budget: &mut Budget,
+    ) -> Result<Contents, Error> {
         let dataset = self.resolver.artifact(field, name, &[ArtifactKind::Dataset]).await?;
-        if dataset.size_bytes > MAX_BYTES {
-            let message = format!(
-                "has {} bytes, more than the {MAX_BYTES} that are read here; name a part of it",
-                dataset.size_bytes
-            );
-            return Err(Error::invalid(field, message));
-        }
+        budget.take(field, &dataset)?;
         let mut contents = Vec::new();
         for blob in dataset.blobs.iter().filter(|blob| holds_data(&blob.path)) {
-            let bytes = self.blob(field, blob).await?;
-            contents.push((blob.path.clone(), blocking(move || Ok(Vec::from(bytes))).await?));
+            contents.push((blob.path.clone(), self.blob(field, blob).await?));
         }
         Ok(contents)
     }
@@ -78,16 +108,6 @@ impl DataDesk {
         let read = self.clients.checkpoint().read_blob(&digest, MAX_BYTES as usize).await;
         read.map_err(|error| Error::remote(error, "checkpoint", field))
     }
-}
-
-/// Does blocking work beside the async runtime.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| {
-        Err(Error::Io { what: "the data can't be looked at", source: std::io::Error::other(error) })
-    })
 }
 
 /// What ends a job's reading of data ends a look at it.

@@ -9,13 +9,13 @@ use rootstock_proto::{
     tokenization::v1::Tokenizer,
 };
 use rootstock_runtime::{ErrorReason, Failure};
-use rootstock_text::{PromptTemplate, RecordFormat};
+use rootstock_text::RecordFormat;
 
 use crate::{
     convert::lora_config,
     error::Error,
     memory,
-    spec::{Data, MIN_ROW_TOKENS, Method, Objective, Source, Spec, Start, Validation},
+    spec::{Data, MIN_ROW_TOKENS, Method, Objective, Spec, Start, Validation},
     store::Resolved,
 };
 
@@ -45,7 +45,7 @@ impl Resolver {
     /// Looks everything up and checks that it belongs together.
     pub(crate) async fn resolve(&self, spec: &Spec) -> Result<Resolved, Error> {
         let mut datasets = Vec::new();
-        for (field, name) in spec.sources().iter().flat_map(Source::datasets) {
+        for (field, name) in spec.datasets() {
             let dataset = self.artifact(&field, name, &[ArtifactKind::Dataset]).await?;
             datasets.push((field, dataset));
         }
@@ -264,21 +264,13 @@ fn check_template(spec: &Spec, tokenizer: &Tokenizer) -> Result<(), Error> {
     if tokenizer.has_chat_template {
         return Ok(());
     }
-    match chat_field(spec) {
+    match spec.chat_field() {
         Some(field) => {
             let message = "is chat, but the base model's tokenizer has no chat template; choose another one";
             Err(Error::invalid(field, message))
         }
         None => Ok(()),
     }
-}
-
-/// The field that asks for the tokenizer's chat template.
-fn chat_field(spec: &Spec) -> Option<String> {
-    if matches!(spec.objective, Objective::Supervised { prompt_template: PromptTemplate::Chat, .. }) {
-        return Some("spec.supervised.prompt_template".to_owned());
-    }
-    spec.sources().iter().find_map(Source::chat_field)
 }
 
 /// Whether a data set can hold the rows that supervised training and classification need: text has none.
@@ -288,10 +280,9 @@ fn check_files(field: &str, spec: &Spec, dataset: &Artifact) -> Result<(), Error
     if !needs_rows || dataset.blobs.iter().any(|blob| holds_rows(&blob.path)) {
         return Ok(());
     }
-    let objective = spec.objective.name();
-    let message = format!(
-        "holds no *.jsonl, *.json, *.csv or *.parquet file, and {objective} needs rows; use causal or masked for text"
-    );
+    let (objective, endings) = (spec.objective.name(), RecordFormat::endings());
+    let message =
+        format!("holds no {endings} file, and {objective} needs rows; use causal or masked for text");
     Err(Error::invalid(field, message))
 }
 

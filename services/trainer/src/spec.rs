@@ -19,6 +19,9 @@ pub(crate) const MIN_ROW_TOKENS: usize = 2;
 /// Shortest row for infilling: a token that stays, one that is cut out, and all that is put in.
 pub(crate) const MIN_INFILLING_TOKENS: usize = 8;
 
+/// The field that says how rows become prompts.
+pub(crate) const TEMPLATE: &str = "spec.supervised.prompt_template";
+
 /// A checked training specification.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Spec {
@@ -60,6 +63,29 @@ impl Spec {
         };
         let problem = format!("is {longest}, but the base model has max_position_embeddings = {positions}");
         Err((field, problem + &beside))
+    }
+}
+
+impl Spec {
+    /// How rows of the data set with this number among those that are trained on become prompts, and the field that says so; `None` where
+    /// they don't.
+    pub(crate) fn template(&self, number: usize) -> Option<(String, PromptTemplate)> {
+        let Objective::Supervised { prompt_template, .. } = self.objective else { return None };
+        let own = self.sources().iter().flat_map(Source::templates).nth(number).flatten();
+        Some(own.unwrap_or_else(|| (TEMPLATE.to_owned(), prompt_template)))
+    }
+
+    /// The field that asks for the tokenizer's chat template, if one does: that of a data set which is trained on, or the objective's, by
+    /// which all other data is read.
+    pub(crate) fn chat_field(&self) -> Option<String> {
+        let sets = self.datasets().len();
+        let others = matches!(self.validation, Validation::Dataset(_))
+            || self.replay.is_some()
+            || self.retention.is_some();
+        // There is no data set of that number, so that it has the objective's.
+        let numbers = (0..sets).chain(others.then_some(sets));
+        let mut templates = numbers.filter_map(|number| self.template(number));
+        templates.find(|(_, template)| *template == PromptTemplate::Chat).map(|(field, _)| field)
     }
 }
 

@@ -2,14 +2,11 @@
 use std::path::{Path, PathBuf};
 
 use rootstock_artifacts::check::{check_file_name, is_pickle};
-use rootstock_text::{DocumentFormat, RecordFormat, parse_documents, parse_rows_of};
+use rootstock_text::{DataFormat, DocumentFormat, parse_documents, parse_rows_of};
 use serde_json::Value;
 
 use super::dir;
 use crate::CliError;
-
-/// What a data set may be made of.
-const ENDINGS: [&str; 5] = [".jsonl", ".json", ".csv", ".parquet", ".txt"];
 
 /// A file that can be sent.
 #[derive(Debug)]
@@ -41,7 +38,7 @@ fn stored_name(path: &Path, index: usize) -> String {
     if check_file_name(&name) {
         return name;
     }
-    let ending = ENDINGS.iter().find(|ending| name.ends_with(**ending)).copied().unwrap_or_default();
+    let ending = DataFormat::ending(&name).map_or("", |(ending, _)| ending);
     format!("part-{index:04}{ending}")
 }
 
@@ -54,18 +51,18 @@ fn count_rows(path: &Path) -> Result<usize, CliError> {
             "{shown} is a pickle file, which may run code when it is read; give it as .jsonl"
         )));
     }
-    if !ENDINGS.iter().any(|ending| name.ends_with(ending)) {
-        let endings = ENDINGS.join(", ");
-        return Err(CliError::refused(format!("{shown}: the name must end in one of {endings}")));
-    }
+    let Some((ending, format)) = DataFormat::ending(&name) else {
+        let endings = DataFormat::endings();
+        return Err(CliError::refused(format!("{shown}: is none of {endings}; name it after what it holds")));
+    };
     let documents =
         |format| parse_documents(&bytes, format).map(|found| found.len()).map_err(|e| e.to_string());
-    let counted = match RecordFormat::from_name(&name) {
-        None => documents(DocumentFormat::Text),
-        Some(format) if name.ends_with(".jsonl") && holds_documents(&bytes) => {
+    let counted = match format {
+        DataFormat::Text => documents(DocumentFormat::Text),
+        DataFormat::Records(format) if ending != ".json" && holds_documents(&bytes) => {
             documents(DocumentFormat::Records(format))
         }
-        Some(format) => {
+        DataFormat::Records(format) => {
             let rows = parse_rows_of(&bytes, format, &[]).map(|rows| rows.len());
             // What holds neither is most likely meant to hold rows.
             rows.or_else(|error| documents(DocumentFormat::Records(format)).map_err(|_| error.to_string()))
@@ -109,9 +106,10 @@ mod tests {
             write("book.txt", "once upon a time"),
             write("rows.csv", "instruction,output\nq,a\nq,\"a\nb\"\n"),
             write("texts.csv", "text,label\na,1\n"),
+            write("MORE.NDJSON", &format!("{row}\n")),
         ];
         let read = read(&files).unwrap();
-        assert_eq!(read.iter().map(|file| file.rows).collect::<Vec<_>>(), [2, 1, 3, 1, 2, 1]);
+        assert_eq!(read.iter().map(|file| file.rows).collect::<Vec<_>>(), [2, 1, 3, 1, 2, 1, 1]);
         assert_eq!(read[1].name, "part-0001.json", "a name that the store does not take is replaced");
     }
 
@@ -124,7 +122,7 @@ mod tests {
             refusal("rows.jsonl", b"{\"instruction\":\"q\",\"output\":\"a\"}\n{\"instruction\":\"\xff\"}");
         assert!(binary.contains("UTF-8") && binary.contains("line 2"), "{binary}");
         assert!(refusal("text.txt", b"ok\n\xc3\x28").contains("line 2"));
-        assert!(refusal("rows.xlsx", b"a,b").contains("must end in one of .jsonl"));
+        assert!(refusal("rows.xlsx", b"a,b").contains("is none of *.jsonl, *.ndjson"));
         assert!(refusal("rows.csv", b"instruction,output\na,b\nc\n").contains("row 2 (line 3)"));
         assert!(refusal("rows.parquet", b"PAR1").contains("can't be read as Parquet"));
         assert!(refusal("rows.jsonl", b"\x80\x04\x95\0\0\0\0").contains("pickle"));

@@ -1,6 +1,6 @@
 //! A training job with all that is known about it: how it was asked for, how far it has come, what came of it.
 use rootstock_client::proto::training::v1::training_spec::{Method, Objective, Start};
-use rootstock_client::proto::training::v1::{TrainingJob, TrainingSpec};
+use rootstock_client::proto::training::v1::{TrainingDataReady, TrainingJob, TrainingSpec};
 use serde::Serialize;
 
 use super::row::Job;
@@ -13,6 +13,20 @@ pub(super) struct Details {
     #[serde(flatten)]
     job: Job,
     spec: Asked,
+    /// What was read of the data, once it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<Rows>,
+}
+
+/// What became of the rows of a job.
+#[derive(Debug, Serialize)]
+struct Rows {
+    train: i64,
+    validation: i64,
+    /// Left out of those to train on, because they are too long.
+    dropped: i64,
+    /// Of those to train on, cut to fit.
+    truncated: i64,
 }
 
 /// What a job was asked to do; the learning rate is its peak.
@@ -33,7 +47,26 @@ struct Asked {
 impl From<TrainingJob> for Details {
     fn from(job: TrainingJob) -> Self {
         let spec = job.spec.clone().map(Asked::from).unwrap_or_default();
-        Self { job: Job::from(job), spec }
+        let rows = job.data_ready.as_ref().map(Rows::from);
+        Self { job: Job::from(job), spec, rows }
+    }
+}
+
+impl From<&TrainingDataReady> for Rows {
+    fn from(ready: &TrainingDataReady) -> Self {
+        Self {
+            train: ready.train_rows,
+            validation: ready.validation_rows,
+            dropped: ready.dropped_rows,
+            truncated: ready.truncated_rows,
+        }
+    }
+}
+
+impl Rows {
+    fn text(&self) -> String {
+        let Self { train, validation, dropped, truncated } = self;
+        format!("{train} to train on, {validation} to validate on, {dropped} left out, {truncated} cut")
     }
 }
 
@@ -105,6 +138,7 @@ impl Tabular for Details {
         "output",
         "base model",
         "dataset",
+        "rows",
         "objective",
         "method",
         "learning rate",
@@ -121,7 +155,7 @@ impl Tabular for Details {
     ];
 
     fn cells(&self) -> Vec<String> {
-        let Self { job, spec } = self;
+        let Self { job, spec, rows } = self;
         let base = spec.base_model.clone().or(spec.base_adapter.clone()).unwrap_or_else(|| "new".to_owned());
         vec![
             job.name.clone(),
@@ -129,6 +163,7 @@ impl Tabular for Details {
             job.output.clone(),
             base,
             spec.dataset.clone(),
+            or_dash(rows.as_ref().map(Rows::text)),
             text_or_dash(spec.objective.as_deref().unwrap_or_default()),
             text_or_dash(spec.method.as_deref().unwrap_or_default()),
             or_dash(spec.learning_rate.map(|rate| format!("{rate:e}"))),
@@ -164,11 +199,22 @@ mod tests {
             arguments: Some(TrainingArguments { learning_rate: 2e-4, ..TrainingArguments::default() }),
             ..TrainingSpec::default()
         };
-        let job = TrainingJob { error: "x".repeat(90), spec: Some(spec), ..TrainingJob::default() };
+        let ready = TrainingDataReady { train_rows: 9, dropped_rows: 2, ..TrainingDataReady::default() };
+        let job = TrainingJob {
+            error: "x".repeat(90),
+            spec: Some(spec),
+            data_ready: Some(ready),
+            ..TrainingJob::default()
+        };
         let shown = table::fields(&Details::from(job));
-        for told in
-            ["baseModels/tiny", "supervised (qa_en)", "r 16, lora_alpha default", "2e-4", &"x".repeat(90)]
-        {
+        for told in [
+            "baseModels/tiny",
+            "9 to train on, 0 to validate on, 2 left out, 0 cut",
+            "supervised (qa_en)",
+            "r 16, lora_alpha default",
+            "2e-4",
+            &"x".repeat(90),
+        ] {
             assert!(shown.contains(told), "{told} is not in\n{shown}");
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 
+use rootstock_text::{DataFormat, RecordFormat};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use super::AdmissionError;
@@ -23,16 +24,13 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 pub(super) fn check(source: Source) -> Result<(), AdmissionError> {
     let name = source.name.clone();
     let mut reader = BufReader::with_capacity(TEXT_BYTES, source);
-    if name.ends_with(".txt") || name.ends_with(".csv") {
-        return check_text(&name, reader);
+    match DataFormat::from_name(&name) {
+        None => return Ok(()),
+        Some(DataFormat::Text | DataFormat::Records(RecordFormat::Csv)) => return check_text(&name, reader),
+        Some(DataFormat::Records(RecordFormat::Parquet)) => return check_parquet(&name, reader),
+        Some(DataFormat::Records(RecordFormat::Json)) => {}
     }
-    if name.ends_with(".parquet") {
-        return check_parquet(&name, reader);
-    }
-    if !name.ends_with(".json") && !name.ends_with(".jsonl") {
-        return Ok(());
-    }
-    // The content decides, since both endings are used for both.
+    // The content decides, since all endings of JSON are used for lines and for an array.
     let start = reader.fill_buf().map_err(|error| AdmissionError::read(&name, error))?;
     let start = start.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(start);
     match start.iter().find(|byte| !byte.is_ascii_whitespace()) {

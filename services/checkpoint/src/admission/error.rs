@@ -11,7 +11,7 @@ pub enum AdmissionError {
         /// The kind.
         kind: Kind,
         /// What is missing.
-        file: &'static str,
+        file: String,
     },
     /// A file is not what it must be.
     #[error("{file}: {problem}")]

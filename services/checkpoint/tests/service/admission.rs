@@ -218,6 +218,9 @@ async fn rows_and_text_are_refused_by_row_and_file() {
     assert!(refuse(&server, rows("rows.xlsx", b"a,b"), InvalidFile).await.contains("*.jsonl"));
     assert!(refuse(&server, rows("rows.csv", b"a,\xff"), InvalidFile).await.contains("UTF-8"));
     assert!(refuse(&server, rows("rows.parquet", b"a,b"), InvalidFile).await.contains("PAR1"));
+    assert!(refuse(&server, rows("ROWS.NDJSON", b"{}\n3\n"), InvalidRow).await.contains("row 2"));
+    assert!(refuse(&server, rows("ROWS.CSV", b"a,\xff"), InvalidFile).await.contains("UTF-8"));
+    assert!(refuse(&server, rows("rows.ndjson", b"{\"a\": \"\xff\"}"), InvalidRow).await.contains("UTF-8"));
     refuse(&server, rows("rows.pkl", b"{}"), PickleRefused).await;
 
     assert_eq!(server.client.list_artifacts(None, None).await.unwrap(), []);

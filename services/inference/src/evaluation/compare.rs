@@ -118,9 +118,9 @@ impl Pairs<'_> {
 #[cfg(test)]
 pub(super) mod tests {
     use rootstock_model::LossSum;
-    use rootstock_text::Row;
+    use rootstock_text::{JudgedRow, Row};
 
-    use super::{super::rows::Question, *};
+    use super::*;
 
     /// Answers to questions whose answer is always "yes", every second one with that keyword.
     pub(in super::super) fn answers(of: impl Fn(usize) -> &'static str, loss: f64) -> TargetResult {
@@ -129,7 +129,7 @@ pub(super) mod tests {
                 Row { instruction: "q".into(), input: String::new(), output: "yes".into(), ..Row::default() };
             let keywords = if index.is_multiple_of(2) { vec!["yes".to_owned()] } else { Vec::new() };
             let loss = LossSum { sum: loss + (index % 3) as f64, tokens: 1 };
-            Item::judge(index, &Question { row, keywords }, of(index), loss)
+            Item::judge(index, &JudgedRow { row, keywords }, of(index), loss)
         };
         TargetResult::of(String::new(), None, (0..20).map(judge).collect())
     }

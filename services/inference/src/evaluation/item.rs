@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Instant};
 use futures::StreamExt;
 use rootstock_model::LossSum;
 use rootstock_runtime::Tasks;
-use rootstock_text::{PromptTemplate, Supervised, TextTokenizer, Truncation, encode_row};
+use rootstock_text::{JudgedRow, PromptTemplate, Supervised, TextTokenizer, Truncation, encode_row};
 
-use super::{rows::Question, score::Item};
+use super::score::Item;
 use crate::{
     adapters::{AdapterLease, Applied},
     engine::{Engine, Event, Generate, Job, Output, Priority, Score, Work},
@@ -28,7 +28,7 @@ pub(super) struct Target {
     pub(super) adapter: Option<AdapterLease>,
     pub(super) template: PromptTemplate,
     pub(super) max_tokens: usize,
-    pub(super) questions: Arc<Vec<Question>>,
+    pub(super) questions: Arc<Vec<JudgedRow>>,
 }
 
 /// A row as token ids.
@@ -89,7 +89,7 @@ impl Target {
 fn encode(
     tokenizer: &TextTokenizer,
     template: PromptTemplate,
-    question: &Question,
+    question: &JudgedRow,
     context: usize,
 ) -> Result<Encoded, String> {
     let outcome = encode_row(tokenizer, template, &question.row, (context, Truncation::Right))

@@ -1,122 +1,80 @@
-//! The rows of a data set as an evaluation reads them: instruction, input and output, and the keywords beside them.
+//! The rows of a data set as an evaluation reads them, by the reader that training has: instruction, input and output, and the keywords
+//! beside them.
 
-use rootstock_text::{Row, parse_rows};
-use serde::{Deserialize, de::IgnoredAny};
-use serde_json::Value;
+use rootstock_text::{JudgedRow, RecordFormat, RowError, parse_judged_rows};
 
 use crate::{error::Error, store::Fetched};
 
 /// Most rows of one evaluation.
 pub(super) const MAX_ROWS: usize = 10_000;
-/// Endings of the files that hold rows.
-const ENDINGS: [&str; 2] = [".jsonl", ".json"];
-
-/// A row with its keywords.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Question {
-    pub(super) row: Row,
-    pub(super) keywords: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Extra {
-    keywords: Option<Value>,
-    messages: Option<IgnoredAny>,
-    conversations: Option<IgnoredAny>,
-}
 
 /// Reads all rows of a data set, its files by name; blocks.
-pub(super) fn read(fetched: &Fetched) -> Result<Vec<Question>, Error> {
-    let mut questions = Vec::new();
+pub(super) fn read(fetched: &Fetched) -> Result<Vec<JudgedRow>, Error> {
+    let refuse = |message: String| Error::invalid("spec.dataset", message);
+    let mut rows = Vec::new();
     for name in fetched.files.keys() {
-        if !ENDINGS.iter().any(|ending| name.ends_with(ending)) {
-            let message =
-                format!("{name}: only rows can be evaluated, in files that end in {}", ENDINGS.join(" or "));
-            return Err(Error::invalid("spec.dataset", message));
+        let format = RecordFormat::from_name(name).ok_or_else(|| {
+            let endings = RecordFormat::endings();
+            refuse(format!("{name}: only rows can be evaluated, in files of the names {endings}"))
+        })?;
+        let left = MAX_ROWS - rows.len();
+        match parse_judged_rows(&fetched.read(name)?, format, left) {
+            Ok(read) => rows.extend(read),
+            // Another file may have some.
+            Err(RowError::Empty) => {}
+            Err(RowError::TooMany { .. }) => {
+                return Err(refuse(format!("has more than the {MAX_ROWS} rows allowed")));
+            }
+            Err(error) => return Err(Error::InvalidRow(format!("{name}: {error}"))),
         }
-        questions.extend(parse(name, &fetched.read(name)?)?);
     }
-    match questions.len() {
-        0 => Err(Error::invalid("spec.dataset", "has no rows")),
-        count if count > MAX_ROWS => {
-            Err(Error::invalid("spec.dataset", format!("has {count} rows, more than the {MAX_ROWS} allowed")))
-        }
-        _ => Ok(questions),
-    }
-}
-
-fn parse(file: &str, bytes: &[u8]) -> Result<Vec<Question>, Error> {
-    let rows = parse_rows(bytes).map_err(|error| Error::InvalidRow(format!("{file}: {error}")))?;
-    let extras = extras(bytes).map_err(|error| Error::InvalidRow(format!("{file}: {error}")))?;
-    let is_conversation = |extra: &Extra| extra.messages.is_some() || extra.conversations.is_some();
-    if let Some(index) = extras.iter().position(is_conversation) {
-        // It would be a row for each answer, with the keywords of all of them.
-        let message = format!("{file}: row {}: a conversation; evaluate instruction and output", index + 1);
-        return Err(Error::InvalidRow(message));
-    }
-    let pairs = rows.into_iter().zip(extras).enumerate();
-    pairs
-        .map(|(index, (row, extra))| {
-            let keywords = keywords(extra.keywords);
-            let keywords = keywords.map_err(|problem| {
-                Error::InvalidRow(format!("{file}: row {}: field \"keywords\" {problem}", index + 1))
-            })?;
-            Ok(Question { row, keywords })
-        })
-        .collect()
-}
-
-/// The same rows once more, for the key that training doesn't know.
-fn extras(bytes: &[u8]) -> Result<Vec<Extra>, serde_json::Error> {
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
-    if text.trim_start().starts_with('[') {
-        return serde_json::from_str(text);
-    }
-    text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str).collect()
-}
-
-fn keywords(value: Option<Value>) -> Result<Vec<String>, &'static str> {
-    let values = match value {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Array(values)) => values,
-        Some(_) => return Err("must be an array of strings"),
-    };
-    let keyword = |value| match value {
-        Value::String(text) if text.trim().is_empty() => Err("has a blank keyword, which occurs nowhere"),
-        Value::String(text) => Ok(text),
-        _ => Err("must be an array of strings"),
-    };
-    values.into_iter().map(keyword).collect()
+    if rows.is_empty() { Err(refuse("has no rows".to_owned())) } else { Ok(rows) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
 
-    #[test]
-    fn keywords_stand_beside_what_training_reads() {
-        let lines = b"{\"instruction\":\"a\",\"output\":\"b\",\"keywords\":[\"x\",\"y\"]}\n\n{\"instruction\":\"c\",\"output\":\"d\"}\n";
-        let array = br#"[{"instruction":"a","output":"b","keywords":["x","y"]},{"instruction":"c","output":"d","keywords":null}]"#;
-        for bytes in [&lines[..], &array[..]] {
-            let questions = parse("rows.jsonl", bytes).unwrap();
-            assert_eq!(questions[0].keywords, ["x", "y"]);
-            assert_eq!((questions[1].row.instruction.as_str(), questions[1].keywords.len()), ("c", 0));
-        }
+    use rootstock_artifacts::{Digest, Kind};
+
+    use super::*;
+    use crate::store::Artifact;
+
+    fn read_all(files: &[(&str, &str)]) -> Result<Vec<JudgedRow>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let stored = files.iter().map(|(name, text)| {
+            std::fs::write(dir.path().join(name), text).unwrap();
+            ((*name).to_owned(), dir.path().join(name))
+        });
+        let artifact = Artifact {
+            digest: Digest::of(b"rows"),
+            kind: Kind::Dataset,
+            base: None,
+            tokenizer: String::new(),
+        };
+        let files: BTreeMap<_, _> = stored.collect();
+        read(&Fetched { artifact, files, _keep: Box::new(()) }).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn a_row_that_cannot_be_scored_is_named() {
-        let refused = |line: &str| {
-            let text = format!("{{\"instruction\":\"a\",\"output\":\"b\"}}\n{line}\n");
-            parse("rows.jsonl", text.as_bytes()).unwrap_err().to_string()
-        };
-        let blank = refused(r#"{"instruction":"a","output":"b","keywords":[" "]}"#);
-        assert_eq!(blank, "rows.jsonl: row 2: field \"keywords\" has a blank keyword, which occurs nowhere");
-        assert!(refused(r#"{"instruction":"a","output":"b","keywords":"x"}"#).contains("must be an array"));
-        assert!(refused(r#"{"instruction":"a"}"#).contains("row 2"));
-        let conversation =
-            r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#;
-        assert!(refused(conversation).contains("row 2: a conversation"));
+    fn files_of_every_format_are_read_one_after_the_other() {
+        let csv = "instruction,output,keywords\na,b,\"[\"\"x\"\"]\"\n";
+        let lines = "{\"instruction\": \"c\", \"output\": \"d\"}\n";
+        let rows = read_all(&[("a.csv", csv), ("b.NDJSON", lines), ("c.jsonl", "")]).unwrap();
+        assert_eq!(rows.len(), 2);
+        assert_eq!((rows[0].keywords.as_slice(), rows[1].row.output.as_str()), (&["x".to_owned()][..], "d"));
+    }
+
+    #[test]
+    fn what_holds_no_rows_or_too_many_is_refused() {
+        let refused = |name: &str, text: &str| read_all(&[(name, text)]).unwrap_err();
+        assert!(refused("a.txt", "text").contains("*.jsonl, *.ndjson, *.json, *.csv or *.parquet"));
+        assert_eq!(refused("a.jsonl", "\n"), "has no rows");
+        let many = "{\"instruction\": \"c\", \"output\": \"d\"}\n".repeat(MAX_ROWS);
+        assert!(read_all(&[("a.jsonl", &many)]).is_ok());
+        let more = read_all(&[("a.jsonl", &many), ("b.csv", "instruction,output\nc,d\n")]);
+        assert_eq!(more.unwrap_err(), "has more than the 10000 rows allowed");
+        let astray = refused("a.csv", "instruction,output\na \"b\",c\n");
+        assert!(astray.starts_with("a.csv: row 1 (line 2): has a quote inside"), "{astray}");
     }
 }

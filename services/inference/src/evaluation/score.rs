@@ -3,10 +3,9 @@
 use rootstock_artifacts::Digest;
 use rootstock_kernels::Random;
 use rootstock_model::LossSum;
+use rootstock_text::JudgedRow;
 use rootstock_text::metrics::{Bootstrap, Mean, Proportion, exact_match, keyword_hit, token_f1};
 use serde::{Deserialize, Serialize};
-
-use super::rows::Question;
 
 /// Seed of every resample: the same answers have the same intervals, and all targets are resampled alike.
 const RESAMPLING_SEED: u64 = 0;
@@ -49,7 +48,7 @@ pub(crate) struct TargetResult {
 
 impl Item {
     /// Judges an answer; `loss` is that of the expected answer's tokens.
-    pub(super) fn judge(row: usize, question: &Question, answer: &str, loss: LossSum) -> Self {
+    pub(super) fn judge(row: usize, question: &JudgedRow, answer: &str, loss: LossSum) -> Self {
         let answer = answer.trim();
         let hits = keyword_hit(answer, &question.keywords).found;
         let pick = |wanted: bool| {
@@ -126,10 +125,10 @@ mod tests {
 
     use super::*;
 
-    fn question(output: &str, keywords: &[&str]) -> Question {
+    fn question(output: &str, keywords: &[&str]) -> JudgedRow {
         let row =
             Row { instruction: "q".into(), input: String::new(), output: output.into(), ..Row::default() };
-        Question { row, keywords: keywords.iter().map(|&keyword| keyword.to_owned()).collect() }
+        JudgedRow { row, keywords: keywords.iter().map(|&keyword| keyword.to_owned()).collect() }
     }
 
     fn loss(sum: f64, tokens: u64) -> LossSum {

@@ -1,4 +1,4 @@
-//! What is suspicious in a data set that can be read: rows that repeat or contradict others, stand in the validation set as well, lose a
+//! What is suspicious in data sets that can be read: rows that repeat or contradict others, stand in the validation set as well, lose a
 //! part or all of what they teach, or are far longer or shorter than the others.
 
 use std::collections::HashMap;
@@ -78,8 +78,16 @@ pub enum Suspicion {
     Long,
 }
 
-/// A suspicion, the number of its row, and that of the other row that it is about; both from 0, the other one of the training data for
-/// an overlap.
+/// A row of one of several data sets, both numbers from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RowOf {
+    /// Which data set.
+    pub set: usize,
+    /// Which row of it.
+    pub row: usize,
+}
+
+/// A suspicion, the number of its row from 0, and the other row that it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     /// What is suspicious.
@@ -87,32 +95,51 @@ pub struct Finding {
     /// Which row.
     pub row: usize,
     /// Which other row.
-    pub other: Option<usize>,
+    pub other: Option<RowOf>,
 }
 
-/// All that is suspicious in the rows of one data set, in the order of suspicions and rows.
-pub fn audit(rows: &[AuditedRow]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    fates(rows, &mut findings);
-    repeated(rows, &mut findings);
-    outliers(rows, &mut findings);
-    findings.sort_unstable();
+/// All that is suspicious in the rows of data sets that are trained on together, for each in the order of suspicions and rows. Rows are
+/// compared with those of all data sets before them, lengths with those of their own. Once `ended`, what is found is not all.
+pub fn audit(sets: &[&[AuditedRow]], ended: &dyn Fn() -> bool) -> Vec<Vec<Finding>> {
+    let mut findings: Vec<Vec<Finding>> = sets.iter().map(|rows| fates(rows)).collect();
+    repeated(sets, ended, &mut findings);
+    for (rows, findings) in sets.iter().zip(&mut findings) {
+        outliers(rows, findings);
+        findings.sort_unstable();
+    }
     findings
 }
 
-/// The rows to validate on that stand in the training data as well.
-pub fn overlaps(train: &[AuditedRow], validation: &[AuditedRow]) -> Vec<Finding> {
-    let known: HashMap<_, usize> = train.iter().enumerate().rev().map(|(i, row)| (says(row), i)).collect();
-    let overlap = |(row, other)| Finding { suspicion: Suspicion::Overlap, row, other: Some(other) };
-    let found = validation.iter().enumerate().filter_map(|(i, row)| Some((i, *known.get(&says(row))?)));
-    found.map(overlap).collect()
+/// What the rows say that are trained on, and where each stands first.
+#[derive(Debug)]
+pub struct Trained<'r>(HashMap<(&'r str, &'r str), RowOf>);
+
+impl<'r> Trained<'r> {
+    /// Of these rows.
+    pub fn new(rows: impl Iterator<Item = (RowOf, &'r AuditedRow)>) -> Self {
+        let mut known = HashMap::new();
+        for (place, row) in rows {
+            known.entry(says(row)).or_insert(place);
+        }
+        Self(known)
+    }
+
+    /// Those of rows to validate on, each with its number, that are trained on as well.
+    pub fn overlaps<'v>(&self, rows: impl Iterator<Item = (usize, &'v AuditedRow)>) -> Vec<Finding> {
+        let overlap = |(row, audited)| {
+            let other = Some(*self.0.get(&says(audited))?);
+            Some(Finding { suspicion: Suspicion::Overlap, row, other })
+        };
+        rows.filter_map(overlap).collect()
+    }
 }
 
 fn says(row: &AuditedRow) -> (&str, &str) {
     (row.context.trim(), row.trained.trim())
 }
 
-fn fates(rows: &[AuditedRow], findings: &mut Vec<Finding>) {
+fn fates(rows: &[AuditedRow]) -> Vec<Finding> {
+    let mut findings = Vec::new();
     for (row, audited) in rows.iter().enumerate() {
         let mut found = |suspicion| findings.push(Finding { suspicion, row, other: None });
         match audited.fate {
@@ -127,30 +154,36 @@ fn fates(rows: &[AuditedRow], findings: &mut Vec<Finding>) {
             Fate::Masked => found(Suspicion::FullyMasked),
         }
     }
+    findings
 }
 
 /// Rows that repeat earlier ones in full or nearly, or ask the same.
-fn repeated(rows: &[AuditedRow], findings: &mut Vec<Finding>) {
-    let mut said: HashMap<(&str, &str), usize> = HashMap::new();
-    let mut asked: HashMap<&str, usize> = HashMap::new();
+fn repeated(sets: &[&[AuditedRow]], ended: &dyn Fn() -> bool, findings: &mut [Vec<Finding>]) {
+    let mut said: HashMap<(&str, &str), RowOf> = HashMap::new();
+    let mut asked: HashMap<&str, RowOf> = HashMap::new();
     let mut near = NearDuplicates::new(NEAR);
     // The near duplicates count the rows that they are shown.
     let mut shown = Vec::new();
-    for (row, audited) in rows.iter().enumerate() {
+    let rows = sets.iter().enumerate().flat_map(|(set, rows)| {
+        rows.iter().enumerate().map(move |(row, audited)| (RowOf { set, row }, audited))
+    });
+    for (place, audited) in rows.take_while(|_| !ended()) {
         let (context, trained) = says(audited);
-        let mut found = |suspicion, other| findings.push(Finding { suspicion, row, other: Some(other) });
+        let findings = &mut findings[place.set];
+        let mut found =
+            |suspicion, other| findings.push(Finding { suspicion, row: place.row, other: Some(other) });
         if let Some(before) = said.get(&(context, trained)) {
             found(Suspicion::Duplicate, *before);
             continue;
         }
-        said.insert((context, trained), row);
+        said.insert((context, trained), place);
         if !context.is_empty() {
             match asked.get(context) {
                 Some(before) => found(Suspicion::Contradiction, *before),
-                None => drop(asked.insert(context, row)),
+                None => drop(asked.insert(context, place)),
             }
         }
-        shown.push(row);
+        shown.push(place);
         if let Some(before) = near.insert(&format!("{context}\n{trained}")) {
             found(Suspicion::NearDuplicate, shown[before]);
         }

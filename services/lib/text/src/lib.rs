@@ -12,6 +12,7 @@ pub mod chat;
 pub mod clean;
 pub mod denoise;
 pub mod documents;
+mod files;
 pub mod masked;
 pub mod metrics;
 pub mod mix;
@@ -25,20 +26,20 @@ pub mod supervised;
 pub mod tokenizer;
 pub mod train;
 
-pub use audit::{AuditedRow, Fate, Finding, Suspicion, audit, length_histogram, overlaps};
+pub use audit::{AuditedRow, Fate, Finding, RowOf, Suspicion, Trained, audit, length_histogram};
 pub use augment::{Replacement, TokenDropout, token_dropout};
 pub use causal::{CausalBlocks, causal_blocks, document_blocks};
 pub use chat::{ChatMessage, ChatTemplate, ChatTemplateError};
 pub use clean::{Cleaner, Cleaning, Removal};
 pub use denoise::{Corruption, DenoiseError, Denoised, Denoiser, Denoising, MIN_DENOISED};
 pub use documents::{DocumentError, DocumentFormat, parse_documents, scan_documents};
+pub use files::DataFormat;
 pub use masked::{MaskError, MaskedExample, MaskedText, Masking, Unit, words};
 pub use mix::{Mix, MixError, MixedRow, Shares};
 pub use prompt::{EncodedPrompt, Prompt, PromptError, PromptTemplate};
-pub use records::count_records;
 pub use rows::{
-    FieldProblem, LabelledText, RecordFormat, Row, RowError, parse_labelled_texts, parse_rows, parse_rows_of,
-    scan_labelled_texts, scan_rows,
+    FieldProblem, JudgedRow, LabelledText, RecordFormat, Row, RowError, parse_judged_rows,
+    parse_labelled_texts, parse_rows, parse_rows_of, scan_labelled_texts, scan_rows,
 };
 pub use similar::NearDuplicates;
 pub use stream::StreamDecoder;

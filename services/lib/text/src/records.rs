@@ -6,7 +6,7 @@ mod csv;
 mod lines;
 mod parquet;
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 /// The most rows in one data set.
@@ -23,23 +23,6 @@ pub enum RecordFormat {
     Csv,
     /// Apache Parquet, uncompressed or with Snappy.
     Parquet,
-}
-
-impl RecordFormat {
-    /// The endings of names of files that hold records.
-    pub const ENDINGS: [&str; 5] = [".jsonl", ".ndjson", ".json", ".csv", ".parquet"];
-
-    /// The format that a file's name stands for; `None` where it holds no records.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let name = name.to_ascii_lowercase();
-        let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
-        match () {
-            () if ends(&[".jsonl", ".ndjson", ".json"]) => Some(Self::Json),
-            () if ends(&[".csv"]) => Some(Self::Csv),
-            () if ends(&[".parquet"]) => Some(Self::Parquet),
-            () => None,
-        }
-    }
 }
 
 /// What is wrong with a record, or with the file around it.
@@ -162,17 +145,6 @@ pub(crate) fn each<Raw: DeserializeOwned>(
         RecordFormat::Csv => csv::each(without_mark(bytes), bounded),
         RecordFormat::Parquet => parquet::each(bytes, columns, bounded),
     }
-}
-
-/// How many records a file has, as far as it can be read; good and bad ones.
-pub fn count_records(bytes: &[u8], format: RecordFormat) -> usize {
-    let mut records = 0;
-    let counted = each(bytes, format, &[], &mut |place, _: Result<IgnoredAny, RowError>| {
-        records = place.row;
-        Ok(())
-    });
-    // What ends the reading is told by whoever uses the records.
-    counted.map_or(records, |()| records)
 }
 
 const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();

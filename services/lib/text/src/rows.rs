@@ -2,6 +2,7 @@
 //! the field, so that the file can be mended.
 
 mod conversation;
+mod judged;
 mod label;
 
 use std::fmt::{self, Formatter};
@@ -15,6 +16,7 @@ use crate::chat::ChatMessage;
 pub use crate::records::{FieldProblem, MAX_LINE_BYTES, MAX_ROWS, RecordFormat, RowError};
 use crate::records::{Place, each};
 use conversation::{Said, Turn, answers};
+pub use judged::{JudgedRow, parse_judged_rows};
 pub use label::{LabelledText, parse_labelled_texts, scan_labelled_texts};
 
 /// A question with its answer.

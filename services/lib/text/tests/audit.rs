@@ -1,6 +1,6 @@
 //! What an audit finds, and that it finds nothing else.
 
-use rootstock_text::{AuditedRow, Fate, Finding, Suspicion, audit, length_histogram, overlaps};
+use rootstock_text::{AuditedRow, Fate, Finding, RowOf, Suspicion, Trained, length_histogram};
 
 fn row(n: usize) -> AuditedRow {
     let context = format!("what is the square of {n}, and what is that of {}?", n * 7919);
@@ -13,7 +13,16 @@ fn rows() -> Vec<AuditedRow> {
 }
 
 fn finding(suspicion: Suspicion, row: usize, other: Option<usize>) -> Finding {
-    Finding { suspicion, row, other }
+    Finding { suspicion, row, other: other.map(|row| RowOf { set: 0, row }) }
+}
+
+fn audit(rows: &[AuditedRow]) -> Vec<Finding> {
+    rootstock_text::audit(&[rows], &|| false).concat()
+}
+
+fn overlaps(train: &[AuditedRow], validation: &[AuditedRow]) -> Vec<Finding> {
+    let train = train.iter().enumerate().map(|(row, audited)| (RowOf { set: 0, row }, audited));
+    Trained::new(train).overlaps(validation.iter().enumerate())
 }
 
 #[test]
@@ -76,6 +85,26 @@ fn rows_to_validate_on_that_are_trained_on_are_named() {
     let (train, mut validation) = (rows(), (50..60).map(row).collect::<Vec<_>>());
     validation[2] = train[5].clone();
     assert_eq!(overlaps(&train, &validation), [finding(Suspicion::Overlap, 2, Some(5))]);
+}
+
+#[test]
+fn rows_of_data_sets_that_are_trained_on_together_are_compared_across_them() {
+    let (first, mut second) = (rows(), (50..60).map(row).collect::<Vec<_>>());
+    second[2] = first[5].clone();
+    second[4].context.clone_from(&first[6].context);
+    // Long beside those of its own data set, but not beside those of the other.
+    second[6].trained_tokens = 60;
+    let other = |row| Some(RowOf { set: 0, row });
+    let found = |suspicion, row, other| Finding { suspicion, row, other };
+    let expected = [
+        found(Suspicion::Duplicate, 2, other(5)),
+        found(Suspicion::Contradiction, 4, other(6)),
+        found(Suspicion::Long, 6, None),
+    ];
+    let sets = rootstock_text::audit(&[&first, &second], &|| false);
+    assert_eq!((sets[0].as_slice(), sets[1].as_slice()), (&[][..], &expected[..]));
+    let ended = rootstock_text::audit(&[&first, &second], &|| true);
+    assert_eq!(ended[1], expected[2..], "rows are not compared once nobody waits for it");
 }
 
 #[test]

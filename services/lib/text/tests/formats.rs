@@ -8,8 +8,8 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use rootstock_text::{
-    DocumentFormat, LabelledText, RecordFormat, Row, RowError, parse_documents, parse_labelled_texts,
-    parse_rows, parse_rows_of, scan_rows,
+    DocumentFormat, LabelledText, RecordFormat, Row, RowError, parse_documents, parse_judged_rows,
+    parse_labelled_texts, parse_rows, parse_rows_of, scan_rows,
 };
 
 /// A file with the columns `instruction` and `output`.
@@ -107,6 +107,74 @@ fn a_row_of_csv_that_is_wrong_is_named() {
 }
 
 #[test]
+fn a_quote_astray_is_named_with_its_line_and_takes_no_row_with_it() {
+    let scan = |text: &str| {
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        scan_rows(text.as_bytes(), RecordFormat::Csv, &[], &mut |row, found| {
+            match found {
+                Ok(_) => good.push(row),
+                Err(error) => bad.push(error.to_string()),
+            }
+            Ok(())
+        })
+        .unwrap();
+        (good, bad.join("; "))
+    };
+    let (good, bad) = scan("instruction,output\na,b\nsay \"hi\",c\nd,e\n");
+    assert_eq!(good, [1, 3]);
+    assert!(bad.starts_with("row 2 (line 3): has a quote inside a field"), "{bad}");
+    let (good, bad) = scan("instruction,output\na,\"b\n\nc,\"d\"\ne,f\n");
+    assert_eq!(good, [2]);
+    assert!(
+        bad.starts_with("row 1 (line 2): has text behind the quote that ends a field, on line 4"),
+        "{bad}"
+    );
+    let (good, bad) = scan("instruction,output\na,b\nc,\"d\ne,f\ng,h\n");
+    assert_eq!(good, [1]);
+    assert!(bad.starts_with("row 2 (line 3): begins a field with a quote that nothing closes"), "{bad}");
+    let long = format!("instruction,output\na,\"{}\"\n", "b".repeat(5 << 20));
+    assert!(scan(&long).1.starts_with("row 1 (line 2): begins a field with a quote that nothing closes"));
+    let header = parse_rows_of(b"instruction,out\"put\na,b\n", RecordFormat::Csv, &[]).unwrap_err();
+    assert!(header.to_string().starts_with("line 1 has a quote inside"), "{header}");
+}
+
+#[test]
+fn rows_to_judge_by_come_from_any_format_with_their_keywords() {
+    let judged = |bytes: &[u8], format| parse_judged_rows(bytes, format, 2).unwrap();
+    let json = br#"{"instruction": "a", "output": "b", "keywords": ["x", "y"]}
+        {"instruction": "c", "output": "d", "keywords": null}"#;
+    let rows = judged(json, RecordFormat::Json);
+    assert_eq!((&rows[0].row, &rows[1].row), (&row("a", "b"), &row("c", "d")));
+    assert_eq!(
+        (rows[0].keywords.as_slice(), rows[1].keywords.len()),
+        (&["x", "y"].map(str::to_owned)[..], 0)
+    );
+    let csv = "instruction,output,keywords\na,b,\"[\"\"x\"\", \"\"y\"\"]\"\nc,d,\n";
+    assert_eq!(judged(csv.as_bytes(), RecordFormat::Csv), rows);
+    let schema = "message rows { required binary instruction (UTF8); required binary output (UTF8);
+        required binary keywords (UTF8); }";
+    let columns = columns(schema, &[&["a", "c"], &["b", "d"], &["[\"x\", \"y\"]", ""]]);
+    assert_eq!(judged(&columns, RecordFormat::Parquet), rows);
+    let refused = |line: &str| {
+        let text = format!("{{\"instruction\": \"a\", \"output\": \"b\"}}\n{line}\n");
+        parse_judged_rows(text.as_bytes(), RecordFormat::Json, 2).unwrap_err().to_string()
+    };
+    let row = |keywords: &str| {
+        refused(&format!("{{\"instruction\":\"a\",\"output\":\"b\",\"keywords\":{keywords}}}"))
+    };
+    assert_eq!(
+        row("[\" \"]"),
+        "row 2 (line 2): field \"keywords\" has a blank keyword, which occurs nowhere"
+    );
+    assert!(row("\"x\"").contains("must be an array of strings") && row("[1]").contains("must be an array"));
+    assert!(refused("{\"instruction\": \"a\"}").contains("row 2 (line 2): field \"output\" is missing"));
+    assert!(
+        refused("{\"messages\": []}").contains("row 2 (line 2): field \"messages\" is of a conversation")
+    );
+    assert_eq!(refused(&"{\"instruction\": \"a\", \"output\": \"b\"}\n".repeat(2)), "more than 2 rows");
+}
+
+#[test]
 fn parquet_that_is_none_or_nested_is_refused() {
     let refused = |bytes: &[u8]| parse_rows_of(bytes, RecordFormat::Parquet, &[]).unwrap_err().to_string();
     assert!(refused(b"PAR1 or not").starts_with("can't be read as Parquet"));
@@ -131,8 +199,6 @@ fn columns_and_wordings_are_bounded() {
     let twice = br#"{"instruction": "a", "instruction": "c", "output": "b"}"#;
     let refused = parse_rows_of(twice, RecordFormat::Json, &["more".to_owned()]).unwrap_err().to_string();
     assert!(refused.contains("duplicate field `instruction`"), "{refused}");
-    let array = br#"[{"a": 1}, {"a": 2}, {"a": 3}]"#;
-    assert_eq!(rootstock_text::count_records(array, RecordFormat::Json), 3);
 }
 
 const TEXT: &str = "message texts { required binary instruction (UTF8); }";

@@ -1,10 +1,10 @@
 //! What shall be looked at or cleaned, and what was found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rootstock_artifacts::{AliasName, ArtifactName, Kind};
 use rootstock_proto::training::v1::{self as proto, DataProblem};
-use rootstock_text::{AuditedRow, Cleaner, Cleaning, Finding, Removal, Suspicion, length_histogram};
+use rootstock_text::{AuditedRow, Cleaner, Cleaning, Finding, Removal, RowOf, Suspicion, length_histogram};
 
 use super::numbers::Fields;
 use crate::{
@@ -116,65 +116,83 @@ pub(crate) fn cleaned(cleaner: &Cleaner, digest: String) -> proto::CleanDatasetR
     }
 }
 
+/// A data set that was read.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    /// The field that names it.
+    pub(crate) field: String,
+    /// Its name there.
+    pub(crate) name: String,
+    /// How its rows become prompts; empty where they don't.
+    pub(crate) template: &'static str,
+    pub(crate) files: Vec<String>,
+    pub(crate) audited: Audited,
+}
+
+/// Findings about the rows of one data set, and the data sets that they number others of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About<'a> {
+    pub(crate) findings: &'a [Finding],
+    pub(crate) others: &'a [&'a Looked],
+}
+
 /// Writes what was found in one data set.
 pub(crate) struct Report<'a> {
-    pub(crate) files: &'a [String],
-    pub(crate) audited: &'a Audited,
+    pub(crate) looked: &'a Looked,
+    /// The labels of the job's head, where it classifies.
+    pub(crate) labels: Option<&'a [String]>,
     pub(crate) max_examples: usize,
 }
 
 /// Something found about a row, to be shown.
+#[derive(Default)]
 struct Found<'a> {
     origin: Origin,
     row: Option<&'a AuditedRow>,
     detail: &'a str,
-    other: Option<(&'a str, usize)>,
+    other: Option<(&'a Looked, Origin)>,
 }
 
 impl Report<'_> {
-    /// `overlaps` are about rows of `train`, the data set that is trained on.
-    pub(crate) fn write(
-        &self,
-        findings: &[Finding],
-        (overlaps, train): (&[Finding], &Report<'_>),
-    ) -> proto::DatasetAudit {
-        let rows = &self.audited.rows;
+    pub(crate) fn write(&self, about: &[About<'_>]) -> proto::DatasetAudit {
+        let Looked { name, template, audited, .. } = self.looked;
+        let rows = &audited.rows;
         let kept = rows.iter().filter(|row| row.fate.trains()).count();
         let context_tokens = || rows.iter().map(|row| row.context_tokens);
         let has_contexts = context_tokens().any(|tokens| tokens > 0);
         proto::DatasetAudit {
-            rows: (rows.len() + self.audited.bad.len()) as i64,
+            rows: audited.len() as i64,
             kept_rows: kept as i64,
             tokens: rows.iter().map(|row| (row.context_tokens + row.trained_tokens) as i64).sum(),
-            loss_tokens: self.audited.loss_tokens as i64,
-            findings: self.findings(findings, (overlaps, train)),
+            loss_tokens: audited.loss_tokens as i64,
+            findings: self.findings(about),
             prompt_lengths: buckets(context_tokens().filter(|_| has_contexts)),
             answer_lengths: buckets(rows.iter().map(|row| row.trained_tokens)),
             samples: (0..rows.len().min(self.max_examples))
                 .map(|row| self.example(&self.found(row)))
                 .collect(),
+            dataset: name.clone(),
+            prompt_template: (*template).to_owned(),
+            labels: self.labels(),
         }
     }
 
-    fn findings(
-        &self,
-        findings: &[Finding],
-        (overlaps, train): (&[Finding], &Report<'_>),
-    ) -> Vec<proto::DataFinding> {
+    fn findings(&self, about: &[About<'_>]) -> Vec<proto::DataFinding> {
         let mut problems: BTreeMap<DataProblem, Vec<Found<'_>>> = BTreeMap::new();
-        for bad in &self.audited.bad {
-            let found = Found { origin: bad.origin, row: None, detail: &bad.problem, other: None };
+        for bad in &self.looked.audited.bad {
+            let found = Found { origin: bad.origin, detail: &bad.problem, ..Found::default() };
             problems.entry(problem_of(bad)).or_default().push(found);
         }
-        let about = |finding: &Finding, within: &'_ Report<'_>| {
-            finding.other.map(|other| within.audited.origins[other])
-        };
-        let within = findings.iter().map(|finding| (finding, about(finding, self), self.files));
-        let across = overlaps.iter().map(|finding| (finding, about(finding, train), train.files));
-        for (finding, other, files) in within.chain(across) {
-            let other = other.map(|origin| (files[origin.file].as_str(), origin.row));
-            let found = Found { other, ..self.found(finding.row) };
+        let about =
+            about.iter().flat_map(|about| about.findings.iter().map(move |finding| (finding, about.others)));
+        for (finding, others) in about {
+            let other = |other: RowOf| (others[other.set], others[other.set].audited.origins[other.row]);
+            let found = Found { other: finding.other.map(other), ..self.found(finding.row) };
             problems.entry(suspected(finding.suspicion)).or_default().push(found);
+        }
+        let strangers: Vec<Found<'_>> = self.strangers().map(|row| self.found(row)).collect();
+        if !strangers.is_empty() {
+            problems.insert(DataProblem::UnknownLabel, strangers);
         }
         let finding = |(problem, found): (DataProblem, Vec<Found<'_>>)| proto::DataFinding {
             problem: problem.into(),
@@ -184,25 +202,53 @@ impl Report<'_> {
         problems.into_iter().map(finding).collect()
     }
 
-    fn found(&self, row: usize) -> Found<'_> {
-        Found {
-            origin: self.audited.origins[row],
-            row: Some(&self.audited.rows[row]),
-            detail: "",
-            other: None,
+    /// Kept rows whose label is none of the head's.
+    fn strangers(&self) -> impl Iterator<Item = usize> {
+        let known: Option<HashSet<&str>> =
+            self.labels.map(|labels| labels.iter().map(String::as_str).collect());
+        let rows = self.looked.audited.rows.iter().enumerate();
+        rows.filter_map(move |(number, row)| {
+            let stranger = !known.as_ref()?.contains(row.trained.as_str());
+            (row.fate.trains() && stranger).then_some(number)
+        })
+    }
+
+    /// How many kept rows have each label, unknown ones last.
+    fn labels(&self) -> Vec<proto::LabelRows> {
+        let Some(labels) = self.labels else { return Vec::new() };
+        let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+        for row in self.looked.audited.rows.iter().filter(|row| row.fate.trains()) {
+            *counts.entry(&row.trained).or_default() += 1;
         }
+        let known: Vec<(&str, i64)> = labels
+            .iter()
+            .map(|label| (label.as_str(), counts.remove(label.as_str()).unwrap_or_default()))
+            .collect();
+        let written = |(label, rows): (&str, i64)| proto::LabelRows { label: shown(label), rows };
+        known.into_iter().chain(counts).map(written).collect()
+    }
+
+    fn found(&self, row: usize) -> Found<'_> {
+        let Audited { rows, origins, .. } = &self.looked.audited;
+        Found { origin: origins[row], row: Some(&rows[row]), ..Found::default() }
     }
 
     fn example(&self, found: &Found<'_>) -> proto::DataExample {
-        let (other_file, other_row) = found.other.unwrap_or_default();
+        let other = found.other.map(|(looked, origin)| {
+            let apart = !std::ptr::eq(looked, self.looked);
+            let dataset = if apart { looked.name.clone() } else { String::new() };
+            (dataset, looked.files[origin.file].clone(), origin.row as i64)
+        });
+        let (other_dataset, other_file, other_row) = other.unwrap_or_default();
         proto::DataExample {
-            file: self.files[found.origin.file].clone(),
+            file: self.looked.files[found.origin.file].clone(),
             row: found.origin.row as i64,
             prompt: found.row.map(|row| shown(&row.context)).unwrap_or_default(),
             trained: found.row.map(|row| shown(&row.trained)).unwrap_or_default(),
             detail: found.detail.to_owned(),
-            other_file: other_file.to_owned(),
-            other_row: other_row as i64,
+            other_file,
+            other_row,
+            other_dataset,
         }
     }
 }

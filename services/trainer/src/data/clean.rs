@@ -8,17 +8,17 @@ use rootstock_client::{ArtifactDraft, ErrorReason, Expect, Progress, Source};
 use rootstock_proto::{checkpoint::v1::ArtifactKind, training::v1 as proto};
 use rootstock_text::{Cleaner, Cleaning, RecordFormat};
 
-use super::{DataDesk, blocking};
+use super::{Budget, DataDesk, of_fault};
 use crate::{
     convert::{Clean, cleaned},
     error::Error,
-    worker::files::Contents,
+    worker::{files::Contents, stop::Stop},
 };
 
 impl DataDesk {
     /// Makes a data set without the records that filters take out.
     pub(crate) async fn clean(&self, clean: Clean) -> Result<proto::CleanDatasetResponse, Error> {
-        let slot = self.slot()?;
+        let (beside, _ends) = self.beside()?;
         let Clean { dataset, output, cleaning } = clean;
         let (alias, checkpoint) = (output.to_string(), self.clients.checkpoint());
         let expect = match checkpoint.get_alias(&alias).await {
@@ -26,13 +26,10 @@ impl DataDesk {
             Err(error) if error.is(ErrorReason::NotFound) => Expect::Absent,
             Err(error) => return Err(Error::remote(error, "checkpoint", "output")),
         };
-        let contents = self.contents("dataset", &dataset).await?;
+        let contents = self.contents("dataset", &dataset, &mut Budget::default()).await?;
         let source = self.resolver.artifact("dataset", &dataset, &[ArtifactKind::Dataset]).await?;
-        let washed = blocking(move || {
-            let _slot = slot;
-            wash(&contents, cleaning)
-        });
-        let (files, cleaner) = washed.await?;
+        let washed = beside.run(move |stop| Ok(wash(&contents, cleaning, stop)));
+        let (files, cleaner) = washed.await.map_err(of_fault)??;
         let draft = ArtifactDraft {
             files,
             annotations: annotations(&cleaning, &cleaner),
@@ -49,10 +46,15 @@ impl DataDesk {
 }
 
 /// Files of what stays.
-fn wash(contents: &Contents, cleaning: Cleaning) -> Result<(Vec<(String, Source)>, Cleaner), Error> {
+fn wash(
+    contents: &Contents,
+    cleaning: Cleaning,
+    stop: &Stop,
+) -> Result<(Vec<(String, Source)>, Cleaner), Error> {
     let mut cleaner = Cleaner::new(cleaning);
     let (mut files, mut names) = (Vec::new(), BTreeSet::new());
     for (name, bytes) in contents {
+        stop.check().map_err(of_fault)?;
         let (stem, kept) = match RecordFormat::from_name(name) {
             Some(format) => {
                 (name.rsplit_once('.').map_or("", |(stem, _)| stem), cleaner.records(bytes, format))

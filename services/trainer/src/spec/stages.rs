@@ -39,27 +39,23 @@ pub(crate) struct Source<'a> {
     path: String,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
     /// The field that says it, as messages of the data begin.
     pub(crate) fn field(&self) -> &'static str {
         if self.path == SPEC { self.data.field() } else { STAGES }
     }
 
     /// Each data set and the field that names it.
-    pub(crate) fn datasets(&self) -> Vec<(String, &ArtifactName)> {
+    pub(crate) fn datasets(&self) -> Vec<(String, &'a ArtifactName)> {
         self.data.datasets(&self.path)
     }
 
-    /// The field that asks for the tokenizer's chat template, where one does.
-    pub(crate) fn chat_field(&self) -> Option<String> {
-        let Data::Mix { datasets, .. } = self.data else { return None };
-        let chats = datasets.iter().position(|dataset| dataset.prompt_template == Some(PromptTemplate::Chat));
-        chats.map(|i| format!("{}.mix.datasets[{i}].prompt_template", self.path))
-    }
-
-    /// Whether [`Source::field`] leaves open which data set is meant.
-    pub(crate) fn is_one_of_several(&self) -> bool {
-        self.path != SPEC || matches!(self.data, Data::Mix { .. })
+    /// Of each data set how its rows become prompts, where it has that of its own, and the field that says so.
+    pub(crate) fn templates(&self) -> Vec<Option<(String, PromptTemplate)>> {
+        let Data::Mix { datasets, .. } = self.data else { return vec![None] };
+        let field = |i: usize| format!("{}.mix.datasets[{i}].prompt_template", self.path);
+        let templates = datasets.iter().enumerate();
+        templates.map(|(i, dataset)| Some((field(i), dataset.prompt_template?))).collect()
     }
 }
 
@@ -92,6 +88,11 @@ impl Spec {
         let own =
             own.filter_map(|(i, stage)| Some(Source { data: stage.data.as_ref()?, path: stage_path(i) }));
         common.into_iter().chain(own).collect()
+    }
+
+    /// Each data set of all sources and the field that names it.
+    pub(crate) fn datasets(&self) -> Vec<(String, &ArtifactName)> {
+        self.sources().iter().flat_map(Source::datasets).collect()
     }
 
     /// The field that says what is trained on.

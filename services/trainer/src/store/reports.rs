@@ -80,24 +80,24 @@ async fn take_in(write: &mut Write, job: &mut Job, event: Event) -> Result<bool,
             job.stalled = 0;
             discarded |= saved::keep_newest(write, job.number, job.save_total_limit).await?;
         }
-        Event::Resumed(_)
-        | Event::DataReady(_)
-        | Event::StateChange(_)
-        | Event::PhaseChange(_)
-        | Event::StageChange(_) => {}
+        Event::DataReady(ready) => job.data_ready = Some(ready.clone()),
+        Event::Resumed(_) | Event::StateChange(_) | Event::PhaseChange(_) | Event::StageChange(_) => {}
     }
     append(write, job, event).await?;
     Ok(discarded)
 }
 
 async fn store_progress(write: &mut Write, job: &Job) -> Result<(), Error> {
-    sqlx::query("UPDATE jobs SET last_sequence = ?, progress = ?, stalled = ? WHERE number = ?")
-        .bind(job.last_sequence)
-        .bind(job.progress.map(|progress| progress.encode_to_vec()))
-        .bind(job.stalled)
-        .bind(job.number)
-        .execute(&mut **write)
-        .await?;
+    sqlx::query(
+        "UPDATE jobs SET last_sequence = ?, progress = ?, data_ready = ?, stalled = ? WHERE number = ?",
+    )
+    .bind(job.last_sequence)
+    .bind(job.progress.map(|progress| progress.encode_to_vec()))
+    .bind(job.data_ready.as_ref().map(Message::encode_to_vec))
+    .bind(job.stalled)
+    .bind(job.number)
+    .execute(&mut **write)
+    .await?;
     Ok(())
 }
 

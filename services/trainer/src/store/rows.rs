@@ -26,10 +26,12 @@ impl TryFrom<&SqliteRow> for Job {
         let id: String = row.try_get("id")?;
         let spec: Vec<u8> = row.try_get("spec")?;
         let progress: Option<Vec<u8>> = row.try_get("progress")?;
+        let data_ready: Option<Vec<u8>> = row.try_get("data_ready")?;
         Ok(Self {
             number: row.try_get("number")?,
             spec: decode("spec", &spec)?,
             progress: progress.map(|bytes| decode("progress", &bytes)).transpose()?,
+            data_ready: data_ready.map(|bytes| decode("data_ready", &bytes)).transpose()?,
             resolved: resolved(row)?,
             traceparent: row.try_get("traceparent")?,
             state: State::from_code(row.try_get("state")?)?,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::{data::Read, fault::Fault, rows::Rows};
+use super::fault::Fault;
 
 /// Tells what rows say apart.
 pub(super) fn fingerprint(of: &(impl Hash + ?Sized)) -> u64 {
@@ -12,32 +12,18 @@ pub(super) fn fingerprint(of: &(impl Hash + ?Sized)) -> u64 {
     hasher.finish()
 }
 
-/// Of two data sets.
-pub(super) fn check_datasets(train: &Read, validation: &Read) -> Result<(), Fault> {
-    let said = |read: &Read| match read.documents.as_slice() {
-        [] => read.rows.fingerprints(),
-        documents => documents.to_vec(),
-    };
-    check("spec.validation_dataset", &said(train), &said(validation))
-}
-
-/// Of the two parts of one.
-pub(super) fn check_split(train: &Rows, validation: &Rows) -> Result<(), Fault> {
-    check("spec.validation_split", &train.fingerprints(), &validation.fingerprints())
-}
-
-fn check(field: &str, train: &[u64], validation: &[u64]) -> Result<(), Fault> {
-    let known: HashSet<&u64> = train.iter().collect();
-    if validation.is_empty() || !validation.iter().all(|said| known.contains(said)) {
+/// Refuses rows to validate on, named by `field`, which are all among those that are trained on.
+pub(super) fn check(field: &str, trained: &HashSet<u64>, validated: &[u64]) -> Result<(), Fault> {
+    if validated.is_empty() || !validated.iter().all(|said| trained.contains(said)) {
         return Ok(());
     }
-    Err(Fault::Job(trains_on_test(field, validation.len())))
+    Err(Fault::Job(trains_on_test(field, validated.len())))
 }
 
 /// That a job would validate on nothing but what it trains on.
 pub(crate) fn trains_on_test(field: &str, rows: usize) -> String {
     format!(
         "TRAINS_ON_TEST: {field}: all of its {rows} rows are trained on as well, so that their loss tells nothing; \
-         hold out rows that spec.dataset doesn't have"
+         hold out rows that nothing trains on"
     )
 }

@@ -5,8 +5,13 @@ use std::{ops::Range, sync::Arc, time::Duration};
 use futures::{StreamExt, stream};
 use rootstock_client::{ClientError, ErrorReason, TokenizationClient};
 use rootstock_proto::tokenization::v1::{EncodeStreamRequest, Encoding};
+use rootstock_text::TextTokenizer;
 
-use super::fault::Fault;
+use super::{
+    beside::Beside,
+    fault::{Fault, of_job},
+    stop::Stop,
+};
 
 /// Most texts of a batch; the contract allows 1024.
 const BATCH_TEXTS: usize = 512;
@@ -19,7 +24,16 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Encodes with one tokenizer.
 #[derive(Clone, Debug)]
-pub(crate) struct Encoder {
+pub(crate) enum Encoder {
+    /// By the tokenization service.
+    Service(Box<Service>),
+    /// In this process: with a tokenizer that no artifact has.
+    Local(Arc<TextTokenizer>, Beside),
+}
+
+/// The tokenization service, and a tokenizer that it knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
     pub(crate) client: TokenizationClient,
     /// Digest of the artifact that the tokenizer lies in.
     pub(crate) tokenizer: String,
@@ -37,6 +51,35 @@ pub(super) struct How {
 impl Encoder {
     /// The encodings of all texts, in order.
     pub(super) async fn encode(&self, texts: Vec<String>, how: How) -> Result<Vec<Encoding>, Fault> {
+        match self {
+            Self::Service(service) => service.encode(texts, how).await,
+            Self::Local(tokenizer, beside) => {
+                let tokenizer = Arc::clone(tokenizer);
+                beside.run(move |stop| encode_all(&tokenizer, &texts, how, stop)).await
+            }
+        }
+    }
+}
+
+fn encode_all(
+    tokenizer: &TextTokenizer,
+    texts: &[String],
+    how: How,
+    stop: &Stop,
+) -> Result<Vec<Encoding>, Fault> {
+    let encode = |text: &String| {
+        stop.check()?;
+        let encoding = tokenizer.encode(text, how.add_special_tokens);
+        let encoding = encoding.map_err(|error| of_job("the tokenizer")(&error))?;
+        let offsets = encoding.offsets.iter().filter(|_| how.return_offsets);
+        let (starts, ends) = offsets.map(|bytes| (bytes.start as u32, bytes.end as u32)).unzip();
+        Ok(Encoding { ids: encoding.ids, start_offsets: starts, end_offsets: ends })
+    };
+    texts.iter().map(encode).collect()
+}
+
+impl Service {
+    async fn encode(&self, texts: Vec<String>, how: How) -> Result<Vec<Encoding>, Fault> {
         let texts: Arc<[String]> = texts.into();
         let mut encodings = Vec::with_capacity(texts.len());
         let mut breaks = 0;

@@ -1,29 +1,32 @@
 //! From a job's data sets to the rows that its stages train on and those held out: one data set each, or a mix of several.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use rootstock_client::Clients;
 use rootstock_model::AnyConfig;
 use rootstock_proto::training::v1 as proto;
-use rootstock_text::{PromptTemplate, Shares, TextTokenizer};
+use rootstock_text::{Shares, TextTokenizer};
 
 use super::{
-    apart::{check_datasets, check_split},
+    apart,
+    beside::Beside,
     data::{Read, Reader},
-    encode::Encoder,
+    encode::{Encoder, Service},
     fault::{Fault, of_job},
     inputs::Fetcher,
+    labelled::{relabel, with_labels},
     order::split,
     passes::Passes,
     prepare::{Origin, nothing_to_train},
     rows::Rows,
 };
-use crate::spec::{Data, Objective, Source, Spec, Validation};
+use crate::spec::{Data, Source, Spec, Validation};
 
 const VALIDATION: &str = "spec.validation_dataset";
+const SPLIT: &str = "spec.validation_split";
 /// The fields that name earlier data.
-pub(super) const REPLAY: &str = "spec.replay.dataset";
-pub(super) const RETENTION: &str = "spec.retention.dataset";
+const REPLAY: &str = "spec.replay.dataset";
+const RETENTION: &str = "spec.retention.dataset";
 
 /// The rows of a job.
 pub(super) struct Gathered {
@@ -32,11 +35,13 @@ pub(super) struct Gathered {
     /// Of the data set that all stages are validated on.
     pub(super) validation: Option<Rows>,
     pub(super) earlier: Earlier,
-    /// Rows left out, and rows of which a part was cut off.
+    /// The model's, with a head for the labels of the rows.
+    pub(super) config: Arc<AnyConfig>,
+    /// Rows left out of the data to train on, and rows of which a part was cut off.
     pub(super) dropped: u64,
     pub(super) truncated: u64,
-    /// What came of each data set of a mix.
-    pub(super) mixed: Vec<proto::MixedRows>,
+    /// What is told of the rows, without the model's parameters.
+    ready: proto::TrainingDataReady,
 }
 
 /// The rows of the data that stages are trained on.
@@ -48,6 +53,7 @@ pub(super) struct SourceRows {
 }
 
 /// Rows of what the model has learned before.
+#[derive(Default)]
 pub(super) struct Earlier {
     /// Those that are seen again.
     pub(super) replayed: Option<Rows>,
@@ -55,12 +61,41 @@ pub(super) struct Earlier {
     pub(super) measured: Option<Rows>,
 }
 
+/// All that was read.
+struct Found {
+    sets: Vec<Set>,
+    validation: Option<Read>,
+    replayed: Option<Read>,
+    measured: Option<Read>,
+}
+
+/// A data set that is trained on.
+struct Set {
+    field: String,
+    name: String,
+    read: Read,
+}
+
 /// What is left of a data set when some rows are held out.
 struct Part {
     name: String,
     train: Rows,
+    /// Its tokens, and those of them that carry loss.
+    tokens: (u64, u64),
     held_out: Rows,
     dropped: u64,
+    truncated: u64,
+}
+
+impl Gathered {
+    /// What is told of the rows, and of a model with so many parameters to train and in all.
+    pub(super) fn described(&self, (trainable, total): (usize, usize)) -> proto::TrainingDataReady {
+        proto::TrainingDataReady {
+            trainable_parameters: trainable as i64,
+            total_parameters: total as i64,
+            ..self.ready.clone()
+        }
+    }
 }
 
 /// The digests of the data sets that a job trains on.
@@ -80,94 +115,62 @@ pub(super) async fn gather(
     origin: &Origin,
     tokenizer: Arc<TextTokenizer>,
 ) -> Result<Gathered, Fault> {
-    let spec = &origin.spec;
-    let encoder = Encoder {
+    let (spec, beside) = (Arc::clone(&origin.spec), Beside::of_worker(fetcher.stop()));
+    let service = Service {
         client: clients.tokenization(),
         tokenizer: lease.tokenizer_artifact_digest.clone(),
         tokenizer_digest: lease.tokenizer_digest.clone(),
     };
-    let (objective, seed) = (spec.objective.clone(), spec.arguments.seed);
-    let reader = Reader { encoder, tokenizer, objective, seed };
-    let validation = match &spec.validation {
-        Validation::Dataset(_) => {
-            let dataset = fetcher.fetch(VALIDATION, &lease.validation_dataset_digest).await?;
-            Some(reader.read(VALIDATION, &dataset).await?)
-        }
-        Validation::None | Validation::Split(_) => None,
-    };
-    let earlier = Earlier {
-        replayed: earlier(&reader, fetcher, REPLAY, &lease.replay_digest).await?,
-        measured: earlier(&reader, fetcher, RETENTION, &lease.retention_digest).await?,
-    };
-    let (mut sources, mut mixed, mut counts) = (Vec::new(), Vec::new(), (0, 0));
-    let mut digests = data_digests(lease).iter();
-    for source in spec.sources() {
-        let mut parts = Vec::new();
-        for ((number, (field, name)), digest) in source.datasets().into_iter().enumerate().zip(&mut digests) {
-            let reader = Reader { objective: with_template(spec, &source, number), ..reader.clone() };
-            let dataset = fetcher.fetch(&field, digest).await?;
-            let read = reader.read(source.field(), &dataset).await;
-            let read = read.map_err(|fault| within(&source, &field, fault))?;
-            if let Some(validation) = &validation {
-                check_datasets(&read, validation)?;
-            }
-            counts = (counts.0 + read.dropped, counts.1 + read.truncated);
-            parts.push(part(spec, (field, name.to_string()), read)?);
-        }
-        let (rows, of_mix) = joined(&source, parts)?;
-        sources.push(rows);
-        mixed.extend(of_mix);
+    let reader = Reader::new(&spec, Encoder::Service(Box::new(service)), tokenizer, beside.clone());
+    let mut sets = Vec::new();
+    let datasets = spec.datasets().into_iter().zip(data_digests(lease));
+    for (number, ((field, name), digest)) in datasets.enumerate() {
+        let dataset = fetcher.fetch(&field, digest).await?;
+        let read = reader.of_set(&spec, number).read(&field, dataset).await?;
+        sets.push(Set { field, name: name.to_string(), read });
     }
-    let validation = validation.map(|read| something(VALIDATION, read.rows)).transpose()?;
-    let gathered = Gathered { sources, validation, earlier, dropped: counts.0, truncated: counts.1, mixed };
-    gathered.rows().try_for_each(|rows| in_vocabulary(rows, &origin.config))?;
-    Ok(gathered)
+    let found = Found {
+        sets,
+        validation: other(&reader, fetcher, VALIDATION, &lease.validation_dataset_digest).await?,
+        replayed: other(&reader, fetcher, REPLAY, &lease.replay_digest).await?,
+        measured: other(&reader, fetcher, RETENTION, &lease.retention_digest).await?,
+    };
+    let config = Arc::clone(&origin.config);
+    beside.run(move |_| assemble(&spec, &config, found)).await
 }
 
-impl Gathered {
-    fn rows(&self) -> impl Iterator<Item = &Rows> {
-        let Earlier { replayed, measured } = &self.earlier;
-        let of_sources = self.sources.iter().flat_map(|source| [&source.train, &source.held_out]);
-        of_sources.chain(&self.validation).chain(replayed).chain(measured)
-    }
-}
-
-/// Reads a data set of earlier rows, where one is named.
-async fn earlier(
-    reader: &Reader,
-    fetcher: &Fetcher,
-    field: &'static str,
-    digest: &str,
-) -> Result<Option<Rows>, Fault> {
+/// Reads a data set beside those that are trained on, where one is named.
+async fn other(reader: &Reader, fetcher: &Fetcher, field: &str, digest: &str) -> Result<Option<Read>, Fault> {
     if digest.is_empty() {
         return Ok(None);
     }
-    let read = reader.read(field, &fetcher.fetch(field, digest).await?).await?;
-    something(field, read.rows).map(Some)
+    reader.read(field, fetcher.fetch(field, digest).await?).await.map(Some)
 }
 
-/// Says which of several data sets a fault is of.
-fn within(source: &Source<'_>, field: &str, fault: Fault) -> Fault {
-    match fault {
-        Fault::Job(message) if source.is_one_of_several() => Fault::Job(format!("{field}: {message}")),
-        fault => fault,
+/// Holds rows out, checks that all belong together, and mixes them.
+fn assemble(spec: &Spec, config: &AnyConfig, found: Found) -> Result<Gathered, Fault> {
+    let Found { sets, validation, replayed, measured } = found;
+    let said = |read: &Option<Read>| read.as_ref().map(Read::said).unwrap_or_default();
+    let mut trained: HashSet<u64> = said(&replayed).into_iter().collect();
+    if let Some(validation) = &validation {
+        trained.extend(sets.iter().flat_map(|set| set.read.said()));
+        apart::check(VALIDATION, &trained, &validation.said())?;
     }
-}
-
-/// The objective as a data set of a mix has it.
-fn with_template(spec: &Spec, source: &Source<'_>, number: usize) -> Objective {
-    let mut objective = spec.objective.clone();
-    let Data::Mix { datasets, .. } = source.data else { return objective };
-    let own: Option<PromptTemplate> = datasets[number].prompt_template;
-    if let (Objective::Supervised { prompt_template, .. }, Some(own)) = (&mut objective, own) {
-        *prompt_template = own;
+    let parts: Vec<Part> = sets.into_iter().map(|set| part(spec, set)).collect::<Result<_, _>>()?;
+    if matches!(spec.validation, Validation::Split(_)) {
+        trained.extend(parts.iter().flat_map(|part| part.train.fingerprints()));
+        let held_out: Vec<u64> = parts.iter().flat_map(|part| part.held_out.fingerprints()).collect();
+        apart::check(SPLIT, &trained, &held_out)?;
     }
-    objective
+    let mut gathered = mixed(spec, config, parts)?;
+    gathered.take_in(validation, (replayed, measured))?;
+    gathered.fit(spec, config)?;
+    Ok(gathered)
 }
 
 /// Holds out a share of a data set, if one is asked for.
-fn part(spec: &Spec, (field, name): (String, String), read: Read) -> Result<Part, Fault> {
-    let Read { rows, dropped, .. } = read;
+fn part(spec: &Spec, Set { field, name, read }: Set) -> Result<Part, Fault> {
+    let Read { rows, dropped, truncated, .. } = read;
     let (train, held_out) = match spec.validation {
         Validation::None | Validation::Dataset(_) => {
             let none = rows.select(&[]);
@@ -175,16 +178,39 @@ fn part(spec: &Spec, (field, name): (String, String), read: Read) -> Result<Part
         }
         Validation::Split(share) => {
             let (keep, hold_out) = split(rows.len(), share, spec.arguments.seed);
-            let (train, held_out) = (rows.select(&keep), rows.select(&hold_out));
-            check_split(&train, &held_out)?;
-            (train, held_out)
+            (rows.select(&keep), rows.select(&hold_out))
         }
     };
-    Ok(Part { train: something(&field, train)?, name, held_out, dropped })
+    let tokens = something(&field, &train)?;
+    Ok(Part { name, train, tokens, held_out, dropped, truncated })
 }
 
-/// The rows of all data sets of a source and how they are mixed; of a mix also what came of each.
-fn joined(source: &Source<'_>, parts: Vec<Part>) -> Result<(SourceRows, Vec<proto::MixedRows>), Fault> {
+/// The rows of all sources, whose parts lie one after the other.
+fn mixed(spec: &Spec, config: &AnyConfig, parts: Vec<Part>) -> Result<Gathered, Fault> {
+    let sum = |count: fn(&Part) -> u64| parts.iter().map(count).sum::<u64>();
+    let (dropped, truncated) = (sum(|part| part.dropped), sum(|part| part.truncated));
+    let mut ready = proto::TrainingDataReady {
+        train_tokens: sum(|part| part.tokens.0) as i64,
+        loss_tokens: sum(|part| part.tokens.1) as i64,
+        dropped_rows: dropped as i64,
+        truncated_rows: truncated as i64,
+        ..Default::default()
+    };
+    let (mut parts, mut sources) = (parts.into_iter(), Vec::new());
+    for source in spec.sources() {
+        let parts = parts.by_ref().take(source.datasets().len()).collect();
+        sources.push(of_source(&source, parts, &mut ready.mixed)?);
+    }
+    let (earlier, config) = (Earlier::default(), Arc::new(config.clone()));
+    Ok(Gathered { sources, validation: None, earlier, config, dropped, truncated, ready })
+}
+
+/// The rows of a source's data sets and how they are mixed.
+fn of_source(
+    source: &Source<'_>,
+    parts: Vec<Part>,
+    mixed: &mut Vec<proto::MixedRows>,
+) -> Result<SourceRows, Fault> {
     let rows: Vec<usize> = parts.iter().map(|part| part.train.len()).collect();
     let (shares, is_mix) = match source.data {
         Data::Dataset(_) => (&Shares::Temperature(1.0), false),
@@ -197,25 +223,79 @@ fn joined(source: &Source<'_>, parts: Vec<Part>) -> Result<(SourceRows, Vec<prot
         validation_rows: part.held_out.len() as i64,
         rows_per_pass: *quota as i64,
         dropped_rows: part.dropped as i64,
+        truncated_rows: part.truncated as i64,
     });
-    let mixed = if is_mix { described.collect() } else { Vec::new() };
+    mixed.extend(described.take(if is_mix { parts.len() } else { 0 }));
     let (train, held_out) = parts.into_iter().map(|part| (part.train, part.held_out)).unzip();
-    Ok((SourceRows { train: one(train)?, passes, held_out: one(held_out)? }, mixed))
+    Ok(SourceRows { train: joined(train)?, passes, held_out: joined(held_out)? })
 }
 
-fn one(parts: Vec<Rows>) -> Result<Rows, Fault> {
+impl Gathered {
+    /// Takes in what is not trained on alone: rows to validate on, and earlier ones.
+    fn take_in(
+        &mut self,
+        validation: Option<Read>,
+        (replayed, measured): (Option<Read>, Option<Read>),
+    ) -> Result<(), Fault> {
+        let ready = &mut self.ready;
+        if let Some(Read { rows, dropped, truncated, .. }) = validation {
+            something(VALIDATION, &rows)?;
+            self.validation = Some(rows);
+            (ready.dropped_validation_rows, ready.truncated_validation_rows) =
+                (dropped as i64, truncated as i64);
+        }
+        for (field, read, into) in [
+            (REPLAY, replayed, &mut self.earlier.replayed),
+            (RETENTION, measured, &mut self.earlier.measured),
+        ] {
+            let Some(Read { rows, dropped, truncated, .. }) = read else { continue };
+            something(field, &rows)?;
+            *into = Some(rows);
+            ready.dropped_earlier_rows += dropped as i64;
+            ready.truncated_earlier_rows += truncated as i64;
+        }
+        let sum = |rows: fn(&SourceRows) -> &Rows| {
+            self.sources.iter().map(|source| rows(source).len() as i64).sum::<i64>()
+        };
+        ready.train_rows = sum(|source| &source.train);
+        let validation = self.validation.as_ref().map_or(0, |rows| rows.len() as i64);
+        ready.validation_rows = sum(|source| &source.held_out) + validation;
+        Ok(())
+    }
+
+    /// Numbers labels as the model does, and checks that it has all tokens.
+    fn fit(&mut self, spec: &Spec, config: &AnyConfig) -> Result<(), Fault> {
+        let Earlier { replayed, measured } = &self.earlier;
+        let of_sources = self.sources.iter().flat_map(|source| [&source.train, &source.held_out]);
+        for rows in of_sources.chain(&self.validation).chain(replayed).chain(measured) {
+            in_vocabulary(rows, config)?;
+        }
+        let sources = self.sources.iter_mut().map(|source| (&mut source.train, &mut source.held_out));
+        let (train, mut validation): (Vec<_>, Vec<_>) = sources.unzip();
+        validation.extend(&mut self.validation);
+        let labelled = with_labels(config, spec.data_field(), (train, validation))?;
+        self.config = Arc::new(labelled);
+        let Earlier { replayed, measured } = &mut self.earlier;
+        for (field, rows) in [(REPLAY, replayed), (RETENTION, measured)] {
+            rows.as_mut().map_or(Ok(()), |rows| relabel(field, rows, &self.config))?;
+        }
+        Ok(())
+    }
+}
+
+fn joined(parts: Vec<Rows>) -> Result<Rows, Fault> {
     let mut parts = parts.into_iter();
     let first = parts.next();
     let joined = parts.fold(first, |joined, part| joined?.joined(part));
     joined.ok_or_else(|| Fault::Job("the data sets hold rows of different kinds".to_owned()))
 }
 
-fn something(field: &str, rows: Rows) -> Result<Rows, Fault> {
-    let (tokens, loss_tokens) = rows.tokens();
-    if loss_tokens > 0 {
-        return Ok(rows);
+/// The tokens of rows, and those of them that carry loss; some must.
+fn something(field: &str, rows: &Rows) -> Result<(u64, u64), Fault> {
+    match rows.tokens() {
+        (tokens, 0) => Err(Fault::Job(nothing_to_train(field, rows.len(), tokens))),
+        tokens => Ok(tokens),
     }
-    Err(Fault::Job(nothing_to_train(field, rows.len(), tokens)))
 }
 
 fn in_vocabulary(rows: &Rows, config: &AnyConfig) -> Result<(), Fault> {

@@ -54,6 +54,11 @@ impl Fetcher {
 }
 
 impl Fetcher {
+    /// What ends the worker.
+    pub(super) fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
     /// What is said of a file of an artifact by its digest, with its name before it.
     pub(super) async fn with_file(&self, artifact: &str, problem: String) -> String {
         let blobs = self.clients.checkpoint().get_artifact(artifact).await.map(|artifact| artifact.blobs);

@@ -36,6 +36,12 @@ impl Labelled {
         Self { rows, names }
     }
 
+    /// Each row's ids and the name of its label: the same names may have other numbers in other data sets.
+    pub(super) fn said(&self) -> impl Iterator<Item = (&[u32], Option<&String>)> {
+        let name = |label: &i64| usize::try_from(*label).ok().and_then(|number| self.names.get(number));
+        self.rows.iter().map(move |row| (row.input_ids.as_slice(), row.labels.first().and_then(name)))
+    }
+
     pub(super) fn select(&self, rows: &[usize]) -> Self {
         Self { rows: rows.iter().map(|row| self.rows[*row].clone()).collect(), names: self.names.clone() }
     }
@@ -71,6 +77,43 @@ fn in_order(names: &mut Vec<String>) {
     names.dedup();
 }
 
+/// The labels that a model knows, where it tells labels.
+pub(crate) fn known(config: &AnyConfig) -> Option<&[String]> {
+    match config {
+        AnyConfig::Encoder(EncoderConfig { task: Task::Classification(names), .. }) => Some(names),
+        AnyConfig::Encoder(_) | AnyConfig::Decoder(_) => None,
+    }
+}
+
+/// The labels of a job's head: those that the model knows, where the rows to train on have no others; else theirs.
+pub(crate) fn head(known: Option<&[String]>, mut trained: Vec<String>) -> Vec<String> {
+    in_order(&mut trained);
+    match known {
+        Some(known) if trained.iter().all(|name| known.contains(name)) => known.to_vec(),
+        _ => trained,
+    }
+}
+
+/// Refuses a head of too few or too many labels; `data` is the field that names the rows to train on.
+pub(crate) fn check_head(data: &str, count: usize) -> Result<(), String> {
+    if (2..=MAX_LABELS).contains(&count) {
+        return Ok(());
+    }
+    Err(format!("{data}: has {count} different labels, but must have 2 to {MAX_LABELS}"))
+}
+
+/// That a label to validate on is none that is trained on.
+pub(crate) fn untrained(field: &str, label: &str, data: &str) -> String {
+    format!("{field}: label {label:?} is in no row of {data}; take its rows out")
+}
+
+/// That a label of earlier rows is none of the model's.
+pub(crate) fn unknown(field: &str, label: &str) -> String {
+    format!(
+        "{field}: label {label:?} is none of the model's, which has learnt nothing of it; take its rows out"
+    )
+}
+
 fn numbers(names: &[String]) -> HashMap<&str, i64> {
     names.iter().map(String::as_str).zip(0..).collect()
 }
@@ -87,23 +130,12 @@ pub(super) fn with_labels(
     if train.is_empty() {
         return Ok(config.clone());
     }
-    let mut names: Vec<String> = train.iter().flat_map(|rows| rows.names.clone()).collect();
-    in_order(&mut names);
-    let names = match &encoder.task {
-        Task::Classification(known) if names.iter().all(|name| known.contains(name)) => known.clone(),
-        _ => names,
-    };
-    let count = names.len();
-    if !(2..=MAX_LABELS).contains(&count) {
-        let message = format!("{data}: has {count} different labels, but must have 2 to {MAX_LABELS}");
-        return Err(Fault::Job(message));
-    }
+    let names = head(known(config), train.iter().flat_map(|rows| rows.names.clone()).collect());
+    check_head(data, names.len()).map_err(Fault::Job)?;
     let train = train.iter_mut().map(|rows| (data, rows));
     let validation = validation.iter_mut().map(|rows| ("spec.validation_dataset", rows));
     for (field, rows) in train.chain(validation) {
-        rows.rename(&names).map_err(|name| {
-            Fault::Job(format!("{field}: label {name:?} is in no row of {data}; take its rows out"))
-        })?;
+        rows.rename(&names).map_err(|name| Fault::Job(untrained(field, &name, data)))?;
     }
     Ok(AnyConfig::Encoder(EncoderConfig { task: Task::Classification(names), ..encoder.clone() }))
 }
@@ -118,17 +150,8 @@ fn labelled(rows: Vec<&mut Rows>) -> Vec<&mut Labelled> {
 
 /// Numbers the labels of earlier rows as the head of a configuration does. Rows of other kinds change nothing.
 pub(super) fn relabel(field: &str, earlier: &mut Rows, config: &AnyConfig) -> Result<(), Fault> {
-    let (Rows::Labelled(rows), AnyConfig::Encoder(EncoderConfig { task: Task::Classification(names), .. })) =
-        (earlier, config)
-    else {
-        return Ok(());
-    };
-    rows.rename(names).map_err(|name| {
-        let message = format!(
-            "{field}: label {name:?} is none of the model's, which has learnt nothing of it; take its rows out"
-        );
-        Fault::Job(message)
-    })
+    let (Rows::Labelled(rows), Some(names)) = (earlier, known(config)) else { return Ok(()) };
+    rows.rename(names).map_err(|name| Fault::Job(unknown(field, &name)))
 }
 
 #[cfg(test)]
@@ -148,6 +171,14 @@ mod tests {
         let rows = labelled(&["10", "9", "no", "10"]);
         assert_eq!(rows.names, ["9", "10", "no"]);
         assert_eq!(numbers(&rows), [1, 0, 2, 1]);
+    }
+
+    #[test]
+    fn rows_say_the_same_whatever_number_their_label_has() {
+        let (one, other) = (labelled(&["a", "b"]), labelled(&["c", "b", "a"]));
+        assert_ne!(numbers(&one)[1], numbers(&other)[0]);
+        assert_eq!(one.said().nth(1), other.said().nth(1));
+        assert_ne!(one.said().next(), other.said().next(), "the text is the same, but not the label");
     }
 
     #[test]

@@ -12,9 +12,8 @@ use super::{
     args::WorkerArgs,
     fault::{Fault, of_job},
     fisher::{check_head, penalty},
-    gather::{Earlier, Gathered, REPLAY, RETENTION, SourceRows, data_digests, gather},
+    gather::{Gathered, SourceRows, data_digests, gather},
     inputs::{self, Fetcher, blocking, read},
-    labelled::{relabel, with_labels},
     model::learner,
     replayed::Replayed,
     reporter::Reporter,
@@ -89,8 +88,12 @@ pub(super) async fn prepare(
     let (mut origin, sources) = fetch(clients, &fetcher, &mut lease).await?;
     reporter.phase(TrainingPhase::Tokenizing).await?;
     let tokenizer = Arc::clone(&sources.tokenizer);
-    let mut data = gather(clients, &fetcher, &lease, &origin, tokenizer).await?;
-    label(&mut data, &mut origin)?;
+    let data = gather(clients, &fetcher, &lease, &origin, tokenizer).await?;
+    origin.left_out = (data.dropped, data.truncated);
+    if matches!(origin.spec.method, Method::Fisher(_)) {
+        check_head(&origin.config, &data.config)?;
+    }
+    origin.config = Arc::clone(&data.config);
     let resume = resume(&fetcher, &lease, &origin).await?;
     let in_f32 = in_f32 || resume.as_ref().is_some_and(|saved| saved.state.in_f32);
     if in_f32 {
@@ -105,7 +108,7 @@ pub(super) async fn prepare(
         let resumed = proto::TrainingResumed { step: saved.state.step as i64, digest: saved.digest.clone() };
         reporter.event(Event::Resumed(resumed)).await?;
     }
-    reporter.event(Event::DataReady(data_ready(&data, &learner))).await?;
+    reporter.event(Event::DataReady(data.described(learner.parameters()))).await?;
     let prepared = assemble(&origin, data, (learner, elastic), (resume, before, in_f32))?;
     Ok((origin, prepared))
 }
@@ -149,24 +152,6 @@ async fn optional(fetcher: &Fetcher, what: &str, digest: &str) -> Result<Option<
         "" => Ok(None),
         digest => fetcher.fetch(what, digest).await.map(Some),
     }
-}
-
-/// Numbers the labels of all rows alike, and gives the configuration the head that they ask for.
-fn label(data: &mut Gathered, origin: &mut Origin) -> Result<(), Fault> {
-    origin.left_out = (data.dropped, data.truncated);
-    let (train, mut held_out): (Vec<_>, Vec<_>) =
-        data.sources.iter_mut().map(|source| (&mut source.train, &mut source.held_out)).unzip();
-    held_out.extend(&mut data.validation);
-    let labelled = with_labels(&origin.config, origin.spec.data_field(), (train, held_out))?;
-    let Earlier { replayed, measured } = &mut data.earlier;
-    for (field, rows) in [(REPLAY, replayed), (RETENTION, measured)] {
-        rows.as_mut().map_or(Ok(()), |rows| relabel(field, rows, &labelled))?;
-    }
-    if matches!(origin.spec.method, Method::Fisher(_)) {
-        check_head(&origin.config, &labelled)?;
-    }
-    origin.config = Arc::new(labelled);
-    Ok(())
 }
 
 /// The model, and what holds its weights.
@@ -318,23 +303,4 @@ async fn before(
     }
     let state = fetcher.fetch(KEPT_OPTIMIZER, &lease.optimizer_digest).await?;
     blocking(move || Saved::read_any(&state.artifact.digest, &state.files)).await.map(Some)
-}
-
-fn data_ready(data: &Gathered, learner: &Trainee) -> proto::TrainingDataReady {
-    let train = data.sources.iter().map(|source| &source.train);
-    let held_out = data.sources.iter().map(|source| &source.held_out).chain(&data.validation);
-    let tokens = train.clone().map(Rows::tokens);
-    let (tokens, loss_tokens) = tokens.fold((0, 0), |sum, rows| (sum.0 + rows.0, sum.1 + rows.1));
-    let (trainable, total) = learner.parameters();
-    proto::TrainingDataReady {
-        train_rows: train.map(Rows::len).sum::<usize>() as i64,
-        validation_rows: held_out.map(Rows::len).sum::<usize>() as i64,
-        train_tokens: tokens as i64,
-        loss_tokens: loss_tokens as i64,
-        dropped_rows: data.dropped as i64,
-        truncated_rows: data.truncated as i64,
-        trainable_parameters: trainable as i64,
-        total_parameters: total as i64,
-        mixed: data.mixed.clone(),
-    }
 }

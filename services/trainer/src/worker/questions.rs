@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use rootstock_proto::tokenization::v1::Encoding;
 use rootstock_text::{
-    EncodedPrompt, Prompt, PromptTemplate, RecordFormat, Row, Supervised, SupervisedExample, TextTokenizer,
-    Truncation, scan_rows, supervised_example,
+    EncodedPrompt, Prompt, PromptTemplate, Row, Supervised, SupervisedExample, TextTokenizer, Truncation,
+    supervised_example,
 };
 
 use super::{
     data::{Read, Reader, adds_space},
     encode::How,
     fault::Fault,
-    files::{BadRow, Contents, Origin, end, tolerate},
+    files::{Contents, Origin, Scan, instructions},
     rows::Rows,
 };
 
@@ -23,6 +23,8 @@ const MAX_RENDERED_BYTES: usize = 1 << 30;
 #[derive(Clone, Debug)]
 pub(super) struct Asking {
     pub(super) template: PromptTemplate,
+    /// The field that names it.
+    pub(super) template_field: String,
     /// Columns with other wordings of the instruction.
     pub(super) paraphrases: Vec<String>,
 }
@@ -66,13 +68,12 @@ impl From<SupervisedExample> for Question {
 }
 
 impl Questions {
-    /// Reads and renders all rows; the first that can't be is an error, unless bad ones are collected.
+    /// Reads and renders all rows.
     pub(super) fn read(
         field: &str,
         files: &Contents,
-        asking: &Asking,
-        tokenizer: &TextTokenizer,
-        mut bad: Option<&mut Vec<BadRow>>,
+        (asking, tokenizer): (&Asking, &TextTokenizer),
+        scan: &mut Scan<'_>,
     ) -> Result<Self, Fault> {
         let Some(eos) = tokenizer.special_tokens().eos.as_ref().map(|token| token.id) else {
             let message =
@@ -82,9 +83,8 @@ impl Questions {
         let strip = adds_space(tokenizer);
         let (mut asked, mut rendered) = (Vec::new(), 0);
         for (file, (name, bytes)) in files.iter().enumerate() {
-            for (row, found) in rows(file, (field, name), bytes, asking, bad.as_deref_mut())? {
-                let origin = Origin { file, row };
-                match texts(&found, asking.template, tokenizer) {
+            for (origin, row) in instructions((field, name), (file, bytes), &asking.paraphrases, scan)? {
+                match texts(&row, asking, tokenizer) {
                     Ok((wordings, answer)) => {
                         let prompts: usize = wordings.iter().map(|prompt| prompt.text.len()).sum();
                         rendered += prompts + answer.len();
@@ -92,14 +92,27 @@ impl Questions {
                         let answer = if strip { continued(answer) } else { answer };
                         asked.push(Asked { origin, wordings, answer });
                     }
-                    Err(problem) => match &mut bad {
-                        None => return Err(Fault::Job(problem)),
-                        Some(bad) => bad.push(BadRow::unusable(origin, problem)),
-                    },
+                    Err(problem) => scan.unusable(origin, problem)?,
                 }
             }
         }
         Ok(Self { asked, eos })
+    }
+
+    /// All wordings, one row's after the other's.
+    fn prompts(&self) -> impl Iterator<Item = &Prompt> {
+        self.asked.iter().flat_map(|asked| &asked.wordings)
+    }
+
+    /// Joins the ids of all wordings and answers to rows.
+    fn rows_of(&self, wordings: Vec<Encoding>, answers: Vec<Encoding>) -> Vec<Encoded> {
+        let mut wordings = wordings.into_iter();
+        let encoded = |(asked, answer): (&Asked, Encoding)| {
+            let wordings = asked.wordings.iter().zip(wordings.by_ref());
+            let wordings = wordings.map(|(prompt, encoding)| locate(prompt, encoding)).collect();
+            Encoded { wordings, answer: answer.ids }
+        };
+        self.asked.iter().zip(answers).map(encoded).collect()
     }
 }
 
@@ -114,35 +127,13 @@ fn bounded(field: &str, rendered: usize) -> Result<(), Fault> {
     Err(Fault::Job(message))
 }
 
-/// The rows of a file with their numbers.
-fn rows(
-    file: usize,
-    (field, name): (&str, &str),
-    bytes: &[u8],
-    asking: &Asking,
-    mut bad: Option<&mut Vec<BadRow>>,
-) -> Result<Vec<(usize, Row)>, Fault> {
-    let mut rows = Vec::new();
-    // A text among rows holds none, which is told of its first line.
-    let format = RecordFormat::from_name(name).unwrap_or(RecordFormat::Json);
-    let scanned = scan_rows(bytes, format, &asking.paraphrases, &mut |row, found| {
-        match found {
-            Ok(found) => rows.extend(found.into_iter().map(|found| (row, found))),
-            Err(error) => tolerate(bad.as_deref_mut(), Origin { file, row }, error)?,
-        }
-        Ok(())
-    });
-    end(scanned, (field, name), file, bad)?;
-    Ok(rows)
-}
-
 /// The prompts of a row's wordings, and its answer.
 fn texts(
     row: &Row,
-    template: PromptTemplate,
+    Asking { template, template_field, .. }: &Asking,
     tokenizer: &TextTokenizer,
 ) -> Result<(Vec<Prompt>, String), String> {
-    let failed = |error| format!("spec.supervised.prompt_template: {error}");
+    let failed = |error| format!("{template_field}: {error}");
     let reworded = |instruction: &String| Row { instruction: instruction.clone(), ..row.clone() };
     let others = row.paraphrases.iter().map(reworded);
     let prompts = std::iter::once(row.clone()).chain(others).map(|row| template.render(&row, tokenizer));
@@ -156,47 +147,60 @@ fn continued(answer: String) -> String {
 
 impl Reader {
     /// All rows in ids.
-    pub(super) async fn encode_questions(&self, questions: &Questions) -> Result<Vec<Encoded>, Fault> {
-        let prompts = || questions.asked.iter().flat_map(|asked| &asked.wordings);
-        let add_special_tokens = prompts().next().is_some_and(|prompt| prompt.add_special);
-        let texts = prompts().map(|prompt| prompt.text.clone()).collect();
-        let how = How { add_special_tokens, return_offsets: true };
-        let mut encodings = self.encoder.encode(texts, how).await?.into_iter();
+    pub(super) async fn encode_questions(&self, questions: &Arc<Questions>) -> Result<Vec<Encoded>, Fault> {
+        let all = Arc::clone(questions);
+        let (prompts, answers, add_special_tokens) = self
+            .beside
+            .run(move |_| {
+                let add_special_tokens = all.prompts().next().is_some_and(|prompt| prompt.add_special);
+                let prompts = all.prompts().map(|prompt| prompt.text.clone()).collect();
+                let answers = all.asked.iter().map(|asked| asked.answer.clone()).collect();
+                Ok((prompts, answers, add_special_tokens))
+            })
+            .await?;
+        let wordings = self.encoder.encode(prompts, How { add_special_tokens, return_offsets: true }).await?;
         let how = How { add_special_tokens: false, return_offsets: false };
-        let answers = questions.asked.iter().map(|asked| asked.answer.clone()).collect();
         let answers = self.encoder.encode(answers, how).await?;
-        let encoded = |(asked, answer): (&Asked, Encoding)| {
-            let wordings = asked.wordings.iter().zip(encodings.by_ref());
-            let wordings = wordings.map(|(prompt, encoding)| locate(prompt, encoding)).collect();
-            Encoded { wordings, answer: answer.ids }
-        };
-        Ok(questions.asked.iter().zip(answers).map(encoded).collect())
+        let all = Arc::clone(questions);
+        self.beside.run(move |_| Ok(all.rows_of(wordings, answers))).await
     }
 
     pub(super) async fn supervised(
         &self,
-        (field, files): (&str, Arc<Contents>),
+        field: Arc<str>,
+        files: Arc<Contents>,
         questions: Questions,
         length: Length,
     ) -> Result<Read, Fault> {
+        let questions = Arc::new(questions);
         let encoded = self.encode_questions(&questions).await?;
-        let (mut rows, mut dropped, mut truncated) = (Vec::with_capacity(encoded.len()), 0, 0);
-        for (asked, encoded) in questions.asked.iter().zip(encoded) {
-            match encoded.example(questions.eos, length) {
-                Supervised::Kept { example, cut } => {
-                    truncated += u64::from(cut > 0);
-                    rows.push(encoded.question(example, questions.eos, length));
-                }
-                Supervised::Dropped { tokens } if length.1 == Truncation::Error => {
-                    let (name, row) = (&files[asked.origin.file].0, asked.origin.row);
-                    return Err(Fault::Job(too_long((field, name), row, tokens, length.0)));
-                }
-                Supervised::Dropped { .. } => dropped += 1,
-            }
-        }
-        tracing::info!(rows = rows.len(), dropped, truncated, "rows read");
-        Ok(Read { rows: Rows::Supervised(rows), dropped, truncated, documents: Vec::new() })
+        self.beside.run(move |_| examples((&field, &files), &questions, encoded, length)).await
     }
+}
+
+/// The rows that are trained on.
+fn examples(
+    (field, files): (&str, &Contents),
+    questions: &Questions,
+    encoded: Vec<Encoded>,
+    length: Length,
+) -> Result<Read, Fault> {
+    let (mut rows, mut dropped, mut truncated) = (Vec::with_capacity(encoded.len()), 0, 0);
+    for (asked, encoded) in questions.asked.iter().zip(encoded) {
+        match encoded.example(questions.eos, length) {
+            Supervised::Kept { example, cut } => {
+                truncated += u64::from(cut > 0);
+                rows.push(encoded.question(example, questions.eos, length));
+            }
+            Supervised::Dropped { tokens } if length.1 == Truncation::Error => {
+                let (name, row) = (&files[asked.origin.file].0, asked.origin.row);
+                return Err(Fault::Job(too_long((field, name), row, tokens, length.0)));
+            }
+            Supervised::Dropped { .. } => dropped += 1,
+        }
+    }
+    tracing::info!(rows = rows.len(), dropped, truncated, "rows read");
+    Ok(Read { rows: Rows::Supervised(rows), dropped, truncated, documents: Vec::new() })
 }
 
 /// That a row is longer than rows may be.

@@ -162,9 +162,8 @@ impl Rows {
     /// What each row says, to tell whether others say the same. Texts have none: how they are cut depends on what stands around them.
     pub(super) fn fingerprints(&self) -> Vec<u64> {
         match self {
-            Self::Supervised(_) | Self::Labelled(_) => {
-                (0..self.len()).map(|row| fingerprint(&self.example(row))).collect()
-            }
+            Self::Supervised(_) => (0..self.len()).map(|row| fingerprint(&self.example(row))).collect(),
+            Self::Labelled(labelled) => labelled.said().map(|said| fingerprint(&said)).collect(),
             Self::Causal(_) | Self::Infilling(_) | Self::Masked(_) => Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use rootstock_model::Interrupt;
 
@@ -58,13 +58,18 @@ impl Stop {
         self.interrupt.request();
     }
 
+    /// Tells those to stop that compute or prepare, once the guard is dropped.
+    pub(super) fn on_drop(&self) -> DropGuard {
+        self.rest.clone().drop_guard()
+    }
+
     /// Ends what a model computes, before its next layer.
     pub(super) fn interrupt(&self) -> Interrupt {
         self.interrupt.clone()
     }
 
     /// The fault to end with, once computing shall stop.
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(crate) fn check(&self) -> Result<(), Fault> {
         if self.rest.is_cancelled() { Err(self.fault()) } else { Ok(()) }
     }
 

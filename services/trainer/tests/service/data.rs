@@ -12,12 +12,12 @@ use crate::{
     training::{bench, with},
 };
 
-const SEED: u64 = 20_261_126;
+pub(crate) const SEED: u64 = 20_261_126;
 /// Tokens of a row; a word has five letters and about as many tokens.
 const MAX_LENGTH: i32 = 400;
 
 /// Draws words that no two texts share.
-struct Words(u64);
+pub(crate) struct Words(pub(crate) u64);
 
 impl Words {
     fn draw(&mut self) -> u64 {
@@ -27,7 +27,7 @@ impl Words {
         self.0
     }
 
-    fn text(&mut self, words: usize) -> String {
+    pub(crate) fn text(&mut self, words: usize) -> String {
         let mut letter = || char::from(b'a' + (self.draw() % 26) as u8);
         let mut word = || (0..5).map(|_| letter()).collect::<String>();
         (0..words).map(|_| word()).collect::<Vec<_>>().join(" ")
@@ -40,7 +40,7 @@ impl Words {
     }
 }
 
-fn row(instruction: &str, output: &str) -> Vec<u8> {
+pub(crate) fn row(instruction: &str, output: &str) -> Vec<u8> {
     serde_json::json!({"instruction": instruction, "output": output}).to_string().into_bytes()
 }
 
@@ -100,14 +100,14 @@ impl Bad {
     }
 }
 
-fn put(bench: &Bench, name: &str, file: &str, bytes: &[u8]) -> String {
+pub(crate) fn put(bench: &Bench, name: &str, file: &str, bytes: &[u8]) -> String {
     let alias = format!("datasets/{name}");
     bench.store.put(ArtifactKind::Dataset, &alias, &[(file, bytes)]);
     alias
 }
 
 /// A base model with room for long rows.
-async fn wide() -> Bench {
+pub(crate) async fn wide() -> Bench {
     let bench = bench().await;
     let mut spec = with(pretraining(), |arguments| arguments.max_steps = 1);
     if let Some(training_spec::Start::NewModel(model)) = &mut spec.start {
@@ -117,7 +117,7 @@ async fn wide() -> Bench {
     bench
 }
 
-fn answers(dataset: &str, truncation: Truncation) -> proto::TrainingSpec {
+pub(crate) fn answers(dataset: &str, truncation: Truncation) -> proto::TrainingSpec {
     let objective = proto::SupervisedObjective {
         prompt_template: "qa_en".into(),
         max_length: MAX_LENGTH,
@@ -132,13 +132,13 @@ fn answers(dataset: &str, truncation: Truncation) -> proto::TrainingSpec {
     with(spec, |arguments| arguments.max_steps = 1)
 }
 
-async fn audit(bench: &Bench, spec: proto::TrainingSpec) -> proto::AuditDatasetResponse {
+pub(crate) async fn audit(bench: &Bench, spec: proto::TrainingSpec) -> proto::AuditDatasetResponse {
     let request = proto::AuditDatasetRequest { spec: Some(spec), max_examples: 10 };
     bench.training().audit_dataset(request).await.unwrap()
 }
 
 /// The rows of each problem.
-fn found(audit: &proto::DatasetAudit) -> BTreeMap<DataProblem, BTreeSet<i64>> {
+pub(crate) fn found(audit: &proto::DatasetAudit) -> BTreeMap<DataProblem, BTreeSet<i64>> {
     let rows = |finding: &proto::DataFinding| {
         assert_eq!(finding.rows as usize, finding.examples.len());
         (finding.problem(), finding.examples.iter().map(|example| example.row).collect())
@@ -263,10 +263,17 @@ async fn what_becomes_of_long_rows_is_chosen_counted_and_told_in_the_result() {
         let ready = ready(&bench, &job.name).await;
         let counts = (ready.train_rows, ready.dropped_rows, ready.truncated_rows);
         assert_eq!(counts, (kept, 4 - kept, cut), "{id}");
+        assert_eq!(job.data_ready.as_ref(), Some(&ready), "the job tells what its event told");
         let annotations = bench.store.artifact(&job.result_digest).unwrap().annotations;
         assert_eq!(annotations["truncated_rows"], cut.to_string());
         assert_eq!(annotations["dropped_rows"], (4 - kept).to_string());
     }
+    let validation_dataset = put(&bench, "longer", "rows.jsonl", &rows[1..].join(&b'\n'));
+    let few = put(&bench, "few", "rows.jsonl", &row("a", "b"));
+    let spec = proto::TrainingSpec { validation_dataset, ..answers(&few, Truncation::Drop) };
+    let ready = bench.succeed("validated", spec).await.data_ready.unwrap();
+    let counts = (ready.validation_rows, ready.dropped_rows, ready.dropped_validation_rows);
+    assert_eq!(counts, (1, 0, 2));
     let error = bench.fail("error", answers(&dataset, Truncation::Error)).await;
     assert!(
         error.contains("spec.dataset: rows.jsonl: row 2 has") && error.contains("max_length = 400"),

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A server whose store has a tokenizer with BERT's tokens.
-async fn with_bert() -> Bench {
+pub(crate) async fn with_bert() -> Bench {
     let bench = bench().await;
     let special_tokens = ["<|endoftext|>", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned).to_vec();
     let options = TrainOptions { vocab_size: 300, special_tokens, ..TrainOptions::default() };
@@ -28,7 +28,7 @@ async fn with_bert() -> Bench {
 }
 
 /// Texts that name their label.
-fn labelled(labels: &[&str], count: usize) -> String {
+pub(crate) fn labelled(labels: &[&str], count: usize) -> String {
     let row = |n: usize| {
         let label = labels[n % labels.len()];
         format!("{{\"text\": \"the {label} of day {n}\", \"label\": \"{label}\"}}\n")
@@ -37,7 +37,7 @@ fn labelled(labels: &[&str], count: usize) -> String {
 }
 
 /// Teaches an encoder of random weights to tell labels.
-fn classification() -> proto::TrainingSpec {
+pub(crate) fn classification() -> proto::TrainingSpec {
     proto::TrainingSpec {
         dataset: "datasets/labels".into(),
         objective: Some(training_spec::Objective::Classification(Default::default())),
@@ -75,7 +75,7 @@ fn masked() -> proto::TrainingSpec {
     }
 }
 
-fn on_encoder(spec: proto::TrainingSpec) -> proto::TrainingSpec {
+pub(crate) fn on_encoder(spec: proto::TrainingSpec) -> proto::TrainingSpec {
     proto::TrainingSpec {
         start: Some(training_spec::Start::BaseModel("baseModels/encoder".into())),
         method: pretraining().method,

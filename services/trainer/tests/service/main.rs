@@ -5,6 +5,7 @@
 //! are given in memory; tests/e2e runs the same jobs against the real ones.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall end there")]
 
+mod audits;
 mod bench;
 mod data;
 mod encoders;

@@ -38,6 +38,7 @@ async fn each_data_set_is_seen_in_its_share_and_told_of() {
         validation_rows,
         rows_per_pass,
         dropped_rows: 0,
+        truncated_rows: 0,
     };
     assert_eq!(ready.mixed, [rows("datasets/questions", 16, 4, 10), rows("datasets/few", 4, 1, 10)]);
     assert_eq!((ready.train_rows, ready.validation_rows), (20, 5));

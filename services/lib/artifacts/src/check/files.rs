@@ -15,7 +15,8 @@ pub fn check_file_name(name: &str) -> bool {
         && name.bytes().all(allowed)
 }
 
-/// What an artifact of this kind lacks, if it lacks something: a file name, or a pattern of which one must be there.
+/// What an artifact of this kind lacks, if it lacks something: a file name, or a pattern of which one must be there. What a data set may
+/// be made of is for those to say who read it.
 pub fn missing_file<'a>(kind: Kind, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'static str> {
     let has = |wanted: &str| names.clone().any(|name| name == wanted);
     let has_ending =
@@ -35,9 +36,6 @@ pub fn missing_file<'a>(kind: Kind, names: impl Iterator<Item = &'a str> + Clone
     match kind {
         Kind::BaseModel | Kind::Adapter | Kind::TrainingState if !has_ending(&[".safetensors"]) => {
             Some("*.safetensors")
-        }
-        Kind::Dataset if !has_ending(&[".jsonl", ".json", ".csv", ".parquet", ".txt"]) => {
-            Some("*.jsonl, *.json, *.csv, *.parquet or *.txt")
         }
         _ => None,
     }
@@ -66,10 +64,6 @@ mod tests {
         assert_eq!(lacks(Kind::Adapter, &["adapter_config.json"]), Some("*.safetensors"));
         assert_eq!(lacks(Kind::TrainingState, &["trainer_state.json"]), Some("*.safetensors"));
         assert_eq!(lacks(Kind::Tokenizer, &[]), Some("tokenizer.json"));
-        let endings = Some("*.jsonl, *.json, *.csv, *.parquet or *.txt");
-        assert_eq!(lacks(Kind::Dataset, &["rows.xlsx"]), endings);
-        assert_eq!(lacks(Kind::Dataset, &["rows.txt"]), None);
-        assert_eq!(lacks(Kind::Dataset, &["rows.parquet"]), None);
         assert_eq!(lacks(Kind::Evaluation, &[]), Some("evaluation.json"));
         assert_eq!(lacks(Kind::Fisher, &["model.safetensors"]), Some("fisher.safetensors"));
     }

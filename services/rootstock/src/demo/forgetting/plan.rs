@@ -155,10 +155,7 @@ impl Plan {
                 spec.ewc = Some(ElasticWeightConsolidation { fisher: FISHER.into(), lambda: LAMBDA });
             }
             Way::Replay => spec.replay = Some(Replay { dataset: FIRST.into(), ratio: REPLAYED }),
-            Way::Lora => {
-                spec.method = Some(Method::Lora(lora()));
-                spec.arguments = Some(arguments(self.second_steps, 1e-3, seed));
-            }
+            Way::Lora => spec.method = Some(Method::Lora(lora())),
         }
         spec
     }
@@ -179,8 +176,10 @@ fn questions() -> TrainingSpec {
     }
 }
 
+/// On the embedding too: the second task's words are new to so small a model.
 fn lora() -> LoraMethod {
-    let modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+    let modules =
+        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "embed_tokens"];
     LoraMethod {
         r: 32,
         lora_alpha: 64.0,

@@ -26,6 +26,7 @@ class DataProblem(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DATA_PROBLEM_OVERLAP: _ClassVar[DataProblem]
     DATA_PROBLEM_SHORT: _ClassVar[DataProblem]
     DATA_PROBLEM_LONG: _ClassVar[DataProblem]
+    DATA_PROBLEM_UNKNOWN_LABEL: _ClassVar[DataProblem]
 DATA_PROBLEM_UNSPECIFIED: DataProblem
 DATA_PROBLEM_MALFORMED: DataProblem
 DATA_PROBLEM_INVALID_UTF8: DataProblem
@@ -43,19 +44,30 @@ DATA_PROBLEM_CONTRADICTION: DataProblem
 DATA_PROBLEM_OVERLAP: DataProblem
 DATA_PROBLEM_SHORT: DataProblem
 DATA_PROBLEM_LONG: DataProblem
+DATA_PROBLEM_UNKNOWN_LABEL: DataProblem
 
 class AuditDatasetResponse(_message.Message):
-    __slots__ = ("dataset", "validation_dataset", "refusals")
+    __slots__ = ("dataset", "validation_dataset", "refusals", "mixed", "replay", "retention", "unseen_tokens", "missing_labels")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_FIELD_NUMBER: _ClassVar[int]
     REFUSALS_FIELD_NUMBER: _ClassVar[int]
+    MIXED_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_FIELD_NUMBER: _ClassVar[int]
+    UNSEEN_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    MISSING_LABELS_FIELD_NUMBER: _ClassVar[int]
     dataset: DatasetAudit
     validation_dataset: DatasetAudit
     refusals: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, dataset: _Optional[_Union[DatasetAudit, _Mapping]] = ..., validation_dataset: _Optional[_Union[DatasetAudit, _Mapping]] = ..., refusals: _Optional[_Iterable[str]] = ...) -> None: ...
+    mixed: _containers.RepeatedCompositeFieldContainer[DatasetAudit]
+    replay: DatasetAudit
+    retention: DatasetAudit
+    unseen_tokens: _containers.RepeatedScalarFieldContainer[str]
+    missing_labels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, dataset: _Optional[_Union[DatasetAudit, _Mapping]] = ..., validation_dataset: _Optional[_Union[DatasetAudit, _Mapping]] = ..., refusals: _Optional[_Iterable[str]] = ..., mixed: _Optional[_Iterable[_Union[DatasetAudit, _Mapping]]] = ..., replay: _Optional[_Union[DatasetAudit, _Mapping]] = ..., retention: _Optional[_Union[DatasetAudit, _Mapping]] = ..., unseen_tokens: _Optional[_Iterable[str]] = ..., missing_labels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DatasetAudit(_message.Message):
-    __slots__ = ("rows", "kept_rows", "tokens", "loss_tokens", "findings", "prompt_lengths", "answer_lengths", "samples")
+    __slots__ = ("rows", "kept_rows", "tokens", "loss_tokens", "findings", "prompt_lengths", "answer_lengths", "samples", "dataset", "prompt_template", "labels")
     ROWS_FIELD_NUMBER: _ClassVar[int]
     KEPT_ROWS_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +76,9 @@ class DatasetAudit(_message.Message):
     PROMPT_LENGTHS_FIELD_NUMBER: _ClassVar[int]
     ANSWER_LENGTHS_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TEMPLATE_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     rows: int
     kept_rows: int
     tokens: int
@@ -72,7 +87,18 @@ class DatasetAudit(_message.Message):
     prompt_lengths: _containers.RepeatedCompositeFieldContainer[LengthBucket]
     answer_lengths: _containers.RepeatedCompositeFieldContainer[LengthBucket]
     samples: _containers.RepeatedCompositeFieldContainer[DataExample]
-    def __init__(self, rows: _Optional[int] = ..., kept_rows: _Optional[int] = ..., tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[DataFinding, _Mapping]]] = ..., prompt_lengths: _Optional[_Iterable[_Union[LengthBucket, _Mapping]]] = ..., answer_lengths: _Optional[_Iterable[_Union[LengthBucket, _Mapping]]] = ..., samples: _Optional[_Iterable[_Union[DataExample, _Mapping]]] = ...) -> None: ...
+    dataset: str
+    prompt_template: str
+    labels: _containers.RepeatedCompositeFieldContainer[LabelRows]
+    def __init__(self, rows: _Optional[int] = ..., kept_rows: _Optional[int] = ..., tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[DataFinding, _Mapping]]] = ..., prompt_lengths: _Optional[_Iterable[_Union[LengthBucket, _Mapping]]] = ..., answer_lengths: _Optional[_Iterable[_Union[LengthBucket, _Mapping]]] = ..., samples: _Optional[_Iterable[_Union[DataExample, _Mapping]]] = ..., dataset: _Optional[str] = ..., prompt_template: _Optional[str] = ..., labels: _Optional[_Iterable[_Union[LabelRows, _Mapping]]] = ...) -> None: ...
+
+class LabelRows(_message.Message):
+    __slots__ = ("label", "rows")
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    label: str
+    rows: int
+    def __init__(self, label: _Optional[str] = ..., rows: _Optional[int] = ...) -> None: ...
 
 class DataFinding(_message.Message):
     __slots__ = ("problem", "rows", "examples")
@@ -85,7 +111,7 @@ class DataFinding(_message.Message):
     def __init__(self, problem: _Optional[_Union[DataProblem, str]] = ..., rows: _Optional[int] = ..., examples: _Optional[_Iterable[_Union[DataExample, _Mapping]]] = ...) -> None: ...
 
 class DataExample(_message.Message):
-    __slots__ = ("file", "row", "prompt", "trained", "detail", "other_file", "other_row")
+    __slots__ = ("file", "row", "prompt", "trained", "detail", "other_file", "other_row", "other_dataset")
     FILE_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +119,7 @@ class DataExample(_message.Message):
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     OTHER_FILE_FIELD_NUMBER: _ClassVar[int]
     OTHER_ROW_FIELD_NUMBER: _ClassVar[int]
+    OTHER_DATASET_FIELD_NUMBER: _ClassVar[int]
     file: str
     row: int
     prompt: str
@@ -100,7 +127,8 @@ class DataExample(_message.Message):
     detail: str
     other_file: str
     other_row: int
-    def __init__(self, file: _Optional[str] = ..., row: _Optional[int] = ..., prompt: _Optional[str] = ..., trained: _Optional[str] = ..., detail: _Optional[str] = ..., other_file: _Optional[str] = ..., other_row: _Optional[int] = ...) -> None: ...
+    other_dataset: str
+    def __init__(self, file: _Optional[str] = ..., row: _Optional[int] = ..., prompt: _Optional[str] = ..., trained: _Optional[str] = ..., detail: _Optional[str] = ..., other_file: _Optional[str] = ..., other_row: _Optional[int] = ..., other_dataset: _Optional[str] = ...) -> None: ...
 
 class LengthBucket(_message.Message):
     __slots__ = ("below", "rows")

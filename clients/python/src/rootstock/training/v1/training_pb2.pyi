@@ -130,7 +130,7 @@ TRAINING_CHECK_SUBJECT_STATE: TrainingCheckSubject
 TRAINING_CHECK_SUBJECT_RESULT: TrainingCheckSubject
 
 class TrainingJob(_message.Message):
-    __slots__ = ("name", "spec", "state", "progress", "result_digest", "error", "create_time", "start_time", "end_time", "attempts", "queue_position")
+    __slots__ = ("name", "spec", "state", "progress", "result_digest", "error", "create_time", "start_time", "end_time", "attempts", "queue_position", "data_ready")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -142,6 +142,7 @@ class TrainingJob(_message.Message):
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
+    DATA_READY_FIELD_NUMBER: _ClassVar[int]
     name: str
     spec: TrainingSpec
     state: TrainingJobState
@@ -153,7 +154,8 @@ class TrainingJob(_message.Message):
     end_time: _timestamp_pb2.Timestamp
     attempts: int
     queue_position: int
-    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., queue_position: _Optional[int] = ...) -> None: ...
+    data_ready: TrainingDataReady
+    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., queue_position: _Optional[int] = ..., data_ready: _Optional[_Union[TrainingDataReady, _Mapping]] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
     __slots__ = ("output", "dataset", "mix", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "fisher", "arguments", "ewc", "replay", "retention", "priority", "added_tokens", "keep_optimizer_state", "stages")
@@ -699,7 +701,7 @@ class TrainingResumed(_message.Message):
     def __init__(self, step: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class TrainingDataReady(_message.Message):
-    __slots__ = ("train_rows", "validation_rows", "train_tokens", "loss_tokens", "dropped_rows", "trainable_parameters", "total_parameters", "mixed", "truncated_rows")
+    __slots__ = ("train_rows", "validation_rows", "train_tokens", "loss_tokens", "dropped_rows", "trainable_parameters", "total_parameters", "mixed", "dropped_validation_rows", "truncated_validation_rows", "dropped_earlier_rows", "truncated_earlier_rows", "truncated_rows")
     TRAIN_ROWS_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_ROWS_FIELD_NUMBER: _ClassVar[int]
     TRAIN_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -708,6 +710,10 @@ class TrainingDataReady(_message.Message):
     TRAINABLE_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     MIXED_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_VALIDATION_ROWS_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_VALIDATION_ROWS_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_EARLIER_ROWS_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_EARLIER_ROWS_FIELD_NUMBER: _ClassVar[int]
     TRUNCATED_ROWS_FIELD_NUMBER: _ClassVar[int]
     train_rows: int
     validation_rows: int
@@ -717,22 +723,28 @@ class TrainingDataReady(_message.Message):
     trainable_parameters: int
     total_parameters: int
     mixed: _containers.RepeatedCompositeFieldContainer[MixedRows]
+    dropped_validation_rows: int
+    truncated_validation_rows: int
+    dropped_earlier_rows: int
+    truncated_earlier_rows: int
     truncated_rows: int
-    def __init__(self, train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., train_tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., trainable_parameters: _Optional[int] = ..., total_parameters: _Optional[int] = ..., mixed: _Optional[_Iterable[_Union[MixedRows, _Mapping]]] = ..., truncated_rows: _Optional[int] = ...) -> None: ...
+    def __init__(self, train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., train_tokens: _Optional[int] = ..., loss_tokens: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., trainable_parameters: _Optional[int] = ..., total_parameters: _Optional[int] = ..., mixed: _Optional[_Iterable[_Union[MixedRows, _Mapping]]] = ..., dropped_validation_rows: _Optional[int] = ..., truncated_validation_rows: _Optional[int] = ..., dropped_earlier_rows: _Optional[int] = ..., truncated_earlier_rows: _Optional[int] = ..., truncated_rows: _Optional[int] = ...) -> None: ...
 
 class MixedRows(_message.Message):
-    __slots__ = ("dataset", "train_rows", "validation_rows", "rows_per_pass", "dropped_rows")
+    __slots__ = ("dataset", "train_rows", "validation_rows", "rows_per_pass", "dropped_rows", "truncated_rows")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     TRAIN_ROWS_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_ROWS_FIELD_NUMBER: _ClassVar[int]
     ROWS_PER_PASS_FIELD_NUMBER: _ClassVar[int]
     DROPPED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_ROWS_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     train_rows: int
     validation_rows: int
     rows_per_pass: int
     dropped_rows: int
-    def __init__(self, dataset: _Optional[str] = ..., train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., rows_per_pass: _Optional[int] = ..., dropped_rows: _Optional[int] = ...) -> None: ...
+    truncated_rows: int
+    def __init__(self, dataset: _Optional[str] = ..., train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., rows_per_pass: _Optional[int] = ..., dropped_rows: _Optional[int] = ..., truncated_rows: _Optional[int] = ...) -> None: ...
 
 class TrainingEvaluated(_message.Message):
     __slots__ = ("step", "eval_loss", "best")

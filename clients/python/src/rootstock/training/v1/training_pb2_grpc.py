@@ -174,9 +174,9 @@ class TrainingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AuditDataset(self, request, context):
-        """Reads the data of a specification as its job would, goes on after what is wrong, and tells that and what is suspicious. Takes as
-        long as encoding does. Errors: INVALID_FIELD (also of data sets above 256 MiB or 1,000,000 rows), NOT_FOUND, TOKENIZER_MISMATCH,
-        OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
+        """Reads all data of a specification as its job would, goes on after what is wrong, and tells that and what is suspicious. Takes as
+        long as encoding does, and ends with the call. Errors: INVALID_FIELD (also of more than 256 MiB or 1,000,000 rows together),
+        NOT_FOUND, TOKENIZER_MISMATCH, OVERLOADED (others are audited or cleaned), DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
