@@ -2,7 +2,7 @@
 /// Response of AuditDataset.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AuditDatasetResponse {
-    /// What was found in the data set to train on; not set for a mix.
+    /// What was found in the data set to train on; not set for a mix or stages.
     #[prost(message, optional, tag = "1")]
     pub dataset: ::core::option::Option<DatasetAudit>,
     /// What was found in `spec.validation_dataset`, where there is one.
@@ -12,7 +12,8 @@ pub struct AuditDatasetResponse {
     /// labels don't fit. Each names the field and what to do.
     #[prost(string, repeated, tag = "3")]
     pub refusals: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// What was found in the data sets of `spec.mix`, in its order. Rows of all that is trained on are compared across data sets, those of
+    /// What was found in the data sets of `spec.mix`, in its order, or of `spec.stages`: those of the specification's data, where a stage
+    /// takes that, and of each stage's own. Rows of all that is trained on are compared across data sets, those of
     /// `replay` among them.
     #[prost(message, repeated, tag = "4")]
     pub mixed: ::prost::alloc::vec::Vec<DatasetAudit>,

@@ -61,8 +61,8 @@ impl Found {
         let mut reports: Vec<_> = together.iter().enumerate().map(of_trained).collect();
         let replay = self.replay.as_ref().and_then(|_| reports.pop());
         let (dataset, mixed) = match &self.spec.data {
-            Data::Dataset(_) => (reports.pop(), Vec::new()),
-            Data::Mix { .. } => (None, reports),
+            Data::Dataset(_) if self.spec.stages.is_empty() => (reports.pop(), Vec::new()),
+            _ => (None, reports),
         };
         proto::AuditDatasetResponse {
             dataset,

@@ -8,6 +8,7 @@ use rootstock_trainer::worker::{Ended, run};
 
 use crate::{
     bench::{Bench, finetuning, pretraining, questions},
+    data::audit,
     training::{bench, progress, with},
 };
 
@@ -70,6 +71,14 @@ async fn each_stage_has_its_data_its_weights_and_its_steps() {
     let digests = ["questions", "few"].map(|name| bench.store.alias(&format!("datasets/{name}")).unwrap().0);
     assert_eq!(artifact.annotations["dataset_digest"], digests.join(" "));
     assert_eq!(artifact.annotations["steps"], "7");
+
+    let audited = audit(&bench, staged(&bench)).await;
+    assert_eq!(
+        audited.mixed.iter().map(|set| set.rows).collect::<Vec<_>>(),
+        [20, 5],
+        "an audit covers every stage"
+    );
+    assert!(audited.dataset.is_none() && audited.refusals.is_empty(), "{:?}", audited.refusals);
 }
 
 #[tokio::test(flavor = "multi_thread")]
