@@ -24,6 +24,7 @@ mod metrics;
 mod network;
 mod objectives;
 mod proof;
+mod publication;
 mod refusals;
 mod refusals_cli;
 mod registry;

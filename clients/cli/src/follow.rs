@@ -9,6 +9,7 @@ use rootstock_client::proto::training::v1::{
     TrainingProgress, TrainingStageChange,
 };
 
+use crate::jobs::publication::Publication;
 use crate::jobs::row::{Job, state_name};
 use crate::progress::Meter;
 use crate::{CliError, Context, names};
@@ -55,8 +56,8 @@ pub(crate) fn conclude(context: &Context, job: TrainingJob, json: bool) -> Resul
         context.json(&Job::from(job))?;
     } else if state == TrainingJobState::Succeeded {
         context.line(&job.result_digest)?;
-        if let Some(adapter) = job.spec.as_ref().and_then(|spec| spec.output.strip_prefix("adapters/")) {
-            context.note(format!("serve it with `rootstock adapters publish {adapter}`"));
+        if let Some(next) = serving(job) {
+            context.note(next);
         }
     }
     let how = match state {
@@ -65,6 +66,14 @@ pub(crate) fn conclude(context: &Context, job: TrainingJob, json: bool) -> Resul
         other => format!("is {}", state_name(other)),
     };
     Err(CliError::Ended { name, how })
+}
+
+/// How an adapter is published that was not.
+fn serving(job: TrainingJob) -> Option<String> {
+    let published = job.publication_result.is_some_and(|result| result.published);
+    let spec = job.spec.filter(|_| !published)?;
+    let adapter = spec.output.strip_prefix("adapters/")?;
+    Some(format!("serve it with `rootstock adapters publish {adapter}`"))
 }
 
 /// The line that stays: how well it went, and how long it took.
@@ -116,6 +125,8 @@ fn show(event: &Event, meter: &Meter) {
         Event::Evaluated(evaluated) => meter.note(&evaluation(evaluated)),
         Event::StateSaved(saved) => meter.note(&format!("state saved after step {}", saved.step)),
         Event::Resumed(resumed) => meter.note(&format!("goes on after step {}", resumed.step)),
+        Event::ResultStored(stored) => meter.note(&format!("the result is {}", stored.digest)),
+        Event::Publication(result) => meter.note(&Publication::from(result.clone()).told()),
         Event::PhaseChange(change) => meter.note(phase(change.phase())),
         Event::StageChange(change) => meter.note(&stage(*change)),
     }
@@ -138,6 +149,7 @@ fn phase(phase: TrainingPhase) -> &'static str {
         TrainingPhase::Validating => "validating",
         TrainingPhase::Saving => "waiting until all is saved",
         TrainingPhase::Uploading => "storing the result",
+        TrainingPhase::Publishing => "publishing the adapter",
     }
 }
 

@@ -5,6 +5,7 @@ mod details;
 mod list;
 pub(crate) mod metrics;
 mod pause;
+pub(crate) mod publication;
 mod resume;
 pub(crate) mod row;
 mod show;

@@ -4,6 +4,7 @@ mod file;
 mod foreign;
 mod keys;
 mod others;
+mod publication;
 mod spec;
 
 use std::path::{Path, PathBuf};

@@ -299,6 +299,72 @@ impl DataProblem {
         }
     }
 }
+/// What an adapter must show to be published, and under which name. EvaluationService evaluates it, beside what it is compared with, and
+/// publishes it if it passes and the alias has not moved meanwhile. A job whose adapter doesn't pass SUCCEEDS all the same: its result is
+/// in the store, its `publication_result` says why nothing was published, and the alias has the version that it had.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Publication {
+    /// `adapters/{id}`: the alias to publish under; empty is the job's `output`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Rows of instruction, input, output and keywords: alias or digest of a data set. At most 10000 rows.
+    #[prost(string, tag = "2")]
+    pub dataset: ::prost::alloc::string::String,
+    /// `qa_zh`, `qa_en`, `alpaca` or `chat`; empty is the template of `supervised`.
+    #[prost(string, tag = "3")]
+    pub prompt_template: ::prost::alloc::string::String,
+    /// Most tokens per answer, at most 1048576; 0 means 64.
+    #[prost(int32, tag = "4")]
+    pub max_tokens: i32,
+    /// What is looked at.
+    #[prost(enumeration = "super::super::inference::v1::EvaluationMetric", tag = "5")]
+    pub metric: i32,
+    /// The value to reach: at least this, in \[0, 1\]; for the perplexity at most this, from 1 on.
+    #[prost(double, optional, tag = "6")]
+    pub threshold: ::core::option::Option<f64>,
+    /// By how much better the adapter must be than the version that the alias has when the evaluation begins, or than the base model where
+    /// nothing is published; from 0 on, which is not worse, and for all but the perplexity up to 1. Unset is 0 with `max_p_value`, and
+    /// otherwise compares with nothing.
+    #[prost(double, optional, tag = "7")]
+    pub min_improvement: ::core::option::Option<f64>,
+    /// Largest p-value of that comparison, in (0, 1\]: an improvement that may be chance doesn't pass.
+    #[prost(double, optional, tag = "8")]
+    pub max_p_value: ::core::option::Option<f64>,
+    /// Tries the adapter beside the alias's version before it is judged, and until then; it is taken back if it doesn't pass. Where nothing
+    /// is published there is no version to stand beside, and the adapter is judged without.
+    #[prost(message, optional, tag = "9")]
+    pub canary: ::core::option::Option<PublicationCanary>,
+}
+/// How an adapter is tried.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct PublicationCanary {
+    /// The share of the requests that get it, in (0, 1).
+    #[prost(double, tag = "1")]
+    pub share: f64,
+    /// Seconds that it stands before it is judged, at most 86400. Whoever ends the canary in that time, by RollbackAdapter or another
+    /// publish, keeps the adapter from being published.
+    #[prost(int32, tag = "2")]
+    pub min_seconds: i32,
+}
+/// How far a publication has come, and how it ended.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublicationResult {
+    /// Whether the adapter was published: at `gate.published_generation`.
+    #[prost(bool, tag = "1")]
+    pub published: bool,
+    /// Why it was not; empty if it was, and as long as that isn't known.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// `evaluations/{id}`: where the answers and scores are; empty before there is one.
+    #[prost(string, tag = "3")]
+    pub evaluation: ::prost::alloc::string::String,
+    /// What the evaluation's gate said of the adapter, with the figures.
+    #[prost(message, optional, tag = "4")]
+    pub gate: ::core::option::Option<super::super::inference::v1::GateResult>,
+    /// The generation of the alias at which the adapter became its canary; 0 if it never was.
+    #[prost(int64, tag = "5")]
+    pub canary_generation: i64,
+}
 /// A training job.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrainingJob {
@@ -314,7 +380,7 @@ pub struct TrainingJob {
     /// How far it has come.
     #[prost(message, optional, tag = "4")]
     pub progress: ::core::option::Option<TrainingProgress>,
-    /// Digest of the artifact it made, once it has succeeded: a version of `spec.output`.
+    /// Digest of the artifact it made, once it has succeeded, or while that is being published: a version of `spec.output`.
     #[prost(string, tag = "5")]
     pub result_digest: ::prost::alloc::string::String,
     /// Why it failed.
@@ -335,6 +401,9 @@ pub struct TrainingJob {
     /// While QUEUED: its place in the queue, from 1; no two jobs have the same. 0 otherwise.
     #[prost(int64, tag = "11")]
     pub queue_position: i64,
+    /// How far the publication of its adapter has come, and how it ended, where there is one.
+    #[prost(message, optional, tag = "13")]
+    pub publication_result: ::core::option::Option<PublicationResult>,
     /// What was read of its data, once it was: how many rows are trained on, left out and cut.
     #[prost(message, optional, tag = "15")]
     pub data_ready: ::core::option::Option<TrainingDataReady>,
@@ -343,7 +412,7 @@ pub struct TrainingJob {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrainingSpec {
     /// The alias of the result: `adapters/{id}` for an adapter, `baseModels/{id}` for full training, `fishers/{id}` for Fisher information.
-    /// It is moved when the job succeeds, but for an adapter, which is published by AdapterService.
+    /// It is moved when the job succeeds, but for an adapter, which is published by AdapterService or by `publication`.
     #[prost(string, tag = "1")]
     pub output: ::prost::alloc::string::String,
     /// The data set: alias or digest. Rows for `supervised` and `classification`, text for `causal`,
@@ -391,6 +460,9 @@ pub struct TrainingSpec {
     /// is one stage with nothing of its own. Not with `fisher` or `unfreeze_every_steps`.
     #[prost(message, repeated, tag = "30")]
     pub stages: ::prost::alloc::vec::Vec<TrainingStage>,
+    /// Has the adapter evaluated once it is stored, and published if it is good enough. For all methods that make an adapter.
+    #[prost(message, optional, tag = "29")]
+    pub publication: ::core::option::Option<Publication>,
     /// Where the weights come from.
     #[prost(oneof = "training_spec::Start", tags = "5, 6, 19, 21")]
     pub start: ::core::option::Option<training_spec::Start>,
@@ -1100,7 +1172,7 @@ pub struct TrainingEvent {
     #[prost(message, optional, tag = "2")]
     pub time: ::core::option::Option<::prost_types::Timestamp>,
     /// What happened.
-    #[prost(oneof = "training_event::Event", tags = "3, 4, 5, 6, 7, 8, 9, 12")]
+    #[prost(oneof = "training_event::Event", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
     pub event: ::core::option::Option<training_event::Event>,
 }
 /// Nested message and enum types in `TrainingEvent`.
@@ -1129,6 +1201,12 @@ pub mod training_event {
         /// The worker does something else now.
         #[prost(message, tag = "9")]
         PhaseChange(super::TrainingPhaseChange),
+        /// The result is in the store, and is to be published.
+        #[prost(message, tag = "10")]
+        ResultStored(super::TrainingResultStored),
+        /// The publication has come further, or has ended.
+        #[prost(message, tag = "11")]
+        Publication(super::PublicationResult),
         /// A stage begins.
         #[prost(message, tag = "12")]
         StageChange(super::TrainingStageChange),
@@ -1186,6 +1264,13 @@ pub struct TrainingStateSaved {
     /// their places alone), and the bits of its loss, gradient norm and learning rate; the state holds it too.
     #[prost(string, tag = "3")]
     pub chain_digest: ::prost::alloc::string::String,
+}
+/// A stored result.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrainingResultStored {
+    /// Its artifact.
+    #[prost(string, tag = "1")]
+    pub digest: ::prost::alloc::string::String,
 }
 /// A job that goes on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1740,6 +1825,8 @@ pub enum TrainingPhase {
     Saving = 6,
     /// Stores the result.
     Uploading = 7,
+    /// Has the adapter evaluated and published.
+    Publishing = 8,
 }
 impl TrainingPhase {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1756,6 +1843,7 @@ impl TrainingPhase {
             Self::Validating => "TRAINING_PHASE_VALIDATING",
             Self::Saving => "TRAINING_PHASE_SAVING",
             Self::Uploading => "TRAINING_PHASE_UPLOADING",
+            Self::Publishing => "TRAINING_PHASE_PUBLISHING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1769,6 +1857,7 @@ impl TrainingPhase {
             "TRAINING_PHASE_VALIDATING" => Some(Self::Validating),
             "TRAINING_PHASE_SAVING" => Some(Self::Saving),
             "TRAINING_PHASE_UPLOADING" => Some(Self::Uploading),
+            "TRAINING_PHASE_PUBLISHING" => Some(Self::Publishing),
             _ => None,
         }
     }
@@ -1905,7 +1994,8 @@ pub mod training_service_client {
             self
         }
         /// Checks the specification, stores the job and queues it. Errors: INVALID_FIELD, NOT_FOUND (model, tokenizer or
-        /// data set), ALREADY_EXISTS, TOKENIZER_MISMATCH, OVERLOADED (too many queued), DEPENDENCY_UNAVAILABLE.
+        /// data set), ALREADY_EXISTS, TOKENIZER_MISMATCH, WRONG_STATE (`publication` without an inference service), OVERLOADED (too many
+        /// queued), DEPENDENCY_UNAVAILABLE.
         pub async fn create_training_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateTrainingJobRequest>,
@@ -1995,7 +2085,8 @@ pub mod training_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Stops a job; its states saved so far stay. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE.
+        /// Stops a job; its states saved so far stay. While its adapter is being published, the alias gets back the version that it had: soon
+        /// afterwards, and as often as it takes. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE.
         pub async fn cancel_training_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CancelTrainingJobRequest>,
@@ -2026,7 +2117,8 @@ pub mod training_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Stops computing a job until it is resumed, whatever it is doing. The step in progress is dropped; the job is PAUSED, and its
-        /// memory free, once the state after the last whole step is durable. A job that is paused already is returned as it is.
+        /// memory free, once the state after the last whole step is durable. Its evaluation ends too, and begins anew when it is resumed; its
+        /// canary stands meanwhile. A job that is paused already is returned as it is.
         /// Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it has ended).
         pub async fn pause_training_job(
             &mut self,
@@ -2122,7 +2214,7 @@ pub mod training_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Forgets a job that has ended, its events and its saved states; its result stays. Errors: INVALID_FIELD, NOT_FOUND,
-        /// WRONG_STATE.
+        /// WRONG_STATE (it has not ended, or its adapter is still being taken back).
         pub async fn delete_training_job(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteTrainingJobRequest>,
@@ -2262,7 +2354,8 @@ pub mod training_service_server {
     #[async_trait]
     pub trait TrainingService: std::marker::Send + std::marker::Sync + 'static {
         /// Checks the specification, stores the job and queues it. Errors: INVALID_FIELD, NOT_FOUND (model, tokenizer or
-        /// data set), ALREADY_EXISTS, TOKENIZER_MISMATCH, OVERLOADED (too many queued), DEPENDENCY_UNAVAILABLE.
+        /// data set), ALREADY_EXISTS, TOKENIZER_MISMATCH, WRONG_STATE (`publication` without an inference service), OVERLOADED (too many
+        /// queued), DEPENDENCY_UNAVAILABLE.
         async fn create_training_job(
             &self,
             request: tonic::Request<super::CreateTrainingJobRequest>,
@@ -2286,7 +2379,8 @@ pub mod training_service_server {
             tonic::Response<super::ListTrainingJobsResponse>,
             tonic::Status,
         >;
-        /// Stops a job; its states saved so far stay. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE.
+        /// Stops a job; its states saved so far stay. While its adapter is being published, the alias gets back the version that it had: soon
+        /// afterwards, and as often as it takes. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE.
         async fn cancel_training_job(
             &self,
             request: tonic::Request<super::CancelTrainingJobRequest>,
@@ -2295,7 +2389,8 @@ pub mod training_service_server {
             tonic::Status,
         >;
         /// Stops computing a job until it is resumed, whatever it is doing. The step in progress is dropped; the job is PAUSED, and its
-        /// memory free, once the state after the last whole step is durable. A job that is paused already is returned as it is.
+        /// memory free, once the state after the last whole step is durable. Its evaluation ends too, and begins anew when it is resumed; its
+        /// canary stands meanwhile. A job that is paused already is returned as it is.
         /// Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it has ended).
         async fn pause_training_job(
             &self,
@@ -2325,7 +2420,7 @@ pub mod training_service_server {
             tonic::Status,
         >;
         /// Forgets a job that has ended, its events and its saved states; its result stays. Errors: INVALID_FIELD, NOT_FOUND,
-        /// WRONG_STATE.
+        /// WRONG_STATE (it has not ended, or its adapter is still being taken back).
         async fn delete_training_job(
             &self,
             request: tonic::Request<super::DeleteTrainingJobRequest>,

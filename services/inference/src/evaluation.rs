@@ -17,7 +17,7 @@ use std::sync::Arc;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Id};
 use rootstock_runtime::{Shutdown, Tasks};
 use rootstock_text::{JudgedRow, PromptTemplate};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, oneshot};
 
 pub(crate) use book::Book;
 pub(crate) use compare::{Comparison, PairedMean, PairedProportion};
@@ -155,8 +155,13 @@ impl Evaluations {
             Some(id) => id,
             None => fresh_id()?,
         };
+        let new = NewEvaluation { id, request_id, spec, pinned, total_rows };
+        self.to_the_end(self.clone().enter(new)).await
+    }
+
+    async fn enter(self, new: NewEvaluation) -> Result<Evaluation, Error> {
         let _changing = self.changing.lock().await;
-        match self.book.create(NewEvaluation { id, request_id, spec, pinned, total_rows }).await? {
+        match self.book.create(new).await? {
             Created::New(evaluation) => {
                 self.active.publish(&evaluation);
                 self.wake.notify_one();
@@ -164,6 +169,20 @@ impl Evaluations {
             }
             Created::Existing(evaluation) => Ok(evaluation),
         }
+    }
+
+    /// Changes the book and the active ones together, whether the caller waits for it or leaves: half of it would be an evaluation that
+    /// nobody runs.
+    async fn to_the_end(
+        &self,
+        change: impl Future<Output = Result<Evaluation, Error>> + Send + 'static,
+    ) -> Result<Evaluation, Error> {
+        let (done, changed) = oneshot::channel();
+        self.tasks.spawn("inference-evaluations", async move {
+            // The caller may have left.
+            let _ = done.send(change.await);
+        });
+        changed.await.map_err(|error| Error::internal("an evaluation can't be changed", error))?
     }
 
     /// One evaluation, with its items.
@@ -187,8 +206,12 @@ impl Evaluations {
 
     /// Stops an evaluation that waits or runs.
     pub(crate) async fn cancel(&self, id: &Id) -> Result<Evaluation, Error> {
+        self.to_the_end(self.clone().end(id.clone())).await
+    }
+
+    async fn end(self, id: Id) -> Result<Evaluation, Error> {
         let _changing = self.changing.lock().await;
-        let cancelled = self.book.cancel(id).await?;
+        let cancelled = self.book.cancel(&id).await?;
         self.active.end(&cancelled);
         Ok(cancelled)
     }

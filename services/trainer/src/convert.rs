@@ -12,6 +12,7 @@ mod lora;
 mod mix;
 mod numbers;
 mod optim;
+mod publication;
 mod scheduler;
 mod spec;
 mod stages;
@@ -33,6 +34,7 @@ use crate::{
 pub(crate) use data::{About, Audit, Clean, Looked, Report as DataReport, cleaned};
 pub(crate) use encoder::encoder_config;
 pub(crate) use lora::lora_config;
+pub(crate) use publication::published_name;
 pub(crate) use spec::{frozen_format, model_config, product_format};
 pub(crate) use virtual_tokens::virtual_tokens_config;
 
@@ -180,6 +182,9 @@ fn reported(index: usize, event: proto::TrainingEvent) -> Result<proto::training
         Some(Event::StateSaved(saved)) if !crate::names::is_digest(&saved.digest) => {
             refuse("must name the saved state by digest")
         }
+        Some(Event::ResultStored(stored)) if !crate::names::is_digest(&stored.digest) => {
+            refuse("must name the result by digest")
+        }
         Some(event) => Ok(event),
     }
 }
@@ -252,6 +257,7 @@ impl From<Job> for proto::TrainingJob {
             attempts: i32::try_from(job.attempts).unwrap_or(i32::MAX),
             queue_position: job.queue_position,
             data_ready: job.data_ready,
+            publication_result: job.publication,
         }
     }
 }
@@ -260,8 +266,12 @@ impl From<Lease> for proto::LeaseJobResponse {
     fn from(lease: Lease) -> Self {
         let (resume_step, resume_digest) = lease.resume.unwrap_or_default();
         let resolved = lease.job.resolved.clone();
+        let mut job = proto::TrainingJob::from(lease.job);
+        if let Some(publication) = job.spec.as_mut().and_then(|spec| spec.publication.as_mut()) {
+            publication.dataset = resolved.publication_digest;
+        }
         Self {
-            training_job: Some(lease.job.into()),
+            training_job: Some(job),
             dataset_digest: resolved.dataset_digest,
             mix_digests: resolved.mix_digests,
             validation_dataset_digest: resolved.validation_dataset_digest,

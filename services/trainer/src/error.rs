@@ -61,6 +61,12 @@ pub enum Error {
         /// The bound.
         limit: usize,
     },
+    /// What is to be evaluated and published needs a service that isn't there.
+    #[error(
+        "spec.publication needs the inference service, which isn't served where it is looked for; serve the inference role, \
+         or set ROOTSTOCK_INFERENCE_ENDPOINT"
+    )]
+    NoInference,
     /// Data or model were made with another tokenizer.
     #[error("{0}")]
     TokenizerMismatch(String),
@@ -131,7 +137,9 @@ impl Error {
             Self::Invalid { .. } => ErrorReason::InvalidField,
             Self::NotFound(_) => ErrorReason::NotFound,
             Self::JobExists(_) => ErrorReason::AlreadyExists,
-            Self::WrongState { .. } | Self::LeaseLost(_) | Self::Unverifiable(_) => ErrorReason::WrongState,
+            Self::WrongState { .. } | Self::LeaseLost(_) | Self::Unverifiable(_) | Self::NoInference => {
+                ErrorReason::WrongState
+            }
             Self::QueueFull { .. }
             | Self::TenantQueueFull { .. }
             | Self::TooManyWatchers { .. }

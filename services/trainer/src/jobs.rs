@@ -34,7 +34,7 @@ pub(crate) struct Jobs {
     pub(crate) room: Room,
     /// Calls the supervisor: a job waits, or one was cancelled.
     pub(crate) supervisor: Arc<Notify>,
-    /// Calls the janitor: saved states were discarded.
+    /// Calls the janitor: saved states were discarded, or a job that publishes was ended.
     pub(crate) janitor: Arc<Notify>,
 }
 
@@ -104,6 +104,7 @@ impl Jobs {
         self.metrics.job_ended(State::Cancelled);
         self.bells.ring(id);
         self.leases.cancel(id);
+        self.janitor.notify_one();
         Ok(job)
     }
 
@@ -164,11 +165,16 @@ impl Jobs {
     }
 }
 
+/// What a job's publication takes of a message.
+fn publication(job: &Job) -> usize {
+    job.publication.as_ref().map_or(0, Message::encoded_len)
+}
+
 /// How many of the jobs fit into one message; one always does.
 fn fitting(jobs: &[Job]) -> usize {
     let mut bytes = 0;
     let fits = |job: &&Job| {
-        bytes += job.spec.encoded_len() + job.error.len() + JOB_MARGIN;
+        bytes += job.spec.encoded_len() + publication(job) + job.error.len() + JOB_MARGIN;
         bytes <= MAX_MESSAGE_BYTES
     };
     jobs.iter().take_while(fits).count().max(1)

@@ -5,6 +5,7 @@
 //! outlives it, and the job goes on from its newest saved state.
 #![forbid(unsafe_code)]
 
+mod canary;
 mod config;
 mod convert;
 mod data;
@@ -24,6 +25,7 @@ mod store;
 mod supervisor;
 mod verification;
 mod watch;
+mod withdrawal;
 pub mod worker;
 
 pub use config::{Config, ConfigProblem};

@@ -1,5 +1,7 @@
 //! Names to digests: asked once, when the job is created, so that an alias that moves later doesn't change the job.
 
+mod publication;
+
 use rootstock_artifacts::ArtifactName;
 use rootstock_client::{ClientError, Clients};
 use rootstock_model::{AnyConfig, Config as ModelConfig};
@@ -60,6 +62,7 @@ impl Resolver {
         let kept = spec.retention.as_ref().map(|retention| ("spec.retention.dataset", &retention.dataset));
         let kept = self.dataset(kept).await?;
         let Started { base, adapter_digest, tokenizer } = self.start(&spec.start).await?;
+        let publication_digest = self.publication(spec).await?;
         let fisher_digest = self.fisher(spec, base.as_ref()).await?;
         let config = self.check_model(spec, base.as_ref()).await?;
         check_template(spec, &tokenizer)?;
@@ -93,6 +96,7 @@ impl Resolver {
             replay_digest: replayed.map(|artifact| artifact.digest).unwrap_or_default(),
             retention_digest: kept.map(|artifact| artifact.digest).unwrap_or_default(),
             optimizer_digest: String::new(),
+            publication_digest,
             tokenizer_artifact_digest: tokenizer.artifact_digest,
             tokenizer_digest: tokenizer.tokenizer_digest,
         })

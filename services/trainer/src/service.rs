@@ -37,7 +37,7 @@ const DATABASE: &str = "jobs.sqlite";
 /// What the training service needs from the process it lives in.
 #[derive(Clone, Debug)]
 pub struct Deps {
-    /// The checkpoint and tokenization services.
+    /// The other services.
     pub clients: Clients,
     /// Where a worker process finds the services, this one among them.
     pub endpoints: Endpoints,
@@ -95,6 +95,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Handle, Error> {
         metrics,
         config,
         call: Arc::clone(&jobs.supervisor),
+        janitor: Arc::clone(&jobs.janitor),
     };
     let janitor = Janitor { store, clients: deps.clients.clone(), call: Arc::clone(&jobs.janitor) };
     deps.tasks.spawn("trainer supervisor", supervisor.run(deps.shutdown.clone()));

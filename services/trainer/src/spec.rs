@@ -8,10 +8,12 @@ use rootstock_text::{Corruption, PromptTemplate, Shares, Truncation};
 
 mod encoder;
 mod forgetting;
+mod publication;
 mod stages;
 
 pub(crate) use encoder::{Classification, MIN_ENCODER_TOKENS, Masked, NewEncoder};
 pub(crate) use forgetting::{Elastic, Fisher, Replay, Retention};
+pub(crate) use publication::{Canary, Improvement, Publication};
 pub(crate) use stages::{Pace, Source, Stage, stage_path};
 
 /// Shortest block or row that has a next token.
@@ -46,6 +48,7 @@ pub(crate) struct Spec {
     pub(crate) keep_optimizer_state: bool,
     /// Empty where there is one that has nothing of its own.
     pub(crate) stages: Vec<Stage>,
+    pub(crate) publication: Option<Publication>,
 }
 
 impl Spec {
@@ -84,7 +87,11 @@ impl Spec {
             || self.retention.is_some();
         // There is no data set of that number, so that it has the objective's.
         let numbers = (0..sets).chain(others.then_some(sets));
-        let mut templates = numbers.filter_map(|number| self.template(number));
+        let published = self
+            .publication
+            .iter()
+            .map(|published| ("spec.publication.prompt_template".to_owned(), published.prompt_template));
+        let mut templates = numbers.filter_map(|number| self.template(number)).chain(published);
         templates.find(|(_, template)| *template == PromptTemplate::Chat).map(|(field, _)| field)
     }
 }

@@ -1,4 +1,5 @@
-//! Deletes saved states that no job keeps from the checkpoint service, beside everything else and as often as it takes.
+//! Tidies up after jobs, beside everything else and as often as it takes: saved states that no job keeps are deleted from the checkpoint
+//! service, and what ended jobs have published is taken back.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +14,7 @@ const BATCH: u32 = 64;
 /// How long to wait after a failure, and how often to look without being called.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// Deletes what the store has put on its list.
+/// Does what the store has put on its lists.
 #[derive(Clone, Debug)]
 pub(crate) struct Janitor {
     pub(crate) store: Store,
@@ -27,6 +28,9 @@ impl Janitor {
         while !shutdown.is_requested() {
             if let Some(Err(error)) = shutdown.unless_requested(self.delete_all()).await {
                 tracing::warn!(%error, "saved states could not be deleted; trying again");
+            }
+            if let Some(Err(error)) = shutdown.unless_requested(self.withdraw_all()).await {
+                tracing::warn!(%error, "what is to be taken back could not be read; trying again");
             }
             let wait = async {
                 // Either way it is time to look again.

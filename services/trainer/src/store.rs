@@ -7,6 +7,7 @@ mod leases;
 mod reports;
 mod rows;
 mod saved;
+mod withdrawals;
 
 use std::{path::Path, time::SystemTime};
 
@@ -77,6 +78,8 @@ pub(crate) struct Resolved {
     pub(crate) retention_digest: String,
     /// The state whose optimizer is gone on with. Empty where there is none.
     pub(crate) optimizer_digest: String,
+    /// What the result is evaluated on before it is published; empty where it is not.
+    pub(crate) publication_digest: String,
     pub(crate) tokenizer_artifact_digest: String,
     pub(crate) tokenizer_digest: String,
 }
@@ -104,7 +107,11 @@ pub(crate) struct Job {
     pub(crate) state: State,
     pub(crate) progress: Option<proto::TrainingProgress>,
     pub(crate) data_ready: Option<proto::TrainingDataReady>,
+    /// Of the result, once it is stored.
     pub(crate) result_digest: String,
+    pub(crate) publication: Option<proto::PublicationResult>,
+    /// What it published is to be taken back.
+    pub(crate) withdraw: bool,
     pub(crate) error: String,
     pub(crate) create_micros: i64,
     pub(crate) start_micros: Option<i64>,
@@ -133,6 +140,8 @@ impl Job {
             progress: None,
             data_ready: None,
             result_digest: String::new(),
+            publication: None,
+            withdraw: false,
             error: String::new(),
             create_micros: now_micros(),
             start_micros: None,

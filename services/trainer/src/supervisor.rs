@@ -38,6 +38,8 @@ pub(crate) struct Supervisor {
     pub(crate) metrics: Metrics,
     pub(crate) config: Arc<Config>,
     pub(crate) call: Arc<Notify>,
+    /// Calls the janitor: a job that has ended has no worker any more.
+    pub(crate) janitor: Arc<Notify>,
 }
 
 impl Supervisor {

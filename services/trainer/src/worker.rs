@@ -30,6 +30,7 @@ pub(crate) mod order;
 mod passes;
 mod patience;
 pub(crate) mod prepare;
+mod publication;
 mod questions;
 mod replay;
 mod replayed;
@@ -65,6 +66,7 @@ pub use verify::verify;
 use fault::Fault;
 use inputs::blocking;
 use link::Link;
+use publication::Publishing;
 use reporter::Reporter;
 use saver::Saver;
 use stop::Stop;
@@ -109,9 +111,29 @@ async fn work(args: WorkerArgs) -> Result<Ended, WorkerError> {
     ended
 }
 
-/// Everything between the lease and the last report; ends early when the worker shall stop. What training has come to is saved where
-/// the job is paused.
+/// Everything between the lease and the last report; ends early when the worker shall stop.
 async fn compute(
+    args: &WorkerArgs,
+    clients: &Clients,
+    lease: proto::LeaseJobResponse,
+    reporter: &Reporter,
+    stop: &Stop,
+    link: &Link,
+) -> Result<String, Fault> {
+    let stored = lease.training_job.as_ref().map(|job| job.result_digest.clone()).unwrap_or_default();
+    let digest = if stored.is_empty() {
+        Box::pin(make(args, clients, lease.clone(), reporter, stop, link)).await?
+    } else {
+        stored
+    };
+    if let Some(publishing) = Publishing::of(lease, &digest, clients, reporter, link)? {
+        Box::pin(publishing.run(stop)).await?;
+    }
+    Ok(digest)
+}
+
+/// Makes the result and stores it. What training has come to is saved where the job is paused.
+async fn make(
     args: &WorkerArgs,
     clients: &Clients,
     lease: proto::LeaseJobResponse,

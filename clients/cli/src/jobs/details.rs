@@ -3,6 +3,7 @@ use rootstock_client::proto::training::v1::training_spec::{Method, Objective, St
 use rootstock_client::proto::training::v1::{TrainingDataReady, TrainingJob, TrainingSpec};
 use serde::Serialize;
 
+use super::publication::Publication;
 use super::row::Job;
 use crate::figures::rounded_if_any;
 use crate::table::{self, Tabular, or_dash, text_or_dash};
@@ -151,6 +152,7 @@ impl Tabular for Details {
         "started",
         "ended",
         "result",
+        "publication",
         "error",
     ];
 
@@ -176,6 +178,7 @@ impl Tabular for Details {
             table::time(job.start_time.as_deref()),
             table::time(job.end_time.as_deref()),
             text_or_dash(&job.result_digest),
+            or_dash(job.publication.as_ref().map(Publication::told)),
             text_or_dash(&job.error),
         ]
     }

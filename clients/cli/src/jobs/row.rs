@@ -2,6 +2,7 @@
 use rootstock_client::proto::training::v1::{TrainingJob, TrainingJobState, TrainingProgress};
 use serde::Serialize;
 
+use super::publication::Publication;
 use crate::figures::rounded_if_any;
 use crate::table::{self, Tabular, or_dash, text_or_dash};
 
@@ -25,6 +26,8 @@ pub(crate) struct Job {
     /// Its place among the jobs that wait.
     queue_position: Option<i64>,
     pub(super) result_digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) publication: Option<Publication>,
     pub(super) error: String,
     pub(super) create_time: Option<String>,
     pub(super) start_time: Option<String>,
@@ -65,6 +68,7 @@ impl From<TrainingJob> for Job {
             attempts: job.attempts,
             queue_position: Some(job.queue_position).filter(|place| *place > 0),
             result_digest: job.result_digest,
+            publication: job.publication_result.map(Publication::from),
             error: job.error,
             create_time: job.create_time.map(|time| time.to_string()),
             start_time: job.start_time.map(|time| time.to_string()),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_yaml_ng::Value;
 
 use super::others::{self, OtherNames};
+use super::publication::{Canary, Publication};
 use crate::nearest;
 
 /// What is learned.
@@ -168,6 +169,7 @@ pub(super) struct TrainFile {
     pub(super) ewc: Option<Ewc>,
     pub(super) replay: Option<Replay>,
     pub(super) retention: Option<Retention>,
+    pub(super) publication: Option<Publication>,
     pub(super) learning_rate: Option<f64>,
     pub(super) num_train_epochs: Option<f64>,
     pub(super) max_steps: Option<i64>,
@@ -355,6 +357,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<TrainFile, String> {
     check_nested::<Ewc>(&value, "ewc")?;
     check_nested::<Replay>(&value, "replay")?;
     check_nested::<Retention>(&value, "retention")?;
+    check_nested::<Publication>(&value, "publication")?;
+    if let Some(canary) = value.get("publication").and_then(|publication| publication.get("canary")) {
+        check_keys::<Canary>(canary, "publication.canary.")?;
+    }
     check_list::<Denoiser>(value.get("denoisers"), "denoisers")?;
     check_mix(&value, "")?;
     check_list::<Stage>(value.get("stages"), "stages")?;

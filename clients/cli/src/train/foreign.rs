@@ -92,6 +92,11 @@ fn of_methods(file: &TrainFile, method: Method) -> Vec<Belonging> {
                 ("ewc", file.ewc.is_some()),
             ],
         ),
+        (
+            !matches!(method, Method::Full | Method::Fisher),
+            "method: lora, bottleneck, prefix or prompt",
+            vec![("publication", file.publication.is_some())],
+        ),
         (method == Method::Fisher, "method: fisher", vec![("max_rows", file.max_rows.is_some())]),
         (
             method == Method::Bottleneck,

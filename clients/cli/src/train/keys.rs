@@ -118,6 +118,18 @@ pub(super) const KEYS: &[Key] = &[
     key("retention", "mapping", "-", "fails the job when too little is left of earlier data"),
     key("retention.dataset", "name", "required", "the earlier data, for the same objective"),
     key("retention.min_ratio", "number", "0", "the least that its loss before training may be over that of the result; 0 only measures"),
+    key("publication", "mapping", "-", "has the adapter evaluated once it is stored, and published if it passes; the job succeeds either way"),
+    key("publication.name", "name", "as output", "the adapter to publish it as"),
+    key("publication.dataset", "name", "required", "rows to evaluate it on: instruction, output and keywords"),
+    key("publication.prompt_template", "choice", "as the job's", "how these rows become prompts"),
+    key("publication.max_tokens", "integer", "64", "most tokens per answer"),
+    key("publication.metric", "choice", "required", "what is looked at: keyword_accuracy, exact_match, token_f1 or perplexity"),
+    key("publication.threshold", "number", "-", "what it must be at least, 0 to 1; for the perplexity at most, from 1 on"),
+    key("publication.min_improvement", "number", "-", "by how much it must be better than what is published, or than the base model where nothing is; 0 is not worse"),
+    key("publication.max_p_value", "number", "-", "how likely that may be by chance, such as 0.05"),
+    key("publication.canary", "mapping", "-", "tries it beside what is published before it is judged"),
+    key("publication.canary.share", "number", "required", "the share of the requests that get it, above 0 and below 1"),
+    key("publication.canary.min_seconds", "integer", "0", "how long it stands before it is judged; `rootstock adapters rollback` ends it meanwhile"),
     key("learning_rate", "number", "5e-5", "its peak"),
     key("num_train_epochs", "number", "3", "passes over the data; not used with max_steps"),
     key("max_steps", "integer", "0", "optimizer steps; 0 leaves it to num_train_epochs"),
@@ -184,6 +196,7 @@ mod tests {
         Denoiser, Ewc, Mix, MixedDataset, NewEncoder, NewModel, OptimArgs, Replay, Retention,
         SchedulerKwargs, Stage, TrainFile, known_keys,
     };
+    use super::super::publication::{Canary, Publication};
     use super::*;
 
     #[test]
@@ -195,6 +208,8 @@ mod tests {
             ("ewc", known_keys::<Ewc>()),
             ("replay", known_keys::<Replay>()),
             ("retention", known_keys::<Retention>()),
+            ("publication", known_keys::<Publication>()),
+            ("publication.canary", known_keys::<Canary>()),
             ("denoisers", known_keys::<Denoiser>()),
             ("mix", known_keys::<Mix>()),
             ("stages", known_keys::<Stage>()),

@@ -9,6 +9,7 @@ use super::{
         Retention, Scheduler, SchedulerKwargs, Stage, TrainFile, Truncation,
     },
     foreign,
+    publication::publication,
 };
 use crate::names;
 
@@ -53,10 +54,11 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         priority: file.priority.unwrap_or_default(),
         keep_optimizer_state: file.keep_optimizer_state.unwrap_or_default(),
         stages: stages(file.stages.as_deref().unwrap_or_default())?,
+        publication: file.publication.as_ref().map(publication).transpose()?,
     })
 }
 
-fn named(key: &str, kind: Kind, name: &str) -> Result<String, String> {
+pub(super) fn named(key: &str, kind: Kind, name: &str) -> Result<String, String> {
     names::artifact(kind, name).map_err(|error| format!("{key}: {error}"))
 }
 

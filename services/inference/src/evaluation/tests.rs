@@ -67,6 +67,31 @@ fn many_rows() -> String {
 }
 
 #[tokio::test]
+async fn an_evaluation_is_run_wherever_its_caller_leaves_while_it_is_created() {
+    const MOST_POLLS: usize = 30;
+    let (world, _) = with_base().await;
+    let spec = spec(put_rows(&world, ROWS), &[""]);
+    let evaluations = &world.core.evaluations;
+    let mut seen = 0;
+    for polls in 1..MOST_POLLS {
+        let mut creating = Box::pin(evaluations.create(None, spec.clone(), None));
+        for _ in 0..polls {
+            if futures::poll!(&mut creating).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(creating);
+        let listed = evaluations.list(None, MOST_POLLS).await.unwrap();
+        for evaluation in &listed {
+            assert_eq!(ended(&world, &evaluation.id).await.state, State::Succeeded, "{polls} polls");
+        }
+        seen = listed.len();
+    }
+    assert!(seen > 0, "some were created");
+}
+
+#[tokio::test]
 async fn base_and_adapter_are_judged_row_by_row_and_the_evidence_is_kept() {
     let (world, base) = with_base().await;
     let adapter = world.store.put_adapter(base, 1);

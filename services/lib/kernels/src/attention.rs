@@ -10,7 +10,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
     Segments,
-    composed::gradients,
+    composed::{gradients, has_kernels},
     cpu::{floats, slice, tensor},
     team,
 };
@@ -130,7 +130,7 @@ pub fn attention_forward(
     heads: Heads,
 ) -> Result<Attended> {
     check(q, k, v, segments, heads)?;
-    if !q.device().is_cpu() {
+    if !has_kernels(q.device()) {
         return Ok(Attended { output: plain::attention(q, k, v, segments, heads)?, log_sums: None });
     }
     let log_sums = Arc::new(OnceLock::new());

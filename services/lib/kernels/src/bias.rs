@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
+    composed::has_kernels,
     cpu::{floats, new_rows, rows_and_width, rows_per_task, slice, tensor},
     team,
 };
@@ -14,7 +15,7 @@ use crate::{
 /// # Errors
 /// When the widths differ or the tensors are not f32.
 pub fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() { x.contiguous()?.apply_op2(bias, AddBias) } else { x.broadcast_add(bias) }
+    if has_kernels(x.device()) { x.contiguous()?.apply_op2(bias, AddBias) } else { x.broadcast_add(bias) }
 }
 
 /// The gradient [W] of the bias of [`add_bias`] for the output gradient `dy` [.., W]: the sum of its rows.
@@ -23,7 +24,7 @@ pub fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
 /// When the gradient is not f32.
 pub fn bias_gradient(dy: &Tensor) -> Result<Tensor> {
     let (rows, width) = rows_and_width(dy.shape())?;
-    if !dy.device().is_cpu() {
+    if !has_kernels(dy.device()) {
         return dy.reshape((rows, width))?.sum(0);
     }
     let dy = dy.contiguous()?;

@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, InplaceOp1, Layout, Result};
 
 use crate::{
     Gradient,
+    composed::has_kernels,
     cpu::{for_rows, slice_mut},
     gradient::Numbers,
     team,
@@ -24,7 +25,7 @@ pub fn global_norm<'a>(gradients: impl IntoIterator<Item = &'a Gradient>) -> Res
     let mut sum = 0.0;
     for gradient in gradients {
         let values = gradient.values();
-        sum += if values.device().is_cpu() {
+        sum += if has_kernels(values.device()) {
             sum_of_squares(&gradient.host()?.numbers()?, gradient.shape().elem_count())
         } else {
             f64::from(values.sqr()?.sum_all()?.to_scalar::<f32>()?)
@@ -55,7 +56,7 @@ pub fn clip_by_global_norm(gradients: &mut BTreeMap<String, Gradient>, max_norm:
 pub fn scale_gradients(gradients: &mut BTreeMap<String, Gradient>, scale: f64) -> Result<()> {
     for gradient in gradients.values_mut() {
         let values = gradient.values_mut();
-        if values.device().is_cpu() {
+        if has_kernels(values.device()) {
             values.inplace_op1(&Scale(scale as f32))?;
         } else {
             *values = (&*values * scale)?;

@@ -40,7 +40,10 @@ pub(crate) fn floats(tensor: &Tensor) -> Result<Floats<'_>> {
     match &*storage {
         Storage::Cpu(CpuStorage::F32(_)) => {}
         Storage::Cpu(other) => bail!("expected f32 numbers, found {:?}", dtype_of(other)),
-        _ => bail!("expected a tensor in main memory"),
+        _ => bail!(
+            "expected a tensor in main memory, found one on {:?}; bring it there first",
+            tensor.device().location()
+        ),
     }
     Ok(Floats { storage, range })
 }
@@ -75,7 +78,10 @@ pub(crate) fn weight(tensor: &Tensor) -> Result<Weight<'_>> {
     match &*storage {
         Storage::Cpu(CpuStorage::F32(_) | CpuStorage::BF16(_)) => Ok(Weight { storage, range }),
         Storage::Cpu(other) => bail!("weights are f32 or bf16, found {:?}", dtype_of(other)),
-        _ => bail!("expected a tensor in main memory"),
+        _ => bail!(
+            "expected a tensor in main memory, found one on {:?}; bring it there first",
+            tensor.device().location()
+        ),
     }
 }
 

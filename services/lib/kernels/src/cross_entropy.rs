@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, CustomOp2, D, DType, Device, Layout, Result, Shape
 
 use crate::{
     LinearWeight,
-    composed::gradients,
+    composed::{gradients, has_kernels},
     cpu::{floats, matrix, slice, tensor},
     gemm::{Format, Left, Tiles, Write, product},
     linear,
@@ -70,8 +70,8 @@ pub fn cross_entropy(
     options: &LossOptions,
 ) -> Result<LossSum> {
     let counted = counted(hidden, head.dims()?, labels, options)?;
-    if !hidden.device().is_cpu() {
-        return on_device(hidden, &head.tensor()?, &counted, options);
+    if !has_kernels(hidden.device()) {
+        return on_device(hidden, head, &counted, options);
     }
     let (hidden, weight, (vocab, width)) = (floats(hidden)?, head.read()?, head.dims()?);
     let smoothing = options.label_smoothing as f32;
@@ -133,8 +133,8 @@ pub fn cross_entropy_with_gradients(
 ) -> Result<(LossSum, HeadGradients)> {
     head.format().of_gradients()?;
     let counted = counted(hidden, head.dims()?, labels, options)?;
-    if !hidden.device().is_cpu() {
-        return gradients_on_device(hidden, &head.tensor()?, &counted, (scale, options), wants_head);
+    if !has_kernels(hidden.device()) {
+        return gradients_on_device(hidden, head, &counted, (scale, options), wants_head);
     }
     let (vocab, width) = head.dims()?;
     let (values, weight) = (floats(hidden)?, head.read()?);
@@ -163,8 +163,8 @@ pub fn cross_entropy_sum(
     options: &LossOptions,
 ) -> Result<Tensor> {
     let counted = counted(hidden, head.dims()?, labels, options)?;
-    if !hidden.device().is_cpu() {
-        return plain(hidden, &head.tensor()?, &counted, options);
+    if !has_kernels(hidden.device()) {
+        return plain(hidden, head, &counted, options);
     }
     let op =
         CrossEntropy { labels: labels.to_vec(), options: options.clone(), counted, format: head.format() };
@@ -328,9 +328,9 @@ fn mean(logits: &[f32]) -> f32 {
 }
 
 /// The definition in candle's operations.
-fn plain(hidden: &Tensor, head: &Tensor, counted: &[Counted], options: &LossOptions) -> Result<Tensor> {
+fn plain(hidden: &Tensor, head: &LinearWeight, counted: &[Counted], options: &LossOptions) -> Result<Tensor> {
     if counted.is_empty() {
-        return (hidden.sum_all()? * 0.0)? + (head.to_dtype(DType::F32)?.sum_all()? * 0.0)?;
+        return (hidden.sum_all()? * 0.0)? + (head.rounded()?.sum_all()? * 0.0)?;
     }
     let index = |f: fn(&Counted) -> usize| {
         let index: Vec<u32> = counted.iter().map(|c| f(c) as u32).collect();
@@ -348,23 +348,35 @@ fn plain(hidden: &Tensor, head: &Tensor, counted: &[Counted], options: &LossOpti
     ((log_sum - target)? * weights)?.sum_all()
 }
 
-fn on_device(hidden: &Tensor, head: &Tensor, counted: &[Counted], options: &LossOptions) -> Result<LossSum> {
+fn on_device(
+    hidden: &Tensor,
+    head: &LinearWeight,
+    counted: &[Counted],
+    options: &LossOptions,
+) -> Result<LossSum> {
     let sum = f64::from(plain(hidden, head, counted, options)?.to_scalar::<f32>()?);
     Ok(LossSum { sum, tokens: counted.len() as u64 })
 }
 
 fn gradients_on_device(
     hidden: &Tensor,
-    head: &Tensor,
+    head: &LinearWeight,
     counted: &[Counted],
     (scale, options): (f64, &LossOptions),
     wants_head: bool,
 ) -> Result<(LossSum, HeadGradients)> {
     let seed = Tensor::new(scale as f32, hidden.device())?;
-    let wide = head.to_dtype(DType::F32)?;
-    let grads = gradients(&[hidden, &wide], &seed, |t| plain(&t[0], &t[1], counted, options))?;
-    let gradients = HeadGradients { hidden: grads[0].clone(), head: wants_head.then(|| grads[1].clone()) };
-    Ok((on_device(hidden, head, counted, options)?, gradients))
+    let loss = on_device(hidden, head, counted, options)?;
+    if !wants_head {
+        let mut grads = gradients(&[hidden], &seed, |t| plain(&t[0], head, counted, options))?;
+        return Ok((loss, HeadGradients { hidden: grads.swap_remove(0), head: None }));
+    }
+    let wide = head.tensor()?.to_dtype(DType::F32)?;
+    let mut grads = gradients(&[hidden, &wide], &seed, |t| {
+        plain(&t[0], &LinearWeight::trained(t[1].clone(), head.format()), counted, options)
+    })?;
+    let head = grads.pop();
+    Ok((loss, HeadGradients { hidden: grads.swap_remove(0), head }))
 }
 
 struct CrossEntropy {
@@ -429,7 +441,10 @@ mod tests {
                 same_values_and_gradients(
                     &[variable(1, (rows, width)), variable(2, (vocab, width))],
                     |t| cross_entropy_sum(&t[0], &t[1].clone().into(), &labels, &options),
-                    |t| plain(&t[0], &t[1], &counted(&t[0], t[1].dims2()?, &labels, &options)?, &options),
+                    |t| {
+                        let counted = counted(&t[0], t[1].dims2()?, &labels, &options)?;
+                        plain(&t[0], &t[1].clone().into(), &counted, &options)
+                    },
                 );
             }
         }
@@ -438,7 +453,7 @@ mod tests {
     #[test]
     fn the_loss_of_logits_is_that_of_their_factors() {
         let (hidden, head, labels) = (normal(1, (6, 4)), normal(2, (5, 4)), [4, -100, 0, 3, -100, 1]);
-        let logits = linear::plain(&hidden, &head).unwrap();
+        let logits = linear::plain(&hidden, &head.clone().into()).unwrap();
         let (found, expected) = (
             cross_entropy_of_logits(&logits, &labels).unwrap(),
             cross_entropy(&hidden, &head.into(), &labels, &LossOptions::default()).unwrap(),

@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::{
     Random,
+    composed::has_kernels,
     cpu::{for_rows, slice},
 };
 
@@ -57,9 +58,14 @@ impl DropoutMask {
 /// # Errors
 /// When the tensor is not f32.
 pub fn dropout(x: &Tensor, mask: DropoutMask) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if has_kernels(x.device()) {
         return x.contiguous()?.apply_op1(Dropout(mask));
     }
+    plain(x, mask)
+}
+
+/// The definition in candle's operations, with a mask that is drawn in main memory.
+pub(crate) fn plain(x: &Tensor, mask: DropoutMask) -> Result<Tensor> {
     let mut ones = vec![1_f32; x.elem_count()];
     mask.apply(0, &mut ones);
     x * Tensor::from_vec(ones, x.shape(), x.device())?

@@ -7,6 +7,7 @@ use candle_core::{Result, Shape, Tensor, Var, bail};
 
 use crate::{
     Gradient,
+    composed::has_kernels,
     cpu::{floats, for_rows, tensor},
     team,
 };
@@ -124,7 +125,7 @@ impl ElasticPenalty {
 impl Held {
     /// The penalty's gradient, of the parameter's shape, and the penalty.
     fn pull(&self, parameter: &Tensor, strength: f32) -> Result<(Tensor, f64)> {
-        if !parameter.device().is_cpu() {
+        if !has_kernels(parameter.device()) {
             let away = (parameter - &self.anchor)?;
             let pull = ((&self.fisher * &away)? * f64::from(strength))?;
             let penalty = (&pull * &away)?.sum_all()?.to_scalar::<f32>()?;

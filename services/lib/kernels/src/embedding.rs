@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, b
 
 use crate::{
     Gradient, LinearWeight,
+    composed::has_kernels,
     cpu::{Matrix, matrix, tensor},
     gradient::RowGradient,
     matmul::Operand,
@@ -17,7 +18,7 @@ use crate::{
 pub fn embedding(table: &LinearWeight, ids: &[u32]) -> Result<Tensor> {
     let (vocab, width) = table.dims()?;
     check_ids(ids, vocab)?;
-    if !table.is_cpu() {
+    if !has_kernels(&table.device()) {
         return table.tensor()?.index_select(&Tensor::new(ids, &table.device())?, 0)?.to_dtype(DType::F32);
     }
     if let Some(table) = table.as_tensor() {

@@ -5,7 +5,7 @@ use std::{f32::consts::FRAC_1_SQRT_2, mem::MaybeUninit};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
-    composed::gradients,
+    composed::{gradients, has_kernels},
     cpu::{floats, new_rows, slice, tensor},
     simd::{dispatch, exp, madd},
 };
@@ -18,7 +18,7 @@ const DENSITY: f32 = 0.398_942_3;
 /// # Errors
 /// When the tensor is not f32.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() { x.contiguous()?.apply_op1(Gelu) } else { plain(x) }
+    if has_kernels(x.device()) { x.contiguous()?.apply_op1(Gelu) } else { plain(x) }
 }
 
 /// The gradient of [`gelu`] for the output gradient `dy`, of one shape with `x`.
@@ -29,7 +29,7 @@ pub fn gelu_backward(x: &Tensor, dy: &Tensor) -> Result<Tensor> {
     if x.shape() != dy.shape() {
         bail!("gelu: gradient {:?} does not fit {:?}", dy.shape(), x.shape());
     }
-    if !x.device().is_cpu() {
+    if !has_kernels(x.device()) {
         return Ok(gradients(&[x], dy, |inputs| plain(&inputs[0]))?.swap_remove(0));
     }
     let (values, gradient) = (floats(x)?, floats(dy)?);

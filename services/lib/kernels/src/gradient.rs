@@ -5,6 +5,7 @@ use std::{borrow::Cow, ops::Range};
 use candle_core::{CpuStorage, DType, Device, InplaceOp2, Layout, Result, Shape, Tensor, Var, bail};
 
 use crate::{
+    composed::has_kernels,
     cpu::{Floats, floats, for_rows, slice, slice_mut, tensor},
     residual,
 };
@@ -35,12 +36,15 @@ impl From<Tensor> for Gradient {
 }
 
 impl Gradient {
-    /// Nothing but zeros, which for a matrix take no memory.
+    /// Nothing but zeros, which for a matrix take no memory where it lies in main memory; other devices have no empty tensors.
     ///
     /// # Errors
     /// When memory for the zeros is not to be had.
     pub fn zeros(parameter: &Var) -> Result<Self> {
-        let Ok(table) = parameter.dims2() else { return Ok(Self::Dense(parameter.zeros_like()?)) };
+        let table = match parameter.dims2() {
+            Ok(table) if has_kernels(parameter.device()) => table,
+            _ => return Ok(Self::Dense(parameter.zeros_like()?)),
+        };
         let rows = Tensor::zeros((0, table.1), DType::F32, parameter.device())?;
         Ok(Self::Rows(RowGradient { table, ids: Vec::new(), rows }))
     }
@@ -122,7 +126,8 @@ impl RowGradient {
         let mut order: Vec<usize> = (0..ids.len()).collect();
         order.sort_by_key(|token| ids[*token]);
         let runs: Vec<&[usize]> = order.chunk_by(|a, b| ids[*a] == ids[*b]).collect();
-        let rows = if dy.device().is_cpu() { sums(&runs, dy, table.1)? } else { sums_elsewhere(&runs, dy)? };
+        let rows =
+            if has_kernels(dy.device()) { sums(&runs, dy, table.1)? } else { sums_elsewhere(&runs, dy)? };
         Ok(Self { table, ids: runs.iter().map(|run| ids[run[0]]).collect(), rows })
     }
 
@@ -135,7 +140,7 @@ impl RowGradient {
     }
 
     fn add_to(&self, table: Tensor) -> Result<Tensor> {
-        if !table.device().is_cpu() {
+        if !has_kernels(table.device()) {
             return table.index_add(&Tensor::new(&*self.ids, table.device())?, &self.rows, 0);
         }
         table.inplace_op2(&self.rows, &AddRows { ids: &self.ids })?;

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
-    composed::gradients,
+    composed::{gradients, has_kernels},
     cpu::{floats, new_rows, rows_and_width, rows_per_task, slice, tensor},
     simd::{LANES, dispatch, dot, madd, sum_lanes},
     team,
@@ -28,7 +28,7 @@ pub struct LayerNormGradients {
 /// # Errors
 /// When the widths differ or the tensors are not f32.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if has_kernels(x.device()) {
         x.contiguous()?.apply_op3(weight, bias, LayerNorm { eps: eps as f32 })
     } else {
         plain(x, weight, bias, eps)
@@ -47,7 +47,7 @@ pub fn layer_norm_backward(
     if dy.shape() != x.shape() || weight.elem_count() != width {
         bail!("layer_norm: gradient {:?} does not fit input {:?}", dy.shape(), x.shape());
     }
-    if !x.device().is_cpu() {
+    if !has_kernels(x.device()) {
         let bias = weight.zeros_like()?;
         let inputs = [x, weight, &bias];
         let mut grads = gradients(&inputs, dy, |t| plain(&t[0], &t[1], &t[2], eps))?.into_iter();

@@ -14,6 +14,7 @@ mod clip;
 mod composed;
 mod cpu;
 mod cross_entropy;
+mod cuda;
 mod dispatch;
 mod dropout;
 mod elastic;
@@ -53,10 +54,12 @@ pub use attention::{
 };
 pub use bias::{add_bias, bias_gradient};
 pub use clip::{clip_by_global_norm, global_norm, scale_gradients};
+pub use composed::with_composed;
 pub use cross_entropy::{
     HeadGradients, IGNORE_INDEX, LossOptions, LossSum, cross_entropy, cross_entropy_of_logits,
     cross_entropy_of_logits_with_gradient, cross_entropy_sum, cross_entropy_with_gradients,
 };
+pub use cuda::cuda_devices;
 pub use dispatch::{DISPATCH_VARIABLE, Dispatch, DispatchError, dispatch, requested_dispatch, with_dispatch};
 pub use dropout::{DropoutKey, DropoutMask, dropout};
 pub use elastic::{ElasticPenalty, Fisher};

@@ -2,13 +2,15 @@
 
 use std::sync::{Arc, OnceLock};
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
     LinearWeight,
+    composed::{check_devices, has_kernels},
     cpu::{floats, for_rows, matrix, rows_and_width, tensor},
     gemm::{Format, Left, Leftward, Packed, Term, Tiles, products},
     matmul::{self, Operand, Right, Sizes},
+    weight::rounded,
 };
 
 /// An input that several linear maps read: what they need of it is packed once.
@@ -69,7 +71,7 @@ impl OutputGradient {
     /// When it is not f32.
     pub fn of_trained(dy: &Tensor) -> Result<Self> {
         let gradient = Self::from(dy);
-        if dy.device().is_cpu() {
+        if has_kernels(dy.device()) {
             let (rows, outputs) = rows_and_width(dy.shape())?;
             let (by_row, by_column) = Tiles::pack_both(&floats(dy)?, rows, outputs);
             gradient.rows.get_or_init(|| Arc::new(by_row));
@@ -95,9 +97,10 @@ impl OutputGradient {
 /// # Errors
 /// When the widths differ or a dtype is not supported.
 pub fn linear(x: &LinearInput, weight: &LinearWeight) -> Result<Tensor> {
-    if !x.x.device().is_cpu() {
-        return plain(&x.x, &weight.tensor()?);
+    if !has_kernels(x.x.device()) {
+        return plain(&x.x, weight);
     }
+    check_devices("linear", x.x.device(), &weight.device())?;
     sizes(x.x.shape(), weight.dims()?)?;
     let (values, tiles) = (x.x.contiguous()?, x.tiles(weight.format())?);
     match weight.as_tensor() {
@@ -118,8 +121,9 @@ pub fn linear_weight_gradient(dy: &OutputGradient, x: &LinearInput, format: Form
     if rows != dy_rows {
         bail!("linear: {dy_rows} gradient rows for {rows} input rows");
     }
-    if !x.x.device().is_cpu() {
-        return dy.dy.reshape((rows, outputs))?.t()?.matmul(&x.x.reshape((rows, inputs))?);
+    if !has_kernels(x.x.device()) {
+        let (dy, x) = (dy.dy.reshape((rows, outputs))?, x.x.reshape((rows, inputs))?);
+        return rounded(&dy, format)?.t()?.matmul(&rounded(&x, format)?);
     }
     let (values, sizes) = (floats(&x.x)?, Sizes { rows, inputs, outputs });
     let x = match format {
@@ -165,10 +169,10 @@ impl InputGradient {
         if dy.dy.elem_count() != sizes.rows * sizes.outputs {
             bail!("linear: gradient {:?} does not fit weight {:?}", dy.dy.shape(), w.dims()?);
         }
-        if !w.is_cpu() {
-            let dy = dy.dy.reshape((sizes.rows, sizes.outputs))?;
-            let product = dy.matmul(&w.tensor()?.to_dtype(DType::F32)?)?.reshape(&self.shape)?;
-            return self.add_tensor(product);
+        if !has_kernels(&w.device()) {
+            check_devices("linear", dy.dy.device(), &w.device())?;
+            let dy = rounded(&dy.dy.reshape((sizes.rows, sizes.outputs))?, format)?;
+            return self.add_tensor(dy.matmul(&w.rounded()?)?.reshape(&self.shape)?);
         }
         self.products.push(Product { dy: dy.rows(sizes, format)?, weight: w.clone() });
         Ok(())
@@ -186,7 +190,7 @@ impl InputGradient {
 
     /// Adds a gradient of the input's shape.
     pub(crate) fn add_made(&mut self, dx: &Tensor) -> Result<()> {
-        if !dx.device().is_cpu() {
+        if !has_kernels(dx.device()) {
             return self.add_tensor(dx.clone());
         }
         self.add_apart(floats(dx)?.to_vec());
@@ -257,10 +261,11 @@ pub(crate) fn output_shape(input: &Shape, outputs: usize) -> Shape {
 }
 
 /// The definition in candle's operations.
-pub(crate) fn plain(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let Sizes { rows, inputs, outputs } = sizes(x.shape(), weight.dims2()?)?;
-    let y = x.reshape((rows, inputs))?.matmul(&weight.to_dtype(DType::F32)?.t()?)?;
-    y.reshape(output_shape(x.shape(), outputs))
+pub(crate) fn plain(x: &Tensor, weight: &LinearWeight) -> Result<Tensor> {
+    check_devices("linear", x.device(), &weight.device())?;
+    let Sizes { rows, inputs, outputs } = sizes(x.shape(), weight.dims()?)?;
+    let flat = rounded(&x.reshape((rows, inputs))?, weight.format())?;
+    flat.matmul(&weight.rounded()?.t()?)?.reshape(output_shape(x.shape(), outputs))
 }
 
 /// `x W^T` as numbers, for an input in tiles.
@@ -334,7 +339,11 @@ mod tests {
     use super::*;
     use crate::WeightArena;
     use crate::testing::{assert_close, normal, same_values_and_gradients, variable};
-    use candle_core::Var;
+    use candle_core::{DType, Var};
+
+    fn plain(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        super::plain(x, &weight.to_dtype(DType::F32)?.into())
+    }
 
     fn input(x: &Tensor) -> LinearInput {
         LinearInput::from(x)

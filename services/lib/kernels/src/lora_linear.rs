@@ -6,8 +6,9 @@ use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, b
 
 use crate::{
     DropoutMask, LinearWeight,
-    composed::gradients,
+    composed::{gradients, has_kernels},
     cpu::{floats, for_rows, matrix, slice, tensor},
+    dropout,
     gemm::{Format, Left, Term, Tiles, products},
     linear::{self, InputGradient, LinearInput, linear, sizes},
     matmul::{self, Operand, Right, Sizes},
@@ -79,8 +80,8 @@ pub fn lora_linear(
     let values = x.tensor();
     pair.check(sizes(values.shape(), w.dims()?)?)?;
     let scale = pair.scale as f32;
-    if !values.device().is_cpu() {
-        return plain(values, &w.tensor()?, &pair.a.tensor()?, &pair.b.tensor()?, scale, mask);
+    if !has_kernels(values.device()) {
+        return linear::plain(values, w)? + update(values, pair, mask)?;
     }
     match (pair.a.as_tensor(), pair.b.as_tensor()) {
         (Some(a), Some(b)) => {
@@ -150,9 +151,14 @@ pub fn lora_backward(
     if x.elem_count() != rows * inputs || dy.elem_count() != rows * outputs {
         bail!("lora: gradient {:?} does not fit input {:?}", dy.shape(), x.shape());
     }
-    if !x.device().is_cpu() {
+    if !has_kernels(x.device()) {
         let (a, b) = (pair.a.tensor()?.to_dtype(DType::F32)?, pair.b.tensor()?.to_dtype(DType::F32)?);
-        let grads = gradients(&[x, &a, &b], dy, |t| update(&t[0], &t[1], &t[2], pair.scale as f32, mask))?;
+        let [format_of_a, format_of_b] = [pair.a.format(), pair.b.format()];
+        let grads = gradients(&[x, &a, &b], dy, |t| {
+            let a = LinearWeight::trained(t[1].clone(), format_of_a);
+            let b = LinearWeight::trained(t[2].clone(), format_of_b);
+            update(&t[0], &LoraPair { a, b, ..*pair }, mask)
+        })?;
         dx.add_tensor(grads[0].clone())?;
         return Ok((grads[1].clone(), grads[2].clone()));
     }
@@ -195,28 +201,9 @@ fn even(width: usize) -> usize {
 }
 
 /// The update alone, in candle's operations.
-fn update(x: &Tensor, a: &Tensor, b: &Tensor, scale: f32, mask: Option<DropoutMask>) -> Result<Tensor> {
-    let dropped = match mask {
-        None => x.clone(),
-        Some(mask) => {
-            let mut ones = vec![1_f32; x.elem_count()];
-            mask.apply(0, &mut ones);
-            (x * Tensor::from_vec(ones, x.shape(), x.device())?)?
-        }
-    };
-    linear::plain(&linear::plain(&dropped, a)?, b)? * f64::from(scale)
-}
-
-/// The definition in candle's operations.
-fn plain(
-    x: &Tensor,
-    w: &Tensor,
-    a: &Tensor,
-    b: &Tensor,
-    scale: f32,
-    mask: Option<DropoutMask>,
-) -> Result<Tensor> {
-    linear::plain(x, w)? + update(x, a, b, scale, mask)?
+fn update(x: &Tensor, pair: &LoraPair, mask: Option<DropoutMask>) -> Result<Tensor> {
+    let dropped = mask.map_or_else(|| Ok(x.clone()), |mask| dropout::plain(x, mask))?;
+    linear::plain(&(linear::plain(&dropped, &pair.a)? * pair.scale)?, &pair.b)
 }
 
 struct LoraLinear {
@@ -290,7 +277,7 @@ mod tests {
                 same_values_and_gradients(
                     &[variable(1, (rows, inputs)), variable(2, (rank, inputs)), variable(3, (outputs, rank))],
                     |t| lora_linear(&(&t[0]).into(), &w.clone().into(), Some(&pair(&t[1], &t[2])), mask),
-                    |t| plain(&t[0], &w, &t[1], &t[2], 0.5, mask),
+                    |t| linear::plain(&t[0], &w.clone().into())? + update(&t[0], &pair(&t[1], &t[2]), mask)?,
                 );
             }
         }
@@ -337,9 +324,8 @@ mod tests {
         let pair = LoraPair { a: frozen(&a), b: frozen(&b), scale: 0.5, dropout: 0.0 };
         let found = lora_linear(&(&x).into(), &weight, Some(&pair), None).unwrap();
         let base = linear(&(&x).into(), &weight).unwrap();
-        let rounded = |t: Tensor| t.to_dtype(DType::BF16).unwrap().to_dtype(DType::F32).unwrap();
-        let low = linear::plain(&rounded(x), &a).unwrap();
-        let update = linear::plain(&rounded((low * 0.5).unwrap()), &b).unwrap();
+        let low = linear::plain(&x, &a.clone().into()).unwrap();
+        let update = linear::plain(&(low * 0.5).unwrap(), &b.clone().into()).unwrap();
         assert_close(&found, &(base + update).unwrap(), 1e-5);
     }
 

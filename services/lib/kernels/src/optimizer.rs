@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Shape, Tensor,
 
 use crate::{
     Gradient,
+    composed::has_kernels,
     cpu::{floats, slice_mut, tensor},
     team,
 };
@@ -221,7 +222,7 @@ fn update<R: Rule>(
     let gradient = gradient.host()?;
     let numbers = gradient.numbers()?;
     let gradient = |range| numbers.read(range);
-    if parameter.device().is_cpu() {
+    if has_kernels(parameter.device()) {
         return parameter.inplace_op1(&Update { rule, at, gradient: &gradient, kept: RefCell::new(kept) });
     }
     // Elsewhere what is kept still lives in main memory; the parameter makes the round trip.

@@ -2,14 +2,17 @@
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use crate::cpu::{new_rows, slice};
+use crate::{
+    composed::has_kernels,
+    cpu::{new_rows, slice},
+};
 
 /// `x + y` for two f32 tensors of one shape. Differentiable in both.
 ///
 /// # Errors
 /// When the shapes differ or the tensors are not f32.
 pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() { x.contiguous()?.apply_op2(&y.contiguous()?, Add) } else { x + y }
+    if has_kernels(x.device()) { x.contiguous()?.apply_op2(&y.contiguous()?, Add) } else { x + y }
 }
 
 struct Add;

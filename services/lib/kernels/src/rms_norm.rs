@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
-    composed::gradients,
+    composed::{gradients, has_kernels},
     cpu::{floats, new_rows, rows_and_width, rows_per_task, slice, tensor},
     simd::{dispatch, dot, madd},
     team,
@@ -16,7 +16,7 @@ use crate::{
 /// # Errors
 /// When the widths differ or the tensors are not f32.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if has_kernels(x.device()) {
         x.contiguous()?.apply_op2(weight, RmsNorm { eps: eps as f32 })
     } else {
         plain(x, weight, eps)
@@ -34,7 +34,7 @@ pub fn rms_norm_backward(
     add: Option<&Tensor>,
     wants_weight: bool,
 ) -> Result<(Tensor, Option<Tensor>)> {
-    if !x.device().is_cpu() {
+    if !has_kernels(x.device()) {
         let grads = gradients(&[x, weight], dy, |inputs| plain(&inputs[0], &inputs[1], eps))?;
         let dx = add.map_or(Ok(grads[0].clone()), |add| add + &grads[0])?;
         return Ok((dx, wants_weight.then(|| grads[1].clone())));

@@ -5,6 +5,7 @@ use std::{borrow::Cow, mem::MaybeUninit, sync::Arc};
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
+    composed::has_kernels,
     cpu::{new_rows, slice},
     simd::dispatch,
 };
@@ -90,7 +91,11 @@ pub fn rotary(x: &Tensor, rotation: &Rotation) -> Result<Tensor> {
             rotation.angles.cos.len()
         );
     }
-    if x.device().is_cpu() { x.contiguous()?.apply_op1(Turn(rotation.clone())) } else { plain(x, rotation) }
+    if has_kernels(x.device()) {
+        x.contiguous()?.apply_op1(Turn(rotation.clone()))
+    } else {
+        plain(x, rotation)
+    }
 }
 
 /// The definition in candle's operations: `x cos + rotate_half(x) sin`.

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use crate::{
-    composed::gradients,
+    composed::{gradients, has_kernels},
     cpu::{floats, new_row_pairs, new_rows, slice, tensor},
     simd::{dispatch, madd, sigmoid},
 };
@@ -15,7 +15,7 @@ use crate::{
 /// # Errors
 /// When the shapes differ or the tensors are not f32.
 pub fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
-    if gate.device().is_cpu() {
+    if has_kernels(gate.device()) {
         gate.contiguous()?.apply_op2(&up.contiguous()?, SwiGlu)
     } else {
         plain(gate, up)
@@ -27,7 +27,7 @@ pub fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// When the shapes differ.
 pub fn swiglu_backward(gate: &Tensor, up: &Tensor, dy: &Tensor) -> Result<(Tensor, Tensor)> {
-    if !gate.device().is_cpu() {
+    if !has_kernels(gate.device()) {
         let grads = gradients(&[gate, up], dy, |inputs| plain(&inputs[0], &inputs[1]))?;
         return Ok((grads[0].clone(), grads[1].clone()));
     }

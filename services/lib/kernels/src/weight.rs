@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Result, Tensor, TensorId, bail};
 
 use crate::{
     arena::{Lines, WeightArena},
+    composed::has_kernels,
     cpu::{self, Matrix, tensor, weight},
     gemm::{Format, Packed},
     matmul::Operand,
@@ -83,14 +84,18 @@ impl LinearWeight {
     }
 
     fn pack(tensor: &Tensor, format: Format, memory: impl FnOnce(usize) -> Lines) -> Result<Self> {
-        if !tensor.device().is_cpu() {
+        if !has_kernels(tensor.device()) {
             let dtype = match format {
                 Format::F32 => DType::F32,
                 Format::F16 => DType::F16,
                 Format::Bf16 => DType::BF16,
-                Format::Int8 => bail!("int8 weights are for the CPU alone"),
+                Format::Int8 => {
+                    bail!(
+                        "int8 weights are for the CPU alone; load the model as bf16 or f32 on other devices"
+                    )
+                }
             };
-            return Ok(Self::from(tensor.to_dtype(dtype)?));
+            return Ok(Self(Kind::Tensor { tensor: tensor.to_dtype(dtype)?, format }));
         }
         let (sizes, numbers) = (tensor.dims2()?, weight(tensor)?);
         Ok(Self(Kind::Packed(Arc::new(Packed::new_in(numbers.matrix(), sizes, format, memory)))))
@@ -108,7 +113,7 @@ impl LinearWeight {
     /// When the tensor is no contiguous matrix of f32 or bf16.
     pub fn packed(&self) -> Result<Self> {
         match &self.0 {
-            Kind::Tensor { tensor, format } if tensor.device().is_cpu() && !tensor.track_op() => {
+            Kind::Tensor { tensor, format } if has_kernels(tensor.device()) && !tensor.track_op() => {
                 let (outputs, inputs) = tensor.dims2()?;
                 let packed = Packed::new(weight(tensor)?.matrix(), outputs, inputs, *format);
                 Ok(Self(Kind::Packed(Arc::new(packed))))
@@ -136,16 +141,8 @@ impl LinearWeight {
         }
     }
 
-    /// Whether it lies in main memory.
-    pub fn is_cpu(&self) -> bool {
-        match &self.0 {
-            Kind::Packed(_) => true,
-            Kind::Tensor { tensor, .. } => tensor.device().is_cpu(),
-        }
-    }
-
-    /// The weight as a row-major tensor [out, in] of the dtype it was made from, f32 where it is f16 or int8; unpacked into a new one
-    /// where it is packed.
+    /// The weight as a row-major tensor [out, in] of the dtype it was made from; unpacked into a new one where it is packed, which is
+    /// f32 for f16 and int8.
     ///
     /// # Errors
     /// When memory for the copy is not to be had.
@@ -172,7 +169,7 @@ impl LinearWeight {
         if row >= outputs {
             bail!("weight: row {row} of {outputs}");
         }
-        if !self.is_cpu() {
+        if !self.device().is_cpu() {
             return self.tensor()?.get(row)?.to_dtype(DType::F32)?.to_vec1();
         }
         Ok(self.read()?.row(row, inputs))
@@ -209,6 +206,16 @@ impl LinearWeight {
         }
     }
 
+    /// The numbers as f32 and in the format they are multiplied in, in candle's operations. A tape follows to a tensor.
+    pub(crate) fn rounded(&self) -> Result<Tensor> {
+        let tensor = self.tensor()?;
+        if tensor.dtype() == DType::F32 {
+            rounded(&tensor, self.format())
+        } else {
+            tensor.to_dtype(DType::F32)
+        }
+    }
+
     /// The tensor, where it has not been packed.
     pub(crate) fn as_tensor(&self) -> Option<&Tensor> {
         match &self.0 {
@@ -217,7 +224,8 @@ impl LinearWeight {
         }
     }
 
-    pub(crate) fn device(&self) -> Device {
+    /// Where it lies.
+    pub fn device(&self) -> Device {
         self.as_tensor().map_or(Device::Cpu, |tensor| tensor.device().clone())
     }
 
@@ -227,6 +235,19 @@ impl LinearWeight {
             Kind::Tensor { tensor, format } => Ok(Reading::Rows(weight(tensor)?, *format)),
         }
     }
+}
+
+/// f32 numbers rounded to those that a format has, in candle's operations; a gradient passes as if they were not.
+pub(crate) fn rounded(x: &Tensor, format: Format) -> Result<Tensor> {
+    let narrow = match format {
+        Format::F32 | Format::Int8 => return Ok(x.clone()),
+        Format::F16 => DType::F16,
+        Format::Bf16 => DType::BF16,
+    };
+    let plain = x.detach();
+    let numbers = plain.to_dtype(narrow)?.to_dtype(DType::F32)?;
+    // The difference of a number and its rounding is exact, and so is the sum.
+    if x.track_op() { x + (numbers - plain)? } else { Ok(numbers) }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::*;
 mod encoders;
 mod forgetting;
 mod mixes;
+mod publication;
 mod stages;
 
 use crate::spec::{

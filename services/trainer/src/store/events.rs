@@ -74,11 +74,18 @@ pub(super) async fn change_state(
     if state.has_ended() {
         job.end_micros = Some(now_micros());
     }
-    sqlx::query("UPDATE jobs SET state = ?, end_micros = ?, result_digest = ?, error = ? WHERE number = ?")
+    // Only a job that succeeds leaves something published.
+    job.withdraw = matches!(state, State::Failed | State::Cancelled)
+        && job.spec.publication.is_some()
+        && !job.result_digest.is_empty();
+    sqlx::query(
+        "UPDATE jobs SET state = ?, end_micros = ?, result_digest = ?, error = ?, withdraw = ? WHERE number = ?",
+    )
         .bind(state.code())
         .bind(job.end_micros)
         .bind(&job.result_digest)
         .bind(&job.error)
+        .bind(job.withdraw)
         .bind(job.number)
         .execute(&mut **write)
         .await?;

@@ -153,6 +153,12 @@ impl Store {
             let problem = format!("is {}; cancel it first", job.state.name());
             return Err(Error::wrong_state(id, problem));
         }
+        if job.withdraw {
+            return Err(Error::wrong_state(
+                id,
+                "takes back what it was about to publish; delete it a little later",
+            ));
+        }
         saved::keep_newest(&mut write, job.number, 0).await?;
         sqlx::query("DELETE FROM jobs WHERE number = ?").bind(job.number).execute(&mut *write).await?;
         saved::discard(&mut write, &job.resolved.optimizer_digest).await?;
@@ -194,9 +200,9 @@ async fn insert(write: &mut Write, new: &NewJob) -> Result<(), Error> {
     let limit = i64::try_from(new.save_total_limit).unwrap_or(i64::MAX);
     sqlx::query(
         "INSERT INTO jobs (id, request_id, spec, dataset_digest, validation_dataset_digest, base_digest, adapter_digest, \
-         mix_digests, fisher_digest, replay_digest, retention_digest, optimizer_digest, tokenizer_artifact_digest, tokenizer_digest, traceparent, \
+         mix_digests, fisher_digest, replay_digest, retention_digest, publication_digest, optimizer_digest, tokenizer_artifact_digest, tokenizer_digest, traceparent, \
          save_total_limit, tenant, priority, state, create_micros) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.as_str())
     .bind(&new.request_id)
@@ -209,6 +215,7 @@ async fn insert(write: &mut Write, new: &NewJob) -> Result<(), Error> {
     .bind(&new.resolved.fisher_digest)
     .bind(&new.resolved.replay_digest)
     .bind(&new.resolved.retention_digest)
+    .bind(&new.resolved.publication_digest)
     .bind(&new.resolved.optimizer_digest)
     .bind(&new.resolved.tokenizer_artifact_digest)
     .bind(&new.resolved.tokenizer_digest)

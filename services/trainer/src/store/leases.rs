@@ -80,11 +80,13 @@ impl Store {
         for mut job in in_state(&mut write, State::Pausing).await? {
             change_state(&mut write, &mut job, State::Paused, "the server was restarted").await?;
         }
-        sqlx::query("UPDATE jobs SET lease_hash = '', not_before_micros = 0 WHERE state IN (?, ?)")
-            .bind(State::Queued.code())
-            .bind(State::Paused.code())
-            .execute(&mut *write)
-            .await?;
+        sqlx::query(
+            "UPDATE jobs SET lease_hash = '', not_before_micros = 0 WHERE state IN (?, ?) OR withdraw = 1",
+        )
+        .bind(State::Queued.code())
+        .bind(State::Paused.code())
+        .execute(&mut *write)
+        .await?;
         write.commit().await?;
         Ok(requeued)
     }
@@ -148,8 +150,13 @@ impl Store {
     /// when too many workers were lost without progress.
     pub(crate) async fn release(&self, id: &JobId, token: &str, how: Release<'_>) -> Result<Released, Error> {
         let mut write = self.write().await?;
-        let job = find(&mut write, id).await?.filter(|job| job.is_leased_to(token) && !job.state.has_ended());
+        let job = find(&mut write, id).await?.filter(|job| job.is_leased_to(token));
         let Some(mut job) = job else { return Ok(Released::NotHeld) };
+        if job.state.has_ended() {
+            end_lease(&mut write, &job).await?;
+            write.commit().await?;
+            return Ok(Released::NotHeld);
+        }
         let stalled = job.stalled - i64::from(how.blameless);
         let released = if job.state == State::Pausing {
             change_state(&mut write, &mut job, State::Paused, "").await?;
@@ -174,6 +181,15 @@ impl Store {
         write.commit().await?;
         Ok(released)
     }
+}
+
+/// From here on nobody works on the job.
+async fn end_lease(write: &mut Write, job: &Job) -> Result<(), Error> {
+    sqlx::query("UPDATE jobs SET lease_hash = '' WHERE number = ?")
+        .bind(job.number)
+        .execute(&mut **write)
+        .await?;
+    Ok(())
 }
 
 async fn in_state(write: &mut Write, state: State) -> Result<Vec<Job>, Error> {

@@ -81,6 +81,11 @@ async fn take_in(write: &mut Write, job: &mut Job, event: Event) -> Result<bool,
             discarded |= saved::keep_newest(write, job.number, job.save_total_limit).await?;
         }
         Event::DataReady(ready) => job.data_ready = Some(ready.clone()),
+        Event::ResultStored(stored) => {
+            job.result_digest.clone_from(&stored.digest);
+            job.stalled = 0;
+        }
+        Event::Publication(result) => job.publication = Some(result.clone()),
         Event::Resumed(_) | Event::StateChange(_) | Event::PhaseChange(_) | Event::StageChange(_) => {}
     }
     append(write, job, event).await?;
@@ -89,12 +94,15 @@ async fn take_in(write: &mut Write, job: &mut Job, event: Event) -> Result<bool,
 
 async fn store_progress(write: &mut Write, job: &Job) -> Result<(), Error> {
     sqlx::query(
-        "UPDATE jobs SET last_sequence = ?, progress = ?, data_ready = ?, stalled = ? WHERE number = ?",
+        "UPDATE jobs SET last_sequence = ?, progress = ?, data_ready = ?, stalled = ?, result_digest = ?, publication = ?
+         WHERE number = ?",
     )
     .bind(job.last_sequence)
     .bind(job.progress.map(|progress| progress.encode_to_vec()))
     .bind(job.data_ready.as_ref().map(Message::encode_to_vec))
     .bind(job.stalled)
+    .bind(&job.result_digest)
+    .bind(job.publication.as_ref().map(Message::encode_to_vec))
     .bind(job.number)
     .execute(&mut **write)
     .await?;

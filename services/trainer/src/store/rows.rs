@@ -27,6 +27,7 @@ impl TryFrom<&SqliteRow> for Job {
         let spec: Vec<u8> = row.try_get("spec")?;
         let progress: Option<Vec<u8>> = row.try_get("progress")?;
         let data_ready: Option<Vec<u8>> = row.try_get("data_ready")?;
+        let publication: Option<Vec<u8>> = row.try_get("publication")?;
         Ok(Self {
             number: row.try_get("number")?,
             spec: decode("spec", &spec)?,
@@ -36,6 +37,8 @@ impl TryFrom<&SqliteRow> for Job {
             traceparent: row.try_get("traceparent")?,
             state: State::from_code(row.try_get("state")?)?,
             result_digest: row.try_get("result_digest")?,
+            publication: publication.map(|bytes| decode("publication", &bytes)).transpose()?,
+            withdraw: row.try_get("withdraw")?,
             error: row.try_get("error")?,
             create_micros: row.try_get("create_micros")?,
             start_micros: row.try_get("start_micros")?,
@@ -68,6 +71,7 @@ fn resolved(row: &SqliteRow) -> Result<Resolved, Error> {
         replay_digest: row.try_get("replay_digest")?,
         retention_digest: row.try_get("retention_digest")?,
         optimizer_digest: row.try_get("optimizer_digest")?,
+        publication_digest: row.try_get("publication_digest")?,
         tokenizer_artifact_digest: row.try_get("tokenizer_artifact_digest")?,
         tokenizer_digest: row.try_get("tokenizer_digest")?,
     })

@@ -5,6 +5,8 @@ use std::time::Duration;
 use proto::training_event::Event;
 use tempfile::TempDir;
 
+mod publications;
+
 use super::*;
 use crate::convert::{Outcome, Page, Report, tests::supervised};
 

@@ -113,5 +113,6 @@ impl Supervisor {
             }
         }
         self.bells.ring(&claim.id);
+        self.janitor.notify_one();
     }
 }

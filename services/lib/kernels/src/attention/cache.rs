@@ -10,6 +10,7 @@ use super::{
     plain,
 };
 use crate::{
+    composed::has_kernels,
     cpu::{floats, tensor},
     gemm::{Format, flushes, numbers_of, numbers_of_mut, pair, round, words_of},
     team,
@@ -73,7 +74,7 @@ impl KeyValuePage {
 impl KeyValues {
     /// An empty store for rows of `Hkv * D` numbers; D is even.
     pub fn new(heads: Heads, format: Format, device: &Device) -> Self {
-        let kept = if device.is_cpu() {
+        let kept = if has_kernels(device) {
             Kept::Host { pages: Vec::new(), len: 0 }
         } else {
             Kept::Device { pair: None, len: 0 }
@@ -103,7 +104,10 @@ impl KeyValues {
                 *len += KEY_BLOCK;
                 Ok(())
             }
-            _ => bail!("cache: a page does not go on from {} tokens", self.len()),
+            Kept::Device { .. } => {
+                bail!("cache: pages lie in main memory alone; append keys and values instead")
+            }
+            Kept::Host { .. } => bail!("cache: a page does not go on from {} tokens", self.len()),
         }
     }
 
@@ -177,7 +181,7 @@ impl KeyValues {
                 stores.len()
             );
         }
-        if !k.device().is_cpu() {
+        if !has_kernels(k.device()) {
             let mut first = 0;
             return stores.iter_mut().try_for_each(|(rows, store)| {
                 first += *rows;
@@ -281,9 +285,9 @@ fn pair_rows(block: &mut [u32], at: usize, rows: &[f32], width: usize) {
     for (j, row) in rows.chunks_exact(width).enumerate() {
         let words = &mut block[(at + j) / 2 * width..][..width];
         // What a truncation has left in the later half is no number of this sequence.
-        match (at + j) % 2 {
-            0 => words.iter_mut().zip(row).for_each(|(word, number)| *word = round(*number, flush)),
-            _ => words.iter_mut().zip(row).for_each(|(word, number)| *word |= round(*number, flush) << 16),
+        let (kept, shift) = if (at + j).is_multiple_of(2) { (0, 0) } else { (0xFFFF, 16) };
+        for (word, number) in words.iter_mut().zip(row) {
+            *word = *word & kept | round(*number, flush) << shift;
         }
     }
 }
@@ -307,17 +311,18 @@ pub fn attention_cached(q: &Tensor, sequences: &[(usize, &KeyValues)], heads: He
     if width != heads.query_width() || sequences.iter().map(|(rows, _)| rows).sum::<usize>() != n {
         bail!("attention: queries {:?} do not fit {} sequences and {heads:?}", q.shape(), sequences.len());
     }
-    if !q.device().is_cpu() {
+    if !has_kernels(q.device()) {
         return on_device(q, sequences, heads);
     }
     let mut first = 0;
     let mut host = Vec::with_capacity(sequences.len());
     for (rows, kept) in sequences {
-        if let Kept::Host { pages, len } = &kept.kept {
-            let queries = Queries { rows: first..first + rows, position: len - rows };
-            let blocks = pages.iter().map(|page| page.block(kept.format));
-            host.push(Sequence { queries, blocks: blocks.collect() });
-        }
+        let Kept::Host { pages, len } = &kept.kept else {
+            bail!("attention: the queries lie in main memory and a cache elsewhere; make it for the CPU");
+        };
+        let queries = Queries { rows: first..first + rows, position: len - rows };
+        let blocks = pages.iter().map(|page| page.block(kept.format));
+        host.push(Sequence { queries, blocks: blocks.collect() });
         first += rows;
     }
     let q = q.contiguous()?;
@@ -335,7 +340,11 @@ fn on_device(q: &Tensor, sequences: &[(usize, &KeyValues)], heads: Heads) -> Res
             Kept::Device { pair: Some((keys, values)), len } => {
                 plain::one(&q, &keys.narrow(0, 0, *len)?, &values.narrow(0, 0, *len)?, heads)?
             }
-            _ => q.zeros_like()?,
+            Kept::Device { pair: None, .. } => q.zeros_like()?,
+            Kept::Host { .. } => bail!(
+                "attention: the queries lie on {:?} and a cache in main memory; make it there",
+                q.device().location()
+            ),
         });
     }
     Tensor::cat(&outputs, 0)
@@ -448,6 +457,23 @@ mod tests {
         assert_close(&attention_cached(&rows(&q, 9, 1), &[(1, &kept)], HEADS).unwrap(), &first, 0.0);
         kept.truncate(0);
         assert!(kept.is_empty());
+    }
+
+    #[test]
+    fn what_comes_after_a_truncation_is_as_if_nothing_had_been_there() {
+        let (q, k, v) = (normal(1, (10, 64)), normal(2, (10, 32)), normal(3, (10, 32)));
+        for (format, len) in [Format::F32, Format::Bf16].into_iter().flat_map(|f| [4, 5].map(|len| (f, len)))
+        {
+            let [mut kept, mut fresh] = [(); 2].map(|()| KeyValues::new(HEADS, format, &Device::Cpu));
+            kept.append(&k, &v).unwrap();
+            kept.truncate(len);
+            fresh.append(&rows(&k, 0, len), &rows(&v, 0, len)).unwrap();
+            let [found, expected] = [kept, fresh].map(|mut store| {
+                store.append(&rows(&v, 0, 3), &rows(&k, 0, 3)).unwrap();
+                attention_cached(&rows(&q, 0, 3), &[(3, &store)], HEADS).unwrap()
+            });
+            assert_close(&found, &expected, 0.0);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use candle_core::{Result, Tensor, bail};
 use super::{LoraPair, lora_backward, lora_linear, lora_norms};
 use crate::{
     DropoutMask, LinearWeight, bias_gradient,
+    composed::has_kernels,
     cpu::{floats, for_rows, rows_and_width, tensor},
     dropout::dropout,
     linear::{InputGradient, LinearInput, linear},
@@ -102,7 +103,7 @@ pub fn dora_backward(
 
 /// Rows `x` [.., out] with each column times its factor.
 fn scaled(x: &Tensor, factors: &[f32]) -> Result<Tensor> {
-    if !x.device().is_cpu() {
+    if !has_kernels(x.device()) {
         return x.broadcast_mul(&Tensor::new(factors, x.device())?);
     }
     let (_, width) = rows_and_width(x.shape())?;
@@ -123,9 +124,12 @@ mod tests {
     use super::*;
     use crate::{
         DropoutKey,
-        linear::plain,
         testing::{assert_close, normal, variable},
     };
+
+    fn plain(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        crate::linear::plain(x, &weight.clone().into())
+    }
 
     /// PEFT's `DoraLinearVariant.forward` in candle's operations, the norms as constants.
     fn by_definition(

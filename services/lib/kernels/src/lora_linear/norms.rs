@@ -5,6 +5,7 @@ use candle_core::{D, DType, Result};
 use super::LoraPair;
 use crate::{
     LinearWeight,
+    composed::has_kernels,
     matmul::{Sizes, input_gradient},
     team,
     weight::Reading,
@@ -25,7 +26,7 @@ const LANES: usize = 8;
 pub fn lora_norms(weight: &LinearWeight, pair: &LoraPair) -> Result<Vec<f32>> {
     let (outputs, inputs) = weight.dims()?;
     let rank = pair.check(Sizes { rows: 0, inputs, outputs })?;
-    if !weight.is_cpu() {
+    if !has_kernels(&weight.device()) {
         return norms_on_device(weight, pair);
     }
     let (w, a, b) = (weight.read()?, pair.a.read()?, pair.b.read()?);

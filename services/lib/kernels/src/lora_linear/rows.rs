@@ -7,6 +7,7 @@ use candle_core::{Result, Tensor, bail};
 use super::{LoraPair, update};
 use crate::{
     LinearWeight,
+    composed::has_kernels,
     cpu::tensor,
     gemm::{Low, Lows, Panels, Part, Piece, Sum, Term, Tiles, sums},
     linear::{self, LinearInput, linear, sizes},
@@ -51,7 +52,7 @@ pub struct LoraMap<'a> {
 /// When shapes don't fit, or groups are not in order or reach past the rows.
 pub fn lora_linear_rows(x: &LinearInput, maps: &[LoraMap<'_>]) -> Result<Vec<Tensor>> {
     let bases = maps.iter().map(|map| check(x, map)).collect::<Result<Vec<_>>>()?;
-    if !x.tensor().device().is_cpu() {
+    if !has_kernels(x.tensor().device()) {
         return maps.iter().map(|map| rows_on_device(x.tensor(), map)).collect();
     }
     let weights = maps.iter().map(|map| map.weight.read()).collect::<Result<Vec<_>>>()?;
@@ -167,7 +168,7 @@ fn rows_on_device(x: &Tensor, map: &LoraMap<'_>) -> Result<Tensor> {
     let mut y = linear(&x.into(), map.weight)?;
     for LoraRows { rows, pair } in &map.groups {
         let x = x.narrow(0, rows.start, rows.len())?;
-        let update = update(&x, &pair.a.tensor()?, &pair.b.tensor()?, pair.scale as f32, None)?;
+        let update = update(&x, pair, None)?;
         y = with_rows(&y, rows, |y| y + &update)?;
     }
     for FactorRows { rows, factors } in &map.factors {

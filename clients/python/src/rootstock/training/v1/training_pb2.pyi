@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from rootstock.training.v1 import data_pb2 as _data_pb2
+from rootstock.training.v1 import publication_pb2 as _publication_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -74,6 +75,7 @@ class TrainingPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRAINING_PHASE_VALIDATING: _ClassVar[TrainingPhase]
     TRAINING_PHASE_SAVING: _ClassVar[TrainingPhase]
     TRAINING_PHASE_UPLOADING: _ClassVar[TrainingPhase]
+    TRAINING_PHASE_PUBLISHING: _ClassVar[TrainingPhase]
 
 class TrainingCheckSubject(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -124,13 +126,14 @@ TRAINING_PHASE_TRAINING: TrainingPhase
 TRAINING_PHASE_VALIDATING: TrainingPhase
 TRAINING_PHASE_SAVING: TrainingPhase
 TRAINING_PHASE_UPLOADING: TrainingPhase
+TRAINING_PHASE_PUBLISHING: TrainingPhase
 TRAINING_CHECK_SUBJECT_UNSPECIFIED: TrainingCheckSubject
 TRAINING_CHECK_SUBJECT_PROGRESS: TrainingCheckSubject
 TRAINING_CHECK_SUBJECT_STATE: TrainingCheckSubject
 TRAINING_CHECK_SUBJECT_RESULT: TrainingCheckSubject
 
 class TrainingJob(_message.Message):
-    __slots__ = ("name", "spec", "state", "progress", "result_digest", "error", "create_time", "start_time", "end_time", "attempts", "queue_position", "data_ready")
+    __slots__ = ("name", "spec", "state", "progress", "result_digest", "error", "create_time", "start_time", "end_time", "attempts", "queue_position", "publication_result", "data_ready")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -142,6 +145,7 @@ class TrainingJob(_message.Message):
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
+    PUBLICATION_RESULT_FIELD_NUMBER: _ClassVar[int]
     DATA_READY_FIELD_NUMBER: _ClassVar[int]
     name: str
     spec: TrainingSpec
@@ -154,11 +158,12 @@ class TrainingJob(_message.Message):
     end_time: _timestamp_pb2.Timestamp
     attempts: int
     queue_position: int
+    publication_result: _publication_pb2.PublicationResult
     data_ready: TrainingDataReady
-    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., queue_position: _Optional[int] = ..., data_ready: _Optional[_Union[TrainingDataReady, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., queue_position: _Optional[int] = ..., publication_result: _Optional[_Union[_publication_pb2.PublicationResult, _Mapping]] = ..., data_ready: _Optional[_Union[TrainingDataReady, _Mapping]] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("output", "dataset", "mix", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "fisher", "arguments", "ewc", "replay", "retention", "priority", "added_tokens", "keep_optimizer_state", "stages")
+    __slots__ = ("output", "dataset", "mix", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "fisher", "arguments", "ewc", "replay", "retention", "priority", "added_tokens", "keep_optimizer_state", "stages", "publication")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     MIX_FIELD_NUMBER: _ClassVar[int]
@@ -187,6 +192,7 @@ class TrainingSpec(_message.Message):
     ADDED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     KEEP_OPTIMIZER_STATE_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
+    PUBLICATION_FIELD_NUMBER: _ClassVar[int]
     output: str
     dataset: str
     mix: DatasetMix
@@ -215,7 +221,8 @@ class TrainingSpec(_message.Message):
     added_tokens: _containers.RepeatedScalarFieldContainer[str]
     keep_optimizer_state: bool
     stages: _containers.RepeatedCompositeFieldContainer[TrainingStage]
-    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., mix: _Optional[_Union[DatasetMix, _Mapping]] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., fisher: _Optional[_Union[FisherMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ..., ewc: _Optional[_Union[ElasticWeightConsolidation, _Mapping]] = ..., replay: _Optional[_Union[Replay, _Mapping]] = ..., retention: _Optional[_Union[Retention, _Mapping]] = ..., priority: _Optional[int] = ..., added_tokens: _Optional[_Iterable[str]] = ..., keep_optimizer_state: bool = ..., stages: _Optional[_Iterable[_Union[TrainingStage, _Mapping]]] = ...) -> None: ...
+    publication: _publication_pb2.Publication
+    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., mix: _Optional[_Union[DatasetMix, _Mapping]] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., fisher: _Optional[_Union[FisherMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ..., ewc: _Optional[_Union[ElasticWeightConsolidation, _Mapping]] = ..., replay: _Optional[_Union[Replay, _Mapping]] = ..., retention: _Optional[_Union[Retention, _Mapping]] = ..., priority: _Optional[int] = ..., added_tokens: _Optional[_Iterable[str]] = ..., keep_optimizer_state: bool = ..., stages: _Optional[_Iterable[_Union[TrainingStage, _Mapping]]] = ..., publication: _Optional[_Union[_publication_pb2.Publication, _Mapping]] = ...) -> None: ...
 
 class TrainingStage(_message.Message):
     __slots__ = ("dataset", "mix", "trainable_modules", "frozen_modules", "max_steps", "num_train_epochs", "learning_rate", "warmup_steps", "warmup_ratio")
@@ -629,7 +636,7 @@ class TrainingProgress(_message.Message):
     def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., epoch: _Optional[float] = ..., loss: _Optional[float] = ..., eval_loss: _Optional[float] = ..., learning_rate: _Optional[float] = ..., grad_norm: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., eta_seconds: _Optional[float] = ..., skipped_steps: _Optional[int] = ..., loss_scale: _Optional[float] = ..., resident_bytes: _Optional[int] = ..., stage: _Optional[int] = ...) -> None: ...
 
 class TrainingEvent(_message.Message):
-    __slots__ = ("event_id", "time", "state_change", "progress", "state_saved", "resumed", "data_ready", "evaluated", "phase_change", "stage_change")
+    __slots__ = ("event_id", "time", "state_change", "progress", "state_saved", "resumed", "data_ready", "evaluated", "phase_change", "result_stored", "publication", "stage_change")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     STATE_CHANGE_FIELD_NUMBER: _ClassVar[int]
@@ -639,6 +646,8 @@ class TrainingEvent(_message.Message):
     DATA_READY_FIELD_NUMBER: _ClassVar[int]
     EVALUATED_FIELD_NUMBER: _ClassVar[int]
     PHASE_CHANGE_FIELD_NUMBER: _ClassVar[int]
+    RESULT_STORED_FIELD_NUMBER: _ClassVar[int]
+    PUBLICATION_FIELD_NUMBER: _ClassVar[int]
     STAGE_CHANGE_FIELD_NUMBER: _ClassVar[int]
     event_id: int
     time: _timestamp_pb2.Timestamp
@@ -649,8 +658,10 @@ class TrainingEvent(_message.Message):
     data_ready: TrainingDataReady
     evaluated: TrainingEvaluated
     phase_change: TrainingPhaseChange
+    result_stored: TrainingResultStored
+    publication: _publication_pb2.PublicationResult
     stage_change: TrainingStageChange
-    def __init__(self, event_id: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state_change: _Optional[_Union[TrainingStateChange, _Mapping]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., state_saved: _Optional[_Union[TrainingStateSaved, _Mapping]] = ..., resumed: _Optional[_Union[TrainingResumed, _Mapping]] = ..., data_ready: _Optional[_Union[TrainingDataReady, _Mapping]] = ..., evaluated: _Optional[_Union[TrainingEvaluated, _Mapping]] = ..., phase_change: _Optional[_Union[TrainingPhaseChange, _Mapping]] = ..., stage_change: _Optional[_Union[TrainingStageChange, _Mapping]] = ...) -> None: ...
+    def __init__(self, event_id: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state_change: _Optional[_Union[TrainingStateChange, _Mapping]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., state_saved: _Optional[_Union[TrainingStateSaved, _Mapping]] = ..., resumed: _Optional[_Union[TrainingResumed, _Mapping]] = ..., data_ready: _Optional[_Union[TrainingDataReady, _Mapping]] = ..., evaluated: _Optional[_Union[TrainingEvaluated, _Mapping]] = ..., phase_change: _Optional[_Union[TrainingPhaseChange, _Mapping]] = ..., result_stored: _Optional[_Union[TrainingResultStored, _Mapping]] = ..., publication: _Optional[_Union[_publication_pb2.PublicationResult, _Mapping]] = ..., stage_change: _Optional[_Union[TrainingStageChange, _Mapping]] = ...) -> None: ...
 
 class TrainingPhaseChange(_message.Message):
     __slots__ = ("phase",)
@@ -691,6 +702,12 @@ class TrainingStateSaved(_message.Message):
     digest: str
     chain_digest: str
     def __init__(self, step: _Optional[int] = ..., digest: _Optional[str] = ..., chain_digest: _Optional[str] = ...) -> None: ...
+
+class TrainingResultStored(_message.Message):
+    __slots__ = ("digest",)
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    digest: str
+    def __init__(self, digest: _Optional[str] = ...) -> None: ...
 
 class TrainingResumed(_message.Message):
     __slots__ = ("step", "digest")

@@ -103,7 +103,8 @@ class TrainingServiceServicer(object):
 
     def CreateTrainingJob(self, request, context):
         """Checks the specification, stores the job and queues it. Errors: INVALID_FIELD, NOT_FOUND (model, tokenizer or
-        data set), ALREADY_EXISTS, TOKENIZER_MISMATCH, OVERLOADED (too many queued), DEPENDENCY_UNAVAILABLE.
+        data set), ALREADY_EXISTS, TOKENIZER_MISMATCH, WRONG_STATE (`publication` without an inference service), OVERLOADED (too many
+        queued), DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,7 +125,8 @@ class TrainingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelTrainingJob(self, request, context):
-        """Stops a job; its states saved so far stay. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE.
+        """Stops a job; its states saved so far stay. While its adapter is being published, the alias gets back the version that it had: soon
+        afterwards, and as often as it takes. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,7 +134,8 @@ class TrainingServiceServicer(object):
 
     def PauseTrainingJob(self, request, context):
         """Stops computing a job until it is resumed, whatever it is doing. The step in progress is dropped; the job is PAUSED, and its
-        memory free, once the state after the last whole step is durable. A job that is paused already is returned as it is.
+        memory free, once the state after the last whole step is durable. Its evaluation ends too, and begins anew when it is resumed; its
+        canary stands meanwhile. A job that is paused already is returned as it is.
         Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it has ended).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -159,7 +162,7 @@ class TrainingServiceServicer(object):
 
     def DeleteTrainingJob(self, request, context):
         """Forgets a job that has ended, its events and its saved states; its result stays. Errors: INVALID_FIELD, NOT_FOUND,
-        WRONG_STATE.
+        WRONG_STATE (it has not ended, or its adapter is still being taken back).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
