@@ -7,7 +7,7 @@ use rootstock_client::proto::training::v1::training_spec::{Method, Objective, St
 use rootstock_client::proto::training::v1::{
     BottleneckMethod, CausalObjective, ClassificationObjective, FullMethod, InfillingObjective, LoraMethod,
     MaskedObjective, NewEncoder, NewModel, PrefixTuningMethod, PromptTuningMethod, TrainingArguments,
-    TrainingSpec,
+    TrainingSpec, TrainingStage,
 };
 use rootstock_kernels::Random;
 use rootstock_test_support::server::signal;
@@ -16,7 +16,7 @@ use rootstock_test_support::{Server, fixtures, jobs, rootstock};
 use crate::ROOTSTOCK;
 
 /// Kills unless `ROOTSTOCK_KILLS` says otherwise.
-const KILLS: u64 = 12;
+const KILLS: u64 = 13;
 /// Decides when they come.
 const SEED: u64 = 6;
 /// Every so many kills are the server's, with its worker.
@@ -62,6 +62,23 @@ fn new_encoder() -> Start {
     })
 }
 
+/// Other weights, rates and lengths one after the other; no stage ends where a state is saved anyway.
+fn stages() -> Vec<TrainingStage> {
+    let first = TrainingStage {
+        trainable_modules: vec!["layers.1".into(), "model.norm".into()],
+        max_steps: 13,
+        ..TrainingStage::default()
+    };
+    let second = TrainingStage { learning_rate: 1e-3, max_steps: 9, ..TrainingStage::default() };
+    let third = TrainingStage {
+        frozen_modules: vec!["embed_tokens".into()],
+        max_steps: STEPS - 22,
+        warmup_steps: Some(3),
+        ..TrainingStage::default()
+    };
+    vec![first, second, third]
+}
+
 /// Every method and every objective.
 fn specs() -> Vec<(&'static str, TrainingSpec)> {
     let tiny = || Start::BaseModel("baseModels/tiny".into());
@@ -97,6 +114,7 @@ fn specs() -> Vec<(&'static str, TrainingSpec)> {
             adapter(Method::Prompt(PromptTuningMethod { num_virtual_tokens: 4, ..Default::default() })),
         ),
         ("full", full_supervised.clone()),
+        ("stages", TrainingSpec { stages: stages(), ..full_supervised.clone() }),
         ("unfreezing", TrainingSpec { method: Some(Method::Full(unfreezing)), ..full_supervised }),
         ("early stopping", stopping(adapter(Method::Lora(lora)))),
         ("causal", full(new_model(), "text", causal)),

@@ -6,7 +6,7 @@ use indicatif::HumanDuration;
 use rootstock_client::proto::training::v1::training_event::Event;
 use rootstock_client::proto::training::v1::{
     MixedRows, TrainingDataReady, TrainingEvaluated, TrainingJob, TrainingJobState, TrainingPhase,
-    TrainingProgress,
+    TrainingProgress, TrainingStageChange,
 };
 
 use crate::jobs::publication::Publication;
@@ -128,7 +128,15 @@ fn show(event: &Event, meter: &Meter) {
         Event::ResultStored(stored) => meter.note(&format!("the result is {}", stored.digest)),
         Event::Publication(result) => meter.note(&Publication::from(result.clone()).told()),
         Event::PhaseChange(change) => meter.note(phase(change.phase())),
+        Event::StageChange(change) => meter.note(&stage(*change)),
     }
+}
+
+fn stage(change: TrainingStageChange) -> String {
+    let TrainingStageChange { stage, stages, stage_steps, train_rows, trainable_parameters, .. } = change;
+    format!(
+        "stage {stage} of {stages}: {stage_steps} steps, {train_rows} rows, {trainable_parameters} parameters are trained"
+    )
 }
 
 fn phase(phase: TrainingPhase) -> &'static str {
@@ -157,7 +165,8 @@ fn short(progress: &TrainingProgress) -> String {
 
 fn figures(progress: &TrainingProgress) -> String {
     format!(
-        "loss {:.4}  lr {:.2e}  norm {:.2}{}  {:.0} tokens/s  ETA {}",
+        "{}loss {:.4}  lr {:.2e}  norm {:.2}{}  {:.0} tokens/s  ETA {}",
+        in_stage(progress),
         progress.loss,
         progress.learning_rate,
         progress.grad_norm,
@@ -165,6 +174,14 @@ fn figures(progress: &TrainingProgress) -> String {
         progress.tokens_per_second,
         eta(progress)
     )
+}
+
+/// The stage of a job that has stages.
+fn in_stage(progress: &TrainingProgress) -> String {
+    match progress.stage {
+        0 => String::new(),
+        stage => format!("stage {stage}  "),
+    }
 }
 
 /// What loss scaling did, where there is some.
@@ -242,6 +259,7 @@ mod tests {
             line.contains("loss 2.5000") && line.contains("1234 tokens/s") && line.contains("ETA 61 seconds"),
             "{line}"
         );
+        assert!(figures(&TrainingProgress { stage: 2, ..progress }).starts_with("stage 2  loss"));
         assert!(figures(&TrainingProgress { eta_seconds: f64::NAN, ..progress }).contains("ETA"));
         assert!(!line.contains("scale"), "{line}");
         let scaled = figures(&TrainingProgress { loss_scale: 32_768.0, skipped_steps: 1, ..progress });

@@ -2,7 +2,7 @@
 /// Response of AuditDataset.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AuditDatasetResponse {
-    /// What was found in the data set to train on; not set for a mix.
+    /// What was found in the data set to train on; not set for a mix or stages.
     #[prost(message, optional, tag = "1")]
     pub dataset: ::core::option::Option<DatasetAudit>,
     /// What was found in `spec.validation_dataset`, where there is one.
@@ -12,7 +12,8 @@ pub struct AuditDatasetResponse {
     /// labels don't fit. Each names the field and what to do.
     #[prost(string, repeated, tag = "3")]
     pub refusals: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// What was found in the data sets of `spec.mix`, in its order. Rows of all that is trained on are compared across data sets, those of
+    /// What was found in the data sets of `spec.mix`, in its order, or of `spec.stages`: those of the specification's data, where a stage
+    /// takes that, and of each stage's own. Rows of all that is trained on are compared across data sets, those of
     /// `replay` among them.
     #[prost(message, repeated, tag = "4")]
     pub mixed: ::prost::alloc::vec::Vec<DatasetAudit>,
@@ -415,7 +416,7 @@ pub struct TrainingSpec {
     #[prost(string, tag = "1")]
     pub output: ::prost::alloc::string::String,
     /// The data set: alias or digest. Rows for `supervised` and `classification`, text for `causal`,
-    /// `infilling` and `masked`. Either this or `mix`.
+    /// `infilling` and `masked`. Either this or `mix`, or neither where each of the `stages` has data of its own.
     #[prost(string, tag = "2")]
     pub dataset: ::prost::alloc::string::String,
     /// Several data sets, each seen in its share; instead of `dataset`.
@@ -449,6 +450,16 @@ pub struct TrainingSpec {
     /// bytes and no token yet. For `full` with a decoder as `base_model`.
     #[prost(string, repeated, tag = "27")]
     pub added_tokens: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Goes on with the optimizer of the job that made `base_model` (`full`) or `base_adapter` (`lora`): with its moments, and its count of
+    /// steps where moments are corrected for being young. Data, schedule and steps begin anew. That job must not be deleted, must have saved
+    /// the state after its last step, as jobs with `save_steps` do, and have trained the same weights with the same `optim`; a job with early
+    /// stopping whose result isn't made of its last weights can't be gone on with so. Its state is kept as long as this job is.
+    #[prost(bool, tag = "25")]
+    pub keep_optimizer_state: bool,
+    /// Stages, one after the other in this job: other data, other weights in training, another length or learning rate. At most 32; none
+    /// is one stage with nothing of its own. Not with `fisher` or `unfreeze_every_steps`.
+    #[prost(message, repeated, tag = "30")]
+    pub stages: ::prost::alloc::vec::Vec<TrainingStage>,
     /// Has the adapter evaluated once it is stored, and published if it is good enough. For all methods that make an adapter.
     #[prost(message, optional, tag = "29")]
     pub publication: ::core::option::Option<Publication>,
@@ -474,7 +485,7 @@ pub mod training_spec {
         #[prost(message, tag = "6")]
         NewModel(super::NewModel),
         /// An adapter of the store, alias or digest, with which LoRA goes on: the same base model and the same configuration. Of `lora`
-        /// only `lora_dropout` may be set; 0 leaves it as the adapter has it. The optimizer begins anew.
+        /// only `lora_dropout` may be set; 0 leaves it as the adapter has it. The optimizer begins anew unless `keep_optimizer_state` is set.
         #[prost(string, tag = "19")]
         BaseAdapter(::prost::alloc::string::String),
         /// Random weights of a new encoder.
@@ -522,6 +533,47 @@ pub mod training_spec {
         #[prost(message, tag = "22")]
         Fisher(super::FisherMethod),
     }
+}
+/// A part of a job's steps. What it doesn't say is the specification's, so that each stage has the specification's length where it has none
+/// of its own, and its schedule with warm-up from the stage's first step to its last. A stage begins with the weights that the one before
+/// ended with. The optimizer goes on with its moments and its count of steps for the weights that were trained in the stage before too, so
+/// that nothing jumps where a run goes on; those of other weights begin anew. It makes the steps of a job of its own that starts from what
+/// the stage before has made, with `keep_optimizer_state`, and with `seed` raised by the number of stages before.
+///
+/// Steps are counted through all stages, also for `logging_steps`, `eval_steps` and `save_steps`. `validation_split` holds out a share of
+/// each stage's data, and a stage is validated before its first step and after its last. With `early_stopping_patience` a stage ends as
+/// a job does: the next one goes on from the stage's best weights and, where these aren't the last, with a new optimizer. `ewc` holds
+/// weights to the base model's in all stages, `replay` takes its share of each, and `retention` is measured before the first and after
+/// the last.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TrainingStage {
+    /// A data set for the same objective; instead of the specification's data, which is left out where every stage has its own.
+    #[prost(string, tag = "1")]
+    pub dataset: ::prost::alloc::string::String,
+    /// Several data sets, each seen in its share; instead of `dataset`.
+    #[prost(message, optional, tag = "2")]
+    pub mix: ::core::option::Option<DatasetMix>,
+    /// For `full` on a `base_model`: what the stage trains, in the place of both of the method's lists. At most 64.
+    #[prost(string, repeated, tag = "3")]
+    pub trainable_modules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What of that it doesn't train. At most 64.
+    #[prost(string, repeated, tag = "4")]
+    pub frozen_modules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Optimizer steps of the stage.
+    #[prost(int64, tag = "5")]
+    pub max_steps: i64,
+    /// Passes over its data; instead of `max_steps`.
+    #[prost(double, tag = "6")]
+    pub num_train_epochs: f64,
+    /// Peak learning rate.
+    #[prost(double, tag = "7")]
+    pub learning_rate: f64,
+    /// Steps over which the learning rate rises from 0; 0 makes no warm-up where the specification does.
+    #[prost(int64, optional, tag = "8")]
+    pub warmup_steps: ::core::option::Option<i64>,
+    /// The same as a share of the stage's steps; instead of `warmup_steps`.
+    #[prost(double, optional, tag = "9")]
+    pub warmup_ratio: ::core::option::Option<f64>,
 }
 /// Several data sets for one objective: multi-task training. A pass has as many rows as all of them together, or a few less so that each
 /// share is whole; no row is seen again before all others of its data set were. Which row comes when is a function of `seed` and the
@@ -1014,7 +1066,7 @@ pub struct TrainingArguments {
     /// Steps between validations; 0 validates only at the beginning and at the end.
     #[prost(int64, tag = "16")]
     pub eval_steps: i64,
-    /// Steps between saved states; 0 saves none.
+    /// Steps between saved states; the state after the last step is saved too. 0 saves none.
     #[prost(int64, tag = "17")]
     pub save_steps: i64,
     /// How many saved states to keep; 0 keeps 2.
@@ -1072,10 +1124,10 @@ pub struct TrainingProgress {
     /// Optimizer steps done.
     #[prost(int64, tag = "1")]
     pub step: i64,
-    /// Optimizer steps in all; 0 while not yet known.
+    /// Optimizer steps in all, those of all stages; 0 while not yet known, and fewer once a stage has ended early.
     #[prost(int64, tag = "2")]
     pub total_steps: i64,
-    /// Passes over the data.
+    /// Passes over the data, or over the stage's.
     #[prost(double, tag = "3")]
     pub epoch: f64,
     /// Mean loss per token, or per row for classification, since the last log event, with label smoothing and the penalty of `ewc` if there
@@ -1106,6 +1158,9 @@ pub struct TrainingProgress {
     /// Bytes of memory that the worker process has resident; 0 where the system doesn't tell.
     #[prost(int64, tag = "13")]
     pub resident_bytes: i64,
+    /// The stage of the last step, from 1; 0 where the job has none.
+    #[prost(int64, tag = "14")]
+    pub stage: i64,
 }
 /// One event of a job.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1117,7 +1172,7 @@ pub struct TrainingEvent {
     #[prost(message, optional, tag = "2")]
     pub time: ::core::option::Option<::prost_types::Timestamp>,
     /// What happened.
-    #[prost(oneof = "training_event::Event", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "training_event::Event", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
     pub event: ::core::option::Option<training_event::Event>,
 }
 /// Nested message and enum types in `TrainingEvent`.
@@ -1152,6 +1207,9 @@ pub mod training_event {
         /// The publication has come further, or has ended.
         #[prost(message, tag = "11")]
         Publication(super::PublicationResult),
+        /// A stage begins.
+        #[prost(message, tag = "12")]
+        StageChange(super::TrainingStageChange),
     }
 }
 /// A worker's new phase.
@@ -1160,6 +1218,28 @@ pub struct TrainingPhaseChange {
     /// The phase.
     #[prost(enumeration = "TrainingPhase", tag = "1")]
     pub phase: i32,
+}
+/// A stage that begins.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrainingStageChange {
+    /// Its number, from 1.
+    #[prost(int64, tag = "1")]
+    pub stage: i64,
+    /// Stages in all.
+    #[prost(int64, tag = "2")]
+    pub stages: i64,
+    /// Optimizer steps done before it.
+    #[prost(int64, tag = "3")]
+    pub step: i64,
+    /// Optimizer steps that it has.
+    #[prost(int64, tag = "4")]
+    pub stage_steps: i64,
+    /// Rows, or blocks of text, that it trains on.
+    #[prost(int64, tag = "5")]
+    pub train_rows: i64,
+    /// Parameters that it trains.
+    #[prost(int64, tag = "6")]
+    pub trainable_parameters: i64,
 }
 /// A job's new state.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1202,7 +1282,7 @@ pub struct TrainingResumed {
     #[prost(string, tag = "2")]
     pub digest: ::prost::alloc::string::String,
 }
-/// What was read.
+/// What was read. Data that several stages have counts once.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrainingDataReady {
     /// Rows, or blocks of text, to train on.
@@ -1221,13 +1301,13 @@ pub struct TrainingDataReady {
     /// sentinels or prefix tokens.
     #[prost(int64, tag = "5")]
     pub dropped_rows: i64,
-    /// Parameters that are trained.
+    /// Parameters that are trained, in whatever stage.
     #[prost(int64, tag = "6")]
     pub trainable_parameters: i64,
     /// Parameters in all.
     #[prost(int64, tag = "7")]
     pub total_parameters: i64,
-    /// The data sets of a mix, in its order.
+    /// The data sets of a mix, or those of all stages' mixes, in their order.
     #[prost(message, repeated, tag = "8")]
     pub mixed: ::prost::alloc::vec::Vec<MixedRows>,
     /// Rows of `validation_dataset` that are left out. Those that `validation_split` holds out are counted in `dropped_rows`.
@@ -3027,7 +3107,7 @@ pub struct LeaseJobResponse {
     /// The job.
     #[prost(message, optional, tag = "1")]
     pub training_job: ::core::option::Option<TrainingJob>,
-    /// Digest of the data set's artifact; empty for a mix.
+    /// Digest of the data set's artifact; empty for a mix or stages.
     #[prost(string, tag = "2")]
     pub dataset_digest: ::prost::alloc::string::String,
     /// Digest of the validation data set's artifact, where there is one.
@@ -3048,7 +3128,8 @@ pub struct LeaseJobResponse {
     /// The step of that state.
     #[prost(int64, tag = "8")]
     pub resume_step: i64,
-    /// Digests of the artifacts of a mix's data sets, in its order.
+    /// Digests of the artifacts of a mix's data sets, in its order; of a job with stages those of the specification's data, where a stage
+    /// takes that, and of each stage's own.
     #[prost(string, repeated, tag = "9")]
     pub mix_digests: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Digest of the adapter's artifact that training goes on with, where there is one.
@@ -3063,6 +3144,9 @@ pub struct LeaseJobResponse {
     /// Digest of the artifact of earlier data of which something must be left, where there is some.
     #[prost(string, tag = "12")]
     pub retention_digest: ::prost::alloc::string::String,
+    /// The state of an earlier job whose optimizer is gone on with, where there is one.
+    #[prost(string, tag = "25")]
+    pub optimizer_digest: ::prost::alloc::string::String,
 }
 /// Request of Heartbeat.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -15,6 +15,7 @@ mod optim;
 mod publication;
 mod scheduler;
 mod spec;
+mod stages;
 mod supervised;
 mod virtual_tokens;
 
@@ -279,6 +280,7 @@ impl From<Lease> for proto::LeaseJobResponse {
             fisher_digest: resolved.fisher_digest,
             replay_digest: resolved.replay_digest,
             retention_digest: resolved.retention_digest,
+            optimizer_digest: resolved.optimizer_digest,
             tokenizer_artifact_digest: resolved.tokenizer_artifact_digest,
             tokenizer_digest: resolved.tokenizer_digest,
             resume_digest,

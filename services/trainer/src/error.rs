@@ -103,6 +103,17 @@ impl Error {
         Self::Invalid { field: field.into(), message: message.into() }
     }
 
+    /// The same of a field that lies below another path.
+    pub(crate) fn moved(self, from: &str, to: &str) -> Self {
+        match self {
+            Self::Invalid { field, message } => match field.strip_prefix(from) {
+                Some(rest) => Self::Invalid { field: format!("{to}{rest}"), message },
+                None => Self::Invalid { field, message },
+            },
+            other => other,
+        }
+    }
+
     pub(crate) fn no_job(id: &crate::names::JobId) -> Self {
         Self::NotFound(format!("{id} does not exist"))
     }

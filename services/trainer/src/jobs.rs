@@ -51,12 +51,13 @@ impl Jobs {
         {
             return Err(Error::JobExists(id.to_string()));
         }
-        let resolved = self.resolver.resolve(&create.spec).await?;
+        let mut resolved = self.resolver.resolve(&create.spec).await?;
         if resolved.data_digests().contains(&resolved.validation_dataset_digest) {
             let message =
                 "is the data that is trained on; hold out other rows, or set validation_split instead";
             return Err(Error::invalid("spec.validation_dataset", message));
         }
+        resolved.optimizer_digest = self.store.optimizer_state(&create.spec, &resolved).await?;
         let id = create.id.unwrap_or_else(JobId::fresh);
         if create.validate_only {
             return Ok(Job::unsaved(id, create.written, resolved));

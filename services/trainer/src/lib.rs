@@ -12,6 +12,7 @@ mod data;
 mod error;
 mod grpc;
 mod jobs;
+mod lineage;
 mod memory;
 mod metrics;
 mod modules;

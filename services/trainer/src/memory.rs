@@ -104,21 +104,26 @@ fn advice(spec: &Spec, estimate: Estimate) -> &'static str {
     }
 }
 
+/// Of the stage that takes most.
 fn estimate(spec: &Spec, config: &AnyConfig) -> Result<Estimate, Error> {
-    let arguments = &spec.arguments;
-    let Trained { parameters, gradients } = trained(spec, config)?;
+    let stages = trained(spec, config)?.into_iter().map(|trained| of_stage(spec, config, trained));
+    Ok(stages.max_by_key(|stage| stage.total()).unwrap_or_default())
+}
+
+fn of_stage(spec: &Spec, config: &AnyConfig, trained: Trained) -> Estimate {
+    let (arguments, Trained { parameters, gradients, saved }) = (&spec.arguments, trained);
     let bytes = |numbers: u64| numbers.saturating_mul(BYTES);
     let moments = parameters.saturating_mul(moments(&arguments.optim));
-    let saved = if arguments.save_steps.is_some() { parameters.saturating_add(moments) } else { 0 };
-    let best = if arguments.early_stopping.is_some() { parameters } else { 0 };
-    Ok(Estimate {
+    let best = if arguments.early_stopping.is_some() { saved } else { 0 };
+    let saved = if arguments.save_steps.is_some() { saved.saturating_add(moments) } else { 0 };
+    Estimate {
         frozen: frozen(spec, config, parameters),
         training: bytes(
             parameters.saturating_add(gradients).saturating_add(parameters.saturating_mul(kept(spec))),
         ),
         activations: activations(spec, config),
         copies: bytes(saved.saturating_add(best)),
-    })
+    }
 }
 
 /// Weights that are not trained, in the format that they are multiplied in; those that are have none beside them.

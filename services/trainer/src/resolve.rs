@@ -47,7 +47,7 @@ impl Resolver {
     /// Looks everything up and checks that it belongs together.
     pub(crate) async fn resolve(&self, spec: &Spec) -> Result<Resolved, Error> {
         let mut datasets = Vec::new();
-        for (field, name) in spec.data.datasets() {
+        for (field, name) in spec.datasets() {
             let dataset = self.artifact(&field, name, &[ArtifactKind::Dataset]).await?;
             datasets.push((field, dataset));
         }
@@ -83,8 +83,8 @@ impl Resolver {
         }
         let digests: Vec<String> = datasets.into_iter().map(|(_, dataset)| dataset.digest).collect();
         let (dataset_digest, mix_digests) = match spec.data {
-            Data::Dataset(_) => (digests.concat(), Vec::new()),
-            Data::Mix { .. } => (String::new(), digests),
+            Data::Dataset(_) if spec.stages.is_empty() => (digests.concat(), Vec::new()),
+            _ => (String::new(), digests),
         };
         Ok(Resolved {
             dataset_digest,
@@ -95,6 +95,7 @@ impl Resolver {
             fisher_digest,
             replay_digest: replayed.map(|artifact| artifact.digest).unwrap_or_default(),
             retention_digest: kept.map(|artifact| artifact.digest).unwrap_or_default(),
+            optimizer_digest: String::new(),
             publication_digest,
             tokenizer_artifact_digest: tokenizer.artifact_digest,
             tokenizer_digest: tokenizer.tokenizer_digest,
@@ -177,9 +178,9 @@ impl Resolver {
         if let AnyConfig::Decoder(config) = &config
             && !matches!(spec.start, Start::Adapter(_))
         {
-            let (method, config) = (spec.method.clone(), config.clone());
+            let (spec, config) = (spec.clone(), config.clone());
             // Expressions are compiled and matched with every weight.
-            let checked = tokio::task::spawn_blocking(move || check_method(&method, &config)).await;
+            let checked = tokio::task::spawn_blocking(move || check_method(&spec, &config)).await;
             let failed = |error| Error::Io {
                 what: "the method can't be checked",
                 source: std::io::Error::other(error),
@@ -232,9 +233,9 @@ impl Resolver {
 }
 
 /// Whether the model has what is to be trained.
-fn check_method(method: &Method, config: &ModelConfig) -> Result<(), Error> {
-    match method {
-        Method::Full(full) => full.trained(config).map(|_| ()),
+fn check_method(spec: &Spec, config: &ModelConfig) -> Result<(), Error> {
+    match &spec.method {
+        Method::Full(_) => spec.trained(config).map(|_| ()),
         Method::Bottleneck(_) | Method::VirtualTokens(_) | Method::Fisher(_) => Ok(()),
         Method::Lora(lora) => {
             let adapter = lora_config(lora, "");

@@ -9,10 +9,12 @@ use rootstock_text::{Corruption, PromptTemplate, Shares, Truncation};
 mod encoder;
 mod forgetting;
 mod publication;
+mod stages;
 
 pub(crate) use encoder::{Classification, MIN_ENCODER_TOKENS, Masked, NewEncoder};
 pub(crate) use forgetting::{Elastic, Fisher, Replay, Retention};
 pub(crate) use publication::{Canary, Improvement, Publication};
+pub(crate) use stages::{Pace, Source, Stage, stage_path};
 
 /// Shortest block or row that has a next token.
 pub(crate) const MIN_ROW_TOKENS: usize = 2;
@@ -26,6 +28,7 @@ pub(crate) const TEMPLATE: &str = "spec.supervised.prompt_template";
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Spec {
     pub(crate) output: AliasName,
+    /// Of those stages that have none of their own.
     pub(crate) data: Data,
     pub(crate) validation: Validation,
     pub(crate) start: Start,
@@ -41,6 +44,10 @@ pub(crate) struct Spec {
     pub(crate) priority: i32,
     /// No two the same.
     pub(crate) added_tokens: Vec<String>,
+    /// Goes on with the optimizer of the job that made what training starts from.
+    pub(crate) keep_optimizer_state: bool,
+    /// Empty where there is one that has nothing of its own.
+    pub(crate) stages: Vec<Stage>,
     pub(crate) publication: Option<Publication>,
 }
 
@@ -67,20 +74,14 @@ impl Spec {
     /// they don't.
     pub(crate) fn template(&self, number: usize) -> Option<(String, PromptTemplate)> {
         let Objective::Supervised { prompt_template, .. } = self.objective else { return None };
-        let own = match &self.data {
-            Data::Mix { datasets, .. } => datasets.get(number).and_then(|dataset| dataset.prompt_template),
-            Data::Dataset(_) => None,
-        };
-        Some(match own {
-            Some(own) => (format!("spec.mix.datasets[{number}].prompt_template"), own),
-            None => (TEMPLATE.to_owned(), prompt_template),
-        })
+        let own = self.sources().iter().flat_map(Source::templates).nth(number).flatten();
+        Some(own.unwrap_or_else(|| (TEMPLATE.to_owned(), prompt_template)))
     }
 
     /// The field that asks for the tokenizer's chat template, if one does: that of a data set which is trained on, or the objective's, by
     /// which all other data is read.
     pub(crate) fn chat_field(&self) -> Option<String> {
-        let sets = self.data.datasets().len();
+        let sets = self.datasets().len();
         let others = matches!(self.validation, Validation::Dataset(_))
             || self.replay.is_some()
             || self.retention.is_some();
@@ -119,12 +120,12 @@ impl Data {
         }
     }
 
-    /// Each data set and the field that names it.
-    pub(crate) fn datasets(&self) -> Vec<(String, &ArtifactName)> {
+    /// Each data set and the field that names it, in a message at this path.
+    fn datasets(&self, path: &str) -> Vec<(String, &ArtifactName)> {
         match self {
-            Self::Dataset(name) => vec![("spec.dataset".to_owned(), name)],
+            Self::Dataset(name) => vec![(format!("{path}.dataset"), name)],
             Self::Mix { datasets, .. } => {
-                let fields = (0..).map(|i: usize| format!("spec.mix.datasets[{i}].dataset"));
+                let fields = (0..).map(|i: usize| format!("{path}.mix.datasets[{i}].dataset"));
                 fields.zip(datasets.iter().map(|dataset| &dataset.name)).collect()
             }
         }
@@ -362,6 +363,19 @@ pub(crate) enum Optim {
     Adafactor,
     Sgd(SgdOptions),
     Lion(LionOptions),
+}
+
+impl Optim {
+    /// Its name in transformers.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::AdamW(_) => "adamw_torch",
+            Self::Adafactor => "adafactor",
+            Self::Sgd(options) if options.momentum > 0.0 => "sgd with momentum",
+            Self::Sgd(_) => "sgd",
+            Self::Lion(_) => "lion_32bit",
+        }
+    }
 }
 
 /// Number format in which weights are multiplied.

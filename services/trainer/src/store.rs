@@ -60,9 +60,9 @@ impl State {
 /// The artifacts that a job's names stood for when it was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Resolved {
-    /// Empty for a mix.
+    /// Empty for a mix or stages.
     pub(crate) dataset_digest: String,
-    /// One for each data set of a mix.
+    /// One for each data set of a mix, or of all stages.
     pub(crate) mix_digests: Vec<String>,
     /// Empty where there is none.
     pub(crate) validation_dataset_digest: String,
@@ -76,6 +76,8 @@ pub(crate) struct Resolved {
     pub(crate) replay_digest: String,
     /// Empty where there is none.
     pub(crate) retention_digest: String,
+    /// The state whose optimizer is gone on with. Empty where there is none.
+    pub(crate) optimizer_digest: String,
     /// What the result is evaluated on before it is published; empty where it is not.
     pub(crate) publication_digest: String,
     pub(crate) tokenizer_artifact_digest: String,

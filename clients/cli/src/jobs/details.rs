@@ -78,8 +78,11 @@ impl From<TrainingSpec> for Asked {
             Some(Start::BaseAdapter(name)) => (None, Some(name)),
             Some(Start::NewModel(_) | Start::NewEncoder(_)) | None => (None, None),
         };
-        let mixed = spec.mix.into_iter().flat_map(|mix| mix.datasets).map(|mixed| mixed.dataset);
-        let dataset = [spec.dataset].into_iter().filter(|name| !name.is_empty()).chain(mixed);
+        let stages = spec.stages.into_iter().map(|stage| (stage.dataset, stage.mix));
+        let dataset = std::iter::once((spec.dataset, spec.mix)).chain(stages).flat_map(|(dataset, mix)| {
+            let mixed = mix.into_iter().flat_map(|mix| mix.datasets).map(|mixed| mixed.dataset);
+            [dataset].into_iter().filter(|name| !name.is_empty()).chain(mixed)
+        });
         let dataset = dataset.collect::<Vec<_>>().join(", ");
         let rate = spec.arguments.map(|arguments| arguments.learning_rate);
         Self {

@@ -17,6 +17,9 @@ pub(crate) struct Job {
     pub(super) output: String,
     step: Option<i64>,
     total_steps: Option<i64>,
+    /// The stage that it is in, where it has stages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<i64>,
     #[serde(flatten)]
     report: Report,
     pub(super) attempts: i32,
@@ -60,6 +63,7 @@ impl From<TrainingJob> for Job {
             output: job.spec.map(|spec| spec.output).unwrap_or_default(),
             step: known.then_some(progress.step),
             total_steps: known.then_some(progress.total_steps),
+            stage: Some(progress.stage).filter(|stage| *stage > 0),
             report: Report::from(progress),
             attempts: job.attempts,
             queue_position: Some(job.queue_position).filter(|place| *place > 0),

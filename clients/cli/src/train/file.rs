@@ -206,6 +206,23 @@ pub(super) struct TrainFile {
     pub(super) neftune_noise_alpha: Option<f64>,
     pub(super) retry_in_f32: Option<bool>,
     pub(super) priority: Option<i32>,
+    pub(super) stages: Option<Vec<Stage>>,
+    pub(super) keep_optimizer_state: Option<bool>,
+}
+
+/// What a stage has of its own.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Stage {
+    pub(super) dataset: Option<String>,
+    pub(super) mix: Option<Mix>,
+    pub(super) trainable_modules: Option<Names>,
+    pub(super) frozen_modules: Option<Names>,
+    pub(super) max_steps: i64,
+    pub(super) num_train_epochs: f64,
+    pub(super) learning_rate: f64,
+    pub(super) warmup_steps: Option<i64>,
+    pub(super) warmup_ratio: Option<f64>,
 }
 
 /// Several data sets, each seen in its share.
@@ -337,7 +354,6 @@ pub(super) fn parse(bytes: &[u8]) -> Result<TrainFile, String> {
     check_nested::<NewModel>(&value, "new_model")?;
     check_nested::<NewEncoder>(&value, "new_encoder")?;
     check_nested::<OptimArgs>(&value, "optim_args")?;
-    check_nested::<Mix>(&value, "mix")?;
     check_nested::<Ewc>(&value, "ewc")?;
     check_nested::<Replay>(&value, "replay")?;
     check_nested::<Retention>(&value, "retention")?;
@@ -346,7 +362,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<TrainFile, String> {
         check_keys::<Canary>(canary, "publication.canary.")?;
     }
     check_list::<Denoiser>(value.get("denoisers"), "denoisers")?;
-    check_list::<MixedDataset>(value.get("mix").and_then(|mix| mix.get("datasets")), "mix.datasets")?;
+    check_mix(&value, "")?;
+    check_list::<Stage>(value.get("stages"), "stages")?;
+    for (i, stage) in value.get("stages").and_then(Value::as_sequence).into_iter().flatten().enumerate() {
+        check_mix(stage, &format!("stages[{i}]."))?;
+    }
     check_nested::<SchedulerKwargs>(&value, "lr_scheduler_kwargs")?;
     // From the text and not from the value, so that an error tells the line.
     let mut file: TrainFile = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
@@ -367,6 +387,13 @@ fn check_top(value: &Value) -> Result<(), String> {
     let known: Vec<String> =
         known_keys::<TrainFile>().into_iter().chain(aliases).chain(known_keys::<OtherNames>()).collect();
     check_known(value, "", &known)
+}
+
+/// The keys of a mapping's mix and of its data sets.
+fn check_mix(value: &Value, prefix: &str) -> Result<(), String> {
+    let Some(mix) = value.get("mix") else { return Ok(()) };
+    check_keys::<Mix>(mix, &format!("{prefix}mix."))?;
+    check_list::<MixedDataset>(mix.get("datasets"), &format!("{prefix}mix.datasets"))
 }
 
 fn check_nested<T: Default + Serialize + DeserializeOwned>(value: &Value, key: &str) -> Result<(), String> {

@@ -166,7 +166,7 @@ pub(super) const KEYS: &[Key] = &[
     key("seed", "integer", "42", "of everything random"),
     key("logging_steps", "integer", "10", "steps between reports of the loss"),
     key("eval_steps", "integer", "0", "steps between validations; 0 validates only at the end"),
-    key("save_steps", "integer", "0", "steps between saved states; 0 saves none, and a restart begins anew"),
+    key("save_steps", "integer", "0", "steps between saved states, and one after the last; 0 saves none, and a restart begins anew"),
     key("save_total_limit", "integer", "2", "how many saved states to keep"),
     key("early_stopping_patience", "integer", "0", "validations without improvement before it ends; 0 never"),
     key("early_stopping_threshold", "number", "0", "how much better counts as improvement"),
@@ -176,6 +176,17 @@ pub(super) const KEYS: &[Key] = &[
     key("retry_in_f32", "boolean", "false", "where numbers are not finite, goes back to the last saved state and on in f32, once"),
     key("gradient_checkpointing", "boolean", "false", "layers run again instead of keeping activations: least memory"),
     key("activation_memory_bytes", "integer", "0", "as many layers run again as it takes to keep to this; 0 is no limit"),
+    key("keep_optimizer_state", "boolean", "false", "goes on with the optimizer of the job that made base_model (full) or base_adapter (lora), which must have saved its last state"),
+    key("stages", "list", "-", "stages of the job, one after the other; each has the keys below, and where it has none of these what the file says"),
+    key("stages.dataset", "name", "as the job's", "its data set"),
+    key("stages.mix", "mapping", "as the job's", "several data sets instead, with the keys of mix"),
+    key("stages.trainable_modules", "name or list", "as the job's", "full: what it trains"),
+    key("stages.frozen_modules", "name or list", "as the job's", "full: what of that it doesn't train"),
+    key("stages.max_steps", "integer", "as the job's", "its optimizer steps"),
+    key("stages.num_train_epochs", "number", "as the job's", "passes over its data, instead of max_steps"),
+    key("stages.learning_rate", "number", "as the job's", "its peak"),
+    key("stages.warmup_steps", "integer", "as the job's", "steps over which the learning rate rises from 0"),
+    key("stages.warmup_ratio", "number", "as the job's", "the same as a share of its steps"),
     key("priority", "integer", "0", "place among the jobs that wait, from -100 to 100: lower numbers begin first"),
 ];
 
@@ -183,7 +194,7 @@ pub(super) const KEYS: &[Key] = &[
 mod tests {
     use super::super::file::{
         Denoiser, Ewc, Mix, MixedDataset, NewEncoder, NewModel, OptimArgs, Replay, Retention,
-        SchedulerKwargs, TrainFile, known_keys,
+        SchedulerKwargs, Stage, TrainFile, known_keys,
     };
     use super::super::publication::{Canary, Publication};
     use super::*;
@@ -201,6 +212,7 @@ mod tests {
             ("publication.canary", known_keys::<Canary>()),
             ("denoisers", known_keys::<Denoiser>()),
             ("mix", known_keys::<Mix>()),
+            ("stages", known_keys::<Stage>()),
             ("mix.datasets", known_keys::<MixedDataset>()),
             ("lr_scheduler_kwargs", known_keys::<SchedulerKwargs>()),
         ];

@@ -6,7 +6,7 @@ use rootstock_model::Projection;
 use super::{
     file::{
         self, Denoiser, Dtype, Ewc, Method, Mix, Names, NewEncoder, Objective, Optimizer, PromptInit, Replay,
-        Retention, Scheduler, SchedulerKwargs, TrainFile, Truncation,
+        Retention, Scheduler, SchedulerKwargs, Stage, TrainFile, Truncation,
     },
     foreign,
     publication::publication,
@@ -52,6 +52,8 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
         replay: file.replay.as_ref().map(replay).transpose()?,
         retention: file.retention.as_ref().map(retention).transpose()?,
         priority: file.priority.unwrap_or_default(),
+        keep_optimizer_state: file.keep_optimizer_state.unwrap_or_default(),
+        stages: stages(file.stages.as_deref().unwrap_or_default())?,
         publication: file.publication.as_ref().map(publication).transpose()?,
     })
 }
@@ -62,18 +64,40 @@ pub(super) fn named(key: &str, kind: Kind, name: &str) -> Result<String, String>
 
 /// The data set, or the mix instead.
 fn data(file: &TrainFile) -> Result<(String, Option<proto::DatasetMix>), String> {
+    let own = |stage: &Stage| stage.dataset.is_some() || stage.mix.is_some();
+    let staged = file.stages.as_ref().is_some_and(|stages| stages.iter().all(own));
     match (&file.dataset, &file.mix) {
         (Some(name), None) => Ok((named("dataset", Kind::Dataset, name)?, None)),
-        (None, Some(mix)) => Ok((String::new(), Some(mixed(mix)?))),
+        (None, Some(mix)) => Ok((String::new(), Some(mixed(mix, "")?))),
+        (None, None) if staged => Ok((String::new(), None)),
         (None, None) => Err("dataset is missing; `rootstock data list` shows those there are".to_owned()),
         (Some(_), Some(_)) => Err("dataset and mix exclude each other; leave one".to_owned()),
     }
 }
 
-fn mixed(mix: &Mix) -> Result<proto::DatasetMix, String> {
+fn stages(stages: &[Stage]) -> Result<Vec<proto::TrainingStage>, String> {
+    let stage = |(i, from): (usize, &Stage)| {
+        let dataset = from.dataset.as_deref();
+        let dataset = dataset.map(|name| named(&format!("stages[{i}].dataset"), Kind::Dataset, name));
+        Ok(proto::TrainingStage {
+            dataset: dataset.transpose()?.unwrap_or_default(),
+            mix: from.mix.as_ref().map(|mix| mixed(mix, &format!("stages[{i}]."))).transpose()?,
+            trainable_modules: modules(from.trainable_modules.as_ref()),
+            frozen_modules: modules(from.frozen_modules.as_ref()),
+            max_steps: from.max_steps,
+            num_train_epochs: from.num_train_epochs,
+            learning_rate: from.learning_rate,
+            warmup_steps: from.warmup_steps,
+            warmup_ratio: from.warmup_ratio,
+        })
+    };
+    stages.iter().enumerate().map(stage).collect()
+}
+
+fn mixed(mix: &Mix, prefix: &str) -> Result<proto::DatasetMix, String> {
     let datasets = mix.datasets.iter().enumerate().map(|(i, from)| {
         let (weight, prompt_template) = (from.weight, from.prompt_template.clone());
-        let dataset = named(&format!("mix.datasets[{i}].dataset"), Kind::Dataset, &from.dataset)?;
+        let dataset = named(&format!("{prefix}mix.datasets[{i}].dataset"), Kind::Dataset, &from.dataset)?;
         Ok(proto::MixedDataset { dataset, weight, prompt_template })
     });
     Ok(proto::DatasetMix { datasets: datasets.collect::<Result<_, String>>()?, temperature: mix.temperature })
@@ -587,6 +611,26 @@ mod tests {
         assert!(
             refusal(&text.replace("dataset: talks", "dataset: Talks")).starts_with("mix.datasets[1].dataset")
         );
+    }
+
+    #[test]
+    fn stages_have_what_they_say_and_can_bring_all_data() {
+        let stages = "stages:\n- {dataset: talks, max_steps: 5}\n- {mix: {datasets: [{dataset: facts}]}, warmup_steps: 0}\n";
+        let spec = parse(format!("{LORA}{stages}").as_bytes()).unwrap();
+        assert_eq!((spec.dataset.as_str(), spec.stages.len()), ("datasets/facts", 2));
+        assert_eq!((spec.stages[0].dataset.as_str(), spec.stages[0].max_steps), ("datasets/talks", 5));
+        assert_eq!((spec.stages[0].warmup_steps, spec.stages[1].warmup_steps), (None, Some(0)));
+        assert_eq!(spec.stages[1].mix.as_ref().unwrap().datasets[0].dataset, "datasets/facts");
+        let without = LORA.replace("dataset: facts\n", stages);
+        assert_eq!(parse(without.as_bytes()).unwrap().dataset, "");
+        let typo = refusal(&without.replace("max_steps: 5", "max_step: 5"));
+        assert_eq!(typo, "unknown key stages[0].max_step; did you mean max_steps?");
+        let typo = refusal(&without.replace("[{dataset: facts}]", "[{data: facts}]"));
+        assert_eq!(typo, "unknown key stages[1].mix.datasets[0].data; did you mean dataset?");
+        let refused = refusal(&without.replace("dataset: talks", "dataset: Talks"));
+        assert!(refused.starts_with("stages[0].dataset"), "{refused}");
+        let some = without.replace("dataset: talks, ", "");
+        assert!(refusal(&some).starts_with("dataset is missing"), "{some}");
     }
 
     #[test]

@@ -134,6 +134,16 @@ impl<R: Rule> Optimizer<R> {
         Ok(())
     }
 
+    /// Whether anything is kept of a parameter.
+    pub fn keeps(&self, name: &str) -> bool {
+        self.kept.contains_key(name)
+    }
+
+    /// Forgets what is kept of the parameters whose names aren't told to be: they begin anew.
+    pub fn keep(&mut self, name: impl Fn(&str) -> bool) {
+        self.kept.retain(|kept, _| name(kept));
+    }
+
     /// What is kept, f32, named `{parameter}.{name in torch's state}` and sorted by parameter.
     ///
     /// # Errors

@@ -21,8 +21,11 @@ const MAX_TEMPERATURE: f64 = 1e6;
 const TEMPERATURE: f64 = 1.0;
 
 /// The data set, or the mix.
-pub(super) fn data(from: &proto::TrainingSpec, objective: &Objective) -> Result<Data, Error> {
-    match (from.dataset.as_str(), &from.mix) {
+pub(super) fn data(
+    (dataset, mix): (&str, Option<&proto::DatasetMix>),
+    objective: &Objective,
+) -> Result<Data, Error> {
+    match (dataset, mix) {
         ("", None) => Err(SPEC.invalid("dataset", "is missing; name a data set, or describe a mix")),
         (name, None) => reference(SPEC, "dataset", &[Kind::Dataset], name).map(Data::Dataset),
         ("", Some(mix)) => mixed(mix, objective),

@@ -13,9 +13,9 @@ use super::{
     full::full,
     infilling::{INFILLING, infilling},
     lora::lora,
-    mix::data,
     numbers::{Fields, or_default},
     publication::publication,
+    stages::{Beside, common_data, stages},
     supervised::{SUPERVISED, supervised},
     virtual_tokens::{prefix_tuning, prompt_tuning},
 };
@@ -63,8 +63,11 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             encoder::check_method(&method)?;
             encoder::check_arguments(given)?;
         }
-        let data = data(from, &objective)?;
         let mut arguments = arguments(given, &validation, &method)?;
+        let beside =
+            Beside { start: &start, objective: &objective, method: &method, validation: &validation };
+        let stages = stages(from, &beside)?;
+        let data = common_data(from, &stages, &objective)?;
         if matches!(method, Method::Fisher(_)) {
             check_fisher(from, (&start, &objective, &validation))?;
             arguments.batch_size = 1;
@@ -81,6 +84,8 @@ impl TryFrom<&proto::TrainingSpec> for Spec {
             default_length: leaves_length_open(from),
             priority: priority(from.priority)?,
             publication: publication(from, &method, &objective)?,
+            keep_optimizer_state: keeps_optimizer_state(from, (&start, &method))?,
+            stages,
             start,
             objective,
             method,
@@ -179,6 +184,17 @@ fn start(from: &proto::TrainingSpec, objective: &mut Objective, method: &Method)
             Ok(Start::NewEncoder(model))
         }
     }
+}
+
+/// Whether the optimizer of an earlier job is gone on with, which must have trained what this one does.
+fn keeps_optimizer_state(from: &proto::TrainingSpec, what: (&Start, &Method)) -> Result<bool, Error> {
+    let of_a_job = matches!(what, (Start::Base(_), Method::Full(_)) | (Start::Adapter(_), Method::Lora(_)));
+    if !from.keep_optimizer_state || of_a_job {
+        return Ok(from.keep_optimizer_state);
+    }
+    let message =
+        "goes on with what a job before has trained; set base_model and full, or base_adapter and lora";
+    Err(SPEC.invalid("keep_optimizer_state", message))
 }
 
 /// An adapter that is gone on with has its configuration already.

@@ -13,6 +13,7 @@ mod encoders;
 mod forgetting;
 mod mixes;
 mod publication;
+mod stages;
 
 use crate::spec::{
     Arguments, Curve, Denoiser, EarlyStopping, Length, Lora, Method, Objective, Optim, Phases, Scheduler,
@@ -74,6 +75,20 @@ pub(crate) fn masked() -> proto::TrainingSpec {
 /// The arguments of a specification that leaves all of them out.
 pub(crate) fn arguments() -> Arguments {
     Spec::try_from(&supervised()).unwrap().arguments
+}
+
+#[test]
+fn an_optimizer_is_gone_on_with_by_what_the_job_before_has_trained() {
+    let keeping = |spec: proto::TrainingSpec| proto::TrainingSpec { keep_optimizer_state: true, ..spec };
+    let full = proto::TrainingSpec { output: "baseModels/b".into(), method: causal().method, ..supervised() };
+    assert!(Spec::try_from(&keeping(full)).unwrap().keep_optimizer_state);
+    let start = Some(ProtoStart::BaseAdapter("adapters/a".into()));
+    assert!(Spec::try_from(&keeping(proto::TrainingSpec { start, ..supervised() })).is_ok());
+    for other in [supervised(), causal()] {
+        let (field, message) = refused(&keeping(other));
+        assert_eq!(field, "spec.keep_optimizer_state");
+        assert!(message.contains("base_adapter and lora"), "{message}");
+    }
 }
 
 fn refused(spec: &proto::TrainingSpec) -> (String, String) {

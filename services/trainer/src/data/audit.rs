@@ -117,7 +117,7 @@ impl Auditor<'_> {
             mixed => mixed,
         };
         let mut looked = Vec::new();
-        let datasets = self.spec.data.datasets().into_iter().zip(digests);
+        let datasets = self.spec.datasets().into_iter().zip(digests);
         for (number, ((field, name), digest)) in datasets.enumerate() {
             looked.push(self.look((&field, name), digest, Some(number)).await?);
         }

@@ -61,8 +61,8 @@ impl Found {
         let mut reports: Vec<_> = together.iter().enumerate().map(of_trained).collect();
         let replay = self.replay.as_ref().and_then(|_| reports.pop());
         let (dataset, mixed) = match &self.spec.data {
-            Data::Dataset(_) => (reports.pop(), Vec::new()),
-            Data::Mix { .. } => (None, reports),
+            Data::Dataset(_) if self.spec.stages.is_empty() => (reports.pop(), Vec::new()),
+            _ => (None, reports),
         };
         proto::AuditDatasetResponse {
             dataset,
@@ -136,7 +136,7 @@ impl Found {
         let mut refusals: Vec<String> = self.trained.iter().chain(others).flat_map(refusals).collect();
         refusals.extend(tested);
         let Some(head) = head else { return refusals };
-        let data = self.spec.data.field();
+        let data = self.spec.data_field();
         refusals.extend(check_head(data, head.len()).err());
         let stranger = |looked: &Option<Looked>| {
             let mut labels = looked.iter().flat_map(|looked| labels_of([looked]));

@@ -1,7 +1,10 @@
 //! What a job takes, by method, and how one that can't fit is refused.
 
 use super::*;
-use crate::convert::tests::{causal, masked, supervised};
+use crate::{
+    convert::tests::{causal, masked, supervised},
+    spec::{Full, Stage},
+};
 
 fn tokenizer(vocab_size: i32) -> Tokenizer {
     Tokenizer { vocab_size, ..Tokenizer::default() }
@@ -97,6 +100,25 @@ fn optimizers_that_keep_less_need_less_and_states_are_copied() {
     assert_eq!(of(Optim::Adafactor, None), (8, 0, 0));
     assert_eq!(of(adamw, None), (16, 0, 0));
     assert_eq!(of(adamw, Some(5)), (16, 12, 0));
+}
+
+#[test]
+fn the_stage_that_takes_most_decides_and_states_hold_what_any_stage_trains() {
+    let config = small("float32");
+    let modules = |modules: &[&str]| Full {
+        trainable_modules: modules.iter().map(|module| (*module).to_owned()).collect(),
+        ..Full::default()
+    };
+    let mut spec = Spec::try_from(&causal()).unwrap();
+    spec.arguments.save_steps = Some(5);
+    spec.method = Method::Full(modules(&["layers.0", "layers.1"]));
+    let most = estimate(&spec, &config).unwrap();
+    let layer = most.copies / 24;
+    let less = Stage { full: Some(modules(&["layers.2"])), ..Stage::default() };
+    spec.stages = vec![less, Stage::default()];
+    let both = estimate(&spec, &config).unwrap();
+    assert_eq!((both.training, both.frozen), (most.training, most.frozen));
+    assert_eq!((most.training, both.copies), (32 * layer, 28 * layer));
 }
 
 #[test]

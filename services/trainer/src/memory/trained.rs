@@ -1,5 +1,7 @@
 //! How many numbers a job trains, of every method, from its configuration alone.
 
+use std::collections::BTreeSet;
+
 use rootstock_model::{AnyConfig, Config, EncoderConfig};
 use rootstock_peft::{AdapterConfig, VirtualTokensConfig, VirtualTokensKind};
 
@@ -10,24 +12,29 @@ use crate::{
     spec::{Classification, Full, Method, Objective, Spec},
 };
 
-/// Numbers in training, and numbers of their gradients: an embedding's has the rows of a step's tokens alone.
+/// What a stage trains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Trained {
+    /// Numbers in training.
     pub(super) parameters: u64,
+    /// Numbers of their gradients: an embedding's has the rows of a step's tokens alone.
     pub(super) gradients: u64,
+    /// Numbers in training in whatever stage, which saved states hold.
+    pub(super) saved: u64,
 }
 
 /// The label of a base model that nobody asks for.
 const UNNAMED: &str = "";
 
-pub(super) fn trained(spec: &Spec, config: &AnyConfig) -> Result<Trained, Error> {
+/// Of each stage, or once where all train the same.
+pub(super) fn trained(spec: &Spec, config: &AnyConfig) -> Result<Vec<Trained>, Error> {
     let config = match config {
         AnyConfig::Encoder(config) => return Ok(all(of_encoder(spec, config))),
         AnyConfig::Decoder(config) => config,
     };
     let adapter = match &spec.method {
-        Method::Full(full) => return of_full(spec, full, config),
-        Method::Fisher(_) => return of_full(spec, &Full::default(), config),
+        Method::Full(_) => return Ok(of_full(spec, &spec.trained(config)?, config)),
+        Method::Fisher(_) => return Ok(of_full(spec, &[Full::default().trained(config)?], config)),
         Method::Lora(lora) => AdapterConfig::Lora(lora_config(lora, UNNAMED)),
         Method::Bottleneck(bottleneck) => AdapterConfig::Bottleneck(bottleneck.clone()),
         Method::VirtualTokens(tokens) => {
@@ -43,23 +50,29 @@ pub(super) fn trained(spec: &Spec, config: &AnyConfig) -> Result<Trained, Error>
     Ok(all(shapes.values().map(|shape| numbers(shape)).sum()))
 }
 
-fn all(parameters: u64) -> Trained {
-    Trained { parameters, gradients: parameters }
+fn all(parameters: u64) -> Vec<Trained> {
+    vec![Trained { parameters, gradients: parameters, saved: parameters }]
 }
 
 fn numbers(shape: &[usize]) -> u64 {
     shape.iter().fold(1, |product: u64, size| product.saturating_mul(*size as u64))
 }
 
-fn of_full(spec: &Spec, full: &Full, config: &Config) -> Result<Trained, Error> {
-    let names = full.trained(config)?;
+fn of_full(spec: &Spec, stages: &[BTreeSet<String>], config: &Config) -> Vec<Trained> {
     let tensors = config.tensors();
-    let wanted = tensors.iter().filter(|tensor| names.contains(&tensor.name));
-    let parameters = wanted.map(|tensor| numbers(&tensor.shape)).sum::<u64>();
-    let embedded = names.contains(rootstock_model::EMBEDDING);
-    let spared = if embedded { rows_without_gradient(config, &spec.arguments) } else { 0 };
-    let gradients = parameters.saturating_sub(spared.saturating_mul(config.hidden_size as u64));
-    Ok(Trained { parameters, gradients })
+    let count = |wanted: &dyn Fn(&String) -> bool| {
+        let wanted = tensors.iter().filter(|tensor| wanted(&tensor.name));
+        wanted.map(|tensor| numbers(&tensor.shape)).sum::<u64>()
+    };
+    let saved = count(&|name| stages.iter().any(|stage| stage.contains(name)));
+    let of_stage = |names: &BTreeSet<String>| {
+        let parameters = count(&|name| names.contains(name));
+        let embedded = names.contains(rootstock_model::EMBEDDING);
+        let spared = if embedded { rows_without_gradient(config, &spec.arguments) } else { 0 };
+        let gradients = parameters.saturating_sub(spared.saturating_mul(config.hidden_size as u64));
+        Trained { parameters, gradients, saved }
+    };
+    stages.iter().map(of_stage).collect()
 }
 
 /// A head alone is a pooler and a few rows; everything is everything.

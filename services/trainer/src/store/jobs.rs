@@ -5,7 +5,7 @@ use rootstock_proto::training::v1 as proto;
 use sqlx::Row;
 
 use super::{
-    Job, Resolved, State, Store, Write,
+    Job, Lease, Resolved, State, Store, Write,
     events::change_state,
     now_micros,
     rows::{DIGESTS_APART, select_jobs},
@@ -55,6 +55,8 @@ impl Store {
         }
         check_room(&mut write, room, &new.tenant).await?;
         insert(&mut write, &new).await?;
+        // The job that saved it may have been deleted meanwhile.
+        saved::retain(&mut write, &new.resolved.optimizer_digest).await?;
         let mut job = find(&mut write, &new.id).await?.ok_or_else(|| Error::no_job(&new.id))?;
         change_state(&mut write, &mut job, State::Queued, "").await?;
         write.commit().await?;
@@ -72,6 +74,15 @@ impl Store {
         let row = sqlx::query(select_jobs!("WHERE id = ?")).bind(id.as_str());
         let row = row.fetch_optional(&self.pool).await?.ok_or_else(|| Error::no_job(id))?;
         Job::try_from(&row)
+    }
+
+    /// The last job that made an artifact, and its newest state.
+    pub(crate) async fn maker(&self, result_digest: &str) -> Result<Option<Lease>, Error> {
+        let row = sqlx::query(select_jobs!("WHERE result_digest = ? ORDER BY number DESC LIMIT 1"));
+        let Some(row) = row.bind(result_digest).fetch_optional(&self.pool).await? else { return Ok(None) };
+        let job = Job::try_from(&row)?;
+        let resume = saved::newest(&self.pool, job.number).await?;
+        Ok(Some(Lease { job, resume }))
     }
 
     /// A page of jobs, newest first, and whether more follow.
@@ -150,6 +161,7 @@ impl Store {
         }
         saved::keep_newest(&mut write, job.number, 0).await?;
         sqlx::query("DELETE FROM jobs WHERE number = ?").bind(job.number).execute(&mut *write).await?;
+        saved::discard(&mut write, &job.resolved.optimizer_digest).await?;
         write.commit().await?;
         Ok(())
     }
@@ -188,9 +200,9 @@ async fn insert(write: &mut Write, new: &NewJob) -> Result<(), Error> {
     let limit = i64::try_from(new.save_total_limit).unwrap_or(i64::MAX);
     sqlx::query(
         "INSERT INTO jobs (id, request_id, spec, dataset_digest, validation_dataset_digest, base_digest, adapter_digest, \
-         mix_digests, fisher_digest, replay_digest, retention_digest, publication_digest, tokenizer_artifact_digest, tokenizer_digest, traceparent, \
+         mix_digests, fisher_digest, replay_digest, retention_digest, publication_digest, optimizer_digest, tokenizer_artifact_digest, tokenizer_digest, traceparent, \
          save_total_limit, tenant, priority, state, create_micros) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.as_str())
     .bind(&new.request_id)
@@ -204,6 +216,7 @@ async fn insert(write: &mut Write, new: &NewJob) -> Result<(), Error> {
     .bind(&new.resolved.replay_digest)
     .bind(&new.resolved.retention_digest)
     .bind(&new.resolved.publication_digest)
+    .bind(&new.resolved.optimizer_digest)
     .bind(&new.resolved.tokenizer_artifact_digest)
     .bind(&new.resolved.tokenizer_digest)
     .bind(&new.traceparent)

@@ -129,7 +129,7 @@ impl Store {
             State::Pausing => return Err(Error::wrong_state(id, "is to be paused")),
             ended => return Err(Error::wrong_state(id, format!("has {}", ended.name()))),
         }
-        let resume = saved::newest(&mut write, job.number).await?;
+        let resume = saved::newest(&mut *write, job.number).await?;
         write.commit().await?;
         Ok(Lease { job, resume })
     }

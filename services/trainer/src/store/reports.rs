@@ -86,7 +86,7 @@ async fn take_in(write: &mut Write, job: &mut Job, event: Event) -> Result<bool,
             job.stalled = 0;
         }
         Event::Publication(result) => job.publication = Some(result.clone()),
-        Event::Resumed(_) | Event::StateChange(_) | Event::PhaseChange(_) => {}
+        Event::Resumed(_) | Event::StateChange(_) | Event::PhaseChange(_) | Event::StageChange(_) => {}
     }
     append(write, job, event).await?;
     Ok(discarded)

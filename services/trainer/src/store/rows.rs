@@ -70,6 +70,7 @@ fn resolved(row: &SqliteRow) -> Result<Resolved, Error> {
         fisher_digest: row.try_get("fisher_digest")?,
         replay_digest: row.try_get("replay_digest")?,
         retention_digest: row.try_get("retention_digest")?,
+        optimizer_digest: row.try_get("optimizer_digest")?,
         publication_digest: row.try_get("publication_digest")?,
         tokenizer_artifact_digest: row.try_get("tokenizer_artifact_digest")?,
         tokenizer_digest: row.try_get("tokenizer_digest")?,

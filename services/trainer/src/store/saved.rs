@@ -1,7 +1,7 @@
 //! Which saved states each job keeps, and which are to be deleted. Two jobs can share one, since equal states are one
 //! artifact: it is deleted when no job keeps it.
 
-use sqlx::Row;
+use sqlx::{Row, SqliteExecutor};
 
 use super::{Store, Write};
 use crate::error::Error;
@@ -21,17 +21,24 @@ pub(super) async fn insert(write: &mut Write, job: i64, step: i64, digest: &str)
         .execute(&mut **write)
         .await?;
     // It may have been discarded by a job that had made the same state.
-    sqlx::query("DELETE FROM discarded_states WHERE digest = ?").bind(digest).execute(&mut **write).await?;
+    retain(write, digest).await?;
     let Some(before) = before else { return Ok(false) };
     discard(write, &before.try_get::<String, _>("digest")?).await?;
     Ok(true)
 }
 
-/// Puts a state on the list of those to delete, unless a job keeps it.
-async fn discard(write: &mut Write, digest: &str) -> Result<(), Error> {
+/// Takes a state from the list of those to delete.
+pub(super) async fn retain(write: &mut Write, digest: &str) -> Result<(), Error> {
+    sqlx::query("DELETE FROM discarded_states WHERE digest = ?").bind(digest).execute(&mut **write).await?;
+    Ok(())
+}
+
+/// Puts a state on the list of those to delete, unless a job keeps it or goes on with it; the empty name is none.
+pub(super) async fn discard(write: &mut Write, digest: &str) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO discarded_states (digest) SELECT ?1 \
-         WHERE NOT EXISTS (SELECT 1 FROM saved_states WHERE digest = ?1) ON CONFLICT DO NOTHING",
+        "INSERT INTO discarded_states (digest) SELECT ?1 WHERE ?1 <> '' \
+         AND NOT EXISTS (SELECT 1 FROM saved_states WHERE digest = ?1) \
+         AND NOT EXISTS (SELECT 1 FROM jobs WHERE optimizer_digest = ?1) ON CONFLICT DO NOTHING",
     )
     .bind(digest)
     .execute(&mut **write)
@@ -40,10 +47,10 @@ async fn discard(write: &mut Write, digest: &str) -> Result<(), Error> {
 }
 
 /// The newest state: its step and its digest.
-pub(super) async fn newest(write: &mut Write, job: i64) -> Result<Option<(i64, String)>, Error> {
+pub(super) async fn newest(read: impl SqliteExecutor<'_>, job: i64) -> Result<Option<(i64, String)>, Error> {
     let row = sqlx::query("SELECT step, digest FROM saved_states WHERE job = ? ORDER BY step DESC LIMIT 1")
         .bind(job);
-    let row = row.fetch_optional(&mut **write).await?;
+    let row = row.fetch_optional(read).await?;
     row.map(|row| Ok((row.try_get("step")?, row.try_get("digest")?))).transpose()
 }
 

@@ -10,6 +10,8 @@ mod publications;
 use super::*;
 use crate::convert::{Outcome, Page, Report, tests::supervised};
 
+mod lineage;
+
 const ROOM: Room = Room { queued: 100, of_tenant: 100 };
 /// More workers than any of these tests has.
 const MANY: u32 = 100;

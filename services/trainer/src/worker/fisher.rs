@@ -41,7 +41,8 @@ pub(super) fn check_head(base: &AnyConfig, asked_for: &AnyConfig) -> Result<(), 
 
 /// Takes row after row, each on its own.
 pub(super) fn measure(prepared: Prepared, how: Fisher, outside: &impl Outside) -> Result<Finished, Fault> {
-    let Prepared { spec, learner, train, .. } = prepared;
+    let Prepared { spec, learner, stages, .. } = prepared;
+    let train = &stages[0].train;
     let mut rows = Random::named(spec.arguments.seed, "fisher rows").permutation(train.len());
     rows.truncate(how.max_rows.unwrap_or(rows.len()));
     let length = Length::Steps(rows.len() as u64);
@@ -49,14 +50,15 @@ pub(super) fn measure(prepared: Prepared, how: Fisher, outside: &impl Outside) -
     let plan = Plan::new(train.len(), &arguments);
     let phase = proto::TrainingPhaseChange { phase: proto::TrainingPhase::Training.into() };
     outside.event(Event::PhaseChange(phase))?;
-    let (mut meter, mut fisher) = (Meter::new(plan), rootstock_kernels::Fisher::default());
+    let (mut meter, mut fisher) = (Meter::default(), rootstock_kernels::Fisher::default());
     for (row, step) in rows.into_iter().zip(1..) {
         outside.check()?;
         let done = add(&mut fisher, &learner, (train.example(row), arguments.seed, step), outside)?;
         meter.count(&done);
         outside.wants(step);
         if step.is_multiple_of(arguments.logging_steps) || step == plan.total_steps {
-            outside.event(Event::Progress(meter.read(&done)))?;
+            let of = (plan.total_steps, plan.epochs(step));
+            outside.event(Event::Progress(meter.read(&done, of)))?;
         }
     }
     let fisher = fisher.mean().map_err(|error| Fault::passing("the result can't be had", error))?;

@@ -1,4 +1,4 @@
-//! From a job's data sets to the rows that it trains on and those held out: one data set, or a mix of several.
+//! From a job's data sets to the rows that its stages train on and those held out: one data set each, or a mix of several.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -20,7 +20,7 @@ use super::{
     prepare::{Origin, nothing_to_train},
     rows::Rows,
 };
-use crate::spec::{Data, Spec, Validation};
+use crate::spec::{Data, Source, Spec, Validation};
 
 const VALIDATION: &str = "spec.validation_dataset";
 const SPLIT: &str = "spec.validation_split";
@@ -30,10 +30,10 @@ const RETENTION: &str = "spec.retention.dataset";
 
 /// The rows of a job.
 pub(super) struct Gathered {
-    /// Data set by data set.
-    pub(super) train: Rows,
-    pub(super) passes: Passes,
-    pub(super) validation: Rows,
+    /// In the order of the specification's.
+    pub(super) sources: Vec<SourceRows>,
+    /// Of the data set that all stages are validated on.
+    pub(super) validation: Option<Rows>,
     pub(super) earlier: Earlier,
     /// The model's, with a head for the labels of the rows.
     pub(super) config: Arc<AnyConfig>,
@@ -42,6 +42,14 @@ pub(super) struct Gathered {
     pub(super) truncated: u64,
     /// What is told of the rows, without the model's parameters.
     ready: proto::TrainingDataReady,
+}
+
+/// The rows of the data that stages are trained on.
+pub(super) struct SourceRows {
+    /// Data set by data set.
+    pub(super) train: Rows,
+    pub(super) passes: Passes,
+    pub(super) held_out: Rows,
 }
 
 /// Rows of what the model has learned before.
@@ -115,7 +123,7 @@ pub(super) async fn gather(
     };
     let reader = Reader::new(&spec, Encoder::Service(Box::new(service)), tokenizer, beside.clone());
     let mut sets = Vec::new();
-    let datasets = spec.data.datasets().into_iter().zip(data_digests(lease));
+    let datasets = spec.datasets().into_iter().zip(data_digests(lease));
     for (number, ((field, name), digest)) in datasets.enumerate() {
         let dataset = fetcher.fetch(&field, digest).await?;
         let read = reader.of_set(&spec, number).read(&field, dataset).await?;
@@ -177,14 +185,38 @@ fn part(spec: &Spec, Set { field, name, read }: Set) -> Result<Part, Fault> {
     Ok(Part { name, train, tokens, held_out, dropped, truncated })
 }
 
-/// The rows of all data sets and how they are mixed.
+/// The rows of all sources, whose parts lie one after the other.
 fn mixed(spec: &Spec, config: &AnyConfig, parts: Vec<Part>) -> Result<Gathered, Fault> {
+    let sum = |count: fn(&Part) -> u64| parts.iter().map(count).sum::<u64>();
+    let (dropped, truncated) = (sum(|part| part.dropped), sum(|part| part.truncated));
+    let mut ready = proto::TrainingDataReady {
+        train_tokens: sum(|part| part.tokens.0) as i64,
+        loss_tokens: sum(|part| part.tokens.1) as i64,
+        dropped_rows: dropped as i64,
+        truncated_rows: truncated as i64,
+        ..Default::default()
+    };
+    let (mut parts, mut sources) = (parts.into_iter(), Vec::new());
+    for source in spec.sources() {
+        let parts = parts.by_ref().take(source.datasets().len()).collect();
+        sources.push(of_source(&source, parts, &mut ready.mixed)?);
+    }
+    let (earlier, config) = (Earlier::default(), Arc::new(config.clone()));
+    Ok(Gathered { sources, validation: None, earlier, config, dropped, truncated, ready })
+}
+
+/// The rows of a source's data sets and how they are mixed.
+fn of_source(
+    source: &Source<'_>,
+    parts: Vec<Part>,
+    mixed: &mut Vec<proto::MixedRows>,
+) -> Result<SourceRows, Fault> {
     let rows: Vec<usize> = parts.iter().map(|part| part.train.len()).collect();
-    let (shares, is_mix) = match &spec.data {
+    let (shares, is_mix) = match source.data {
         Data::Dataset(_) => (&Shares::Temperature(1.0), false),
         Data::Mix { shares, .. } => (shares, true),
     };
-    let passes = Passes::new(rows, shares).map_err(|error| of_job(spec.data.field())(&error))?;
+    let passes = Passes::new(rows, shares).map_err(|error| of_job(source.field())(&error))?;
     let described = parts.iter().zip(passes.quotas()).map(|(part, quota)| proto::MixedRows {
         dataset: part.name.clone(),
         train_rows: part.train.len() as i64,
@@ -193,20 +225,9 @@ fn mixed(spec: &Spec, config: &AnyConfig, parts: Vec<Part>) -> Result<Gathered, 
         dropped_rows: part.dropped as i64,
         truncated_rows: part.truncated as i64,
     });
-    let mixed = if is_mix { described.collect() } else { Vec::new() };
-    let sum = |count: fn(&Part) -> u64| parts.iter().map(count).sum::<u64>();
-    let (dropped, truncated) = (sum(|part| part.dropped), sum(|part| part.truncated));
-    let ready = proto::TrainingDataReady {
-        train_tokens: sum(|part| part.tokens.0) as i64,
-        loss_tokens: sum(|part| part.tokens.1) as i64,
-        dropped_rows: dropped as i64,
-        truncated_rows: truncated as i64,
-        mixed,
-        ..Default::default()
-    };
+    mixed.extend(described.take(if is_mix { parts.len() } else { 0 }));
     let (train, held_out) = parts.into_iter().map(|part| (part.train, part.held_out)).unzip();
-    let (train, validation, config) = (joined(train)?, joined(held_out)?, Arc::new(config.clone()));
-    Ok(Gathered { train, passes, validation, earlier: Earlier::default(), config, dropped, truncated, ready })
+    Ok(SourceRows { train: joined(train)?, passes, held_out: joined(held_out)? })
 }
 
 impl Gathered {
@@ -219,7 +240,7 @@ impl Gathered {
         let ready = &mut self.ready;
         if let Some(Read { rows, dropped, truncated, .. }) = validation {
             something(VALIDATION, &rows)?;
-            self.validation = rows;
+            self.validation = Some(rows);
             (ready.dropped_validation_rows, ready.truncated_validation_rows) =
                 (dropped as i64, truncated as i64);
         }
@@ -233,17 +254,26 @@ impl Gathered {
             ready.dropped_earlier_rows += dropped as i64;
             ready.truncated_earlier_rows += truncated as i64;
         }
-        (ready.train_rows, ready.validation_rows) = (self.train.len() as i64, self.validation.len() as i64);
+        let sum = |rows: fn(&SourceRows) -> &Rows| {
+            self.sources.iter().map(|source| rows(source).len() as i64).sum::<i64>()
+        };
+        ready.train_rows = sum(|source| &source.train);
+        let validation = self.validation.as_ref().map_or(0, |rows| rows.len() as i64);
+        ready.validation_rows = sum(|source| &source.held_out) + validation;
         Ok(())
     }
 
     /// Numbers labels as the model does, and checks that it has all tokens.
     fn fit(&mut self, spec: &Spec, config: &AnyConfig) -> Result<(), Fault> {
         let Earlier { replayed, measured } = &self.earlier;
-        for rows in [&self.train, &self.validation].into_iter().chain(replayed).chain(measured) {
+        let of_sources = self.sources.iter().flat_map(|source| [&source.train, &source.held_out]);
+        for rows in of_sources.chain(&self.validation).chain(replayed).chain(measured) {
             in_vocabulary(rows, config)?;
         }
-        let labelled = with_labels(config, spec.data.field(), (&mut self.train, &mut self.validation))?;
+        let sources = self.sources.iter_mut().map(|source| (&mut source.train, &mut source.held_out));
+        let (train, mut validation): (Vec<_>, Vec<_>) = sources.unzip();
+        validation.extend(&mut self.validation);
+        let labelled = with_labels(config, spec.data_field(), (train, validation))?;
         self.config = Arc::new(labelled);
         let Earlier { replayed, measured } = &mut self.earlier;
         for (field, rows) in [(REPLAY, replayed), (RETENTION, measured)] {

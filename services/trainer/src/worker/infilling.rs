@@ -58,6 +58,11 @@ impl Infilling {
         Self { texts, denoising: self.denoising.clone(), seed: self.seed }
     }
 
+    /// The same texts, out of which another seed cuts.
+    pub(super) fn drawn_by(&self, seed: u64) -> Self {
+        Self { seed, ..self.clone() }
+    }
+
     /// The texts of both, which are denoised alike.
     pub(super) fn joined(mut self, other: Self) -> Self {
         self.texts.extend(other.texts);

@@ -123,19 +123,29 @@ fn numbers(names: &[String]) -> HashMap<&str, i64> {
 pub(super) fn with_labels(
     config: &AnyConfig,
     data: &'static str,
-    (train, validation): (&mut Rows, &mut Rows),
+    (train, validation): (Vec<&mut Rows>, Vec<&mut Rows>),
 ) -> Result<AnyConfig, Fault> {
-    let (Rows::Labelled(train), Rows::Labelled(validation), AnyConfig::Encoder(encoder)) =
-        (train, validation, config)
-    else {
+    let AnyConfig::Encoder(encoder) = config else { return Ok(config.clone()) };
+    let (mut train, mut validation) = (labelled(train), labelled(validation));
+    if train.is_empty() {
         return Ok(config.clone());
-    };
-    let names = head(known(config), train.names.clone());
+    }
+    let names = head(known(config), train.iter().flat_map(|rows| rows.names.clone()).collect());
     check_head(data, names.len()).map_err(Fault::Job)?;
-    for (field, rows) in [(data, train), ("spec.validation_dataset", validation)] {
+    let train = train.iter_mut().map(|rows| (data, rows));
+    let validation = validation.iter_mut().map(|rows| ("spec.validation_dataset", rows));
+    for (field, rows) in train.chain(validation) {
         rows.rename(&names).map_err(|name| Fault::Job(untrained(field, &name, data)))?;
     }
     Ok(AnyConfig::Encoder(EncoderConfig { task: Task::Classification(names), ..encoder.clone() }))
+}
+
+fn labelled(rows: Vec<&mut Rows>) -> Vec<&mut Labelled> {
+    let labelled = rows.into_iter().filter_map(|rows| match rows {
+        Rows::Labelled(labelled) => Some(labelled),
+        _ => None,
+    });
+    labelled.collect()
 }
 
 /// Numbers the labels of earlier rows as the head of a configuration does. Rows of other kinds change nothing.

@@ -65,6 +65,11 @@ impl MaskedTexts {
         self.masking.apply(MaskedText { ids, words }, |n| random.uniform(n))
     }
 
+    /// The same texts, in which another seed hides.
+    pub(super) fn drawn_by(&self, seed: u64) -> Self {
+        Self { seed, ..self.clone() }
+    }
+
     pub(super) fn select(&self, rows: &[usize]) -> Self {
         Self { texts: rows.iter().map(|row| self.texts[*row].clone()).collect(), ..*self }
     }

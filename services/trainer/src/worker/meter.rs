@@ -5,15 +5,12 @@ use std::time::{Duration, Instant};
 use rootstock_model::LossSum;
 use rootstock_proto::training::v1::TrainingProgress;
 
-use super::order::Plan;
-
 /// How much the newest window counts in the estimate of the time to go.
 const SMOOTHING: f64 = 0.3;
 
 /// Sums up the steps since the last log event.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    plan: Plan,
     loss: LossSum,
     tokens: u64,
     steps: u64,
@@ -34,12 +31,14 @@ pub(crate) struct StepDone {
     pub(crate) grad_norm: f64,
 }
 
-impl Meter {
-    pub(crate) fn new(plan: Plan) -> Self {
+impl Default for Meter {
+    fn default() -> Self {
         let loss = LossSum::default();
-        Self { plan, loss, tokens: 0, steps: 0, since: Instant::now(), seconds_per_step: None }
+        Self { loss, tokens: 0, steps: 0, since: Instant::now(), seconds_per_step: None }
     }
+}
 
+impl Meter {
     /// Counts a step.
     pub(crate) fn count(&mut self, done: &StepDone) {
         self.loss.sum += done.loss.sum;
@@ -53,15 +52,15 @@ impl Meter {
         self.since += time;
     }
 
-    /// Tells of the steps since the last time, of which `last` was the last.
-    pub(crate) fn read(&mut self, last: &StepDone) -> TrainingProgress {
+    /// Tells of the steps since the last time, of which `last` was the last, of so many in all and after so many passes.
+    pub(crate) fn read(&mut self, last: &StepDone, (total_steps, epoch): (u64, f64)) -> TrainingProgress {
         let seconds = self.since.elapsed().as_secs_f64().max(1e-9);
         let now = seconds / self.steps.max(1) as f64;
         let smooth = self.seconds_per_step.map_or(now, |before| before + SMOOTHING * (now - before));
         let progress = TrainingProgress {
             step: last.step as i64,
-            total_steps: self.plan.total_steps as i64,
-            epoch: self.plan.epochs(last.step),
+            total_steps: total_steps as i64,
+            epoch,
             loss: self.loss.sum / self.loss.tokens.max(1) as f64,
             eval_loss: None,
             learning_rate: last.learning_rate,
@@ -69,10 +68,11 @@ impl Meter {
             tokens_per_second: self.tokens as f64 / seconds,
             skipped_steps: 0,
             loss_scale: 0.0,
-            eta_seconds: smooth * self.plan.total_steps.saturating_sub(last.step) as f64,
+            eta_seconds: smooth * total_steps.saturating_sub(last.step) as f64,
             resident_bytes: resident().unwrap_or_default(),
+            stage: 0,
         };
-        *self = Self { seconds_per_step: Some(smooth), ..Self::new(self.plan) };
+        *self = Self { seconds_per_step: Some(smooth), ..Self::default() };
         progress
     }
 }
@@ -87,12 +87,10 @@ fn resident() -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::convert::tests::arguments;
 
     #[test]
     fn the_loss_is_a_mean_per_token_since_the_last_reading() {
-        let plan = Plan::new(16, &arguments());
-        let mut meter = Meter::new(plan);
+        let (mut meter, of) = (Meter::default(), (6, 0.5));
         let step = |step, sum, tokens| StepDone {
             step,
             loss: LossSum { sum, tokens },
@@ -102,12 +100,12 @@ mod tests {
         };
         meter.count(&step(1, 30.0, 10));
         meter.count(&step(2, 10.0, 30));
-        let progress = meter.read(&step(2, 10.0, 30));
+        let progress = meter.read(&step(2, 10.0, 30), of);
         assert_eq!((progress.step, progress.loss, progress.grad_norm), (2, 1.0, 2.0));
-        assert_eq!(progress.total_steps, plan.total_steps as i64);
+        assert_eq!((progress.total_steps, progress.epoch), (6, 0.5));
         assert!(progress.tokens_per_second > 0.0 && progress.eta_seconds > 0.0);
         assert!(progress.resident_bytes > 1 << 20, "{progress:?}");
         meter.count(&step(3, 5.0, 10));
-        assert_eq!(meter.read(&step(3, 5.0, 10)).loss, 0.5);
+        assert_eq!(meter.read(&step(3, 5.0, 10), of).loss, 0.5);
     }
 }

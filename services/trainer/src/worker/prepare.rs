@@ -2,40 +2,35 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device};
 use rootstock_client::{Clients, FetchedArtifact};
 use rootstock_kernels::ElasticPenalty;
-use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder, Format};
-use rootstock_peft::{
-    AdapterConfig, BottleneckAdapter, BottleneckConfig, CONFIG_FILE, LoraAdapter, LoraConfig, PeftError,
-    VirtualTokens, VirtualTokensKind, WEIGHTS_FILE,
-};
+use rootstock_model::AnyConfig;
 use rootstock_proto::training::v1::{self as proto, TrainingPhase, training_event::Event};
 use rootstock_text::TextTokenizer;
 
 use super::{
     args::WorkerArgs,
-    encoder::{self, EncoderLearner},
     fault::{Fault, of_job},
     fisher::{check_head, penalty},
-    gather::{Gathered, data_digests, gather},
-    inputs::{self, Fetcher, blocking, read, weight_files},
-    learner::Learner,
-    passes::Passes,
+    gather::{Gathered, SourceRows, data_digests, gather},
+    inputs::{self, Fetcher, blocking, read},
+    model::learner,
     replayed::Replayed,
     reporter::Reporter,
     rows::Rows,
     snapshot::{Saved, spec_digest},
+    stage::StageData,
     stop::Stop,
     trainee::Trainee,
     vocabulary,
 };
 use crate::{
-    convert::{
-        encoder_config, frozen_format, lora_config, model_config, product_format, virtual_tokens_config,
-    },
-    spec::{Classification, Lora, Method, Objective, Spec, Start, WeightDtype},
+    convert::{encoder_config, model_config},
+    spec::{Method, Spec, Start, WeightDtype},
 };
+
+/// The field that goes on with an optimizer.
+pub(super) const KEPT_OPTIMIZER: &str = "spec.keep_optimizer_state";
 
 /// What the job's artifacts are made from, for those who write the next ones.
 #[derive(Clone, Debug)]
@@ -61,15 +56,23 @@ pub(super) struct Prepared {
     pub(super) spec_digest: String,
     pub(super) learner: Trainee,
     pub(super) elastic: Option<ElasticPenalty>,
-    pub(super) train: Rows,
-    pub(super) passes: Passes,
-    pub(super) validation: Rows,
+    /// At least one.
+    pub(super) stages: Vec<StageData>,
     pub(super) replayed: Option<Replayed>,
     /// Of which something must be left.
     pub(super) earlier: Option<Rows>,
     pub(super) resume: Option<Saved>,
+    /// The state of an earlier job, whose optimizer is gone on with where the job begins.
+    pub(super) before: Option<Saved>,
     /// Whether the job goes on in F32 after numbers that were not finite.
     pub(super) in_f32: bool,
+}
+
+/// What weights are made of.
+struct Sources {
+    tokenizer: Arc<TextTokenizer>,
+    base: Option<FetchedArtifact>,
+    adapter: Option<FetchedArtifact>,
 }
 
 /// Fetches, reads, encodes and loads; in F32 where that is to be, or was when the state was saved.
@@ -81,89 +84,139 @@ pub(super) async fn prepare(
     stop: &Stop,
 ) -> Result<(Origin, Prepared), Fault> {
     reporter.phase(TrainingPhase::Downloading).await?;
-    let written = written(&lease)?.clone();
-    let mut spec = Spec::try_from(&written).map_err(|error| of_job("specification")(&error))?;
     let fetcher = Fetcher::open(clients, args, stop).await?;
-    let mut tokenizer_files = Arc::new(fetcher.fetch("tokenizer", &lease.tokenizer_artifact_digest).await?);
-    if !spec.added_tokens.is_empty() {
-        tokenizer_files = vocabulary::extend(clients, &fetcher, (&spec, &mut lease), tokenizer_files).await?;
-    }
-    let tokenizer = {
-        let files = Arc::clone(&tokenizer_files);
-        Arc::new(blocking(move || inputs::tokenizer(&files.files)).await?)
-    };
-    let base = match lease.base_digest.as_str() {
-        "" => None,
-        digest => Some(fetcher.fetch("spec.base_model", digest).await?),
-    };
-    let adapter = match lease.adapter_digest.as_str() {
-        "" => None,
-        digest => Some(fetcher.fetch("spec.base_adapter", digest).await?),
-    };
-    let config = vocabulary::enlarged(shape(&spec, base.as_ref(), &tokenizer)?, &spec, &tokenizer);
-    let config = Arc::new(config);
-    fit(&mut spec, &config)?;
-    let mut origin = Origin {
-        spec_digest: spec_digest(&written, &lease),
-        spec: Arc::new(spec),
-        dataset_digest: data_digests(&lease).join(" "),
-        base_digest: lease.base_digest.clone(),
-        tokenizer_digest: lease.tokenizer_digest.clone(),
-        config: Arc::clone(&config),
-        left_out: (0, 0),
-        tokenizer: tokenizer_files,
-    };
+    let (mut origin, sources) = fetch(clients, &fetcher, &mut lease).await?;
     reporter.phase(TrainingPhase::Tokenizing).await?;
-    let data = gather(clients, &fetcher, &lease, &origin, Arc::clone(&tokenizer)).await?;
+    let tokenizer = Arc::clone(&sources.tokenizer);
+    let data = gather(clients, &fetcher, &lease, &origin, tokenizer).await?;
     origin.left_out = (data.dropped, data.truncated);
-    origin.config = Arc::clone(&data.config);
     if matches!(origin.spec.method, Method::Fisher(_)) {
-        check_head(&config, &origin.config)?;
+        check_head(&origin.config, &data.config)?;
     }
+    origin.config = Arc::clone(&data.config);
     let resume = resume(&fetcher, &lease, &origin).await?;
     let in_f32 = in_f32 || resume.as_ref().is_some_and(|saved| saved.state.in_f32);
     if in_f32 {
         Arc::make_mut(&mut origin.spec).arguments.weight_dtype = WeightDtype::F32;
     }
-    let fisher = match lease.fisher_digest.as_str() {
-        "" => None,
-        digest => Some(fetcher.fetch("spec.ewc.fisher", digest).await?),
-    };
+    let before = before(&fetcher, &lease, resume.is_none()).await?;
+    let fisher = optional(&fetcher, "spec.ewc.fisher", &lease.fisher_digest).await?;
     reporter.phase(TrainingPhase::Loading).await?;
-    let (mut learner, elastic) = {
-        let origin = origin.clone();
-        let load = move || {
-            let learner = learner(&origin, &tokenizer, base.as_ref(), adapter.as_ref())?;
-            let elastic = origin.spec.elastic.as_ref().zip(fisher.as_ref());
-            let elastic = elastic.map(|(elastic, fisher)| penalty(elastic, fisher, &learner)).transpose()?;
-            Ok((learner, elastic))
-        };
-        blocking(load).await?
-    };
+    let (mut learner, elastic) = load(&origin, sources, fisher).await?;
     learner.set_interrupt(stop.interrupt());
     if let Some(saved) = &resume {
         let resumed = proto::TrainingResumed { step: saved.state.step as i64, digest: saved.digest.clone() };
         reporter.event(Event::Resumed(resumed)).await?;
     }
     reporter.event(Event::DataReady(data.described(learner.parameters()))).await?;
-    let (spec, spec_digest) = (Arc::clone(&origin.spec), origin.spec_digest.clone());
-    let Gathered { train, passes, validation, earlier, .. } = data;
-    let replayed = earlier.replayed.zip(spec.replay.as_ref());
-    let replayed = replayed.map(|(rows, how)| Replayed { rows, ratio: how.ratio, seed: spec.arguments.seed });
-    let prepared = Prepared {
+    let prepared = assemble(&origin, data, (learner, elastic), (resume, before, in_f32))?;
+    Ok((origin, prepared))
+}
+
+/// What the job is made from; a tokenizer that it extends takes the place of the lease's.
+async fn fetch(
+    clients: &Clients,
+    fetcher: &Fetcher,
+    lease: &mut proto::LeaseJobResponse,
+) -> Result<(Origin, Sources), Fault> {
+    let written = written(lease)?.clone();
+    let mut spec = Spec::try_from(&written).map_err(|error| of_job("specification")(&error))?;
+    let mut tokenizer_files = Arc::new(fetcher.fetch("tokenizer", &lease.tokenizer_artifact_digest).await?);
+    if !spec.added_tokens.is_empty() {
+        tokenizer_files = vocabulary::extend(clients, fetcher, (&spec, &mut *lease), tokenizer_files).await?;
+    }
+    let tokenizer = {
+        let files = Arc::clone(&tokenizer_files);
+        Arc::new(blocking(move || inputs::tokenizer(&files.files)).await?)
+    };
+    let base = optional(fetcher, "spec.base_model", &lease.base_digest).await?;
+    let adapter = optional(fetcher, "spec.base_adapter", &lease.adapter_digest).await?;
+    let config = vocabulary::enlarged(shape(&spec, base.as_ref(), &tokenizer)?, &spec, &tokenizer);
+    fit(&mut spec, &config)?;
+    let origin = Origin {
+        spec_digest: spec_digest(&written, lease),
+        spec: Arc::new(spec),
+        dataset_digest: data_digests(lease).join(" "),
+        base_digest: lease.base_digest.clone(),
+        tokenizer_digest: lease.tokenizer_digest.clone(),
+        config: Arc::new(config),
+        left_out: (0, 0),
+        tokenizer: tokenizer_files,
+    };
+    Ok((origin, Sources { tokenizer, base, adapter }))
+}
+
+/// An artifact, where the lease has its digest.
+async fn optional(fetcher: &Fetcher, what: &str, digest: &str) -> Result<Option<FetchedArtifact>, Fault> {
+    match digest {
+        "" => Ok(None),
+        digest => fetcher.fetch(what, digest).await.map(Some),
+    }
+}
+
+/// The model, and what holds its weights.
+async fn load(
+    origin: &Origin,
+    sources: Sources,
+    fisher: Option<FetchedArtifact>,
+) -> Result<(Trainee, Option<ElasticPenalty>), Fault> {
+    let origin = origin.clone();
+    let load = move || {
+        let Sources { tokenizer, base, adapter } = &sources;
+        let learner = learner(&origin, tokenizer, base.as_ref(), adapter.as_ref())?;
+        let elastic = origin.spec.elastic.as_ref().zip(fisher.as_ref());
+        let elastic = elastic.map(|(elastic, fisher)| penalty(elastic, fisher, &learner)).transpose()?;
+        Ok((learner, elastic))
+    };
+    blocking(load).await
+}
+
+fn assemble(
+    origin: &Origin,
+    data: Gathered,
+    (learner, elastic): (Trainee, Option<ElasticPenalty>),
+    (resume, before, in_f32): (Option<Saved>, Option<Saved>, bool),
+) -> Result<Prepared, Fault> {
+    let (spec, seed) = (Arc::clone(&origin.spec), origin.spec.arguments.seed);
+    let replayed = data.earlier.replayed.zip(spec.replay.as_ref());
+    let replayed = replayed.map(|(rows, how)| Replayed { rows: Arc::new(rows), ratio: how.ratio, seed });
+    Ok(Prepared {
+        stages: stages(origin, data.sources, data.validation)?,
         spec,
-        spec_digest,
+        spec_digest: origin.spec_digest.clone(),
         learner,
         elastic,
-        train,
-        passes,
         replayed,
-        validation,
-        earlier: earlier.measured,
+        earlier: data.earlier.measured,
         resume,
+        before,
         in_f32,
+    })
+}
+
+/// What each stage is made of; data that several have is held once.
+fn stages(
+    origin: &Origin,
+    sources: Vec<SourceRows>,
+    validation: Option<Rows>,
+) -> Result<Vec<StageData>, Fault> {
+    let spec = &origin.spec;
+    let validation = validation.map(Arc::new);
+    let sources = sources.into_iter().map(|SourceRows { train, passes, held_out }| {
+        let validation = validation.clone().unwrap_or_else(|| Arc::new(held_out));
+        (Arc::new(train), passes, validation)
+    });
+    let sources: Vec<_> = sources.collect();
+    let trained = match &*origin.config {
+        AnyConfig::Decoder(config) => spec.trained(config).map_err(|error| of_job("method")(&error))?,
+        AnyConfig::Encoder(_) => Vec::new(),
     };
-    Ok((origin, prepared))
+    let mut trained = trained.into_iter();
+    let stage = |number: usize| {
+        let (train, passes, validation) = sources[number].clone();
+        StageData { train, passes, validation, trained: trained.next() }
+    };
+    Ok(spec.source_numbers().into_iter().map(stage).collect())
 }
 
 fn written(lease: &proto::LeaseJobResponse) -> Result<&proto::TrainingSpec, Fault> {
@@ -239,118 +292,15 @@ async fn resume(
     blocking(move || Saved::read(&artifact.artifact.digest, &artifact.files, &digest)).await.map(Some)
 }
 
-fn learner(
-    origin: &Origin,
-    tokenizer: &TextTokenizer,
-    base: Option<&FetchedArtifact>,
-    adapter: Option<&FetchedArtifact>,
-) -> Result<Trainee, Fault> {
-    let arguments = &origin.spec.arguments;
-    match AnyConfig::clone(&origin.config) {
-        AnyConfig::Decoder(config) => decoder(origin, config, tokenizer, (base, adapter)).map(Trainee::from),
-        AnyConfig::Encoder(mut config) => {
-            if matches!(origin.spec.method, Method::Fisher(_)) {
-                (config.hidden_dropout_prob, config.classifier_dropout) = (0.0, None);
-            }
-            let encoder = encoder::load(config, base, arguments.seed)?;
-            let format = product_format(arguments.weight_dtype);
-            let learner = match origin.spec.objective {
-                Objective::Classification(Classification { freeze_encoder: true, .. }) => {
-                    EncoderLearner::head(encoder, format)
-                }
-                _ => EncoderLearner::full(encoder, format),
-            };
-            learner.map(Trainee::from)
-        }
+/// The state of the job before, where its optimizer is gone on with.
+async fn before(
+    fetcher: &Fetcher,
+    lease: &proto::LeaseJobResponse,
+    begins: bool,
+) -> Result<Option<Saved>, Fault> {
+    if lease.optimizer_digest.is_empty() || !begins {
+        return Ok(None);
     }
-}
-
-fn decoder(
-    origin: &Origin,
-    config: ModelConfig,
-    tokenizer: &TextTokenizer,
-    (base, adapter): (Option<&FetchedArtifact>, Option<&FetchedArtifact>),
-) -> Result<Learner, Fault> {
-    let spec = &origin.spec;
-    let (seed, device) = (spec.arguments.seed, Device::Cpu);
-    let failed = of_job("model");
-    let decoder = match base {
-        None => Decoder::init(config, seed, &device),
-        Some(base) => {
-            let format = match spec.method {
-                Method::Full(_) | Method::Fisher(_) => Format::F32,
-                Method::Lora(_) | Method::VirtualTokens(_) | Method::Bottleneck(_) => {
-                    frozen_format(spec.arguments.weight_dtype, config.torch_dtype.as_deref())
-                }
-            };
-            Decoder::load(vocabulary::stored(config, spec, base)?, &weight_files(base), format, &device)
-        }
-    };
-    let mut decoder = decoder.map_err(|error| failed(&error))?;
-    vocabulary::add_rows(&mut decoder, spec, tokenizer)?;
-    decoder.set_recompute(spec.arguments.recompute);
-    match &spec.method {
-        Method::Full(full) => {
-            let trained = full.trained(decoder.config()).map_err(|error| of_job("method")(&error))?;
-            let format = product_format(spec.arguments.weight_dtype);
-            Learner::full(decoder, format, |name| trained.contains(name))
-        }
-        Method::Fisher(_) => Learner::full(decoder, product_format(spec.arguments.weight_dtype), |_| true),
-        Method::Lora(lora) => {
-            let adapter = match adapter {
-                None => LoraAdapter::start(&lora_config(lora, &origin.base_digest), &decoder, seed),
-                Some(before) => {
-                    let config = lora_of(&read(&before.files, CONFIG_FILE)?)?;
-                    go_on(config, &read(&before.files, WEIGHTS_FILE)?, &decoder, lora)
-                }
-            };
-            Ok(Learner::adapter(decoder, adapter.map_err(|error| of_job("adapter")(&error))?.into()))
-        }
-        Method::Bottleneck(config) => {
-            let base_model_name_or_path = Some(origin.base_digest.clone());
-            let config = BottleneckConfig { base_model_name_or_path, ..config.clone() };
-            let adapter = BottleneckAdapter::init(&config, decoder.config(), seed, &device);
-            Ok(Learner::adapter(decoder, adapter.map_err(|error| of_job("adapter")(&error))?.into()))
-        }
-        Method::VirtualTokens(tokens) => {
-            let config = virtual_tokens_config(tokens, decoder.config(), &origin.base_digest);
-            let init_ids = match &config.kind {
-                VirtualTokensKind::Prompt { init_text: Some(text) } => tokenizer.encode_ids(text, true),
-                _ => Ok(Vec::new()),
-            };
-            let init_ids = init_ids.map_err(|error| of_job("spec.prompt.prompt_tuning_init_text")(&error))?;
-            if init_ids.is_empty() && matches!(config.kind, VirtualTokensKind::Prompt { init_text: Some(_) })
-            {
-                return Err(Fault::Job(
-                    "spec.prompt.prompt_tuning_init_text has no tokens to begin as".into(),
-                ));
-            }
-            let adapter = VirtualTokens::init(&config, &decoder, &init_ids, seed, &device);
-            Ok(Learner::adapter(decoder, adapter.map_err(|error| of_job("adapter")(&error))?.into()))
-        }
-    }
-}
-
-/// The settings of an adapter that LoRA can go on with.
-fn lora_of(config: &[u8]) -> Result<LoraConfig, Fault> {
-    match AdapterConfig::from_json(config).map_err(|error| of_job("spec.base_adapter")(&error))? {
-        AdapterConfig::Lora(config) => Ok(config),
-        _ => {
-            Err(Fault::Job("spec.base_adapter is not a LoRA, and lora goes on with no other adapters".into()))
-        }
-    }
-}
-
-/// An adapter in training, with another dropout where one is asked for.
-fn go_on(
-    mut config: LoraConfig,
-    weights: &[u8],
-    base: &Decoder,
-    lora: &Lora,
-) -> Result<LoraAdapter, PeftError> {
-    if lora.lora_dropout > 0.0 {
-        config.lora_dropout = lora.lora_dropout;
-    }
-    let json = config.to_json();
-    LoraAdapter::from_bytes(json.as_bytes(), weights, base, DType::F32, base.device())?.into_trainable()
+    let state = fetcher.fetch(KEPT_OPTIMIZER, &lease.optimizer_digest).await?;
+    blocking(move || Saved::read_any(&state.artifact.digest, &state.files)).await.map(Some)
 }

@@ -98,7 +98,10 @@ impl Outside for Replay {
 
     fn save(&self, snapshot: impl FnOnce() -> Result<Snapshot, Fault>) -> Result<(), Fault> {
         let snapshot = snapshot()?;
-        let Some(kept) = self.evidence.states.get(&snapshot.state.step) else { return Ok(()) };
+        let state = &snapshot.state;
+        let kept = self.evidence.states.get(&state.step);
+        // Where a stage ends there are two states after one step: what it has come to, and what the next one begins with.
+        let Some(kept) = kept.filter(|kept| kept.saved.state.place == state.place) else { return Ok(()) };
         self.note(snapshot.state.step, Subject::State, &kept.saved.digest, of_state(&snapshot, kept))
     }
 

@@ -1,5 +1,7 @@
 //! Replay of earlier data: which rows of a step it takes the place of, and by which, as a function of seed and place.
 
+use std::sync::Arc;
+
 use rootstock_kernels::Random;
 
 use super::rows::{Augment, Example, Rows};
@@ -7,13 +9,18 @@ use super::rows::{Augment, Example, Rows};
 /// Earlier data that is seen again.
 #[derive(Debug)]
 pub(super) struct Replayed {
-    pub(super) rows: Rows,
+    pub(super) rows: Arc<Rows>,
     /// Its share of the rows of each step.
     pub(super) ratio: f64,
     pub(super) seed: u64,
 }
 
 impl Replayed {
+    /// The same for the steps of a stage with another seed.
+    pub(super) fn drawn_by(&self, seed: u64) -> Self {
+        Self { rows: Rows::drawn_by(&self.rows, seed), ratio: self.ratio, seed }
+    }
+
     /// Puts earlier rows into their places of a step, whose first row is the `first` of all that are trained on.
     pub(super) fn take_places(&self, first: u64, batches: &mut [Vec<Example>], augment: Option<&Augment>) {
         let len = self.rows.len() as u64;
@@ -43,7 +50,7 @@ mod tests {
     use super::*;
 
     fn replayed(ratio: f64) -> Replayed {
-        Replayed { rows: Rows::Causal((0..5).map(|row| vec![100 + row]).collect()), ratio, seed: 3 }
+        Replayed { rows: Arc::new(Rows::Causal((0..5).map(|row| vec![100 + row]).collect())), ratio, seed: 3 }
     }
 
     /// The earlier rows among `count` places from `first` on.

@@ -1,5 +1,7 @@
 //! Rows of token ids to train on, and the padded batches made of them.
 
+use std::sync::Arc;
+
 use rootstock_kernels::Random;
 use rootstock_model::Batch;
 use rootstock_text::{Denoised, IGNORE_INDEX, MaskedExample, Replacement, SupervisedExample, TokenDropout};
@@ -114,6 +116,15 @@ impl Rows {
             (Self::Infilling(infilling), _) => Example::from(infilling.drawn(row, epoch)),
             (Self::Masked(masked), _) => Example::from(masked.drawn(row, epoch)),
             _ => self.example(row),
+        }
+    }
+
+    /// The same rows, of which those that are changed each time they are seen are changed by this seed.
+    pub(super) fn drawn_by(rows: &Arc<Self>, seed: u64) -> Arc<Self> {
+        match &**rows {
+            Self::Infilling(infilling) => Arc::new(Self::Infilling(infilling.drawn_by(seed))),
+            Self::Masked(masked) => Arc::new(Self::Masked(masked.drawn_by(seed))),
+            Self::Causal(_) | Self::Supervised(_) | Self::Labelled(_) => Arc::clone(rows),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Equal states give equal bytes: nothing in them knows the time, the machine or the name of the job.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{Device, safetensors::load};
 use prost::Message;
@@ -13,10 +13,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     chain::Chain,
     fault::Fault,
+    gather::data_digests,
     inputs::{Files, read},
     learner::Tensors,
     patience::Patience,
     scaler::LossScaler,
+    stage::Place,
 };
 
 pub(super) const STATE_FILE: &str = "trainer_state.json";
@@ -26,8 +28,8 @@ pub(super) const BEST_FILE: &str = "best.safetensors";
 /// The format written, and the only one read.
 const FORMAT: u32 = 1;
 
-/// Where training stood. Everything random is drawn from seed and step, so these two are the generator's whole state,
-/// and step and seed give the place in the data.
+/// Where training stood. Everything random is drawn from seed, stage and step, so these are the generator's whole state,
+/// and they give the place in the data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrainerState {
@@ -49,6 +51,22 @@ pub(super) struct TrainerState {
     /// Whether the job goes on in F32 after numbers that were not finite.
     #[serde(default)]
     pub(super) in_f32: bool,
+    #[serde(default)]
+    pub(super) place: Place,
+    /// After how many of its steps the optimizer made a weight's first, where it wasn't after none; states of versions before didn't
+    /// tell, and had none but of gradual unfreezing.
+    #[serde(default)]
+    pub(super) begun: Option<BTreeMap<String, u64>>,
+    /// Steps that the optimizer had made for earlier jobs.
+    #[serde(default)]
+    pub(super) carried: u64,
+}
+
+impl TrainerState {
+    /// Steps that changed the weights.
+    pub(super) fn updates(&self) -> u64 {
+        self.step - self.scaler.map_or(0, |scaler| scaler.skipped_steps())
+    }
 }
 
 impl Default for TrainerState {
@@ -67,6 +85,9 @@ impl Default for TrainerState {
             stopped: false,
             chain: Chain::default(),
             in_f32: false,
+            place: Place::default(),
+            begun: None,
+            carried: 0,
         }
     }
 }
@@ -109,12 +130,21 @@ impl Snapshot {
 impl Saved {
     /// Reads a state that was saved for the same specification.
     pub(super) fn read(digest: &str, files: &Files, spec_digest: &str) -> Result<Self, Fault> {
+        let saved = Self::read_any(digest, files)?;
+        if saved.state.spec_digest == spec_digest {
+            return Ok(saved);
+        }
+        Err(Fault::Job(format!("saved state {digest}: was saved for another specification")))
+    }
+
+    /// Reads a state, whatever it was saved for.
+    pub(super) fn read_any(digest: &str, files: &Files) -> Result<Self, Fault> {
         let unfit = |problem: String| Fault::Job(format!("saved state {digest}: {problem}"));
         let json = read(files, STATE_FILE)?;
         let state: TrainerState =
             serde_json::from_slice(&json).map_err(|error| unfit(format!("{STATE_FILE}: {error}")))?;
-        if state.format != FORMAT || state.spec_digest != spec_digest {
-            return Err(unfit("was saved for another specification".to_owned()));
+        if state.format != FORMAT {
+            return Err(unfit(format!("has format {}, but {FORMAT} is read", state.format)));
         }
         let tensors = |file: &str| match files.get(file) {
             None => Ok(None),
@@ -137,15 +167,25 @@ pub(super) fn tensors(path: &Path) -> Result<Tensors, candle_core::Error> {
     Ok(tensors)
 }
 
+/// The names of all data sets that are trained on, in the order in which a lease has their digests.
+fn datasets(spec: &mut proto::TrainingSpec) -> Vec<&mut String> {
+    let mut datasets = Vec::new();
+    let stages = spec.stages.iter_mut().map(|stage| (&mut stage.dataset, &mut stage.mix));
+    for (dataset, mix) in std::iter::once((&mut spec.dataset, &mut spec.mix)).chain(stages) {
+        datasets.extend(Some(dataset).filter(|name| !name.is_empty()));
+        datasets.extend(mix.iter_mut().flat_map(|mix| &mut mix.datasets).map(|mixed| &mut mixed.dataset));
+    }
+    datasets
+}
+
 /// Digest of everything that decides a job's result: its specification with names replaced by what they stand for.
 /// The name of the result and the job's place in the queue decide nothing.
 pub(super) fn spec_digest(spec: &proto::TrainingSpec, lease: &proto::LeaseJobResponse) -> String {
     let mut spec = spec.clone();
     spec.output.clear();
     spec.priority = 0;
-    spec.dataset.clone_from(&lease.dataset_digest);
-    for (mixed, digest) in spec.mix.iter_mut().flat_map(|mix| &mut mix.datasets).zip(&lease.mix_digests) {
-        mixed.dataset.clone_from(digest);
+    for (dataset, digest) in datasets(&mut spec).into_iter().zip(data_digests(lease)) {
+        dataset.clone_from(digest);
     }
     spec.validation_dataset.clone_from(&lease.validation_dataset_digest);
     if let Some(ewc) = &mut spec.ewc {
@@ -168,5 +208,7 @@ pub(super) fn spec_digest(spec: &proto::TrainingSpec, lease: &proto::LeaseJobRes
         }
         None => {}
     }
-    rootstock_artifacts::Digest::of(&spec.encode_to_vec()).to_string()
+    let mut decides = spec.encode_to_vec();
+    decides.extend(lease.optimizer_digest.as_bytes());
+    rootstock_artifacts::Digest::of(&decides).to_string()
 }

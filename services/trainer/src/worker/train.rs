@@ -1,12 +1,16 @@
 //! The training loop, on a thread of its own: steps, log events, validations, saved states, and when to end.
 
-use std::{sync::Arc, time::Instant};
+mod finished;
+mod outside;
+mod turn;
+mod validate;
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use candle_core::Var;
 use rootstock_kernels::{AdafactorOptions, ElasticPenalty, Optimizer, Rule};
-use rootstock_model::{DropoutKey, LossSum, ModelError, Regularization};
+use rootstock_model::ModelError;
 use rootstock_proto::training::v1::{self as proto, TrainingPhase, training_event::Event};
-use tokio::sync::oneshot;
 
 use super::{
     chain::Chain,
@@ -15,128 +19,21 @@ use super::{
     groups::Groups,
     learner::{StepGradients, Tensors},
     meter::{Meter, StepDone},
-    order::{Order, Plan, StepRows},
-    passes::Seen,
     patience::Patience,
     prepare::Prepared,
-    replayed::Replayed,
-    reporter::Reporter,
     retention::Retention,
-    rows::{Augment, Example, Rows},
-    saver::Saver,
     scaler::LossScaler,
-    schedule::Schedule,
-    snapshot::{Saved, Snapshot, TrainerState},
-    stop::{Ended, Stop},
+    snapshot::{Saved, TrainerState},
+    stage::{Place, Stage},
+    stop::Ended,
     trainee::Trainee,
-    unfreeze::Unfreezing,
 };
-use crate::spec::{Arguments, Method, Objective, Optim, Spec, WeightDtype};
+use crate::spec::{Arguments, Method, Optim, Spec, WeightDtype};
 
-/// What training speaks to.
-pub(super) trait Outside {
-    /// Reports an event.
-    fn event(&self, event: Event) -> Result<(), Fault>;
-    /// Saves a state; waits while another is being saved.
-    fn save(&self, snapshot: impl FnOnce() -> Result<Snapshot, Fault>) -> Result<(), Fault>;
-    /// The fault to end with, once training shall stop.
-    fn check(&self) -> Result<(), Fault>;
-    /// Returns when all that was given to be saved is saved.
-    fn settle(&self) -> Result<(), Fault>;
-    /// Hears of each step that is done, and tells whether its state is to be saved though it isn't due.
-    fn wants(&self, _step: u64) -> bool {
-        false
-    }
-}
+pub(super) use finished::Finished;
+pub(super) use outside::{Outside, on_thread};
 
-struct Worker {
-    reporter: Reporter,
-    saver: Arc<Saver>,
-    stop: Stop,
-}
-
-impl Outside for Worker {
-    fn event(&self, event: Event) -> Result<(), Fault> {
-        self.reporter.event_blocking(event)
-    }
-
-    fn save(&self, snapshot: impl FnOnce() -> Result<Snapshot, Fault>) -> Result<(), Fault> {
-        self.saver.save(snapshot)
-    }
-
-    fn check(&self) -> Result<(), Fault> {
-        self.stop.check()
-    }
-
-    fn settle(&self) -> Result<(), Fault> {
-        self.saver.settle()
-    }
-}
-
-/// A trained model.
-pub(super) struct Finished {
-    pub(super) learner: Trainee,
-    /// Steps in the weights: fewer than were made where an earlier state was better.
-    pub(super) step: u64,
-    /// What is left of earlier data, where that was asked for.
-    pub(super) retention: Option<f64>,
-    /// What was measured in place of training; its rows are the steps.
-    pub(super) fisher: Option<Tensors>,
-    /// The state after the last step, where that isn't saved.
-    unsaved: Option<Unsaved>,
-}
-
-/// What a saved state holds beside the weights.
-struct Unsaved {
-    optimizer: Stepper,
-    /// The last weights, where the best ones have taken their place.
-    weights: Option<Tensors>,
-    best: Option<Tensors>,
-    state: TrainerState,
-}
-
-type Stepper = Optimizer<Box<dyn Rule + Send + Sync>>;
-
-impl Finished {
-    /// The end of a measurement.
-    pub(super) fn measured(learner: Trainee, rows: u64, fisher: Tensors) -> Self {
-        Self { learner, step: rows, retention: None, fisher: Some(fisher), unsaved: None }
-    }
-
-    /// The state to go on from if what follows training is put off; nothing where it is saved.
-    pub(super) fn unsaved(&self) -> Option<Result<Snapshot, Fault>> {
-        let Unsaved { optimizer, weights, best, state } = self.unsaved.as_ref()?;
-        let weights = weights.clone().map_or_else(|| self.learner.weights(), Ok);
-        Some(snapshot(weights, optimizer, best.clone(), state.clone()))
-    }
-}
-
-/// Trains, or measures, on a thread of its own.
-pub(super) async fn on_thread(
-    prepared: Prepared,
-    reporter: Reporter,
-    saver: Arc<Saver>,
-    stop: Stop,
-) -> Result<Finished, Fault> {
-    let (done, finished) = oneshot::channel();
-    let span = tracing::Span::current();
-    let outside = Worker { reporter, saver, stop: stop.clone() };
-    let compute = move || {
-        let result = span.in_scope(|| make(prepared, outside));
-        // Nobody waits any more when the worker was told to stop.
-        let _ = done.send(result);
-    };
-    let thread = std::thread::Builder::new().name("train".to_owned()).spawn(compute);
-    thread.map_err(|error| Fault::passing("the compute thread can't be started", error))?;
-    let ended = async {
-        finished.await.unwrap_or_else(|_| Err(Fault::Passing("the compute thread panicked".to_owned())))
-    };
-    tokio::select! {
-        finished = ended => finished,
-        // The thread is in the middle of a step; it ends with the process, or before the next layer.
-        () = stop.requested() => Err(stop.fault()),
-    }
-}
+use finished::{Stepper, Unsaved, is_finite, snapshot};
 
 /// Trains, or measures, as the method says.
 pub(super) fn make(prepared: Prepared, outside: impl Outside) -> Result<Finished, Fault> {
@@ -164,17 +61,15 @@ pub(super) struct Training<O> {
     spec: Arc<Spec>,
     spec_digest: String,
     learner: Trainee,
-    train: Rows,
-    validation: Rows,
-    augment: Option<Augment>,
-    plan: Plan,
-    order: Order,
-    schedule: Schedule,
+    stages: Vec<Stage>,
+    place: Place,
     optimizer: Stepper,
+    /// Steps that the optimizer had made for earlier jobs.
+    carried: u64,
+    /// After how many of its steps the optimizer made a weight's first, where it wasn't after none.
+    begun: BTreeMap<String, u64>,
     groups: Groups,
-    unfreezing: Unfreezing,
     elastic: Option<ElasticPenalty>,
-    replayed: Option<Replayed>,
     retention: Option<Retention>,
     /// What is left of earlier data, once that is known.
     left: Option<f64>,
@@ -204,44 +99,32 @@ impl<O: Outside> Training<O> {
             spec_digest,
             learner,
             elastic,
-            train,
-            passes,
+            stages,
             replayed,
-            validation,
             earlier,
             resume,
+            before,
             in_f32,
         } = prepared;
         let arguments = &spec.arguments;
-        let augment = match spec.objective {
-            Objective::Supervised {
-                instruction_token_dropout, span_shuffle, ref paraphrase_columns, ..
-            } => {
-                let probabilities = (instruction_token_dropout, span_shuffle);
-                Augment::new(probabilities, !paraphrase_columns.is_empty(), arguments.seed)
-            }
-            _ => None,
-        };
-        let plan = Plan::new(passes.len(), arguments);
+        let stages = stages.into_iter().enumerate();
+        let stages =
+            stages.map(|(number, data)| Stage::new((&spec, number), data, &learner, replayed.as_ref()));
         let mut training = Self {
-            schedule: Schedule::new(arguments, plan.total_steps),
+            stages: stages.collect(),
+            place: Place::default(),
             optimizer: Optimizer::new(rule(arguments.optim)),
+            carried: 0,
+            begun: BTreeMap::new(),
             groups: Groups::new(&learner, arguments),
-            unfreezing: Unfreezing::new(&learner, unfreeze_every(&spec.method)),
             elastic,
-            replayed,
             retention: None,
             left: None,
             scaler: (arguments.weight_dtype == WeightDtype::F16).then(LossScaler::default),
             spec,
             spec_digest,
             learner,
-            train,
-            validation,
-            augment,
-            plan,
-            order: Order::new(plan, passes),
-            meter: Meter::new(plan),
+            meter: Meter::default(),
             patience: Patience::default(),
             in_f32,
             best: None,
@@ -252,13 +135,16 @@ impl<O: Outside> Training<O> {
             stopped: false,
             outside,
         };
+        training.count_from_here(&BTreeMap::new());
         if let Some(rows) = earlier {
             let before = training.mean_loss(&rows)?;
             let min_ratio = training.spec.retention.as_ref().map_or(0.0, |retention| retention.min_ratio);
             training.retention = Some(Retention { rows, min_ratio, before });
         }
-        if let Some(saved) = resume {
-            training.restore(saved)?;
+        match (resume, before) {
+            (Some(saved), _) => training.restore(saved)?,
+            (None, Some(before)) => training.go_on(before)?,
+            (None, None) => {}
         }
         Ok(training)
     }
@@ -267,8 +153,14 @@ impl<O: Outside> Training<O> {
         self.learner.set_weights(&saved.weights)?;
         self.step = saved.state.step;
         self.scaler = saved.state.scaler;
-        let restored = self.optimizer.restore(self.updates(), self.learner.variables(), &saved.moments);
+        self.carried = saved.state.carried;
+        let steps = self.carried + self.updates();
+        let restored = self.optimizer.restore(steps, self.learner.variables(), &saved.moments);
         restored.map_err(|error| of_job("the saved moments don't fit")(&error))?;
+        self.place = saved.state.place;
+        if let Some(begun) = saved.state.begun {
+            self.begun = begun;
+        }
         self.best = saved.best;
         self.patience = saved.state.patience;
         self.kept = saved.state.step;
@@ -296,29 +188,39 @@ impl<O: Outside> Training<O> {
     fn train(&mut self) -> Result<(), Fault> {
         self.begin(TrainingPhase::Training)?;
         if self.step == 0 {
-            self.validate()?;
-            // Patience is for training: there was none yet.
-            self.stopped = false;
-        } else if self.wants_validation() && !self.validated {
-            // A pause came between a step and its validation.
-            self.validate()?;
-            self.save_if_due()?;
+            self.tell_stage()?;
         }
-        while self.step < self.plan.total_steps && !self.stopped {
+        if self.wants_validation() && !self.validated {
+            // The first one, or a pause came between a step and its validation.
+            self.end_step()?;
+        }
+        while !self.is_over() {
             self.outside.check()?;
             let done = self.make_step()?;
             self.log(&done)?;
-            if self.wants_validation() {
-                self.validate()?;
-            }
-            self.save_if_due()?;
+            self.end_step()?;
         }
         if !self.validated {
             self.validate()?;
         }
+        if self.kept < self.step && self.arguments().save_steps.is_some() {
+            self.save()?;
+        }
         self.look_back()?;
         self.begin(TrainingPhase::Saving)?;
         self.outside.settle()
+    }
+
+    /// Does what is due after a step.
+    fn end_step(&mut self) -> Result<(), Fault> {
+        if self.wants_validation() {
+            self.validate()?;
+        }
+        self.turn()?;
+        if self.step > 0 {
+            self.save_if_due()?;
+        }
+        Ok(())
     }
 
     /// Tells what is done now.
@@ -327,16 +229,14 @@ impl<O: Outside> Training<O> {
     }
 
     fn make_step(&mut self) -> Result<StepDone, Fault> {
-        let rows = self.order.rows(self.step);
-        let (mut batches, mut tokens) = self.batches(&rows);
-        if let Some(replayed) = &self.replayed {
-            replayed.take_places(rows.first, &mut batches, self.augment.as_ref());
-            tokens = batches.iter().flatten().map(|example| example.input_ids.len() as u64).sum();
-        }
+        let done = self.done();
+        let rows = self.stages[self.place.stage].rows(done);
+        let batches = self.stage().batches(&rows);
+        let tokens = batches.iter().flatten().map(|example| example.input_ids.len() as u64).sum();
         let failed = of_job(format!("step {}", self.step + 1));
         let scaler = self.scaler.filter(|_| !self.in_f32);
         let (trained, loss_scale) = (self.trained(), scaler.map_or(1.0, |scaler| scaler.scale()));
-        let made = self.learner.step(&trained, &batches, self.regularization(), loss_scale);
+        let made = self.learner.step(&trained, &batches, self.stage().regularization(done), loss_scale);
         let mut made = made.map_err(|error| cut_or(&self.outside, &failed, error))?;
         self.hold(&trained, &mut made).map_err(|error| failed(&error))?;
         let grad_norm = match self.spec.arguments.max_grad_norm {
@@ -344,7 +244,7 @@ impl<O: Outside> Training<O> {
             None => made.gradients.global_norm(),
         };
         let grad_norm = grad_norm.map_err(|error| failed(&error))?;
-        let learning_rate = self.schedule.rate(self.updates());
+        let learning_rate = self.stage().rate(self.updated());
         let finite = made.loss.sum.is_finite() && grad_norm.is_finite();
         if finite {
             self.update(&made, learning_rate).map_err(|error| failed(&error))?;
@@ -385,30 +285,12 @@ impl<O: Outside> Training<O> {
 
     /// The variables that the next step trains.
     fn trained(&self) -> Vec<(String, Var)> {
-        self.unfreezing.trained(self.learner.variables(), self.updates())
-    }
-
-    fn regularization(&self) -> Regularization {
-        let Arguments { seed, label_smoothing, neftune_noise_alpha, .. } = *self.arguments();
-        let key = DropoutKey { seed, step: self.step, micro: 0 };
-        Regularization { key, label_smoothing, neftune_noise_alpha }
-    }
-
-    /// The micro-batches of a step, and their tokens.
-    fn batches(&self, rows: &StepRows) -> (Vec<Vec<Example>>, u64) {
-        let mut tokens = 0;
-        let batches = rows.micro_batches.iter().map(|rows| {
-            let example = |seen: &Seen| self.train.augmented(seen.row, seen.pass, self.augment.as_ref());
-            let examples: Vec<Example> = rows.iter().map(example).collect();
-            tokens += examples.iter().map(|example| example.input_ids.len() as u64).sum::<u64>();
-            examples
-        });
-        (batches.collect(), tokens)
+        self.stage().trained(self.learner.variables(), self.updated())
     }
 
     fn update(&mut self, made: &StepGradients, lr: f64) -> Result<(), candle_core::Error> {
         let rates = |name: &str| self.groups.rates(name, lr);
-        let begun = |name: &str| self.unfreezing.begun(name);
+        let begun = |name: &str| self.begun.get(name).copied().unwrap_or_default();
         self.optimizer.step_begun(self.learner.variables(), &made.gradients.0, rates, begun)
     }
 
@@ -431,12 +313,14 @@ impl<O: Outside> Training<O> {
     }
 
     fn log(&mut self, done: &StepDone) -> Result<(), Fault> {
-        let last = self.step == self.plan.total_steps;
+        let last = self.done() == self.stage().plan.total_steps;
         if self.step.is_multiple_of(self.arguments().logging_steps) || last {
+            let of = (self.total_steps(), self.stage().plan.epochs(self.done()));
             let progress = proto::TrainingProgress {
                 skipped_steps: self.scaler.map_or(0, |scaler| scaler.skipped_steps() as i64),
                 loss_scale: self.scaler.map_or(0.0, |scaler| scaler.scale()),
-                ..self.meter.read(done)
+                stage: self.stage_number(),
+                ..self.meter.read(done, of)
             };
             tracing::info!(step = progress.step, loss = progress.loss, "trained");
             self.outside.event(Event::Progress(progress))?;
@@ -444,66 +328,10 @@ impl<O: Outside> Training<O> {
         Ok(())
     }
 
-    /// Whether the weights after this step are to be validated.
+    /// Whether the weights are to be validated as they are: before a stage's first step, at intervals, and after its last.
     fn wants_validation(&self) -> bool {
         let due = self.arguments().eval_steps.is_some_and(|steps| self.step.is_multiple_of(steps));
-        due || self.step == self.plan.total_steps
-    }
-
-    /// Measures the held-out loss, where there is something held out.
-    fn validate(&mut self) -> Result<(), Fault> {
-        if self.validation.len() == 0 {
-            self.validated = true;
-            return Ok(());
-        }
-        self.begin(TrainingPhase::Validating)?;
-        let began = Instant::now();
-        let loss = self.mean_loss(&self.validation)?;
-        let verdict = self.patience.take_in(self.step, loss, self.arguments().early_stopping);
-        if verdict.best && self.arguments().early_stopping.is_some() {
-            let weights = self.learner.weights();
-            self.best =
-                Some(weights.map_err(|error| Fault::passing("the best weights can't be kept", error))?);
-        }
-        self.stopped = verdict.stop;
-        self.validated = true;
-        let evaluated =
-            proto::TrainingEvaluated { step: self.step as i64, eval_loss: loss, best: verdict.best };
-        self.outside.event(Event::Evaluated(evaluated))?;
-        self.meter.pause(began.elapsed());
-        self.begin(TrainingPhase::Training)
-    }
-
-    /// Measures what is left of earlier data with the weights that the result is made of.
-    fn look_back(&mut self) -> Result<(), Fault> {
-        let Some(retention) = &self.retention else { return Ok(()) };
-        self.begin(TrainingPhase::Validating)?;
-        let failed = |error| Fault::passing("the last weights can't be kept", error);
-        let last = self.best.is_some().then(|| self.learner.weights()).transpose().map_err(failed)?;
-        self.best.iter().try_for_each(|best| self.learner.set_weights(best))?;
-        let after = self.mean_loss(&retention.rows);
-        last.iter().try_for_each(|last| self.learner.set_weights(last))?;
-        self.left = Some(retention.left(after?)?);
-        Ok(())
-    }
-
-    fn mean_loss(&self, rows: &Rows) -> Result<f64, Fault> {
-        let failed = of_job(format!("validation after step {}", self.step));
-        let mut sum = LossSum::default();
-        let numbers: Vec<usize> = (0..rows.len()).collect();
-        for numbers in numbers.chunks(self.arguments().batch_size) {
-            self.outside.check()?;
-            let examples: Vec<_> = numbers.iter().map(|row| rows.example(*row)).collect();
-            let loss = self.learner.evaluate(&examples);
-            let loss = loss.map_err(|error| cut_or(&self.outside, &failed, error))?;
-            sum.sum += loss.sum;
-            sum.tokens += loss.tokens;
-        }
-        let loss = sum.sum / sum.tokens.max(1) as f64;
-        if loss.is_finite() {
-            return Ok(loss);
-        }
-        Err(Fault::NotFinite(format!("validation after step {}: the loss is {loss}", self.step)))
+        due || self.done() == 0 || self.done() == self.stage().plan.total_steps
     }
 
     fn save_if_due(&mut self) -> Result<(), Fault> {
@@ -526,12 +354,13 @@ impl<O: Outside> Training<O> {
 
     /// Where training stands.
     fn state(&self) -> TrainerState {
+        let (done, steps_per_epoch) = (self.done(), self.stage().plan.steps_per_epoch);
         TrainerState {
             spec_digest: self.spec_digest.clone(),
             step: self.step,
-            epoch: self.step / self.plan.steps_per_epoch,
-            step_in_epoch: self.step % self.plan.steps_per_epoch,
-            total_steps: self.plan.total_steps,
+            epoch: done / steps_per_epoch,
+            step_in_epoch: done % steps_per_epoch,
+            total_steps: self.total_steps(),
             seed: self.arguments().seed,
             patience: self.patience.clone(),
             scaler: self.scaler,
@@ -539,6 +368,9 @@ impl<O: Outside> Training<O> {
             stopped: self.stopped,
             chain: self.chain,
             in_f32: self.in_f32,
+            place: self.place,
+            begun: Some(self.begun.clone()),
+            carried: self.carried,
             ..TrainerState::default()
         }
     }
@@ -563,31 +395,6 @@ impl<O: Outside> Training<O> {
     }
 }
 
-/// A state to be saved. Weights that are not finite make none: whoever goes back to a state wants a good one.
-fn snapshot(
-    weights: Result<Tensors, candle_core::Error>,
-    optimizer: &Stepper,
-    best: Option<Tensors>,
-    state: TrainerState,
-) -> Result<Snapshot, Fault> {
-    let failed = |error| Fault::passing("the state can't be copied", error);
-    let weights = weights.map_err(failed)?;
-    if let Some((name, _)) = weights.iter().find(|(_, tensor)| !is_finite(tensor)) {
-        let step = state.step;
-        return Err(Fault::NotFinite(format!(
-            "step {step}: the weight {name} is not finite after its update"
-        )));
-    }
-    Ok(Snapshot { weights, moments: optimizer.state().map_err(failed)?, best, state })
-}
-
-fn unfreeze_every(method: &Method) -> Option<u64> {
-    match method {
-        Method::Full(full) => full.unfreeze_every_steps,
-        Method::Lora(_) | Method::Bottleneck(_) | Method::VirtualTokens(_) | Method::Fisher(_) => None,
-    }
-}
-
 fn rule(optim: Optim) -> Box<dyn Rule + Send + Sync> {
     match optim {
         Optim::AdamW(options) => Box::new(options),
@@ -595,11 +402,6 @@ fn rule(optim: Optim) -> Box<dyn Rule + Send + Sync> {
         Optim::Sgd(options) => Box::new(options),
         Optim::Lion(options) => Box::new(options),
     }
-}
-
-fn is_finite(tensor: &candle_core::Tensor) -> bool {
-    let numbers = tensor.flatten_all().and_then(|flat| flat.to_vec1::<f32>());
-    numbers.is_ok_and(|numbers| numbers.iter().all(|number| number.is_finite()))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod forgetting;
 mod jobs;
 mod mixes;
 mod rest;
+mod stages;
 mod store;
 mod tokens;
 mod training;

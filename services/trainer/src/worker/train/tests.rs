@@ -7,6 +7,7 @@ use std::{
 };
 
 use rootstock_kernels::{LionOptions, SgdOptions};
+use rootstock_model::Regularization;
 use rootstock_proto::training::v1::training_event::Event;
 use rootstock_text::{Corruption, Denoiser, Denoising};
 use tempfile::TempDir;
@@ -16,16 +17,25 @@ use crate::{
     convert::tests::{arguments, causal, supervised},
     spec::{EarlyStopping, Full, Length, Validation, Warmup},
     worker::{
-        infilling::Infilling, learner::tests as learners, passes::Passes, snapshot::TrainerState, stop::Ended,
+        infilling::Infilling,
+        learner::tests as learners,
+        passes::Passes,
+        replayed::Replayed,
+        rows::{Example, Rows},
+        snapshot::{Snapshot, TrainerState},
+        stage::StageData,
+        stop::Ended,
     },
 };
 
 mod bars;
 mod elastic;
 mod encoders;
+mod lineage;
 mod mixes;
 mod proof;
 mod rest;
+mod stages;
 
 fn full() -> Trainee {
     learners::full().into()
@@ -134,6 +144,12 @@ fn short() -> Arguments {
     }
 }
 
+/// A stage that sees all rows once in a pass.
+fn stage(train: Rows, validation: Rows) -> StageData {
+    let passes = Passes::over(train.len());
+    StageData { train: Arc::new(train), passes, validation: Arc::new(validation), trained: None }
+}
+
 fn prepared(learner: Trainee, arguments: Arguments, validation: usize) -> Prepared {
     let proto = if learner.parameters().0 == learner.parameters().1 { causal() } else { supervised() };
     let mut spec = Spec::try_from(&proto).unwrap();
@@ -144,12 +160,11 @@ fn prepared(learner: Trainee, arguments: Arguments, validation: usize) -> Prepar
         spec_digest: "sha256:test".into(),
         learner,
         elastic: None,
-        train: rows(10),
-        passes: Passes::over(10),
-        validation: rows(validation),
+        stages: vec![stage(rows(10), rows(validation))],
         replayed: None,
         earlier: None,
         resume: None,
+        before: None,
         in_f32: false,
     }
 }
@@ -331,16 +346,16 @@ fn denoised(count: usize) -> Rows {
 
 #[test]
 fn infilling_draws_other_spans_in_each_pass_and_is_resumed_bit_for_bit() {
-    let rows = denoised(3);
-    let seen = |epoch| rows.augmented(0, epoch, None).input_ids;
+    let texts = denoised(3);
+    let seen = |epoch| texts.augmented(0, epoch, None).input_ids;
     assert_eq!(seen(4), seen(4));
     assert!((1..20).any(|epoch| seen(epoch) != seen(0)));
-    assert_eq!(rows.example(1), rows.select(&[0, 1]).example(1));
+    assert_eq!(texts.example(1), texts.select(&[0, 1]).example(1));
     let arguments = Arguments { save_steps: Some(3), length: Length::Steps(12), ..short() };
     let run_from = |cut: Option<usize>, resume: Option<Saved>| {
         let script = Script { checks_left: Rc::new(Cell::new(cut)), ..Script::default() };
         let mut prepared = prepared(full(), arguments.clone(), 0);
-        (prepared.train, prepared.resume) = (denoised(10), resume);
+        (prepared.stages, prepared.resume) = (vec![stage(denoised(10), rows(0))], resume);
         (run(prepared, &script), script)
     };
     let (whole, script) = run_from(None, None);
@@ -357,8 +372,9 @@ fn small_batches_accumulated_train_as_one_large_batch_does() {
         let arguments = Arguments { batch_size, accumulation, label_smoothing: 0.1, ..short() };
         let mut prepared = prepared(full(), arguments, 0);
         // Rows of different lengths, so that a mean of means is another one than the mean over tokens.
-        let Rows::Causal(blocks) = &mut prepared.train else { panic!("of another kind") };
+        let Rows::Causal(mut blocks) = rows(10) else { panic!("of another kind") };
         blocks.iter_mut().enumerate().for_each(|(row, block)| block.truncate(3 + row));
+        prepared.stages = vec![stage(Rows::Causal(blocks), rows(0))];
         Arc::make_mut(&mut prepared.spec).arguments.optim = Optim::Sgd(SgdOptions::default());
         let finished = run(prepared, &Script::default()).unwrap();
         bits(&finished.learner).into_iter().map(f32::from_bits).collect::<Vec<_>>()

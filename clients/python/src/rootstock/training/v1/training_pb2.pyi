@@ -163,7 +163,7 @@ class TrainingJob(_message.Message):
     def __init__(self, name: _Optional[str] = ..., spec: _Optional[_Union[TrainingSpec, _Mapping]] = ..., state: _Optional[_Union[TrainingJobState, str]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., result_digest: _Optional[str] = ..., error: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., queue_position: _Optional[int] = ..., publication_result: _Optional[_Union[_publication_pb2.PublicationResult, _Mapping]] = ..., data_ready: _Optional[_Union[TrainingDataReady, _Mapping]] = ...) -> None: ...
 
 class TrainingSpec(_message.Message):
-    __slots__ = ("output", "dataset", "mix", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "fisher", "arguments", "ewc", "replay", "retention", "priority", "added_tokens", "publication")
+    __slots__ = ("output", "dataset", "mix", "validation_dataset", "validation_split", "base_model", "new_model", "base_adapter", "new_encoder", "causal", "supervised", "infilling", "masked", "classification", "full", "lora", "bottleneck", "prefix", "prompt", "fisher", "arguments", "ewc", "replay", "retention", "priority", "added_tokens", "keep_optimizer_state", "stages", "publication")
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     MIX_FIELD_NUMBER: _ClassVar[int]
@@ -190,6 +190,8 @@ class TrainingSpec(_message.Message):
     RETENTION_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     ADDED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    KEEP_OPTIMIZER_STATE_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
     PUBLICATION_FIELD_NUMBER: _ClassVar[int]
     output: str
     dataset: str
@@ -217,8 +219,32 @@ class TrainingSpec(_message.Message):
     retention: Retention
     priority: int
     added_tokens: _containers.RepeatedScalarFieldContainer[str]
+    keep_optimizer_state: bool
+    stages: _containers.RepeatedCompositeFieldContainer[TrainingStage]
     publication: _publication_pb2.Publication
-    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., mix: _Optional[_Union[DatasetMix, _Mapping]] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., fisher: _Optional[_Union[FisherMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ..., ewc: _Optional[_Union[ElasticWeightConsolidation, _Mapping]] = ..., replay: _Optional[_Union[Replay, _Mapping]] = ..., retention: _Optional[_Union[Retention, _Mapping]] = ..., priority: _Optional[int] = ..., added_tokens: _Optional[_Iterable[str]] = ..., publication: _Optional[_Union[_publication_pb2.Publication, _Mapping]] = ...) -> None: ...
+    def __init__(self, output: _Optional[str] = ..., dataset: _Optional[str] = ..., mix: _Optional[_Union[DatasetMix, _Mapping]] = ..., validation_dataset: _Optional[str] = ..., validation_split: _Optional[float] = ..., base_model: _Optional[str] = ..., new_model: _Optional[_Union[NewModel, _Mapping]] = ..., base_adapter: _Optional[str] = ..., new_encoder: _Optional[_Union[NewEncoder, _Mapping]] = ..., causal: _Optional[_Union[CausalObjective, _Mapping]] = ..., supervised: _Optional[_Union[SupervisedObjective, _Mapping]] = ..., infilling: _Optional[_Union[InfillingObjective, _Mapping]] = ..., masked: _Optional[_Union[MaskedObjective, _Mapping]] = ..., classification: _Optional[_Union[ClassificationObjective, _Mapping]] = ..., full: _Optional[_Union[FullMethod, _Mapping]] = ..., lora: _Optional[_Union[LoraMethod, _Mapping]] = ..., bottleneck: _Optional[_Union[BottleneckMethod, _Mapping]] = ..., prefix: _Optional[_Union[PrefixTuningMethod, _Mapping]] = ..., prompt: _Optional[_Union[PromptTuningMethod, _Mapping]] = ..., fisher: _Optional[_Union[FisherMethod, _Mapping]] = ..., arguments: _Optional[_Union[TrainingArguments, _Mapping]] = ..., ewc: _Optional[_Union[ElasticWeightConsolidation, _Mapping]] = ..., replay: _Optional[_Union[Replay, _Mapping]] = ..., retention: _Optional[_Union[Retention, _Mapping]] = ..., priority: _Optional[int] = ..., added_tokens: _Optional[_Iterable[str]] = ..., keep_optimizer_state: bool = ..., stages: _Optional[_Iterable[_Union[TrainingStage, _Mapping]]] = ..., publication: _Optional[_Union[_publication_pb2.Publication, _Mapping]] = ...) -> None: ...
+
+class TrainingStage(_message.Message):
+    __slots__ = ("dataset", "mix", "trainable_modules", "frozen_modules", "max_steps", "num_train_epochs", "learning_rate", "warmup_steps", "warmup_ratio")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    MIX_FIELD_NUMBER: _ClassVar[int]
+    TRAINABLE_MODULES_FIELD_NUMBER: _ClassVar[int]
+    FROZEN_MODULES_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
+    NUM_TRAIN_EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_STEPS_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_RATIO_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    mix: DatasetMix
+    trainable_modules: _containers.RepeatedScalarFieldContainer[str]
+    frozen_modules: _containers.RepeatedScalarFieldContainer[str]
+    max_steps: int
+    num_train_epochs: float
+    learning_rate: float
+    warmup_steps: int
+    warmup_ratio: float
+    def __init__(self, dataset: _Optional[str] = ..., mix: _Optional[_Union[DatasetMix, _Mapping]] = ..., trainable_modules: _Optional[_Iterable[str]] = ..., frozen_modules: _Optional[_Iterable[str]] = ..., max_steps: _Optional[int] = ..., num_train_epochs: _Optional[float] = ..., learning_rate: _Optional[float] = ..., warmup_steps: _Optional[int] = ..., warmup_ratio: _Optional[float] = ...) -> None: ...
 
 class DatasetMix(_message.Message):
     __slots__ = ("datasets", "temperature")
@@ -580,7 +606,7 @@ class TrainingArguments(_message.Message):
     def __init__(self, learning_rate: _Optional[float] = ..., num_train_epochs: _Optional[float] = ..., max_steps: _Optional[int] = ..., per_device_train_batch_size: _Optional[int] = ..., gradient_accumulation_steps: _Optional[int] = ..., warmup_steps: _Optional[int] = ..., warmup_ratio: _Optional[float] = ..., lr_scheduler_type: _Optional[_Union[LrSchedulerType, str]] = ..., weight_decay: _Optional[float] = ..., adam_beta1: _Optional[float] = ..., adam_beta2: _Optional[float] = ..., adam_epsilon: _Optional[float] = ..., max_grad_norm: _Optional[float] = ..., seed: _Optional[int] = ..., logging_steps: _Optional[int] = ..., eval_steps: _Optional[int] = ..., save_steps: _Optional[int] = ..., save_total_limit: _Optional[int] = ..., early_stopping_patience: _Optional[int] = ..., early_stopping_threshold: _Optional[float] = ..., weight_dtype: _Optional[_Union[WeightDtype, str]] = ..., gradient_checkpointing: bool = ..., activation_memory_bytes: _Optional[int] = ..., optim: _Optional[_Union[Optimizer, str]] = ..., optim_args: _Optional[_Union[OptimArgs, _Mapping]] = ..., layerwise_lr_decay: _Optional[float] = ..., loraplus_lr_ratio: _Optional[float] = ..., lr_scheduler_kwargs: _Optional[_Union[LrSchedulerKwargs, _Mapping]] = ..., label_smoothing_factor: _Optional[float] = ..., neftune_noise_alpha: _Optional[float] = ..., retry_in_f32: bool = ...) -> None: ...
 
 class TrainingProgress(_message.Message):
-    __slots__ = ("step", "total_steps", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second", "eta_seconds", "skipped_steps", "loss_scale", "resident_bytes")
+    __slots__ = ("step", "total_steps", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second", "eta_seconds", "skipped_steps", "loss_scale", "resident_bytes", "stage")
     STEP_FIELD_NUMBER: _ClassVar[int]
     TOTAL_STEPS_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -593,6 +619,7 @@ class TrainingProgress(_message.Message):
     SKIPPED_STEPS_FIELD_NUMBER: _ClassVar[int]
     LOSS_SCALE_FIELD_NUMBER: _ClassVar[int]
     RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
     step: int
     total_steps: int
     epoch: float
@@ -605,10 +632,11 @@ class TrainingProgress(_message.Message):
     skipped_steps: int
     loss_scale: float
     resident_bytes: int
-    def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., epoch: _Optional[float] = ..., loss: _Optional[float] = ..., eval_loss: _Optional[float] = ..., learning_rate: _Optional[float] = ..., grad_norm: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., eta_seconds: _Optional[float] = ..., skipped_steps: _Optional[int] = ..., loss_scale: _Optional[float] = ..., resident_bytes: _Optional[int] = ...) -> None: ...
+    stage: int
+    def __init__(self, step: _Optional[int] = ..., total_steps: _Optional[int] = ..., epoch: _Optional[float] = ..., loss: _Optional[float] = ..., eval_loss: _Optional[float] = ..., learning_rate: _Optional[float] = ..., grad_norm: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., eta_seconds: _Optional[float] = ..., skipped_steps: _Optional[int] = ..., loss_scale: _Optional[float] = ..., resident_bytes: _Optional[int] = ..., stage: _Optional[int] = ...) -> None: ...
 
 class TrainingEvent(_message.Message):
-    __slots__ = ("event_id", "time", "state_change", "progress", "state_saved", "resumed", "data_ready", "evaluated", "phase_change", "result_stored", "publication")
+    __slots__ = ("event_id", "time", "state_change", "progress", "state_saved", "resumed", "data_ready", "evaluated", "phase_change", "result_stored", "publication", "stage_change")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     STATE_CHANGE_FIELD_NUMBER: _ClassVar[int]
@@ -620,6 +648,7 @@ class TrainingEvent(_message.Message):
     PHASE_CHANGE_FIELD_NUMBER: _ClassVar[int]
     RESULT_STORED_FIELD_NUMBER: _ClassVar[int]
     PUBLICATION_FIELD_NUMBER: _ClassVar[int]
+    STAGE_CHANGE_FIELD_NUMBER: _ClassVar[int]
     event_id: int
     time: _timestamp_pb2.Timestamp
     state_change: TrainingStateChange
@@ -631,13 +660,30 @@ class TrainingEvent(_message.Message):
     phase_change: TrainingPhaseChange
     result_stored: TrainingResultStored
     publication: _publication_pb2.PublicationResult
-    def __init__(self, event_id: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state_change: _Optional[_Union[TrainingStateChange, _Mapping]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., state_saved: _Optional[_Union[TrainingStateSaved, _Mapping]] = ..., resumed: _Optional[_Union[TrainingResumed, _Mapping]] = ..., data_ready: _Optional[_Union[TrainingDataReady, _Mapping]] = ..., evaluated: _Optional[_Union[TrainingEvaluated, _Mapping]] = ..., phase_change: _Optional[_Union[TrainingPhaseChange, _Mapping]] = ..., result_stored: _Optional[_Union[TrainingResultStored, _Mapping]] = ..., publication: _Optional[_Union[_publication_pb2.PublicationResult, _Mapping]] = ...) -> None: ...
+    stage_change: TrainingStageChange
+    def __init__(self, event_id: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state_change: _Optional[_Union[TrainingStateChange, _Mapping]] = ..., progress: _Optional[_Union[TrainingProgress, _Mapping]] = ..., state_saved: _Optional[_Union[TrainingStateSaved, _Mapping]] = ..., resumed: _Optional[_Union[TrainingResumed, _Mapping]] = ..., data_ready: _Optional[_Union[TrainingDataReady, _Mapping]] = ..., evaluated: _Optional[_Union[TrainingEvaluated, _Mapping]] = ..., phase_change: _Optional[_Union[TrainingPhaseChange, _Mapping]] = ..., result_stored: _Optional[_Union[TrainingResultStored, _Mapping]] = ..., publication: _Optional[_Union[_publication_pb2.PublicationResult, _Mapping]] = ..., stage_change: _Optional[_Union[TrainingStageChange, _Mapping]] = ...) -> None: ...
 
 class TrainingPhaseChange(_message.Message):
     __slots__ = ("phase",)
     PHASE_FIELD_NUMBER: _ClassVar[int]
     phase: TrainingPhase
     def __init__(self, phase: _Optional[_Union[TrainingPhase, str]] = ...) -> None: ...
+
+class TrainingStageChange(_message.Message):
+    __slots__ = ("stage", "stages", "step", "stage_steps", "train_rows", "trainable_parameters")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    STAGE_STEPS_FIELD_NUMBER: _ClassVar[int]
+    TRAIN_ROWS_FIELD_NUMBER: _ClassVar[int]
+    TRAINABLE_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    stage: int
+    stages: int
+    step: int
+    stage_steps: int
+    train_rows: int
+    trainable_parameters: int
+    def __init__(self, stage: _Optional[int] = ..., stages: _Optional[int] = ..., step: _Optional[int] = ..., stage_steps: _Optional[int] = ..., train_rows: _Optional[int] = ..., trainable_parameters: _Optional[int] = ...) -> None: ...
 
 class TrainingStateChange(_message.Message):
     __slots__ = ("state", "message")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from rootstock.training.v1 import training_pb2 as rootstock_dot_training_dot_v1_dot_training__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"rootstock/training/v1/worker.proto\x12\x15rootstock.training.v1\x1a$rootstock/training/v1/training.proto\"4\n\x0fLeaseJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0blease_token\x18\x02 \x01(\t\"\xfa\x02\n\x10LeaseJobResponse\x12\x38\n\x0ctraining_job\x18\x01 \x01(\x0b\x32\".rootstock.training.v1.TrainingJob\x12\x16\n\x0e\x64\x61taset_digest\x18\x02 \x01(\t\x12!\n\x19validation_dataset_digest\x18\x03 \x01(\t\x12\x13\n\x0b\x62\x61se_digest\x18\x04 \x01(\t\x12!\n\x19tokenizer_artifact_digest\x18\x05 \x01(\t\x12\x18\n\x10tokenizer_digest\x18\x06 \x01(\t\x12\x15\n\rresume_digest\x18\x07 \x01(\t\x12\x13\n\x0bresume_step\x18\x08 \x01(\x03\x12\x13\n\x0bmix_digests\x18\t \x03(\t\x12\x16\n\x0e\x61\x64\x61pter_digest\x18\x13 \x01(\t\x12\x15\n\rfisher_digest\x18\n \x01(\t\x12\x15\n\rreplay_digest\x18\x0b \x01(\t\x12\x18\n\x10retention_digest\x18\x0c \x01(\t\"5\n\x10HeartbeatRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0blease_token\x18\x02 \x01(\t\"2\n\x11HeartbeatResponse\x12\x0e\n\x06\x63\x61ncel\x18\x01 \x01(\x08\x12\r\n\x05pause\x18\x02 \x01(\x08\"\xba\x01\n\x13ReportEventsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0blease_token\x18\x02 \x01(\t\x12\x16\n\x0e\x66irst_sequence\x18\x03 \x01(\x03\x12\x34\n\x06\x65vents\x18\x04 \x03(\x0b\x32$.rootstock.training.v1.TrainingEvent\x12\x32\n\x07outcome\x18\x05 \x01(\x0b\x32!.rootstock.training.v1.JobOutcome\"2\n\nJobOutcome\x12\x15\n\rresult_digest\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"\x16\n\x14ReportEventsResponse\"\xeb\x01\n\x11VerificationOrder\x12\x36\n\x05lease\x18\x01 \x01(\x0b\x32\'.rootstock.training.v1.LeaseJobResponse\x12\x39\n\x06states\x18\x02 \x03(\x0b\x32).rootstock.training.v1.TrainingStateSaved\x12\x39\n\x08progress\x18\x03 \x03(\x0b\x32\'.rootstock.training.v1.TrainingProgress\x12\x15\n\rresult_digest\x18\x04 \x01(\t\x12\x11\n\tmax_steps\x18\x05 \x01(\x03\"Y\n\x12VerificationAnswer\x12\x34\n\x06\x63hecks\x18\x01 \x03(\x0b\x32$.rootstock.training.v1.TrainingCheck\x12\r\n\x05\x65rror\x18\x02 \x01(\t2\xbd\x02\n\x15TrainingWorkerService\x12[\n\x08LeaseJob\x12&.rootstock.training.v1.LeaseJobRequest\x1a\'.rootstock.training.v1.LeaseJobResponse\x12^\n\tHeartbeat\x12\'.rootstock.training.v1.HeartbeatRequest\x1a(.rootstock.training.v1.HeartbeatResponse\x12g\n\x0cReportEvents\x12*.rootstock.training.v1.ReportEventsRequest\x1a+.rootstock.training.v1.ReportEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"rootstock/training/v1/worker.proto\x12\x15rootstock.training.v1\x1a$rootstock/training/v1/training.proto\"4\n\x0fLeaseJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0blease_token\x18\x02 \x01(\t\"\x94\x03\n\x10LeaseJobResponse\x12\x38\n\x0ctraining_job\x18\x01 \x01(\x0b\x32\".rootstock.training.v1.TrainingJob\x12\x16\n\x0e\x64\x61taset_digest\x18\x02 \x01(\t\x12!\n\x19validation_dataset_digest\x18\x03 \x01(\t\x12\x13\n\x0b\x62\x61se_digest\x18\x04 \x01(\t\x12!\n\x19tokenizer_artifact_digest\x18\x05 \x01(\t\x12\x18\n\x10tokenizer_digest\x18\x06 \x01(\t\x12\x15\n\rresume_digest\x18\x07 \x01(\t\x12\x13\n\x0bresume_step\x18\x08 \x01(\x03\x12\x13\n\x0bmix_digests\x18\t \x03(\t\x12\x16\n\x0e\x61\x64\x61pter_digest\x18\x13 \x01(\t\x12\x15\n\rfisher_digest\x18\n \x01(\t\x12\x15\n\rreplay_digest\x18\x0b \x01(\t\x12\x18\n\x10retention_digest\x18\x0c \x01(\t\x12\x18\n\x10optimizer_digest\x18\x19 \x01(\t\"5\n\x10HeartbeatRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0blease_token\x18\x02 \x01(\t\"2\n\x11HeartbeatResponse\x12\x0e\n\x06\x63\x61ncel\x18\x01 \x01(\x08\x12\r\n\x05pause\x18\x02 \x01(\x08\"\xba\x01\n\x13ReportEventsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0blease_token\x18\x02 \x01(\t\x12\x16\n\x0e\x66irst_sequence\x18\x03 \x01(\x03\x12\x34\n\x06\x65vents\x18\x04 \x03(\x0b\x32$.rootstock.training.v1.TrainingEvent\x12\x32\n\x07outcome\x18\x05 \x01(\x0b\x32!.rootstock.training.v1.JobOutcome\"2\n\nJobOutcome\x12\x15\n\rresult_digest\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"\x16\n\x14ReportEventsResponse\"\xeb\x01\n\x11VerificationOrder\x12\x36\n\x05lease\x18\x01 \x01(\x0b\x32\'.rootstock.training.v1.LeaseJobResponse\x12\x39\n\x06states\x18\x02 \x03(\x0b\x32).rootstock.training.v1.TrainingStateSaved\x12\x39\n\x08progress\x18\x03 \x03(\x0b\x32\'.rootstock.training.v1.TrainingProgress\x12\x15\n\rresult_digest\x18\x04 \x01(\t\x12\x11\n\tmax_steps\x18\x05 \x01(\x03\"Y\n\x12VerificationAnswer\x12\x34\n\x06\x63hecks\x18\x01 \x03(\x0b\x32$.rootstock.training.v1.TrainingCheck\x12\r\n\x05\x65rror\x18\x02 \x01(\t2\xbd\x02\n\x15TrainingWorkerService\x12[\n\x08LeaseJob\x12&.rootstock.training.v1.LeaseJobRequest\x1a\'.rootstock.training.v1.LeaseJobResponse\x12^\n\tHeartbeat\x12\'.rootstock.training.v1.HeartbeatRequest\x1a(.rootstock.training.v1.HeartbeatResponse\x12g\n\x0cReportEvents\x12*.rootstock.training.v1.ReportEventsRequest\x1a+.rootstock.training.v1.ReportEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,21 +35,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEASEJOBREQUEST']._serialized_start=99
   _globals['_LEASEJOBREQUEST']._serialized_end=151
   _globals['_LEASEJOBRESPONSE']._serialized_start=154
-  _globals['_LEASEJOBRESPONSE']._serialized_end=532
-  _globals['_HEARTBEATREQUEST']._serialized_start=534
-  _globals['_HEARTBEATREQUEST']._serialized_end=587
-  _globals['_HEARTBEATRESPONSE']._serialized_start=589
-  _globals['_HEARTBEATRESPONSE']._serialized_end=639
-  _globals['_REPORTEVENTSREQUEST']._serialized_start=642
-  _globals['_REPORTEVENTSREQUEST']._serialized_end=828
-  _globals['_JOBOUTCOME']._serialized_start=830
-  _globals['_JOBOUTCOME']._serialized_end=880
-  _globals['_REPORTEVENTSRESPONSE']._serialized_start=882
-  _globals['_REPORTEVENTSRESPONSE']._serialized_end=904
-  _globals['_VERIFICATIONORDER']._serialized_start=907
-  _globals['_VERIFICATIONORDER']._serialized_end=1142
-  _globals['_VERIFICATIONANSWER']._serialized_start=1144
-  _globals['_VERIFICATIONANSWER']._serialized_end=1233
-  _globals['_TRAININGWORKERSERVICE']._serialized_start=1236
-  _globals['_TRAININGWORKERSERVICE']._serialized_end=1553
+  _globals['_LEASEJOBRESPONSE']._serialized_end=558
+  _globals['_HEARTBEATREQUEST']._serialized_start=560
+  _globals['_HEARTBEATREQUEST']._serialized_end=613
+  _globals['_HEARTBEATRESPONSE']._serialized_start=615
+  _globals['_HEARTBEATRESPONSE']._serialized_end=665
+  _globals['_REPORTEVENTSREQUEST']._serialized_start=668
+  _globals['_REPORTEVENTSREQUEST']._serialized_end=854
+  _globals['_JOBOUTCOME']._serialized_start=856
+  _globals['_JOBOUTCOME']._serialized_end=906
+  _globals['_REPORTEVENTSRESPONSE']._serialized_start=908
+  _globals['_REPORTEVENTSRESPONSE']._serialized_end=930
+  _globals['_VERIFICATIONORDER']._serialized_start=933
+  _globals['_VERIFICATIONORDER']._serialized_end=1168
+  _globals['_VERIFICATIONANSWER']._serialized_start=1170
+  _globals['_VERIFICATIONANSWER']._serialized_end=1259
+  _globals['_TRAININGWORKERSERVICE']._serialized_start=1262
+  _globals['_TRAININGWORKERSERVICE']._serialized_end=1579
 # @@protoc_insertion_point(module_scope)

@@ -16,7 +16,7 @@ class LeaseJobRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., lease_token: _Optional[str] = ...) -> None: ...
 
 class LeaseJobResponse(_message.Message):
-    __slots__ = ("training_job", "dataset_digest", "validation_dataset_digest", "base_digest", "tokenizer_artifact_digest", "tokenizer_digest", "resume_digest", "resume_step", "mix_digests", "adapter_digest", "fisher_digest", "replay_digest", "retention_digest")
+    __slots__ = ("training_job", "dataset_digest", "validation_dataset_digest", "base_digest", "tokenizer_artifact_digest", "tokenizer_digest", "resume_digest", "resume_step", "mix_digests", "adapter_digest", "fisher_digest", "replay_digest", "retention_digest", "optimizer_digest")
     TRAINING_JOB_FIELD_NUMBER: _ClassVar[int]
     DATASET_DIGEST_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DATASET_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +30,7 @@ class LeaseJobResponse(_message.Message):
     FISHER_DIGEST_FIELD_NUMBER: _ClassVar[int]
     REPLAY_DIGEST_FIELD_NUMBER: _ClassVar[int]
     RETENTION_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    OPTIMIZER_DIGEST_FIELD_NUMBER: _ClassVar[int]
     training_job: _training_pb2.TrainingJob
     dataset_digest: str
     validation_dataset_digest: str
@@ -43,7 +44,8 @@ class LeaseJobResponse(_message.Message):
     fisher_digest: str
     replay_digest: str
     retention_digest: str
-    def __init__(self, training_job: _Optional[_Union[_training_pb2.TrainingJob, _Mapping]] = ..., dataset_digest: _Optional[str] = ..., validation_dataset_digest: _Optional[str] = ..., base_digest: _Optional[str] = ..., tokenizer_artifact_digest: _Optional[str] = ..., tokenizer_digest: _Optional[str] = ..., resume_digest: _Optional[str] = ..., resume_step: _Optional[int] = ..., mix_digests: _Optional[_Iterable[str]] = ..., adapter_digest: _Optional[str] = ..., fisher_digest: _Optional[str] = ..., replay_digest: _Optional[str] = ..., retention_digest: _Optional[str] = ...) -> None: ...
+    optimizer_digest: str
+    def __init__(self, training_job: _Optional[_Union[_training_pb2.TrainingJob, _Mapping]] = ..., dataset_digest: _Optional[str] = ..., validation_dataset_digest: _Optional[str] = ..., base_digest: _Optional[str] = ..., tokenizer_artifact_digest: _Optional[str] = ..., tokenizer_digest: _Optional[str] = ..., resume_digest: _Optional[str] = ..., resume_step: _Optional[int] = ..., mix_digests: _Optional[_Iterable[str]] = ..., adapter_digest: _Optional[str] = ..., fisher_digest: _Optional[str] = ..., replay_digest: _Optional[str] = ..., retention_digest: _Optional[str] = ..., optimizer_digest: _Optional[str] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
     __slots__ = ("name", "lease_token")

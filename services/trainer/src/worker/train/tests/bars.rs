@@ -32,8 +32,7 @@ fn lessons() -> Arguments {
 /// Losses on held-out texts before training and after it.
 fn held_out_losses(learner: Trainee, (train, validation): (Rows, Rows)) -> [f64; 2] {
     let script = Script::default();
-    let passes = Passes::over(train.len());
-    let prepared = Prepared { train, passes, validation, ..prepared(learner, lessons(), 0) };
+    let prepared = Prepared { stages: vec![stage(train, validation)], ..prepared(learner, lessons(), 0) };
     run(prepared, &script).unwrap();
     let loss = |event: &Event| match event {
         Event::Evaluated(evaluated) => Some(evaluated.eval_loss),

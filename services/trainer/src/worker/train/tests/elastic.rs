@@ -91,7 +91,7 @@ fn a_run_that_sees_earlier_data_again_comes_to_the_same_bits_after_a_cut() {
     let replaying = || {
         let mut prepared = prepared(full(), Arguments { save_steps: Some(3), ..short() }, 0);
         let rows = Rows::Causal((0..7).map(|row| vec![row, 60, row, 61]).collect());
-        prepared.replayed = Some(Replayed { rows, ratio: 0.5, seed: 5 });
+        prepared.replayed = Some(Replayed { rows: Arc::new(rows), ratio: 0.5, seed: 5 });
         prepared
     };
     let whole = run(replaying(), &Script::default()).unwrap();

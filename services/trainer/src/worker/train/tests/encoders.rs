@@ -67,12 +67,11 @@ fn masking(learner: EncoderLearner, arguments: Arguments, validation: usize) -> 
         spec_digest: "sha256:test".into(),
         learner: learner.into(),
         elastic: None,
-        train: texts(0..40, 0.15),
-        passes: Passes::over(40),
-        validation: texts(40..40 + validation, 0.15),
+        stages: vec![stage(texts(0..40, 0.15), texts(40..40 + validation, 0.15))],
         replayed: None,
         earlier: None,
         resume: None,
+        before: None,
         in_f32: false,
     }
 }

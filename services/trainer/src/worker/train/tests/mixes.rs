@@ -8,16 +8,17 @@ use super::*;
 fn mixed(arguments: Arguments) -> Prepared {
     let train = denoised(7).joined(denoised(3)).unwrap();
     let passes = Passes::new(vec![7, 3], &Shares::Weights(vec![1.0, 2.0])).unwrap();
-    Prepared { train, passes, ..prepared(full(), arguments, 0) }
+    let stages = vec![StageData { passes, ..stage(train, rows(0)) }];
+    Prepared { stages, ..prepared(full(), arguments, 0) }
 }
 
 #[test]
 fn steps_take_rows_of_each_data_set_in_its_share() {
     let mut training = Training::new(mixed(short()), Script::default()).unwrap();
-    let steps = training.plan.steps_per_epoch;
+    let steps = training.stage().plan.steps_per_epoch;
     for epoch in 0..3 {
         let rows: Vec<_> = (epoch * steps..(epoch + 1) * steps)
-            .flat_map(|step| training.order.rows(step).micro_batches.concat())
+            .flat_map(|step| training.stages[0].rows(step).micro_batches.concat())
             .map(|seen| seen.row)
             .collect();
         let small = rows.iter().filter(|row| **row >= 7).count();
@@ -29,9 +30,9 @@ fn steps_take_rows_of_each_data_set_in_its_share() {
 fn a_row_that_a_pass_sees_twice_is_not_seen_alike() {
     let mut training = Training::new(mixed(short()), Script::default()).unwrap();
     let mut seen = Vec::new();
-    for step in 0..training.plan.steps_per_epoch {
-        let rows = training.order.rows(step);
-        seen.extend(training.batches(&rows).0.concat());
+    for step in 0..training.stage().plan.steps_per_epoch {
+        let rows = training.stages[0].rows(step);
+        seen.extend(training.stage().batches(&rows).concat());
     }
     let all = seen.len();
     seen.sort_by(|a, b| a.input_ids.cmp(&b.input_ids));

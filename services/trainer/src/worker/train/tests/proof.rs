@@ -3,7 +3,10 @@
 use candle_core::{Device, Tensor};
 use rootstock_proto::training::v1::{TrainingCheck, TrainingCheckSubject as Subject, TrainingProgress};
 
-use super::*;
+use super::{
+    stages::{saving, staged},
+    *,
+};
 use crate::worker::{
     replay::{Kept, Replay},
     stop::Stop,
@@ -11,6 +14,7 @@ use crate::worker::{
 
 /// A run, and what is kept of it.
 struct Before {
+    again: fn() -> Prepared,
     states: Vec<Saved>,
     progress: Vec<TrainingProgress>,
 }
@@ -20,22 +24,24 @@ fn arguments() -> Arguments {
 }
 
 fn before() -> Before {
+    before_of(|| prepared(lora(0.2), arguments(), 3))
+}
+
+fn before_of(again: fn() -> Prepared) -> Before {
     let script = Script::default();
-    run(prepared(lora(0.2), arguments(), 3), &script).unwrap();
+    run(again(), &script).unwrap();
     let reported = |event: &Event| match event {
         Event::Progress(progress) => Some(*progress),
         _ => None,
     };
     let progress = script.events.borrow().iter().filter_map(reported).collect();
     let saved = script.saved.borrow().clone();
-    let states = saved.into_iter().map(|Snapshot { weights, moments, best, state }| Saved {
-        digest: format!("state {}", state.step),
-        weights,
-        moments,
-        best,
-        state,
-    });
-    Before { states: states.collect(), progress }
+    Before { again, states: saved.into_iter().map(kept).collect(), progress }
+}
+
+fn kept(snapshot: Snapshot) -> Saved {
+    let Snapshot { weights, moments, best, state } = snapshot;
+    Saved { digest: format!("state {}", state.step), weights, moments, best, state }
 }
 
 impl Before {
@@ -47,7 +53,7 @@ impl Before {
             (saved.state.step, Kept { saved, chain_digest })
         });
         let replay = Replay::new(kept.collect(), self.progress, (first, end), Stop::default());
-        let mut again = prepared(lora(0.2), arguments(), 3);
+        let mut again = (self.again)();
         again.resume = resume;
         let ended = Training::new(again, replay.clone()).and_then(Training::run);
         assert!(matches!(ended, Ok(_) | Err(Fault::Stop(Ended::Succeeded))), "{:?}", ended.err());
@@ -81,6 +87,37 @@ fn a_run_made_again_from_any_state_has_the_same_bits() {
     assert_eq!(found(&checks), expected);
     assert_eq!(checks[2].digest, "state 8");
     assert_eq!(found(&before().verify(0, 5)), [(2, Progress, ""), (4, Progress, ""), (4, State, "")]);
+}
+
+fn in_stages() -> Prepared {
+    staged(Arguments { eval_steps: Some(4), ..saving() }, 4)
+}
+
+#[test]
+fn a_run_in_stages_made_again_from_any_state_has_the_same_bits() {
+    for first in [0, 3, 5, 7, 9] {
+        let checks = before_of(in_stages).verify(first, u64::MAX);
+        let found = found(&checks);
+        assert_eq!(found.len() as u64, 2 * (15 - first), "a report and a state of each step");
+        assert!(found.iter().all(|(_, _, difference)| difference.is_empty()), "{found:?}");
+    }
+}
+
+#[test]
+fn a_state_that_a_pause_saved_where_a_stage_ends_is_made_again_too() {
+    let paused = |checks| {
+        let script = Script { rests: true, ..Script::cut_after(checks) };
+        run(in_stages(), &script).err().unwrap();
+        let last = script.saved.borrow().last().cloned();
+        last.filter(|saved| (saved.state.step, saved.state.place.stage) == (5, 0))
+    };
+    let mut before = before_of(in_stages);
+    before.states[4] = kept((0..30).find_map(paused).unwrap());
+    let checks = before.verify(0, 6);
+    let at = |(step, subject, difference): &(i64, Subject, &str)| {
+        (*step == 5 && *subject == Subject::State).then(|| difference.to_string())
+    };
+    assert_eq!(found(&checks).iter().filter_map(at).collect::<Vec<_>>(), [""]);
 }
 
 #[test]
