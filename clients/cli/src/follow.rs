@@ -68,10 +68,9 @@ pub(crate) fn conclude(context: &Context, job: TrainingJob, json: bool) -> Resul
     Err(CliError::Ended { name, how })
 }
 
-/// How an adapter is published that was not.
+/// How an adapter is published; one that was, or that was refused, needs no word.
 fn serving(job: TrainingJob) -> Option<String> {
-    let published = job.publication_result.is_some_and(|result| result.published);
-    let spec = job.spec.filter(|_| !published)?;
+    let spec = job.spec.filter(|spec| spec.publication.is_none())?;
     let adapter = spec.output.strip_prefix("adapters/")?;
     Some(format!("serve it with `rootstock adapters publish {adapter}`"))
 }

@@ -66,7 +66,7 @@ pub enum Command {
     Tokenize(tokenize::TokenizeArgs),
     /// Train what a YAML file describes, and watch it
     Train(train::TrainArgs),
-    /// List, show, watch, cancel and delete training jobs
+    /// List, show, watch, pause, resume, cancel, verify and delete training jobs
     #[command(subcommand)]
     Jobs(jobs::Command),
     /// Generate text; nothing but the text goes to standard output

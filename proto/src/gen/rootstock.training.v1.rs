@@ -330,8 +330,9 @@ pub struct Publication {
     /// Largest p-value of that comparison, in (0, 1\]: an improvement that may be chance doesn't pass.
     #[prost(double, optional, tag = "8")]
     pub max_p_value: ::core::option::Option<f64>,
-    /// Tries the adapter beside the alias's version before it is judged, and until then; it is taken back if it doesn't pass. Where nothing
-    /// is published there is no version to stand beside, and the adapter is judged without.
+    /// Tries the adapter beside the alias's version before it is judged, and until then; it is taken back if it doesn't pass. Each of these
+    /// moves raises the alias's generation. Where nothing is published, or the adapter itself is, there is no other version to stand beside,
+    /// and it is judged without.
     #[prost(message, optional, tag = "9")]
     pub canary: ::core::option::Option<PublicationCanary>,
 }
@@ -456,13 +457,13 @@ pub struct TrainingSpec {
     /// stopping whose result isn't made of its last weights can't be gone on with so. Its state is kept as long as this job is.
     #[prost(bool, tag = "25")]
     pub keep_optimizer_state: bool,
-    /// Stages, one after the other in this job: other data, other weights in training, another length or learning rate. At most 32; none
-    /// is one stage with nothing of its own. Not with `fisher` or `unfreeze_every_steps`.
-    #[prost(message, repeated, tag = "30")]
-    pub stages: ::prost::alloc::vec::Vec<TrainingStage>,
     /// Has the adapter evaluated once it is stored, and published if it is good enough. For all methods that make an adapter.
     #[prost(message, optional, tag = "29")]
     pub publication: ::core::option::Option<Publication>,
+    /// Stages, one after the other in this job: other data, other weights in training, another length or learning rate. At most 32; none
+    /// is one stage with nothing of its own. For all methods but `fisher`, and not with `unfreeze_every_steps`.
+    #[prost(message, repeated, tag = "30")]
+    pub stages: ::prost::alloc::vec::Vec<TrainingStage>,
     /// Where the weights come from.
     #[prost(oneof = "training_spec::Start", tags = "5, 6, 19, 21")]
     pub start: ::core::option::Option<training_spec::Start>,
@@ -559,19 +560,19 @@ pub struct TrainingStage {
     /// What of that it doesn't train. At most 64.
     #[prost(string, repeated, tag = "4")]
     pub frozen_modules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Optimizer steps of the stage.
+    /// Optimizer steps of the stage; 0, without `num_train_epochs`, leaves its length to the specification.
     #[prost(int64, tag = "5")]
     pub max_steps: i64,
     /// Passes over its data; instead of `max_steps`.
     #[prost(double, tag = "6")]
     pub num_train_epochs: f64,
-    /// Peak learning rate.
+    /// Peak learning rate; 0 is the specification's.
     #[prost(double, tag = "7")]
     pub learning_rate: f64,
     /// Steps over which the learning rate rises from 0; 0 makes no warm-up where the specification does.
     #[prost(int64, optional, tag = "8")]
     pub warmup_steps: ::core::option::Option<i64>,
-    /// The same as a share of the stage's steps; instead of `warmup_steps`.
+    /// The same as a share of the stage's steps; instead of `warmup_steps`, the stage's and the specification's.
     #[prost(double, optional, tag = "9")]
     pub warmup_ratio: ::core::option::Option<f64>,
 }

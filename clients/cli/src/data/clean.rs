@@ -11,7 +11,7 @@ use crate::{CliError, Context, names};
 #[derive(Debug, Args)]
 pub struct CleanArgs {
     /// The data set
-    #[arg(value_name = "N")]
+    #[arg(value_name = "DATASET")]
     dataset: String,
     /// What to call the result
     #[arg(long, value_name = "N")]

@@ -1,18 +1,19 @@
 //! `rootstock jobs metrics`: what a training job has reported, as files for other tools.
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use crate::{CliError, Context, metrics, names};
 
 /// Arguments of `jobs metrics`.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
+#[command(group(ArgGroup::new("output").args(["csv", "tensorboard", "plot"]).required(true).multiple(true)))]
 pub struct MetricsArgs {
     /// The job's id, or trainingJobs/ID
     job: String,
     /// Write a table of comma-separated values
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["tensorboard", "plot"])]
+    #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// Write a TensorBoard event file into a folder
     #[arg(long, value_name = "DIR")]

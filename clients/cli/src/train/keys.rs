@@ -181,7 +181,7 @@ pub(super) const KEYS: &[Key] = &[
     key("stages.dataset", "name", "as the job's", "its data set"),
     key("stages.mix", "mapping", "as the job's", "several data sets instead, with the keys of mix"),
     key("stages.trainable_modules", "name or list", "as the job's", "full: what it trains"),
-    key("stages.frozen_modules", "name or list", "as the job's", "full: what of that it doesn't train"),
+    key("stages.frozen_modules", "name or list", "-", "full: what of its own trainable_modules it doesn't train"),
     key("stages.max_steps", "integer", "as the job's", "its optimizer steps"),
     key("stages.num_train_epochs", "number", "as the job's", "passes over its data, instead of max_steps"),
     key("stages.learning_rate", "number", "as the job's", "its peak"),

@@ -133,8 +133,11 @@ impl Gate {
     ) -> Vec<Check> {
         let least = wanted.least.unwrap_or(0.0);
         let (metric, baseline) = (self.metric.name(), shown(&results[wanted.baseline]));
-        let told =
-            format!("{metric} is better by {better:+.4} than that of {baseline}, must be by {least} or more");
+        let how = if better < 0.0 { "worse" } else { "better" };
+        let told = format!(
+            "{metric} is {how} by {:.4} than that of {baseline}, must be better by {least} or more",
+            better.abs()
+        );
         let mut checks = vec![Check { holds: better >= least, told }];
         checks.extend(wanted.max_p_value.map(|most| Check {
             holds: p_value <= most,
