@@ -156,6 +156,14 @@ async fn whoever_ends_a_canary_keeps_it_from_being_published() {
     let result = jobs::succeeded(&clients, &name).await.publication_result.unwrap();
     assert!(result.reason.contains("was ended before it was judged"), "{result:?}");
     assert_eq!(stands(&clients).await, (3, first, None));
+
+    let name = begin(&clients, 3, tried(lenient(), 3)).await;
+    on_trial(&clients, &name).await;
+    clients.adapters().retire_adapter(ADAPTER, None).await.unwrap();
+    let result = jobs::succeeded(&clients, &name).await.publication_result.unwrap();
+    assert!(result.reason.contains("was ended before it was judged"), "{result:?}");
+    let gone = clients.checkpoint().get_alias(ADAPTER).await.unwrap_err();
+    assert!(gone.is(ErrorReason::NotFound), "{gone}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -218,6 +218,11 @@ impl Evaluations {
 
     /// The evaluation as it stands, then its latest state after each change, until it has ended.
     pub(crate) async fn watch(&self, id: &Id) -> Result<Watching, Error> {
+        if let Some(states) = self.active.subscribe(id) {
+            return Ok(Watching::following(self.book.clone(), states));
+        }
+        // One that is being created is in the book before it is active.
+        let _changing = self.changing.lock().await;
         match self.active.subscribe(id) {
             Some(states) => Ok(Watching::following(self.book.clone(), states)),
             None => Ok(Watching::ended(self.book.get(id).await?)),

@@ -39,6 +39,9 @@ struct Asked {
     base_adapter: Option<String>,
     /// Several are apart by commas.
     dataset: String,
+    /// How many there are, where there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stages: Option<usize>,
     objective: Option<String>,
     method: Option<String>,
     #[serde(serialize_with = "rounded_if_any")]
@@ -78,6 +81,7 @@ impl From<TrainingSpec> for Asked {
             Some(Start::BaseAdapter(name)) => (None, Some(name)),
             Some(Start::NewModel(_) | Start::NewEncoder(_)) | None => (None, None),
         };
+        let count = spec.stages.len();
         let stages = spec.stages.into_iter().map(|stage| (stage.dataset, stage.mix));
         let dataset = std::iter::once((spec.dataset, spec.mix)).chain(stages).flat_map(|(dataset, mix)| {
             let mixed = mix.into_iter().flat_map(|mix| mix.datasets).map(|mixed| mixed.dataset);
@@ -89,6 +93,7 @@ impl From<TrainingSpec> for Asked {
             base_model,
             base_adapter,
             dataset,
+            stages: Some(count).filter(|count| *count > 0),
             objective: spec.objective.map(objective),
             method: spec.method.map(method),
             // 0 leaves it to the server.
@@ -139,6 +144,7 @@ impl Tabular for Details {
         "output",
         "base model",
         "dataset",
+        "stages",
         "rows",
         "objective",
         "method",
@@ -165,6 +171,7 @@ impl Tabular for Details {
             job.output.clone(),
             base,
             spec.dataset.clone(),
+            or_dash(spec.stages),
             or_dash(rows.as_ref().map(Rows::text)),
             text_or_dash(spec.objective.as_deref().unwrap_or_default()),
             text_or_dash(spec.method.as_deref().unwrap_or_default()),

@@ -218,9 +218,9 @@ pub(super) struct Stage {
     pub(super) mix: Option<Mix>,
     pub(super) trainable_modules: Option<Names>,
     pub(super) frozen_modules: Option<Names>,
-    pub(super) max_steps: i64,
-    pub(super) num_train_epochs: f64,
-    pub(super) learning_rate: f64,
+    pub(super) max_steps: Option<i64>,
+    pub(super) num_train_epochs: Option<f64>,
+    pub(super) learning_rate: Option<f64>,
     pub(super) warmup_steps: Option<i64>,
     pub(super) warmup_ratio: Option<f64>,
 }

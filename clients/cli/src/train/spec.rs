@@ -84,14 +84,24 @@ fn stages(stages: &[Stage]) -> Result<Vec<proto::TrainingStage>, String> {
             mix: from.mix.as_ref().map(|mix| mixed(mix, &format!("stages[{i}]."))).transpose()?,
             trainable_modules: modules(from.trainable_modules.as_ref()),
             frozen_modules: modules(from.frozen_modules.as_ref()),
-            max_steps: from.max_steps,
-            num_train_epochs: from.num_train_epochs,
-            learning_rate: from.learning_rate,
+            max_steps: own(i, "max_steps", from.max_steps)?,
+            num_train_epochs: own(i, "num_train_epochs", from.num_train_epochs)?,
+            learning_rate: own(i, "learning_rate", from.learning_rate)?,
             warmup_steps: from.warmup_steps,
             warmup_ratio: from.warmup_ratio,
         })
     };
     stages.iter().enumerate().map(stage).collect()
+}
+
+/// A number of a stage's own; the contract takes 0 for none.
+fn own<T: Default + PartialEq>(stage: usize, key: &str, number: Option<T>) -> Result<T, String> {
+    match number {
+        Some(number) if number == T::default() => {
+            Err(format!("stages[{stage}].{key} is 0; leave it out for the file's, or the stage"))
+        }
+        number => Ok(number.unwrap_or_default()),
+    }
 }
 
 fn mixed(mix: &Mix, prefix: &str) -> Result<proto::DatasetMix, String> {
@@ -629,6 +639,10 @@ mod tests {
         assert_eq!(typo, "unknown key stages[1].mix.datasets[0].data; did you mean dataset?");
         let refused = refusal(&without.replace("dataset: talks", "dataset: Talks"));
         assert!(refused.starts_with("stages[0].dataset"), "{refused}");
+        for key in ["max_steps", "num_train_epochs", "learning_rate"] {
+            let zero = refusal(&format!("{LORA}stages: [{{}}, {{{key}: 0}}]\n"));
+            assert!(zero.starts_with(&format!("stages[1].{key} is 0; leave it out")), "{zero}");
+        }
         let some = without.replace("dataset: talks, ", "");
         assert!(refusal(&some).starts_with("dataset is missing"), "{some}");
     }

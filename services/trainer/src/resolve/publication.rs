@@ -2,14 +2,13 @@
 
 use rootstock_client::ErrorReason;
 use rootstock_proto::checkpoint::v1::{Artifact, ArtifactKind};
+use rootstock_text::RecordFormat;
 use tonic::Code;
 
 use super::Resolver;
 use crate::{error::Error, spec::Spec};
 
 const DATASET: &str = "spec.publication.dataset";
-/// Endings of the files that an evaluation reads.
-const ENDINGS: [&str; 2] = [".jsonl", ".json"];
 /// Asked for to hear whether evaluations are there at all.
 const NO_EVALUATION: &str = "evaluations/none";
 
@@ -35,12 +34,12 @@ impl Resolver {
 }
 
 fn check_rows(dataset: &Artifact) -> Result<(), Error> {
-    let other = dataset.blobs.iter().find(|blob| !ENDINGS.iter().any(|ending| blob.path.ends_with(ending)));
+    let other = dataset.blobs.iter().find(|blob| RecordFormat::from_name(&blob.path).is_none());
     match other {
         None => Ok(()),
         Some(blob) => {
-            let message =
-                format!("holds {}, and only rows of *.jsonl and *.json files are evaluated", blob.path);
+            let endings = RecordFormat::endings();
+            let message = format!("holds {}, and only rows of {endings} files are evaluated", blob.path);
             Err(Error::invalid(DATASET, message))
         }
     }

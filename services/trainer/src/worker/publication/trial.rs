@@ -27,12 +27,15 @@ impl Publishing {
         let name = self.publication.name.to_string();
         for _ in 0..MAX_ROUNDS {
             let alias = standing(&self.clients, &name).await.map_err(|error| Fault::remote(&name, &error))?;
+            let canary_of = |alias: &Alias| alias.canary.as_ref().map(|canary| canary.digest.clone());
+            let ours = alias.as_ref().and_then(canary_of).is_some_and(|digest| digest == self.digest);
+            if self.result.canary_generation > 0 && !ours {
+                // Also where the name was retired, or the adapter made its version.
+                return Err(Fault::Job(format!("the canary of {name} was ended before it was judged")));
+            }
             let Some(alias) = alias.filter(|alias| alias.digest != self.digest) else { return Ok(None) };
             match &alias.canary {
-                Some(stands) if stands.digest == self.digest => return self.stands(alias).await.map(Some),
-                _ if self.result.canary_generation > 0 => {
-                    return Err(Fault::Job(format!("the canary of {name} was ended before it was judged")));
-                }
+                Some(_) if ours => return self.stands(alias).await.map(Some),
                 Some(other) => {
                     let told = format!("{name} has another canary already, {}; end that first", other.digest);
                     return Err(Fault::Job(told));
