@@ -27,8 +27,8 @@ impl Publishing {
         let name = self.publication.name.to_string();
         for _ in 0..MAX_ROUNDS {
             let alias = standing(&self.clients, &name).await.map_err(|error| Fault::remote(&name, &error))?;
-            let canary_of = |alias: &Alias| alias.canary.as_ref().map(|canary| canary.digest.clone());
-            let ours = alias.as_ref().and_then(canary_of).is_some_and(|digest| digest == self.digest);
+            let beside = alias.as_ref().and_then(|alias| alias.canary.as_ref());
+            let ours = beside.is_some_and(|stands| stands.digest == self.digest);
             if self.result.canary_generation > 0 && !ours {
                 // Also where the name was retired, or the adapter made its version.
                 return Err(Fault::Job(format!("the canary of {name} was ended before it was judged")));
