@@ -2883,8 +2883,8 @@ pub struct GenerationStarted {
     /// Whether the adapter's version is its canary.
     #[prost(bool, tag = "12")]
     pub canary: bool,
-    /// The instructions that compute: portable, avx2, avx512, or avx512_bf16. Others round otherwise, and may choose other
-    /// tokens.
+    /// The instructions that compute: portable, avx2, avx512, avx512_bf16, or amx_bf16. Others round otherwise, and may choose
+    /// other tokens.
     #[prost(string, tag = "13")]
     pub dispatch: ::prost::alloc::string::String,
     /// What the base model's weights are in memory: f32, bf16, or int8. Like the path, part of what decides the tokens.

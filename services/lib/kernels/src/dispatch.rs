@@ -23,11 +23,13 @@ pub enum Dispatch {
     Avx512,
     /// AVX-512 with dot products of bf16 pairs.
     Avx512Bf16,
+    /// That, and products of bf16 matrices in tile registers (AMX).
+    AmxBf16,
 }
 
 impl Dispatch {
     /// All paths, least first.
-    pub const ALL: [Self; 4] = [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Bf16];
+    pub const ALL: [Self; 5] = [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Bf16, Self::AmxBf16];
 
     /// Its name, as the environment variable takes it.
     pub fn name(self) -> &'static str {
@@ -36,6 +38,7 @@ impl Dispatch {
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
             Self::Avx512Bf16 => "avx512_bf16",
+            Self::AmxBf16 => "amx_bf16",
         }
     }
 
@@ -139,16 +142,21 @@ pub fn with_dispatch<T>(path: Dispatch, work: impl FnOnce() -> T) -> Result<T, D
 }
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+
+#[cfg(target_arch = "x86_64")]
 fn best() -> Dispatch {
     use std::arch::is_x86_feature_detected as has;
     if !(has!("avx2") && has!("fma")) {
         Dispatch::Portable
     } else if !(has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl")) {
         Dispatch::Avx2
-    } else if has!("avx512bf16") {
-        Dispatch::Avx512Bf16
-    } else {
+    } else if !has!("avx512bf16") {
         Dispatch::Avx512
+    } else if amx::available() {
+        Dispatch::AmxBf16
+    } else {
+        Dispatch::Avx512Bf16
     }
 }
 

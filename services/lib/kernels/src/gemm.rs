@@ -2,7 +2,7 @@
 //! other along the sum, so that one layout and one loop serve all formats.
 //!
 //! The right factor lies in panels of [`COLUMNS`] columns, `[word][column]`; the left one in tiles of up to [`ROWS`] rows,
-//! `[word][row]`. A tile times a panel is summed in registers, in order along the words, one lane per result. So a row of the
+//! `[word][row]`, or as they are where tile registers take them ([`Order`]). A tile times a panel is summed in registers, in order along the words, one lane per result. So a row of the
 //! product is the same bits whatever the other rows, the number of threads and the blocks are.
 
 mod int8;
@@ -19,6 +19,8 @@ use std::ops::Range;
 
 use candle_core::{DType, Result, bail};
 
+use crate::{Dispatch, dispatch::dispatch};
+
 pub use int8::GROUP as INT8_GROUP;
 pub(crate) use kernel::{LeftPart, RightPart, prefetch};
 pub(crate) use lows::{Low, Lows, Part};
@@ -33,6 +35,26 @@ pub(crate) const COLUMNS: usize = 32;
 pub(crate) const ROWS: usize = 12;
 /// Words along the sum in one pass: their part of a panel, 64 KiB, stays in the second-level cache while the tiles go by.
 const DEPTH: usize = 512;
+/// The same at most for tile registers, which are done with a panel so soon that it is kept in the first-level cache.
+const TILE_DEPTH: usize = 384;
+/// Words along the sum that tile registers multiply at once: no pass ends within them.
+const TILE_WORDS: usize = 16;
+
+/// How the words of a left factor's tile lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// `[word][row]`: a register's load has columns of the right factor, and meets one row's word after the other.
+    ByWord,
+    /// `[row][word]`: what a tile register loads.
+    ByRow,
+}
+
+impl Order {
+    /// That of tiles in this format, on the dispatch path in use.
+    pub(crate) fn of(format: Format) -> Self {
+        if format == Format::Bf16 && dispatch() == Dispatch::AmxBf16 { Self::ByRow } else { Self::ByWord }
+    }
+}
 
 /// What a word holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +93,16 @@ impl Format {
         numbers.div_ceil(self.step()) + heads
     }
 
-    /// Words along the sum in one pass: [`DEPTH`], but none that belong together are parted.
-    fn depth(self) -> usize {
-        if self == Self::Int8 { DEPTH - DEPTH % int8::GROUP_WORDS } else { DEPTH }
+    /// Of so many words along the sum those in one pass; none that belong together are parted.
+    fn depth(self, words: usize) -> usize {
+        match self {
+            Self::Int8 => DEPTH - DEPTH % int8::GROUP_WORDS,
+            _ if Order::of(self) == Order::ByRow => {
+                let passes = words.div_ceil(TILE_DEPTH).max(1);
+                words.div_ceil(passes).next_multiple_of(TILE_WORDS).max(TILE_WORDS)
+            }
+            _ => DEPTH,
+        }
     }
 
     /// The format itself, if gradients can be multiplied in it.
@@ -192,7 +221,7 @@ pub(crate) fn multiply_tile(
     (left, right): (LeftPart<'_>, RightPart<'_>),
 ) {
     assert!(count <= stride && (rows - 1) * stride + count <= c.len(), "tile writes past its output");
-    let block = kernel::Block { c: c.as_mut_ptr(), stride, rows, count, add };
+    let block = kernel::Block { c: c.as_mut_ptr(), stride, rows, count, add, below: 0 };
     // SAFETY: the block has been found inside the output.
     unsafe { kernel::multiply(format, steps, &left, &right, &block) };
 }
@@ -202,11 +231,17 @@ pub(crate) fn multiply_tile(
 pub(crate) fn multiply_resident(format: Format, numbers: usize, times: usize) -> f64 {
     let words = format.words(numbers);
     let (left, panel) = (vec![0_u32; ROWS * words], vec![Line::default(); LINES * words]);
-    let (left, right) = (LeftPart { words: &left, row: 1, step: ROWS }, RightPart::of(&panel, LINES));
+    let (left, right) = (LeftPart::packed(format, &left, ROWS), RightPart::of(&panel, LINES));
     let mut c = vec![0_f32; ROWS * COLUMNS];
     for _ in 0..times {
-        let block =
-            kernel::Block { c: c.as_mut_ptr(), stride: COLUMNS, rows: ROWS, count: COLUMNS, add: true };
+        let block = kernel::Block {
+            c: c.as_mut_ptr(),
+            stride: COLUMNS,
+            rows: ROWS,
+            count: COLUMNS,
+            add: true,
+            below: 0,
+        };
         // SAFETY: the block has 12 rows of 32.
         unsafe { kernel::multiply(format, words, &left, &right, &block) };
     }

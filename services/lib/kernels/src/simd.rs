@@ -20,11 +20,11 @@ macro_rules! dispatch {
                     portable::<true>($($arg),*)
                 }
                 match $crate::dispatch::dispatch() {
-                    // SAFETY: `dispatch` gives only paths whose instructions the processor has.
-                    $crate::Dispatch::Avx512 | $crate::Dispatch::Avx512Bf16 => return unsafe { with_avx512($($arg),*) },
-                    // SAFETY: as above.
-                    $crate::Dispatch::Avx2 => return unsafe { with_avx2($($arg),*) },
                     $crate::Dispatch::Portable => {}
+                    // SAFETY: `dispatch` gives only paths whose instructions the processor has.
+                    $crate::Dispatch::Avx2 => return unsafe { with_avx2($($arg),*) },
+                    // SAFETY: as above, and later paths have these instructions too.
+                    _ => return unsafe { with_avx512($($arg),*) },
                 }
             }
             portable::<false>($($arg),*)

@@ -57,7 +57,7 @@ pub(crate) fn multiply_pairs(
 ) {
     for i in (0..m).step_by(gemm::ROWS) {
         let rows = gemm::ROWS.min(m - i);
-        let left = LeftPart { words: &a[i * width..(i + rows) * width], row: 1, step: rows };
+        let left = LeftPart::packed(Format::Bf16, &a[i * width..(i + rows) * width], rows);
         for j in (0..n).step_by(gemm::COLUMNS) {
             let right = RightPart { words: &b.0[j..], step: b.1, next: &[] };
             let size = (rows, gemm::COLUMNS.min(n - j));

@@ -1,11 +1,13 @@
 //! The innermost loop: a tile of rows times a panel of columns, summed in registers, for each format and instruction set.
 
-use super::{COLUMNS, Format, ROWS};
+use super::{COLUMNS, Format, Order, ROWS};
 use crate::{
     Dispatch,
     simd::{dispatch, madd},
 };
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod int8;
 
 /// Where a tile's results go.
@@ -21,6 +23,8 @@ pub(super) struct Block {
     pub(super) count: usize,
     /// Whether the sums go on from what is there.
     pub(super) add: bool,
+    /// Rows below it that are written next.
+    pub(super) below: usize,
 }
 
 /// The part of the left factor that a tile needs: the word of row `r` and step `w` lies at `r * row + w * step`.
@@ -29,6 +33,16 @@ pub(crate) struct LeftPart<'a> {
     pub(crate) words: &'a [u32],
     pub(crate) row: usize,
     pub(crate) step: usize,
+}
+
+impl<'a> LeftPart<'a> {
+    /// A tile of so many rows that is nothing but its words.
+    pub(crate) fn packed(format: Format, words: &'a [u32], rows: usize) -> Self {
+        match Order::of(format) {
+            Order::ByWord => Self { words, row: 1, step: rows },
+            Order::ByRow => Self { words, row: words.len() / rows, step: 1 },
+        }
+    }
 }
 
 /// The part of the right factor that a panel has: the words of step `w` begin at `w * step`.
@@ -72,6 +86,9 @@ pub(super) unsafe fn multiply(
         // only paths whose instructions the processor has.
         unsafe {
             match (format, crate::dispatch::dispatch(), packed) {
+                (Format::Bf16, Dispatch::AmxBf16, _) => {
+                    return amx::pairs_by_rows(steps, left, right, block);
+                }
                 (Format::Bf16, Dispatch::Avx512Bf16, true) if ahead => {
                     return avx512::pairs_by_rows::<true, true>(steps, left, right, block);
                 }
@@ -90,16 +107,30 @@ pub(super) unsafe fn multiply(
                 (Format::Bf16, Dispatch::Avx512, false) => {
                     return avx512::widened_by_rows::<false, false>(steps, left, right, block);
                 }
-                (Format::F32 | Format::F16, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) if ahead => {
+                (
+                    Format::F32 | Format::F16,
+                    Dispatch::Avx512 | Dispatch::Avx512Bf16 | Dispatch::AmxBf16,
+                    true,
+                ) if ahead => {
                     return avx512::numbers_by_rows::<true, true>(steps, left, right, block);
                 }
-                (Format::F32 | Format::F16, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) => {
+                (
+                    Format::F32 | Format::F16,
+                    Dispatch::Avx512 | Dispatch::Avx512Bf16 | Dispatch::AmxBf16,
+                    true,
+                ) => {
                     return avx512::numbers_by_rows::<true, false>(steps, left, right, block);
                 }
-                (Format::F32 | Format::F16, Dispatch::Avx512 | Dispatch::Avx512Bf16, false) => {
+                (
+                    Format::F32 | Format::F16,
+                    Dispatch::Avx512 | Dispatch::Avx512Bf16 | Dispatch::AmxBf16,
+                    false,
+                ) => {
                     return avx512::numbers_by_rows::<false, false>(steps, left, right, block);
                 }
-                (Format::Int8, Dispatch::Avx512 | Dispatch::Avx512Bf16, true) if int8::vnni::available() => {
+                (Format::Int8, Dispatch::Avx512 | Dispatch::Avx512Bf16 | Dispatch::AmxBf16, true)
+                    if int8::vnni::available() =>
+                {
                     return int8::vnni::groups_by_rows(steps, left, right, block);
                 }
                 _ => {}

@@ -120,12 +120,12 @@ fn multiply(part: &Part<'_>, tile: Tile, to: &mut [MaybeUninit<u32>]) {
         let column = index * COLUMNS;
         let c = product[column..].as_mut_ptr();
         let count = COLUMNS.min(columns - column);
-        let pass = part.b.format().depth();
+        let pass = part.b.format().depth(words);
         for first in (0..words).step_by(pass) {
             let range = first..(first + pass).min(words);
             let left = part.a.rows_of_tile(tile.row, tile.rows, range.clone());
             let right = part.b.panel(index, range.clone(), &mut panel);
-            let block = kernel::Block { c, stride: columns, rows: tile.rows, count, add: true };
+            let block = kernel::Block { c, stride: columns, rows: tile.rows, count, add: true, below: 0 };
             // SAFETY: the block lies inside the product.
             unsafe { kernel::multiply(part.b.format(), range.len(), &left, &right, &block) };
         }

@@ -1,9 +1,10 @@
-//! Packing with AVX-512 BF16: 32 numbers are rounded by one instruction, and lines of words turned over in registers. Subnormal
+//! Packing with AVX-512 BF16, for dot products and for tile registers: 32 numbers are rounded by one instruction, and lines of words turned over in registers. Subnormal
 //! numbers become zeros; what is rounded otherwise on this path does the same.
 
 use std::arch::x86_64::{
     __m512i, __mmask16, _mm_storeu_si128, _mm512_cvtne2ps_pbh, _mm512_extracti32x4_epi32, _mm512_loadu_si512,
     _mm512_mask_storeu_epi32, _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_permutexvar_epi16, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512,
     _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
@@ -18,7 +19,7 @@ pub(super) const ROWS: usize = 4;
 
 /// Whether the functions here may be called.
 pub(super) fn available() -> bool {
-    dispatch() == Dispatch::Avx512Bf16
+    dispatch() >= Dispatch::Avx512Bf16
 }
 
 /// Numbers that can be read as words of bf16 pairs.
@@ -135,4 +136,112 @@ pub(super) unsafe fn pair_rows(
             }
         }
     }
+}
+
+/// Rounds rows that lie one after the other, `depth` numbers each, times `scale`: to words of pairs in the same order.
+///
+/// # Safety
+/// [`available`]; there are so many rows, and room for their words.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn rows(to: *mut u32, from: *const f32, (rows, depth): (usize, usize), scale: f32) {
+    let (width, factor) = (depth.div_ceil(2), _mm512_set1_ps(scale));
+    for row in 0..rows {
+        // SAFETY: the caller promises the row; masked lanes are neither read nor written.
+        unsafe {
+            let (to, from) = (to.add(row * width), from.add(row * depth));
+            for word in (0..width).step_by(BLOCK) {
+                let left = depth - 2 * word;
+                if left >= 2 * BLOCK {
+                    _mm512_storeu_si512(to.add(word).cast(), f32::words(from.add(2 * word), scale));
+                    continue;
+                }
+                let [low, high] = [0, BLOCK].map(|skip| {
+                    let mask = lanes(left.saturating_sub(skip));
+                    _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, from.wrapping_add(2 * word + skip)), factor)
+                });
+                let words: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(high, low));
+                _mm512_mask_storeu_epi32(to.add(word).cast(), lanes(width - word), words);
+            }
+        }
+    }
+}
+
+/// The lanes of a register that so many numbers fill.
+fn lanes(count: usize) -> __mmask16 {
+    ((1_u32 << BLOCK.min(count)) - 1) as __mmask16
+}
+
+/// Pairs `depth` rows of `count` numbers, which begin `from.1` apart, and turns them over: word `i` of row `j`, which begins at
+/// `j * to.1`, is made of numbers `j` of rows `2 i` and `2 i + 1`, each times `scale`.
+///
+/// # Safety
+/// [`available`]; the numbers are there, and room for `count` rows of words.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn columns(
+    (to, width): (*mut u32, usize),
+    (from, row): (*const f32, usize),
+    (count, depth): (usize, usize),
+    scale: f32,
+) {
+    let words = depth.div_ceil(2);
+    // SAFETY: the index has the 64 bytes that are read.
+    let index = unsafe { _mm512_loadu_si512(INTERLEAVE.as_ptr().cast()) };
+    let factor = _mm512_set1_ps(scale);
+    for first in (0..words).step_by(BLOCK) {
+        for column in (0..count).step_by(BLOCK) {
+            let mask = lanes(count - column);
+            let number = |at: usize| {
+                if at >= depth {
+                    return _mm512_setzero_ps();
+                }
+                // SAFETY: the caller promises the row; masked lanes are not read.
+                _mm512_mul_ps(unsafe { _mm512_maskz_loadu_ps(mask, from.add(at * row + column)) }, factor)
+            };
+            let mut lines = [_mm512_setzero_si512(); BLOCK];
+            for (i, line) in lines.iter_mut().enumerate().take(words - first) {
+                let (low, high) = (number(2 * (first + i)), number(2 * (first + i) + 1));
+                // SAFETY: both are 512 bits of which every pattern is valid.
+                let halves: __m512i = unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(high, low)) };
+                *line = _mm512_permutexvar_epi16(index, halves);
+            }
+            for (j, line) in turned(lines).into_iter().enumerate().take(count - column) {
+                // SAFETY: the caller promises room for the row's words; masked lanes are not written.
+                unsafe {
+                    let to = to.add((column + j) * width + first);
+                    _mm512_mask_storeu_epi32(to.cast(), lanes(words - first), line);
+                }
+            }
+        }
+    }
+}
+
+/// 16 rows of 16 words turned over.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn turned(rows: [__m512i; BLOCK]) -> [__m512i; BLOCK] {
+    // In each quarter of `fours[4 i + j]`, word `j` of that quarter of rows `4 i` to `4 i + 3`.
+    let mut fours = [_mm512_setzero_si512(); BLOCK];
+    for i in (0..BLOCK).step_by(4) {
+        let (ab_low, ab_high) =
+            (_mm512_unpacklo_epi32(rows[i], rows[i + 1]), _mm512_unpackhi_epi32(rows[i], rows[i + 1]));
+        let (cd_low, cd_high) = (
+            _mm512_unpacklo_epi32(rows[i + 2], rows[i + 3]),
+            _mm512_unpackhi_epi32(rows[i + 2], rows[i + 3]),
+        );
+        fours[i] = _mm512_unpacklo_epi64(ab_low, cd_low);
+        fours[i + 1] = _mm512_unpackhi_epi64(ab_low, cd_low);
+        fours[i + 2] = _mm512_unpacklo_epi64(ab_high, cd_high);
+        fours[i + 3] = _mm512_unpackhi_epi64(ab_high, cd_high);
+    }
+    let mut columns = [_mm512_setzero_si512(); BLOCK];
+    for j in 0..4 {
+        let [a, b, c, d] = [fours[j], fours[4 + j], fours[8 + j], fours[12 + j]];
+        let (ab_first, ab_last) = (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0xDD>(a, b));
+        let (cd_first, cd_last) = (_mm512_shuffle_i32x4::<0x88>(c, d), _mm512_shuffle_i32x4::<0xDD>(c, d));
+        columns[j] = _mm512_shuffle_i32x4::<0x88>(ab_first, cd_first);
+        columns[8 + j] = _mm512_shuffle_i32x4::<0xDD>(ab_first, cd_first);
+        columns[4 + j] = _mm512_shuffle_i32x4::<0x88>(ab_last, cd_last);
+        columns[12 + j] = _mm512_shuffle_i32x4::<0xDD>(ab_last, cd_last);
+    }
+    columns
 }

@@ -1,7 +1,7 @@
 //! The right factor: matrices packed into panels once, read as they lie for the forward product and turned over block by block for
 //! the input gradient.
 
-use std::{mem::MaybeUninit, ops::Range};
+use std::{cell::RefCell, mem::MaybeUninit, ops::Range};
 
 use super::{
     COLUMNS, Format, LINES, Line, Panels, RightPart, Rows, int8,
@@ -71,6 +71,24 @@ impl Packed {
         Self { format, outputs: across, inputs: along, lines: Lines::Own(lines) }
     }
 
+    /// Packs a right factor as it is.
+    pub(crate) fn made(factor: &dyn Panels) -> Self {
+        let (format, (inputs, outputs)) = (factor.format(), factor.size());
+        let words = format.words(inputs);
+        let mut lines = vec![Line::default(); lines_of(outputs, words)];
+        team::chunks_mut(&mut lines, (words * LINES).max(1), |index, panel| {
+            let mut scratch = SCRATCH.take();
+            let (each, part) = (panel.len() / words, factor.panel(index, 0..words, &mut scratch));
+            for (to, from) in panel.chunks_exact_mut(each).zip(part.words.chunks(part.step)) {
+                for (to, from) in to.iter_mut().zip(from.as_chunks::<16>().0) {
+                    to.0 = *from;
+                }
+            }
+            SCRATCH.set(scratch);
+        });
+        Self { format, outputs, inputs, lines: Lines::Own(lines) }
+    }
+
     pub(crate) fn outputs(&self) -> usize {
         self.outputs
     }
@@ -134,6 +152,11 @@ impl Panels for Packed {
     fn ready(&self, index: usize) -> Option<&[u32]> {
         Some(words_of_lines(self.stored(index)))
     }
+}
+
+thread_local! {
+    /// A panel before it is packed.
+    static SCRATCH: RefCell<Vec<Line>> = RefCell::default();
 }
 
 /// Half panels that hold so many columns.

@@ -2,16 +2,21 @@
 
 use std::{cell::RefCell, ops::Range};
 
-use super::{COLUMNS, DEPTH, LeftPart, Leftward, Line, Panels, ROWS, RightPart, kernel};
+use super::{COLUMNS, LeftPart, Leftward, Line, Order, Packed, Panels, ROWS, RightPart, kernel};
 use crate::{cpu::Scatter, team};
 
 /// Products below which other threads are not worth a word.
 const PARALLEL_FROM: usize = 32 * 1024;
 /// Parts of terms that a block of the output is summed over before the next one.
 const STEPS: usize = 8;
-/// Words of these parts together: their panels stay in the second-level cache while the tiles go by.
-const PASS: usize = DEPTH + 64;
-/// The same where a term [sweeps](Term::sweeps).
+/// Tiles that meet all panels of a task before the next ones, where they are taken row by row: what they read and write of both
+/// factors and of the output stays in the second-level cache.
+const BLOCK_TILES: usize = 12;
+/// Bytes of a right factor at most that is packed for a sum, to meet several blocks of tiles.
+const MADE_BYTES: usize = 16 << 20;
+/// Words that parts may have beside the longest one: their panels stay in a cache together while the tiles go by.
+const BESIDE: usize = 64;
+/// Words of parts together where a term [sweeps](Term::sweeps).
 const SWEEP: usize = 64;
 /// Rows of a left factor at most that are worth a sweep: their sums are read and written in each pass.
 const SWEEP_ROWS: usize = 8 * ROWS;
@@ -109,8 +114,19 @@ pub(crate) fn product(c: &mut [f32], write: Write, a: &dyn Leftward, b: &dyn Pan
     if write == Write::Set && b.size().0 == 0 {
         c[..numbers].fill(0.0);
     }
+    let made = made(Term { a, b });
+    let b = made.as_ref().map_or(b, |made| made as &dyn Panels);
     let sum = Sum { terms: vec![Term { a, b }], pieces: Vec::new() };
     run(&[Job::new(Scatter::new(c, columns), write, &sum)]);
+}
+
+/// The right factor of a term, packed where it would be made anew for each block of tiles.
+fn made(term: Term<'_>) -> Option<Packed> {
+    let Term { a, b } = term;
+    let (along, across) = b.size();
+    let blocks = Order::of(b.format()) == Order::ByRow && a.rows() > BLOCK_TILES * ROWS;
+    let wanted = blocks && b.ready(0).is_none();
+    (wanted && Packed::size_in_bytes(across, along, b.format()) <= MADE_BYTES).then(|| Packed::made(b))
 }
 
 /// The sum of products, [rows, columns].
@@ -120,6 +136,22 @@ pub(crate) fn products(terms: Vec<Term<'_>>) -> Vec<f32> {
 
 /// Several sums, [rows, columns] each, the threads sharing the work of all of them.
 pub(crate) fn sums(sums: &[Sum<'_>]) -> Vec<Vec<f32>> {
+    let terms = sums.iter().flat_map(|sum| &sum.terms);
+    let made: Vec<Option<Packed>> = terms.map(|term| made(*term)).collect();
+    if made.iter().all(Option::is_none) {
+        return summed(sums);
+    }
+    let mut made = made.iter();
+    let mut with_made = Vec::with_capacity(sums.len());
+    for sum in sums {
+        let terms = sum.terms.iter().zip(&mut made);
+        let terms = terms.map(|(term, made)| Term { a: term.a, b: made.as_ref().map_or(term.b, |b| b) });
+        with_made.push(Sum { terms: terms.collect(), pieces: sum.pieces.clone() });
+    }
+    summed(&with_made)
+}
+
+fn summed(sums: &[Sum<'_>]) -> Vec<Vec<f32>> {
     let lengths = sums.iter().map(|sum| sum.size().0 * sum.size().1);
     let output = |(sum, len): (&Sum<'_>, usize)| {
         if sum.is_empty() { vec![0.0; len] } else { Vec::with_capacity(len) }
@@ -183,8 +215,10 @@ fn passes(terms: &[Term<'_>]) -> Vec<Vec<Step>> {
     let (mut passes, mut pass, mut length) = (Vec::new(), Vec::new(), 0);
     for (term, factors) in terms.iter().enumerate() {
         let b = factors.b;
-        let (words, most) = (b.format().words(b.size().0), if factors.sweeps() { SWEEP } else { PASS });
-        let depth = b.format().depth().min(most);
+        let words = b.format().words(b.size().0);
+        let depth = b.format().depth(words);
+        let (depth, most) =
+            if factors.sweeps() { (depth.min(SWEEP), SWEEP) } else { (depth, depth + BESIDE) };
         for first in (0..words).step_by(depth) {
             let step = Step { term, words: first..(first + depth).min(words) };
             if !pass.is_empty() && (length + step.words.len() > most || pass.len() == STEPS) {
@@ -197,6 +231,13 @@ fn passes(terms: &[Term<'_>]) -> Vec<Vec<Step>> {
     }
     passes.push(pass);
     passes
+}
+
+/// Whether a sum has products for tile registers, and no long panel is made anew for each block of tiles.
+fn blocked(terms: &[Term<'_>]) -> bool {
+    let short = |b: &dyn Panels| b.format().words(b.size().0) <= BESIDE;
+    terms.iter().any(|term| Order::of(term.b.format()) == Order::ByRow)
+        && terms.iter().all(|term| short(term.b) || term.b.ready(0).is_some())
 }
 
 thread_local! {
@@ -213,6 +254,8 @@ struct Job<'a> {
     terms: &'a [Term<'a>],
     pieces: &'a [Piece<'a>],
     passes: Vec<Vec<Step>>,
+    /// Whether tiles meet all panels in blocks of [`BLOCK_TILES`].
+    blocked: bool,
     work: usize,
 }
 
@@ -220,7 +263,8 @@ impl<'a> Job<'a> {
     fn new(c: Scatter<'a>, write: Write, sum: &'a Sum<'a>) -> Self {
         let ((rows, columns), work) = (sum.size(), sum.work());
         let passes = if work == 0 { Vec::new() } else { passes(&sum.terms) };
-        Self { c, write, rows, columns, terms: &sum.terms, pieces: &sum.pieces, passes, work }
+        let (terms, pieces) = (&sum.terms[..], &sum.pieces[..]);
+        Self { c, write, rows, columns, terms, pieces, passes, blocked: blocked(terms), work }
     }
 
     fn panels(&self) -> usize {
@@ -236,6 +280,11 @@ impl<'a> Job<'a> {
         let (panels, tiles) = (self.panels().max(1), self.tiles().max(1));
         if self.terms.iter().any(Term::sweeps) {
             return (panels.div_ceil(threads), tiles);
+        }
+        if self.blocked && tiles > 1 {
+            // A thread's panels stay in its cache while all blocks of tiles go by.
+            let split = panels >= threads;
+            return if split { (panels.div_ceil(threads), tiles) } else { (panels, tiles.div_ceil(threads)) };
         }
         let words: usize = self.passes.iter().flatten().map(|step| step.words.len()).sum();
         let tile_bytes = ROWS * words * size_of::<u32>();
@@ -258,6 +307,15 @@ impl<'a> Job<'a> {
 
     /// Computes the given tiles of the given panels.
     fn run(&self, panels: Range<usize>, tiles: Range<usize>) {
+        let blocks = if self.blocked { tiles.len().div_ceil(BLOCK_TILES) } else { 1 };
+        let each = tiles.len().div_ceil(blocks.max(1)).max(1);
+        for first in tiles.clone().step_by(each) {
+            self.run_block(panels.clone(), first..(first + each).min(tiles.end));
+        }
+    }
+
+    /// A block of them, pass by pass.
+    fn run_block(&self, panels: Range<usize>, tiles: Range<usize>) {
         let mut scratch = SCRATCH.take();
         let pieces = self.pieces_of(&tiles);
         let mut ahead = Ahead::default();
@@ -275,7 +333,9 @@ impl<'a> Job<'a> {
                     let rows = ROWS.min(self.rows - tile * ROWS);
                     for (step, panel) in pass.iter().zip(&parts) {
                         let panel = RightPart { next: ahead.take(step.words.len()), ..*panel };
-                        let block = self.block(tile * ROWS, rows, index, add);
+                        let mut block = self.block(tile * ROWS, rows, index, add);
+                        block.below =
+                            if tile + 1 < tiles.end { ROWS.min(self.rows - (tile + 1) * ROWS) } else { 0 };
                         let (a, words) = (self.terms[step.term].a, step.words.clone());
                         // SAFETY: the block lies inside the output, and is set where it is added to.
                         unsafe {
@@ -316,7 +376,7 @@ impl<'a> Job<'a> {
         if words == 0 || rows == 0 {
             return;
         }
-        let left = LeftPart { words: a, row: 1, step: rows };
+        let left = LeftPart::packed(b.format(), a, rows);
         for index in panels {
             let block = self.block(row, rows, index, true);
             let panel = b.panel(index, 0..words, scratch);
@@ -331,7 +391,7 @@ impl<'a> Job<'a> {
         let count = COLUMNS.min(self.columns - column);
         // SAFETY: no two tasks share both a panel and a tile, and so neither this block of the output.
         let c = unsafe { self.c.block(row, rows, column, count) };
-        kernel::Block { c, stride: self.columns, rows, count, add }
+        kernel::Block { c, stride: self.columns, rows, count, add, below: 0 }
     }
 }
 

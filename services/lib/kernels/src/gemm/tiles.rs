@@ -4,7 +4,7 @@ use std::{mem::MaybeUninit, ops::Range};
 
 #[cfg(target_arch = "x86_64")]
 use super::pack;
-use super::{Format, LeftPart, Leftward, ROWS, int8, words_of};
+use super::{Format, LeftPart, Leftward, Order, ROWS, int8, words_of};
 use crate::{Dispatch, dispatch::dispatch, simd::dispatch, team};
 
 /// Numbers below which packing stays on one thread.
@@ -16,6 +16,8 @@ const COLUMN_PAIRS: usize = 8;
 
 /// Rows of a matrix that is packed both ways gone through at a time: whole tiles, and pairs.
 const ROWS_BOTH: usize = 2 * ROWS;
+/// The same where a column's pairs follow each other: they fill a cache line.
+const LINE_ROWS: usize = 32;
 
 /// Words that several tasks set.
 pub(super) struct Words(*mut MaybeUninit<u32>);
@@ -26,6 +28,12 @@ unsafe impl Sync for Words {}
 impl Words {
     pub(super) fn new(words: &mut [MaybeUninit<u32>]) -> Self {
         Self(words.as_mut_ptr())
+    }
+
+    /// Where a word lies.
+    #[cfg(target_arch = "x86_64")]
+    fn word(&self, index: usize) -> *mut u32 {
+        self.0.wrapping_add(index).cast()
     }
 
     /// # Safety
@@ -46,7 +54,8 @@ pub(crate) enum Left<'a> {
     Columns(&'a [f32]),
 }
 
-/// A left factor [rows, depth] as tiles `[word][row]` of [`ROWS`] rows; the last tile has what is left, packed as tightly.
+/// A left factor [rows, depth] as tiles of [`ROWS`] rows, their words in the format's [`Order`]; the last tile has what is left, packed
+/// as tightly.
 #[derive(Debug)]
 pub(crate) struct Tiles {
     format: Format,
@@ -75,7 +84,7 @@ impl Tiles {
                 (Left::Rows(data), Format::Int8) => int8::fill_rows(part, data, source),
                 (Left::Columns(data), Format::F32) => columns_f32(part, data, source),
                 (Left::Columns(data), Format::F16) => columns_f16(part, data, source),
-                (Left::Columns(data), Format::Bf16) => columns_bf16(part, data, source, ROWS),
+                (Left::Columns(data), Format::Bf16) => columns_of_tiles(part, data, source),
                 (Left::Columns(_), Format::Int8) => {
                     unreachable!("int8 has no gradients, and they alone have columns")
                 }
@@ -102,12 +111,23 @@ impl Tiles {
             (Vec::with_capacity(rows * across), Vec::with_capacity(columns * along));
         let target = Words::new(&mut by_column.spare_capacity_mut()[..columns * along]);
         let spare = &mut by_row.spare_capacity_mut()[..rows * across];
-        team::chunks_mut(spare, (ROWS_BOTH * across).max(1), |index, part| {
-            let start = index * ROWS_BOTH;
-            let pairs = format.words(ROWS_BOTH.min(rows - start));
+        let together = if Order::of(format) == Order::ByRow { LINE_ROWS } else { ROWS_BOTH };
+        team::chunks_mut(spare, (together * across).max(1), |index, part| {
+            let start = index * together;
+            let depth = together.min(rows - start);
+            let pairs = format.words(depth);
             for (tile, words) in part.chunks_mut(ROWS * across).enumerate() {
                 let (first, count) = (start + tile * ROWS, words.len() / across);
                 rows_bf16(words, data, Source { first, count, rows, depth: columns, scale: 1.0 });
+            }
+            #[cfg(target_arch = "x86_64")]
+            if Order::of(format) == Order::ByRow {
+                let numbers = &data[start * columns..(start + depth) * columns];
+                let from = (numbers.as_ptr(), columns);
+                // SAFETY: each of `depth` rows has `columns` numbers; in the row of words of each column there is room for their pairs,
+                // which no other task has.
+                unsafe { pack::columns((target.word(start / 2), along), from, (columns, depth), 1.0) };
+                return;
             }
             for first in (0..columns).step_by(ROWS) {
                 let count = ROWS.min(columns - first);
@@ -128,9 +148,10 @@ impl Tiles {
 
     /// Words `range` of some rows, all of them in one tile.
     pub(super) fn rows_of_tile(&self, row: usize, rows: usize, range: Range<usize>) -> LeftPart<'_> {
-        let LeftPart { words, step, .. } = self.tile(row / ROWS, range);
-        assert!(row % ROWS + rows <= step, "rows reach into another tile");
-        LeftPart { words: &words[row % ROWS..], row: 1, step }
+        let (index, first) = (row / ROWS, row % ROWS);
+        assert!(first + rows <= ROWS.min(self.rows - index * ROWS), "rows reach into another tile");
+        let tile = self.tile(index, range);
+        LeftPart { words: &tile.words[first * tile.row..], ..tile }
     }
 
     /// Words along the sum.
@@ -185,9 +206,11 @@ impl Leftward for Tiles {
     }
 
     fn tile(&self, index: usize, range: Range<usize>) -> LeftPart<'_> {
-        let rows = ROWS.min(self.rows - index * ROWS);
-        let start = index * ROWS * self.words() + range.start * rows;
-        LeftPart { words: &self.words[start..start + range.len() * rows], row: 1, step: rows }
+        let (rows, width) = (ROWS.min(self.rows - index * ROWS), self.words());
+        let tile = &self.words[index * ROWS * width..][..rows * width];
+        let LeftPart { words, row, step } = LeftPart::packed(self.format, tile, rows);
+        let end = (rows - 1) * row + range.end.saturating_sub(1) * step + 1;
+        LeftPart { words: &words[range.start * step..end.max(range.start * step)], row, step }
     }
 }
 
@@ -279,7 +302,7 @@ pub(crate) fn round_f16(value: f32) -> f32 {
 
 /// Whether subnormal numbers are taken for zeros: everywhere or nowhere, or a row would differ among others.
 pub(crate) fn flushes() -> bool {
-    dispatch() == Dispatch::Avx512Bf16
+    dispatch() >= Dispatch::Avx512Bf16
 }
 
 dispatch! {
@@ -307,6 +330,13 @@ fn rows_of_numbers(tile: &mut [MaybeUninit<u32>], data: &[f32], source: Source, 
 
 fn rows_bf16(tile: &mut [MaybeUninit<u32>], data: &[f32], source: Source) {
     let Source { first, count, depth, scale, .. } = source;
+    #[cfg(target_arch = "x86_64")]
+    if Order::of(Format::Bf16) == Order::ByRow {
+        let words = tile[..count * Format::Bf16.words(depth)].as_mut_ptr();
+        let numbers = &data[first * depth..(first + count) * depth];
+        // SAFETY: each row has `depth` numbers, and room for a word for each pair of them.
+        return unsafe { pack::rows(words.cast(), numbers.as_ptr(), (count, depth), scale) };
+    }
     #[cfg(target_arch = "x86_64")]
     if pack::available() {
         let whole = count - count % pack::ROWS;
@@ -376,6 +406,22 @@ fn columns_of_numbers(
             }
         }
     }
+}
+
+/// Packs columns as rows of tiles.
+fn columns_of_tiles(tiles: &mut [MaybeUninit<u32>], data: &[f32], source: Source) {
+    #[cfg(target_arch = "x86_64")]
+    if Order::of(Format::Bf16) == Order::ByRow {
+        let Source { first, count, rows, depth, scale } = source;
+        let width = Format::Bf16.words(depth);
+        let words = tiles[..count * width].as_mut_ptr();
+        let numbers = &data[first..(depth - 1) * rows + first + count];
+        // SAFETY: each of the `depth` rows has `count` numbers, and each of as many rows of words room for its pairs.
+        return unsafe {
+            pack::columns((words.cast(), width), (numbers.as_ptr(), rows), (count, depth), scale)
+        };
+    }
+    columns_bf16(tiles, data, source, ROWS);
 }
 
 /// Packs columns in groups of so many lanes, `[word][lane]` each; the last group's lines are as long as there is room for.
