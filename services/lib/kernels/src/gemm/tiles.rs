@@ -418,7 +418,7 @@ fn columns_of_tiles(tiles: &mut [MaybeUninit<u32>], data: &[f32], source: Source
         let numbers = &data[first..(depth - 1) * rows + first + count];
         // SAFETY: each of the `depth` rows has `count` numbers, and each of as many rows of words room for its pairs.
         return unsafe {
-            pack::columns((words.cast(), width), (numbers.as_ptr(), rows), (count, depth), scale)
+            pack::columns((words.cast(), width), (numbers.as_ptr(), rows), (count, depth), scale);
         };
     }
     columns_bf16(tiles, data, source, ROWS);
