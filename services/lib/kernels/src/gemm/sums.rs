@@ -281,7 +281,7 @@ impl<'a> Job<'a> {
         if self.terms.iter().any(Term::sweeps) {
             return (panels.div_ceil(threads), tiles);
         }
-        if self.blocked && tiles > 1 {
+        if self.blocked && tiles > BLOCK_TILES {
             // A thread's panels stay in its cache while all blocks of tiles go by.
             let split = panels >= threads;
             return if split { (panels.div_ceil(threads), tiles) } else { (panels, tiles.div_ceil(threads)) };

@@ -4,7 +4,7 @@
 //!
 //! The compiler does not know these registers, and so never uses them: what one instruction leaves there, the next one finds.
 
-use std::{arch::asm, cell::Cell};
+use std::{arch::asm, cell::Cell, ops::Range};
 
 use super::{Block, LeftPart, NEXT, RightPart};
 use crate::gemm::{COLUMNS, ROWS};
@@ -24,33 +24,54 @@ struct Config {
     rows: [u8; 16],
 }
 
-impl Config {
+/// What registers are configured for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    /// Rows of tiles that have not all of them.
+    rows: usize,
+    /// Words along the sum.
+    words: usize,
+}
+
+impl From<Shape> for Config {
     /// Registers 0 and 1 hold sums of a whole tile, 4 its left factor; 2, 3 and 5 are the same for one of fewer rows; 6 and 7 hold the
     /// right factor.
-    fn new(rows: usize) -> Self {
-        let (mut bytes, mut each) = ([0; 16], [0; 16]);
-        bytes[..8].fill(ROW_BYTES as u16);
-        each[..8].copy_from_slice(&[ROWS, ROWS, rows, rows, ROWS, rows, SIDE, SIDE].map(|rows| rows as u8));
-        Self { palette: 1, start: 0, reserved: [0; 14], bytes, rows: each }
+    fn from(Shape { rows, words }: Shape) -> Self {
+        let mut config = Self { palette: 1, start: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
+        let left = words * size_of::<u32>();
+        let registers = [
+            (ROWS, ROW_BYTES),
+            (ROWS, ROW_BYTES),
+            (rows, ROW_BYTES),
+            (rows, ROW_BYTES),
+            (ROWS, left),
+            (rows, left),
+            (words, ROW_BYTES),
+            (words, ROW_BYTES),
+        ];
+        for (i, (rows, bytes)) in registers.into_iter().enumerate() {
+            (config.rows[i], config.bytes[i]) = (rows as u8, bytes as u16);
+        }
+        config
     }
 }
 
 thread_local! {
-    /// Rows of the tile with fewer rows that this thread's registers are configured for; 0 if they are not yet.
-    static CONFIGURED: Cell<usize> = const { Cell::new(0) };
+    /// What this thread's registers are configured for.
+    static CONFIGURED: Cell<Option<Shape>> = const { Cell::new(None) };
 }
 
-/// Configures this thread's registers, if they are not.
+/// Configures this thread's registers, if they are not; that takes longer than some products.
 #[inline]
-fn configure(rows: usize) {
-    let now = CONFIGURED.get();
-    if now == rows || (rows == ROWS && now > 0) {
+fn configure(shape: Shape) {
+    let fits = |now: Shape| now == shape || (shape.rows == ROWS && now.words == shape.words);
+    if CONFIGURED.get().is_some_and(fits) {
         return;
     }
-    let config = Config::new(rows);
+    let config = Config::from(shape);
     // SAFETY: `dispatch` has found the registers, and the configuration has the 64 bytes that are read.
-    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, preserves_flags)) };
-    CONFIGURED.set(rows);
+    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, preserves_flags, readonly)) };
+    CONFIGURED.set(Some(shape));
 }
 
 /// Loads register `$tile` from rows that lie so many bytes apart.
@@ -105,13 +126,22 @@ macro_rules! ask_to_write {
 /// As for `multiply`, which has asserted its sizes; `dispatch` has found tile registers.
 pub(super) unsafe fn pairs_by_rows(steps: usize, left: &LeftPart<'_>, right: &RightPart<'_>, block: &Block) {
     assert!(left.step == 1, "a tile for tile registers lies row by row");
-    configure(block.rows);
-    // SAFETY: the promises are passed on.
+    let columns = block.count.next_multiple_of(SIDE);
+    if (steps - 1) * right.step + columns > right.words.len() {
+        // Registers have whole rows; the last line ends with the columns that are there.
+        let mut words = vec![0; steps * columns];
+        for (to, from) in words.chunks_exact_mut(columns).zip(right.words.chunks(right.step)) {
+            to[..block.count].copy_from_slice(&from[..block.count]);
+        }
+        let whole = RightPart { words: &words, step: columns, ..*right };
+        // SAFETY: the promises are passed on.
+        return unsafe { pairs_by_rows(steps, left, &whole, block) };
+    }
+    // SAFETY: the promises are passed on; a block of whole rows has room for them.
     unsafe {
-        if block.count == COLUMNS || block.count == SIDE {
+        if block.count == columns {
             return multiply(steps, left, right, block);
         }
-        // The registers have whole rows, the output has not.
         let mut sums = [[0_f32; COLUMNS]; ROWS];
         let whole = Block { c: sums.as_mut_ptr().cast(), stride: COLUMNS, ..*block };
         if block.add {
@@ -128,35 +158,58 @@ pub(super) unsafe fn pairs_by_rows(steps: usize, left: &LeftPart<'_>, right: &Ri
     }
 }
 
-/// Whole registers of columns: the block has one or two of them.
+/// Multiplies what fills registers along the sum, and then what is left.
 unsafe fn multiply(steps: usize, left: &LeftPart<'_>, right: &RightPart<'_>, block: &Block) {
+    let mut ahead = Ahead::new(right.next);
+    let whole = steps - steps % SIDE;
     // SAFETY: the promises are passed on.
     unsafe {
-        match (block.rows == ROWS, block.count > SIDE) {
-            (true, true) => whole_wide(steps, left, right, block),
-            (true, false) => whole_narrow(steps, left, right, block),
-            (false, true) => part_wide(steps, left, right, block),
-            (false, false) => part_narrow(steps, left, right, block),
+        if whole > 0 {
+            configure(Shape { rows: block.rows, words: SIDE });
+            multiply_words(0..whole, left, right, block, &mut ahead);
+        }
+        if whole < steps {
+            configure(Shape { rows: block.rows, words: steps - whole });
+            let block = Block { add: block.add || whole > 0, ..*block };
+            multiply_words(whole..steps, left, right, &block, &mut ahead);
         }
     }
 }
 
-/// Defines the loop for tiles in these registers: first and second sums, left factor, first and second right factor.
+/// One or two registers of columns, and either kind of rows.
+unsafe fn multiply_words(
+    words: Range<usize>,
+    left: &LeftPart<'_>,
+    right: &RightPart<'_>,
+    block: &Block,
+    ahead: &mut Ahead<'_>,
+) {
+    // SAFETY: the promises are passed on.
+    unsafe {
+        match (block.rows == ROWS, block.count > SIDE) {
+            (true, true) => whole_wide(words, left, right, block, ahead),
+            (true, false) => whole_narrow(words, left, right, block, ahead),
+            (false, true) => part_wide(words, left, right, block, ahead),
+            (false, false) => part_narrow(words, left, right, block, ahead),
+        }
+    }
+}
+
+/// Defines the loop for tiles in these registers: first and second sums, left factor.
 macro_rules! kernel {
     ($name:ident, $first:literal, $second:literal, $left:literal, wide: $wide:literal) => {
-        unsafe fn $name(steps: usize, left: &LeftPart<'_>, right: &RightPart<'_>, block: &Block) {
+        unsafe fn $name(
+            words: Range<usize>,
+            left: &LeftPart<'_>,
+            right: &RightPart<'_>,
+            block: &Block,
+            ahead: &mut Ahead<'_>,
+        ) {
             let (row, line) = (left.row * size_of::<u32>(), right.step * size_of::<u32>());
             let stride = block.stride * size_of::<f32>();
             let (a, b) = (left.words.as_ptr(), right.words.as_ptr());
-            let mut ahead = Ahead::new(right.next);
-            // The last lines may end with the columns that are there.
-            let columns = if $wide { COLUMNS } else { SIDE };
-            let mut whole = steps - steps % SIDE;
-            while whole > 0 && (whole - 1) * right.step + columns > right.words.len() {
-                whole -= SIDE;
-            }
-            // SAFETY: `multiply` has asserted that the factors hold the block's rows and columns, and whole registers of them have just
-            // been found; the caller promises the output.
+            // SAFETY: `multiply` has asserted that the factors hold the block's rows and columns, and `pairs_by_rows` that they hold whole
+            // registers of columns; the caller promises the output. What is asked for may lie anywhere.
             unsafe {
                 if block.add {
                     load!($first, block.c, stride);
@@ -175,24 +228,13 @@ macro_rules! kernel {
                         ask_to_write!(block.c.wrapping_add(row * block.stride + SIDE));
                     }
                 }
-                for word in (0..whole).step_by(SIDE) {
-                    ahead.ask(SIDE);
+                for word in words.step_by(SIDE) {
+                    ahead.ask();
                     load!($left, a.add(word), row);
                     load!("6", b.add(word * right.step), line);
                     add!($first, $left, "6");
                     if $wide {
                         load!("7", b.add(word * right.step + SIDE), line);
-                        add!($second, $left, "7");
-                    }
-                }
-                for word in (whole..steps).step_by(SIDE) {
-                    ahead.ask(steps - word);
-                    let tail = Tail::new(word..steps.min(word + SIDE), left, right, block);
-                    load!($left, tail.left.as_ptr(), ROW_BYTES);
-                    load!("6", tail.right.as_ptr(), 2 * ROW_BYTES);
-                    add!($first, $left, "6");
-                    if $wide {
-                        load!("7", tail.right.as_ptr().cast::<u32>().add(SIDE), 2 * ROW_BYTES);
                         add!($second, $left, "7");
                     }
                 }
@@ -210,28 +252,6 @@ kernel!(whole_narrow, "0", "1", "4", wide: false);
 kernel!(part_wide, "2", "3", "5", wide: true);
 kernel!(part_narrow, "2", "3", "5", wide: false);
 
-/// Words that don't fill registers, and zeros after them.
-#[repr(C, align(64))]
-struct Tail {
-    left: [[u32; SIDE]; ROWS],
-    right: [[u32; COLUMNS]; SIDE],
-}
-
-impl Tail {
-    fn new(words: std::ops::Range<usize>, left: &LeftPart<'_>, right: &RightPart<'_>, block: &Block) -> Self {
-        let mut tail = Self { left: [[0; SIDE]; ROWS], right: [[0; COLUMNS]; SIDE] };
-        for (row, to) in tail.left.iter_mut().enumerate().take(block.rows) {
-            to[..words.len()].copy_from_slice(&left.words[row * left.row..][words.clone()]);
-        }
-        for (word, to) in words.zip(&mut tail.right) {
-            let from = &right.words[word * right.step..];
-            let count = block.count.min(from.len());
-            to[..count].copy_from_slice(&from[..count]);
-        }
-        tail
-    }
-}
-
 /// Lines that memory is asked for.
 struct Ahead<'a> {
     later: std::slice::Iter<'a, &'a [u32]>,
@@ -243,10 +263,10 @@ impl<'a> Ahead<'a> {
         Self { later: next.iter(), now: &[] }
     }
 
-    /// Asks for what belongs to so many words along the sum.
+    /// Asks for what belongs to the words of a register.
     #[inline(always)]
-    fn ask(&mut self, words: usize) {
-        let mut left = words * NEXT;
+    fn ask(&mut self) {
+        let mut left = SIDE * NEXT;
         while left > 0 {
             if self.now.is_empty() {
                 let Some(next) = self.later.next() else { return };
