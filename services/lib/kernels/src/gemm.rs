@@ -160,6 +160,12 @@ pub(crate) trait Panels: Sync {
         let _ = index;
         None
     }
+
+    /// The words of panels that lie ready one after the other, each of them with all of its columns.
+    fn run(&self, panels: Range<usize>) -> Option<&[u32]> {
+        let _ = panels;
+        None
+    }
 }
 
 /// The left factor of a product.

@@ -92,6 +92,10 @@ impl Panels for Right<'_> {
     fn ready(&self, index: usize) -> Option<&[u32]> {
         self.panels().ready(index)
     }
+
+    fn run(&self, panels: Range<usize>) -> Option<&[u32]> {
+        self.panels().run(panels)
+    }
 }
 
 /// A left factor in one of its forms.

@@ -140,6 +140,24 @@ pub(super) unsafe fn multiply(
     plain(format, steps, left, right, block);
 }
 
+/// Adds to tiles that lie side by side, the first of which is given, the products of one left factor with the panels of a run, in tile
+/// registers.
+///
+/// # Safety
+/// As for [`multiply`], for each of the tiles; the path in use has tile registers.
+pub(super) unsafe fn multiply_run(steps: usize, left: &LeftPart<'_>, run: &[u32], block: &Block) {
+    assert!((1..=ROWS).contains(&block.rows) && block.count == COLUMNS && block.add);
+    assert!((block.rows - 1) * left.row + steps <= left.words.len(), "tile read past its end");
+    assert!(run.len().is_multiple_of(steps * COLUMNS), "a run of panels ends inside one");
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the factors hold what is read by the assertions above, the blocks by the caller's promise.
+    unsafe {
+        amx::add_run(steps, left, run, block);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    unreachable!("tile registers belong to another architecture");
+}
+
 /// Asks for words that will be read soon, so that memory brings them while others are multiplied.
 pub(crate) fn prefetch(words: &[u32]) {
     #[cfg(target_arch = "x86_64")]

@@ -377,7 +377,14 @@ impl<'a> Job<'a> {
             return;
         }
         let left = LeftPart::packed(b.format(), a, rows);
-        for index in panels {
+        let whole = panels.start..panels.end.min(self.columns / COLUMNS).max(panels.start);
+        let run = if Order::of(b.format()) == Order::ByRow { b.run(whole.clone()) } else { None };
+        if let Some(run) = run.filter(|run| !run.is_empty()) {
+            let block = self.block(row, rows, whole.start, true);
+            // SAFETY: the blocks below each other's columns lie inside the output too, and the terms have set them.
+            unsafe { kernel::multiply_run(words, &left, run, &block) };
+        }
+        for index in if run.is_some() { whole.end..panels.end } else { panels } {
             let block = self.block(row, rows, index, true);
             let panel = b.panel(index, 0..words, scratch);
             // SAFETY: the block lies inside the output, and the terms have set it.

@@ -13,6 +13,8 @@ use crate::gemm::{COLUMNS, ROWS};
 const SIDE: usize = 16;
 /// Bytes of a register's row.
 const ROW_BYTES: usize = 64;
+/// Bytes of a panel's line.
+const LINE_BYTES: usize = COLUMNS * size_of::<u32>();
 
 /// How many rows each register has, and bytes in each of them, as the processor reads it.
 #[repr(C, align(64))]
@@ -251,6 +253,49 @@ kernel!(whole_wide, "0", "1", "4", wide: true);
 kernel!(whole_narrow, "0", "1", "4", wide: false);
 kernel!(part_wide, "2", "3", "5", wide: true);
 kernel!(part_narrow, "2", "3", "5", wide: false);
+
+/// Adds the products with a run of panels to tiles side by side.
+///
+/// # Safety
+/// As for `multiply_run`.
+pub(super) unsafe fn add_run(steps: usize, left: &LeftPart<'_>, run: &[u32], block: &Block) {
+    let panels = run.chunks_exact(steps * COLUMNS).enumerate();
+    // SAFETY: the promises are passed on.
+    unsafe {
+        if steps > SIDE {
+            for (index, words) in panels {
+                let right = RightPart { words, step: COLUMNS, next: &[] };
+                let block = Block { c: block.c.add(index * COLUMNS), ..*block };
+                multiply(steps, left, &right, &block);
+            }
+            return;
+        }
+        configure(Shape { rows: block.rows, words: steps });
+        let (row, stride) = (left.row * size_of::<u32>(), block.stride * size_of::<f32>());
+        /// The left factor stays in its register.
+        macro_rules! add_all {
+            ($first:literal, $second:literal, $left:literal) => {
+                load!($left, left.words.as_ptr(), row);
+                for (index, words) in panels {
+                    let c = block.c.add(index * COLUMNS);
+                    load!($first, c, stride);
+                    load!("6", words.as_ptr(), LINE_BYTES);
+                    add!($first, $left, "6");
+                    load!($second, c.add(SIDE), stride);
+                    load!("7", words.as_ptr().add(SIDE), LINE_BYTES);
+                    add!($second, $left, "7");
+                    store!($first, c, stride);
+                    store!($second, c.add(SIDE), stride);
+                }
+            };
+        }
+        if block.rows == ROWS {
+            add_all!("0", "1", "4");
+        } else {
+            add_all!("2", "3", "5");
+        }
+    }
+}
 
 /// Lines that memory is asked for.
 struct Ahead<'a> {
