@@ -33,6 +33,10 @@ pub(crate) use tiles::{Left, Tiles, Unpacked, flushes, pack_pairs, pair, round};
 pub(crate) const COLUMNS: usize = 32;
 /// Rows of a tile: with two registers each they leave room for a panel's line and a row's number.
 pub(crate) const ROWS: usize = 12;
+/// Rows of a tile for tile registers: two of them, which meet each line that is loaded.
+const TALL_ROWS: usize = 32;
+/// Whole tiles of either kind.
+const BAND_ROWS: usize = 96;
 /// Words along the sum in one pass: their part of a panel, 64 KiB, stays in the second-level cache while the tiles go by.
 const DEPTH: usize = 512;
 /// The same at most for tile registers, which are done with a panel so soon that it is kept in the first-level cache.
@@ -53,6 +57,14 @@ impl Order {
     /// That of tiles in this format, on the dispatch path in use.
     pub(crate) fn of(format: Format) -> Self {
         if format == Format::Bf16 && dispatch() == Dispatch::AmxBf16 { Self::ByRow } else { Self::ByWord }
+    }
+
+    /// Rows of a tile, at most.
+    pub(crate) fn rows(self) -> usize {
+        match self {
+            Self::ByWord => ROWS,
+            Self::ByRow => TALL_ROWS,
+        }
     }
 }
 
@@ -175,8 +187,8 @@ pub(crate) trait Leftward: Sync {
     fn rows(&self) -> usize;
     /// Numbers along the sum.
     fn depth(&self) -> usize;
-    /// Words `range` of the rows of a tile.
-    fn tile(&self, index: usize, range: Range<usize>) -> LeftPart<'_>;
+    /// Words `range` of some rows, all of them in one tile.
+    fn tile(&self, row: usize, rows: usize, range: Range<usize>) -> LeftPart<'_>;
 }
 
 impl<'a> RightPart<'a> {
@@ -236,23 +248,18 @@ pub(crate) fn multiply_tile(
 /// operations of one.
 pub(crate) fn multiply_resident(format: Format, numbers: usize, times: usize) -> f64 {
     let words = format.words(numbers);
-    let (left, panel) = (vec![0_u32; ROWS * words], vec![Line::default(); LINES * words]);
-    let (left, right) = (LeftPart::packed(format, &left, ROWS), RightPart::of(&panel, LINES));
-    let mut c = vec![0_f32; ROWS * COLUMNS];
+    let rows = Order::of(format).rows();
+    let (left, panel) = (vec![0_u32; rows * words], vec![Line::default(); LINES * words]);
+    let (left, right) = (LeftPart::packed(format, &left, rows), RightPart::of(&panel, LINES));
+    let mut c = vec![0_f32; rows * COLUMNS];
     for _ in 0..times {
-        let block = kernel::Block {
-            c: c.as_mut_ptr(),
-            stride: COLUMNS,
-            rows: ROWS,
-            count: COLUMNS,
-            add: true,
-            below: 0,
-        };
-        // SAFETY: the block has 12 rows of 32.
+        let block =
+            kernel::Block { c: c.as_mut_ptr(), stride: COLUMNS, rows, count: COLUMNS, add: true, below: 0 };
+        // SAFETY: the block has so many rows of 32.
         unsafe { kernel::multiply(format, words, &left, &right, &block) };
     }
     std::hint::black_box(&c);
-    2.0 * (ROWS * COLUMNS * numbers) as f64
+    2.0 * (rows * COLUMNS * numbers) as f64
 }
 
 #[cfg(test)]

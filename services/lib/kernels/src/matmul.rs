@@ -136,8 +136,8 @@ impl Leftward for Factor<'_> {
         self.leftward().depth()
     }
 
-    fn tile(&self, index: usize, range: Range<usize>) -> LeftPart<'_> {
-        self.leftward().tile(index, range)
+    fn tile(&self, row: usize, rows: usize, range: Range<usize>) -> LeftPart<'_> {
+        self.leftward().tile(row, rows, range)
     }
 }
 

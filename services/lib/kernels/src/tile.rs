@@ -1,6 +1,6 @@
 //! A matrix product for blocks that fit the first-level cache, on factors that are read as they lie.
 
-use crate::gemm::{self, Format, LeftPart, RightPart, multiply_tile, words_of};
+use crate::gemm::{self, Format, LeftPart, Order, RightPart, multiply_tile, words_of};
 
 /// The left factor: element (i, l) lies at `i * row + l * column`, so that it may be a transposed view.
 #[derive(Clone, Copy)]
@@ -55,8 +55,9 @@ pub(crate) fn multiply_pairs(
     (a, width): (&[u32], usize),
     b: (&[u32], usize),
 ) {
-    for i in (0..m).step_by(gemm::ROWS) {
-        let rows = gemm::ROWS.min(m - i);
+    let height = Order::of(Format::Bf16).rows();
+    for i in (0..m).step_by(height) {
+        let rows = height.min(m - i);
         let left = LeftPart::packed(Format::Bf16, &a[i * width..(i + rows) * width], rows);
         for j in (0..n).step_by(gemm::COLUMNS) {
             let right = RightPart { words: &b.0[j..], step: b.1, next: &[] };

@@ -17,7 +17,7 @@ pub(super) struct Block {
     pub(super) c: *mut f32,
     /// Numbers from one row to the next.
     pub(super) stride: usize,
-    /// Rows, from 1 to 12.
+    /// Rows, from 1 to a tile's.
     pub(super) rows: usize,
     /// Columns that are there; at most a panel's.
     pub(super) count: usize,
@@ -72,7 +72,8 @@ pub(super) unsafe fn multiply(
     if steps == 0 {
         return;
     }
-    assert!((1..=ROWS).contains(&block.rows) && (1..=COLUMNS).contains(&block.count));
+    let most = Order::of(format).rows();
+    assert!((1..=most).contains(&block.rows) && (1..=COLUMNS).contains(&block.count));
     assert!(
         (block.rows - 1) * left.row + (steps - 1) * left.step < left.words.len(),
         "tile read past its end"

@@ -4,7 +4,7 @@
 use std::{cell::RefCell, mem::MaybeUninit, ops::Range};
 
 use super::{
-    COLUMNS, Format, Line, Panels, ROWS, Tiles, kernel,
+    COLUMNS, Format, Leftward, Line, Panels, ROWS, Tiles, kernel,
     tiles::{Words, pack_tile},
 };
 use crate::team;
@@ -123,7 +123,7 @@ fn multiply(part: &Part<'_>, tile: Tile, to: &mut [MaybeUninit<u32>]) {
         let pass = part.b.format().depth(words);
         for first in (0..words).step_by(pass) {
             let range = first..(first + pass).min(words);
-            let left = part.a.rows_of_tile(tile.row, tile.rows, range.clone());
+            let left = part.a.tile(tile.row, tile.rows, range.clone());
             let right = part.b.panel(index, range.clone(), &mut panel);
             let block = kernel::Block { c, stride: columns, rows: tile.rows, count, add: true, below: 0 };
             // SAFETY: the block lies inside the product.

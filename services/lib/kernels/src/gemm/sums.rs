@@ -2,16 +2,16 @@
 
 use std::{cell::RefCell, ops::Range};
 
-use super::{COLUMNS, LeftPart, Leftward, Line, Order, Packed, Panels, ROWS, RightPart, kernel};
+use super::{BAND_ROWS, COLUMNS, LeftPart, Leftward, Line, Order, Packed, Panels, ROWS, RightPart, kernel};
 use crate::{cpu::Scatter, team};
 
 /// Products below which other threads are not worth a word.
 const PARALLEL_FROM: usize = 32 * 1024;
 /// Parts of terms that a block of the output is summed over before the next one.
 const STEPS: usize = 8;
-/// Tiles that meet all panels of a task before the next ones, where they are taken row by row: what they read and write of both
-/// factors and of the output stays in the second-level cache.
-const BLOCK_TILES: usize = 12;
+/// Bands that meet all panels of a task before the next ones, where tile registers multiply: what they read and write of both factors
+/// and of the output stays in the second-level cache.
+const BLOCK_BANDS: usize = 2;
 /// Bytes of a right factor at most that is packed for a sum, to meet several blocks of tiles.
 const MADE_BYTES: usize = 16 << 20;
 /// Words that parts may have beside the longest one: their panels stay in a cache together while the tiles go by.
@@ -124,7 +124,7 @@ pub(crate) fn product(c: &mut [f32], write: Write, a: &dyn Leftward, b: &dyn Pan
 fn made(term: Term<'_>) -> Option<Packed> {
     let Term { a, b } = term;
     let (along, across) = b.size();
-    let blocks = Order::of(b.format()) == Order::ByRow && a.rows() > BLOCK_TILES * ROWS;
+    let blocks = Order::of(b.format()) == Order::ByRow && a.rows() > BLOCK_BANDS * BAND_ROWS;
     let wanted = blocks && b.ready(0).is_none();
     (wanted && Packed::size_in_bytes(across, along, b.format()) <= MADE_BYTES).then(|| Packed::made(b))
 }
@@ -173,33 +173,33 @@ fn summed(sums: &[Sum<'_>]) -> Vec<Vec<f32>> {
     outputs
 }
 
-/// A part of a job: some tiles of some panels.
+/// A part of a job: some bands of some panels.
 struct Task<'a> {
     job: &'a Job<'a>,
     panels: Range<usize>,
-    tiles: Range<usize>,
+    bands: Range<usize>,
 }
 
 fn run(jobs: &[Job<'_>]) {
     let (threads, work) = (team::threads(), jobs.iter().map(|job| job.work).sum::<usize>());
     if threads == 1 || work < PARALLEL_FROM {
-        return jobs.iter().for_each(|job| job.run(0..job.panels(), 0..job.tiles()));
+        return jobs.iter().for_each(|job| job.run(0..job.panels(), 0..job.bands()));
     }
     let panels: usize = jobs.iter().map(Job::panels).sum();
     let mut tasks = Vec::new();
     for job in jobs {
-        let (panels_each, tiles_each) = job.share(threads, panels);
+        let (panels_each, bands_each) = job.share(threads, panels);
         for first in (0..job.panels()).step_by(panels_each) {
             let panels = first..(first + panels_each).min(job.panels());
-            for first in (0..job.tiles()).step_by(tiles_each) {
-                let tiles = first..(first + tiles_each).min(job.tiles());
-                tasks.push(Task { job, panels: panels.clone(), tiles });
+            for first in (0..job.bands()).step_by(bands_each) {
+                let bands = first..(first + bands_each).min(job.bands());
+                tasks.push(Task { job, panels: panels.clone(), bands });
             }
         }
     }
     team::for_each(tasks.len(), |task| {
-        let Task { job, panels, tiles } = &tasks[task];
-        job.run(panels.clone(), tiles.clone());
+        let Task { job, panels, bands } = &tasks[task];
+        job.run(panels.clone(), bands.clone());
     });
 }
 
@@ -233,11 +233,10 @@ fn passes(terms: &[Term<'_>]) -> Vec<Vec<Step>> {
     passes
 }
 
-/// Whether a sum has products for tile registers, and no long panel is made anew for each block of tiles.
+/// Whether no long panel would be made anew for each block.
 fn blocked(terms: &[Term<'_>]) -> bool {
     let short = |b: &dyn Panels| b.format().words(b.size().0) <= BESIDE;
-    terms.iter().any(|term| Order::of(term.b.format()) == Order::ByRow)
-        && terms.iter().all(|term| short(term.b) || term.b.ready(0).is_some())
+    terms.iter().all(|term| short(term.b) || term.b.ready(0).is_some())
 }
 
 thread_local! {
@@ -254,7 +253,9 @@ struct Job<'a> {
     terms: &'a [Term<'a>],
     pieces: &'a [Piece<'a>],
     passes: Vec<Vec<Step>>,
-    /// Whether tiles meet all panels in blocks of [`BLOCK_TILES`].
+    /// Rows that are not shared out: whole tiles of all terms.
+    band: usize,
+    /// Whether bands meet all panels in blocks of [`BLOCK_BANDS`].
     blocked: bool,
     work: usize,
 }
@@ -264,60 +265,62 @@ impl<'a> Job<'a> {
         let ((rows, columns), work) = (sum.size(), sum.work());
         let passes = if work == 0 { Vec::new() } else { passes(&sum.terms) };
         let (terms, pieces) = (&sum.terms[..], &sum.pieces[..]);
-        Self { c, write, rows, columns, terms, pieces, passes, blocked: blocked(terms), work }
+        let tall = terms.iter().any(|term| Order::of(term.b.format()) == Order::ByRow);
+        let (band, blocked) = if tall { (BAND_ROWS, blocked(terms)) } else { (ROWS, false) };
+        Self { c, write, rows, columns, terms, pieces, passes, band, blocked, work }
     }
 
     fn panels(&self) -> usize {
         self.columns.div_ceil(COLUMNS)
     }
 
-    fn tiles(&self) -> usize {
-        self.rows.div_ceil(ROWS)
+    fn bands(&self) -> usize {
+        self.rows.div_ceil(self.band)
     }
 
-    /// Panels and tiles of a task, beside other jobs with so many panels in `all`.
+    /// Panels and bands of a task, beside other jobs with so many panels in `all`.
     fn share(&self, threads: usize, all: usize) -> (usize, usize) {
-        let (panels, tiles) = (self.panels().max(1), self.tiles().max(1));
+        let (panels, bands) = (self.panels().max(1), self.bands().max(1));
         if self.terms.iter().any(Term::sweeps) {
-            return (panels.div_ceil(threads), tiles);
+            return (panels.div_ceil(threads), bands);
         }
-        if self.blocked && tiles > BLOCK_TILES {
-            // A thread's panels stay in its cache while all blocks of tiles go by.
+        if self.blocked && bands > BLOCK_BANDS {
+            // A thread's panels stay in its cache while all blocks of bands go by.
             let split = panels >= threads;
-            return if split { (panels.div_ceil(threads), tiles) } else { (panels, tiles.div_ceil(threads)) };
+            return if split { (panels.div_ceil(threads), bands) } else { (panels, bands.div_ceil(threads)) };
         }
         let words: usize = self.passes.iter().flatten().map(|step| step.words.len()).sum();
-        let tile_bytes = ROWS * words * size_of::<u32>();
-        if tiles * tile_bytes > LEFT_BYTES {
+        let band_bytes = self.band * words * size_of::<u32>();
+        if bands * band_bytes > LEFT_BYTES {
             // Memory can't give the left factor once for each panel. Where it is high, a part of it meets all panels; where it is
             // wide, each thread takes many panels through one pass before the next.
-            if tile_bytes <= BLOCK_BYTES / 4 {
-                return (panels, (BLOCK_BYTES / tile_bytes.max(1)).clamp(1, tiles.div_ceil(threads)));
+            if band_bytes <= BLOCK_BYTES / 4 {
+                return (panels, (BLOCK_BYTES / band_bytes.max(1)).clamp(1, bands.div_ceil(threads)));
             }
-            return (panels.div_ceil(threads), tiles);
+            return (panels.div_ceil(threads), bands);
         }
-        if tiles == 1 {
+        if bands == 1 {
             // Each panel is read once, as fast as memory gives it: best in long runs.
             return (panels.div_ceil(threads), 1);
         }
-        // Whole panels where there are enough of them, so that each is read by one thread; else their tiles are shared out too.
-        let groups = if all >= 4 * threads { 1 } else { (2 * threads).div_ceil(all).min(tiles) };
-        ((all / (threads * HELPINGS)).clamp(1, PANELS_AT_A_TIME), tiles.div_ceil(groups))
+        // Whole panels where there are enough of them, so that each is read by one thread; else their bands are shared out too.
+        let groups = if all >= 4 * threads { 1 } else { (2 * threads).div_ceil(all).min(bands) };
+        ((all / (threads * HELPINGS)).clamp(1, PANELS_AT_A_TIME), bands.div_ceil(groups))
     }
 
-    /// Computes the given tiles of the given panels.
-    fn run(&self, panels: Range<usize>, tiles: Range<usize>) {
-        let blocks = if self.blocked { tiles.len().div_ceil(BLOCK_TILES) } else { 1 };
-        let each = tiles.len().div_ceil(blocks.max(1)).max(1);
-        for first in tiles.clone().step_by(each) {
-            self.run_block(panels.clone(), first..(first + each).min(tiles.end));
+    /// Computes the given bands of the given panels.
+    fn run(&self, panels: Range<usize>, bands: Range<usize>) {
+        let blocks = if self.blocked { bands.len().div_ceil(BLOCK_BANDS) } else { 1 };
+        let each = bands.len().div_ceil(blocks.max(1)).max(1);
+        for first in bands.clone().step_by(each) {
+            self.run_block(panels.clone(), first..(first + each).min(bands.end));
         }
     }
 
     /// A block of them, pass by pass.
-    fn run_block(&self, panels: Range<usize>, tiles: Range<usize>) {
+    fn run_block(&self, panels: Range<usize>, bands: Range<usize>) {
         let mut scratch = SCRATCH.take();
-        let pieces = self.pieces_of(&tiles);
+        let pieces = self.pieces_of(&bands);
         let mut ahead = Ahead::default();
         for (number, pass) in self.passes.iter().enumerate() {
             for index in panels.clone() {
@@ -328,19 +331,10 @@ impl<'a> Job<'a> {
                 let pieces = if number + 1 == self.passes.len() { pieces } else { &[] };
                 let later = pieces.iter().filter_map(|piece| piece.b.ready(index));
                 ahead.set(later.chain(self.next(pass, after(index, &panels))));
-                for tile in tiles.clone() {
+                for band in bands.clone() {
                     let mut add = number > 0 || self.write == Write::Add;
-                    let rows = ROWS.min(self.rows - tile * ROWS);
                     for (step, panel) in pass.iter().zip(&parts) {
-                        let panel = RightPart { next: ahead.take(step.words.len()), ..*panel };
-                        let mut block = self.block(tile * ROWS, rows, index, add);
-                        block.below =
-                            if tile + 1 < tiles.end { ROWS.min(self.rows - (tile + 1) * ROWS) } else { 0 };
-                        let (a, words) = (self.terms[step.term].a, step.words.clone());
-                        // SAFETY: the block lies inside the output, and is set where it is added to.
-                        unsafe {
-                            kernel::multiply(a.format(), words.len(), &a.tile(tile, words), &panel, &block);
-                        };
+                        self.multiply(step, panel, (index, band, bands.end), add, &mut ahead);
                         add = true;
                     }
                 }
@@ -350,6 +344,32 @@ impl<'a> Job<'a> {
             self.add(piece, panels.clone(), &mut scratch[STEPS]);
         }
         SCRATCH.set(scratch);
+    }
+
+    /// Multiplies the tiles of a band by a part of a panel.
+    fn multiply(
+        &self,
+        step: &Step,
+        panel: &RightPart<'_>,
+        (index, band, end): (usize, usize, usize),
+        add: bool,
+        ahead: &mut Ahead<'_>,
+    ) {
+        let (a, words) = (self.terms[step.term].a, &step.words);
+        let (first, end) = (band * self.band, (end * self.band).min(self.rows));
+        let last = (first + self.band).min(self.rows);
+        // As high as each other, because tile registers are configured for a height.
+        let tiles = (last - first).div_ceil(Order::of(a.format()).rows());
+        let height = if tiles > 1 { (last - first).div_ceil(tiles) } else { last - first };
+        for row in (first..last).step_by(height) {
+            let rows = height.min(last - row);
+            let panel = RightPart { next: ahead.take(words.len()), ..*panel };
+            let below = height.min(end - row - rows);
+            let block = kernel::Block { below, ..self.block(row, rows, index, add) };
+            let left = a.tile(row, rows, words.clone());
+            // SAFETY: the block lies inside the output, and is set where it is added to.
+            unsafe { kernel::multiply(a.format(), words.len(), &left, &panel, &block) };
+        }
     }
 
     /// The terms' parts of a panel, if it is there and they lie ready.
@@ -363,10 +383,10 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// What belongs to rows of these tiles alone.
-    fn pieces_of(&self, tiles: &Range<usize>) -> &'a [Piece<'a>] {
-        let before = |tile: usize| self.pieces.partition_point(|piece| piece.row < tile * ROWS);
-        &self.pieces[before(tiles.start)..before(tiles.end)]
+    /// What belongs to rows of these bands alone.
+    fn pieces_of(&self, bands: &Range<usize>) -> &'a [Piece<'a>] {
+        let before = |band: usize| self.pieces.partition_point(|piece| piece.row < band * self.band);
+        &self.pieces[before(bands.start)..before(bands.end)]
     }
 
     /// Adds a piece to its rows.
@@ -396,7 +416,7 @@ impl<'a> Job<'a> {
     fn block(&self, row: usize, rows: usize, index: usize, add: bool) -> kernel::Block {
         let column = index * COLUMNS;
         let count = COLUMNS.min(self.columns - column);
-        // SAFETY: no two tasks share both a panel and a tile, and so neither this block of the output.
+        // SAFETY: no two tasks share both a panel and a band, and so neither this block of the output.
         let c = unsafe { self.c.block(row, rows, column, count) };
         kernel::Block { c, stride: self.columns, rows, count, add, below: 0 }
     }

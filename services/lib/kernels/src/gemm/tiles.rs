@@ -146,14 +146,6 @@ impl Tiles {
         (tiles(rows, columns, by_row), tiles(columns, rows, by_column))
     }
 
-    /// Words `range` of some rows, all of them in one tile.
-    pub(super) fn rows_of_tile(&self, row: usize, rows: usize, range: Range<usize>) -> LeftPart<'_> {
-        let (index, first) = (row / ROWS, row % ROWS);
-        assert!(first + rows <= ROWS.min(self.rows - index * ROWS), "rows reach into another tile");
-        let tile = self.tile(index, range);
-        LeftPart { words: &tile.words[first * tile.row..], ..tile }
-    }
-
     /// Words along the sum.
     fn words(&self) -> usize {
         self.format.words(self.depth)
@@ -205,12 +197,21 @@ impl Leftward for Tiles {
         self.depth
     }
 
-    fn tile(&self, index: usize, range: Range<usize>) -> LeftPart<'_> {
-        let (rows, width) = (ROWS.min(self.rows - index * ROWS), self.words());
-        let tile = &self.words[index * ROWS * width..][..rows * width];
-        let LeftPart { words, row, step } = LeftPart::packed(self.format, tile, rows);
-        let end = (rows - 1) * row + range.end.saturating_sub(1) * step + 1;
-        LeftPart { words: &words[range.start * step..end.max(range.start * step)], row, step }
+    fn tile(&self, row: usize, rows: usize, range: Range<usize>) -> LeftPart<'_> {
+        let width = self.words();
+        let (start, left) = match Order::of(self.format) {
+            Order::ByRow => (row * width + range.start, LeftPart { words: &self.words, row: width, step: 1 }),
+            Order::ByWord => {
+                let (first, inside) = (row - row % ROWS, row % ROWS);
+                let step = ROWS.min(self.rows - first);
+                assert!(inside + rows <= step, "rows reach into another tile");
+                let start = first * width + range.start * step + inside;
+                (start, LeftPart { words: &self.words, row: 1, step })
+            }
+        };
+        let len =
+            if range.is_empty() { 0 } else { (rows - 1) * left.row + (range.len() - 1) * left.step + 1 };
+        LeftPart { words: &self.words[start..start + len], ..left }
     }
 }
 
@@ -235,8 +236,7 @@ impl Leftward for Unpacked<'_> {
         self.depth
     }
 
-    fn tile(&self, index: usize, range: Range<usize>) -> LeftPart<'_> {
-        let row = index * ROWS;
+    fn tile(&self, row: usize, _: usize, range: Range<usize>) -> LeftPart<'_> {
         match self.left {
             Left::Rows(data) => LeftPart {
                 words: words_of(&data[row * self.depth + range.start..]),

@@ -7,7 +7,7 @@
 use std::{arch::asm, cell::Cell, ops::Range};
 
 use super::{Block, LeftPart, NEXT, RightPart};
-use crate::gemm::{COLUMNS, ROWS};
+use crate::gemm::{COLUMNS, TALL_ROWS};
 
 /// Rows of a register, words in each of them, and columns.
 const SIDE: usize = 16;
@@ -29,29 +29,30 @@ struct Config {
 /// What registers are configured for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Shape {
-    /// Rows of tiles that have not all of them.
+    /// Rows of a tile.
     rows: usize,
     /// Words along the sum.
     words: usize,
 }
 
 impl From<Shape> for Config {
-    /// Registers 0 and 1 hold sums of a whole tile, 4 its left factor; 2, 3 and 5 are the same for one of fewer rows; 6 and 7 hold the
-    /// right factor.
+    /// Registers 0 and 1 hold sums of the first rows, 4 their left factor; 2, 3 and 5 are the same for those after the first 16; 6 and 7
+    /// hold the right factor.
     fn from(Shape { rows, words }: Shape) -> Self {
         let mut config = Self { palette: 1, start: 0, reserved: [0; 14], bytes: [0; 16], rows: [0; 16] };
-        let left = words * size_of::<u32>();
+        let (first, second, left) = (rows.min(SIDE), rows.saturating_sub(SIDE), words * size_of::<u32>());
         let registers = [
-            (ROWS, ROW_BYTES),
-            (ROWS, ROW_BYTES),
-            (rows, ROW_BYTES),
-            (rows, ROW_BYTES),
-            (ROWS, left),
-            (rows, left),
+            (first, ROW_BYTES),
+            (first, ROW_BYTES),
+            (second, ROW_BYTES),
+            (second, ROW_BYTES),
+            (first, left),
+            (second, left),
             (words, ROW_BYTES),
             (words, ROW_BYTES),
         ];
-        for (i, (rows, bytes)) in registers.into_iter().enumerate() {
+        // A register without rows has no bytes either.
+        for (i, (rows, bytes)) in registers.into_iter().enumerate().filter(|(_, (rows, _))| *rows > 0) {
             (config.rows[i], config.bytes[i]) = (rows as u8, bytes as u16);
         }
         config
@@ -66,8 +67,7 @@ thread_local! {
 /// Configures this thread's registers, if they are not; that takes longer than some products.
 #[inline]
 fn configure(shape: Shape) {
-    let fits = |now: Shape| now == shape || (shape.rows == ROWS && now.words == shape.words);
-    if CONFIGURED.get().is_some_and(fits) {
+    if CONFIGURED.get() == Some(shape) {
         return;
     }
     let config = Config::from(shape);
@@ -144,7 +144,7 @@ pub(super) unsafe fn pairs_by_rows(steps: usize, left: &LeftPart<'_>, right: &Ri
         if block.count == columns {
             return multiply(steps, left, right, block);
         }
-        let mut sums = [[0_f32; COLUMNS]; ROWS];
+        let mut sums = [[0_f32; COLUMNS]; TALL_ROWS];
         let whole = Block { c: sums.as_mut_ptr().cast(), stride: COLUMNS, ..*block };
         if block.add {
             for (row, sums) in sums.iter_mut().enumerate().take(block.rows) {
@@ -178,7 +178,7 @@ unsafe fn multiply(steps: usize, left: &LeftPart<'_>, right: &RightPart<'_>, blo
     }
 }
 
-/// One or two registers of columns, and either kind of rows.
+/// One or two registers of rows and of columns.
 unsafe fn multiply_words(
     words: Range<usize>,
     left: &LeftPart<'_>,
@@ -188,71 +188,85 @@ unsafe fn multiply_words(
 ) {
     // SAFETY: the promises are passed on.
     unsafe {
-        match (block.rows == ROWS, block.count > SIDE) {
-            (true, true) => whole_wide(words, left, right, block, ahead),
-            (true, false) => whole_narrow(words, left, right, block, ahead),
-            (false, true) => part_wide(words, left, right, block, ahead),
-            (false, false) => part_narrow(words, left, right, block, ahead),
+        match (block.rows > SIDE, block.count > SIDE) {
+            (true, true) => registers::<true, true>(words, left, right, block, ahead),
+            (true, false) => registers::<true, false>(words, left, right, block, ahead),
+            (false, true) => registers::<false, true>(words, left, right, block, ahead),
+            (false, false) => registers::<false, false>(words, left, right, block, ahead),
         }
     }
 }
 
-/// Defines the loop for tiles in these registers: first and second sums, left factor.
-macro_rules! kernel {
-    ($name:ident, $first:literal, $second:literal, $left:literal, wide: $wide:literal) => {
-        unsafe fn $name(
-            words: Range<usize>,
-            left: &LeftPart<'_>,
-            right: &RightPart<'_>,
-            block: &Block,
-            ahead: &mut Ahead<'_>,
-        ) {
-            let (row, line) = (left.row * size_of::<u32>(), right.step * size_of::<u32>());
-            let stride = block.stride * size_of::<f32>();
-            let (a, b) = (left.words.as_ptr(), right.words.as_ptr());
-            // SAFETY: `multiply` has asserted that the factors hold the block's rows and columns, and `pairs_by_rows` that they hold whole
-            // registers of columns; the caller promises the output. What is asked for may lie anywhere.
-            unsafe {
-                if block.add {
-                    load!($first, block.c, stride);
-                    if $wide {
-                        load!($second, block.c.add(SIDE), stride);
-                    }
-                } else {
-                    zero!($first);
-                    if $wide {
-                        zero!($second);
-                    }
-                }
-                for row in block.rows..block.rows + block.below {
-                    ask_to_write!(block.c.wrapping_add(row * block.stride));
-                    if $wide {
-                        ask_to_write!(block.c.wrapping_add(row * block.stride + SIDE));
-                    }
-                }
-                for word in words.step_by(SIDE) {
-                    ahead.ask();
-                    load!($left, a.add(word), row);
-                    load!("6", b.add(word * right.step), line);
-                    add!($first, $left, "6");
-                    if $wide {
-                        load!("7", b.add(word * right.step + SIDE), line);
-                        add!($second, $left, "7");
-                    }
-                }
-                store!($first, block.c, stride);
-                if $wide {
-                    store!($second, block.c.add(SIDE), stride);
-                }
+/// The loop along the sum, with two registers of rows if `TALL` and two of columns if `WIDE`.
+unsafe fn registers<const TALL: bool, const WIDE: bool>(
+    words: Range<usize>,
+    left: &LeftPart<'_>,
+    right: &RightPart<'_>,
+    block: &Block,
+    ahead: &mut Ahead<'_>,
+) {
+    let (row, line) = (left.row * size_of::<u32>(), right.step * size_of::<u32>());
+    let stride = block.stride * size_of::<f32>();
+    let (a, b) = (left.words.as_ptr(), right.words.as_ptr());
+    // The rows after the first ones, where there are any.
+    let (c, lower) = (block.c, block.c.wrapping_add(SIDE * block.stride));
+    // SAFETY: `multiply` has asserted that the factors hold the block's rows and columns, and `pairs_by_rows` that they hold whole
+    // registers of columns; the caller promises the output. What is asked for may lie anywhere.
+    unsafe {
+        if block.add {
+            load!("0", c, stride);
+            if WIDE {
+                load!("1", c.add(SIDE), stride);
+            }
+            if TALL {
+                load!("2", lower, stride);
+            }
+            if TALL && WIDE {
+                load!("3", lower.add(SIDE), stride);
+            }
+        } else {
+            zero!("0");
+            zero!("1");
+            if TALL {
+                zero!("2");
+                zero!("3");
             }
         }
-    };
+        for row in block.rows..block.rows + block.below {
+            ask_to_write!(c.wrapping_add(row * block.stride));
+            if WIDE {
+                ask_to_write!(c.wrapping_add(row * block.stride + SIDE));
+            }
+        }
+        for word in words.step_by(SIDE) {
+            ahead.ask();
+            load!("4", a.add(word), row);
+            load!("6", b.add(word * right.step), line);
+            add!("0", "4", "6");
+            if TALL {
+                load!("5", a.add(SIDE * left.row + word), row);
+                add!("2", "5", "6");
+            }
+            if WIDE {
+                load!("7", b.add(word * right.step + SIDE), line);
+                add!("1", "4", "7");
+            }
+            if TALL && WIDE {
+                add!("3", "5", "7");
+            }
+        }
+        store!("0", c, stride);
+        if WIDE {
+            store!("1", c.add(SIDE), stride);
+        }
+        if TALL {
+            store!("2", lower, stride);
+        }
+        if TALL && WIDE {
+            store!("3", lower.add(SIDE), stride);
+        }
+    }
 }
-
-kernel!(whole_wide, "0", "1", "4", wide: true);
-kernel!(whole_narrow, "0", "1", "4", wide: false);
-kernel!(part_wide, "2", "3", "5", wide: true);
-kernel!(part_narrow, "2", "3", "5", wide: false);
 
 /// Adds the products with a run of panels to tiles side by side.
 ///
@@ -272,27 +286,18 @@ pub(super) unsafe fn add_run(steps: usize, left: &LeftPart<'_>, run: &[u32], blo
         }
         configure(Shape { rows: block.rows, words: steps });
         let (row, stride) = (left.row * size_of::<u32>(), block.stride * size_of::<f32>());
-        /// The left factor stays in its register.
-        macro_rules! add_all {
-            ($first:literal, $second:literal, $left:literal) => {
-                load!($left, left.words.as_ptr(), row);
-                for (index, words) in panels {
-                    let c = block.c.add(index * COLUMNS);
-                    load!($first, c, stride);
-                    load!("6", words.as_ptr(), LINE_BYTES);
-                    add!($first, $left, "6");
-                    load!($second, c.add(SIDE), stride);
-                    load!("7", words.as_ptr().add(SIDE), LINE_BYTES);
-                    add!($second, $left, "7");
-                    store!($first, c, stride);
-                    store!($second, c.add(SIDE), stride);
-                }
-            };
-        }
-        if block.rows == ROWS {
-            add_all!("0", "1", "4");
-        } else {
-            add_all!("2", "3", "5");
+        // The left factor stays in its register.
+        load!("4", left.words.as_ptr(), row);
+        for (index, words) in panels {
+            let c = block.c.add(index * COLUMNS);
+            load!("0", c, stride);
+            load!("6", words.as_ptr(), LINE_BYTES);
+            add!("0", "4", "6");
+            load!("1", c.add(SIDE), stride);
+            load!("7", words.as_ptr().add(SIDE), LINE_BYTES);
+            add!("1", "4", "7");
+            store!("0", c, stride);
+            store!("1", c.add(SIDE), stride);
         }
     }
 }
