@@ -2,8 +2,9 @@
 //! other along the sum, so that one layout and one loop serve all formats.
 //!
 //! The right factor lies in panels of [`COLUMNS`] columns, `[word][column]`; the left one in tiles of up to [`ROWS`] rows,
-//! `[word][row]`, or as they are where tile registers take them ([`Order`]). A tile times a panel is summed in registers, in order along the words, one lane per result. So a row of the
-//! product is the same bits whatever the other rows, the number of threads and the blocks are.
+//! `[word][row]`, or row by row where tile registers take it ([`Order`]). A tile times a panel is summed in registers, in order along
+//! the words, one lane per result. So a row of the product is the same bits whatever the other rows, the number of threads and the
+//! blocks are.
 
 mod int8;
 mod kernel;
@@ -35,7 +36,7 @@ pub(crate) const COLUMNS: usize = 32;
 pub(crate) const ROWS: usize = 12;
 /// Rows of a tile for tile registers: two of them, which meet each line that is loaded.
 const TALL_ROWS: usize = 32;
-/// Whole tiles of either kind.
+/// Whole tiles of either kind, which a sum of both kinds is taken through together.
 const BAND_ROWS: usize = 96;
 /// Words along the sum in one pass: their part of a panel, 64 KiB, stays in the second-level cache while the tiles go by.
 const DEPTH: usize = 512;

@@ -358,9 +358,12 @@ impl<'a> Job<'a> {
         let (a, words) = (self.terms[step.term].a, &step.words);
         let (first, end) = (band * self.band, (end * self.band).min(self.rows));
         let last = (first + self.band).min(self.rows);
-        // As high as each other, because tile registers are configured for a height.
-        let tiles = (last - first).div_ceil(Order::of(a.format()).rows());
-        let height = if tiles > 1 { (last - first).div_ceil(tiles) } else { last - first };
+        let order = Order::of(a.format());
+        let height = match order {
+            Order::ByWord => order.rows(),
+            // As high as each other, because tile registers are configured for a height.
+            Order::ByRow => (last - first).div_ceil((last - first).div_ceil(order.rows())),
+        };
         for row in (first..last).step_by(height) {
             let rows = height.min(last - row);
             let panel = RightPart { next: ahead.take(words.len()), ..*panel };

@@ -182,3 +182,28 @@ fn a_row_is_the_same_among_any_others_and_on_any_number_of_threads() {
         }
     }
 }
+
+/// A base in bf16 and an update in f32, whose tiles are of different heights.
+#[test]
+fn terms_of_different_formats_add_up_for_any_number_of_rows() {
+    let (k, rank, n) = (300, 16, 150);
+    let (a, low) = (numbers(1, 213 * k), numbers(2, 213 * rank));
+    let (base, up) = (numbers(3, n * k), numbers(4, n * rank));
+    let (packed, turned_up) = (Packed::new(Matrix::F32(&base), n, k, Format::Bf16), turned(&up, n, rank));
+    let update =
+        Rows { data: Matrix::F32(&turned_up), across: n, along: rank, format: Format::F32, turned: false };
+    let run = |rows: usize| {
+        let a = Tiles::pack(Left::Rows(&a[..rows * k]), rows, k, Format::Bf16, 1.0);
+        let low = Tiles::pack(Left::Rows(&low[..rows * rank]), rows, rank, Format::F32, 1.0);
+        products(vec![Term { a: &a, b: &packed }, Term { a: &low, b: &update }])
+    };
+    let all = run(213);
+    let products = reference(&rounded(&a), &rounded(&base), (213, k, n));
+    let updates = reference(&low, &up, (213, rank, n));
+    let expected: Vec<f64> =
+        products.iter().zip(&updates).map(|(product, update)| product + update).collect();
+    close(&all, &expected, k);
+    for rows in [1, 12, 13, 33, 50, 96, 97, 100, 193] {
+        assert_eq!(run(rows), all[..rows * n], "{rows} rows");
+    }
+}
