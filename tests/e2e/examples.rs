@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::ROOTSTOCK;
 
 /// The models that the others start from.
-const BASES: [&str; 2] = ["base.yaml", "masked.yaml"];
+const BASES: [&str; 3] = ["base.yaml", "masked.yaml", "qwen2.yaml"];
 /// The tokenizers of the examples, made as their comments say.
 const TOKENIZERS: [&[&str]; 3] = [
     &["words", "--vocab-size", "280"],

@@ -602,12 +602,16 @@ pub struct MixedDataset {
     #[prost(string, tag = "3")]
     pub prompt_template: ::prost::alloc::string::String,
 }
-/// A Llama to be made from random weights; the names of Hugging Face's config.json.
+/// A decoder to be made from random weights; the names of Hugging Face's config.json.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NewModel {
     /// Its tokenizer: alias or digest.
     #[prost(string, tag = "1")]
     pub tokenizer: ::prost::alloc::string::String,
+    /// Its family: `llama`, `mistral` (a window on every layer), `qwen2` (biases on queries, keys and values) or `qwen3` (normed queries and
+    /// keys); empty means `llama`.
+    #[prost(string, tag = "11")]
+    pub model_type: ::prost::alloc::string::String,
     /// Width of the residual stream.
     #[prost(int32, tag = "2")]
     pub hidden_size: i32,
@@ -623,9 +627,16 @@ pub struct NewModel {
     /// Number of key/value heads; 0 means as many as attention heads.
     #[prost(int32, tag = "6")]
     pub num_key_value_heads: i32,
+    /// Width of a head: even, and at most 65536 over `num_attention_heads`. 0 means `hidden_size` over `num_attention_heads`, which must then
+    /// be whole and even.
+    #[prost(int32, tag = "12")]
+    pub head_dim: i32,
     /// Longest context.
     #[prost(int32, tag = "7")]
     pub max_position_embeddings: i32,
+    /// For `mistral`: tokens that a layer sees, its own included; 0 means 4096. One as wide as the longest context hides nothing.
+    #[prost(int32, tag = "13")]
+    pub sliding_window: i32,
     /// Base of the rotary frequencies; 0 means 10000.
     #[prost(double, tag = "8")]
     pub rope_theta: f64,

@@ -2,7 +2,7 @@
 
 use rootstock_artifacts::{AliasName, ArtifactName};
 use rootstock_kernels::{AdamWOptions, LionOptions, SgdOptions};
-use rootstock_model::Recompute;
+use rootstock_model::{Family, Recompute};
 use rootstock_peft::{Biases, BottleneckConfig, InitLoraWeights, SavedModule, VirtualTokensKind};
 use rootstock_text::{Corruption, PromptTemplate, Shares, Truncation};
 
@@ -167,12 +167,15 @@ impl Start {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NewModel {
     pub(crate) tokenizer: ArtifactName,
+    pub(crate) family: Family,
     pub(crate) hidden_size: usize,
     pub(crate) intermediate_size: usize,
     pub(crate) num_hidden_layers: usize,
     pub(crate) num_attention_heads: usize,
     pub(crate) num_key_value_heads: usize,
+    pub(crate) head_dim: usize,
     pub(crate) max_position_embeddings: usize,
+    pub(crate) sliding_window: Option<usize>,
     pub(crate) rope_theta: f64,
     pub(crate) tie_word_embeddings: bool,
     pub(crate) initializer_range: f64,

@@ -307,12 +307,15 @@ pub(super) struct OptimArgs {
 #[serde(default)]
 pub(super) struct NewModel {
     pub(super) tokenizer: String,
+    pub(super) model_type: String,
     pub(super) hidden_size: i32,
     pub(super) intermediate_size: i32,
     pub(super) num_hidden_layers: i32,
     pub(super) num_attention_heads: i32,
     pub(super) num_key_value_heads: i32,
+    pub(super) head_dim: i32,
     pub(super) max_position_embeddings: i32,
+    pub(super) sliding_window: i32,
     pub(super) rope_theta: f64,
     pub(super) tie_word_embeddings: bool,
     pub(super) initializer_range: f64,

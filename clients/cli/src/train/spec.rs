@@ -144,12 +144,15 @@ fn start(file: &TrainFile) -> Result<proto::training_spec::Start, String> {
         (None, None, Some(model)) => new_encoder(model).map(Start::NewEncoder),
         (None, Some(model), None) => Ok(Start::NewModel(proto::NewModel {
             tokenizer: named("new_model.tokenizer", Kind::Tokenizer, &model.tokenizer)?,
+            model_type: model.model_type.clone(),
             hidden_size: model.hidden_size,
             intermediate_size: model.intermediate_size,
             num_hidden_layers: model.num_hidden_layers,
             num_attention_heads: model.num_attention_heads,
             num_key_value_heads: model.num_key_value_heads,
+            head_dim: model.head_dim,
             max_position_embeddings: model.max_position_embeddings,
+            sliding_window: model.sliding_window,
             rope_theta: model.rope_theta,
             tie_word_embeddings: model.tie_word_embeddings,
             initializer_range: model.initializer_range,
@@ -656,6 +659,10 @@ mod tests {
         assert_eq!((spec.output.as_str(), model.tokenizer.as_str()), ("baseModels/tiny", "tokenizers/t"));
         let typo = refusal(&text.replace("hidden_size", "hidden_sise"));
         assert_eq!(typo, "unknown key new_model.hidden_sise; did you mean hidden_size?");
+        let family = "model_type: mistral\n  head_dim: 16\n  sliding_window: 8\n  hidden_size";
+        let spec = parse(text.replace("hidden_size", family).as_bytes()).unwrap();
+        let Some(Start::NewModel(model)) = spec.start else { panic!("no new model") };
+        assert_eq!((model.model_type.as_str(), model.head_dim, model.sliding_window), ("mistral", 16, 8));
     }
 
     #[test]

@@ -44,7 +44,11 @@ pub(super) const MAX_HEADS: usize = 1024;
 pub(super) const MAX_POSITIONS: usize = 1 << 20;
 pub(super) const MAX_INITIALIZER_RANGE: f64 = 10.0;
 const MAX_ROPE_THETA: f64 = 1e12;
-/// Hugging Face's defaults for Llama.
+/// Families of which a new model can be made.
+const NEW_FAMILIES: [Family; 4] = [Family::Llama, Family::Mistral, Family::Qwen2, Family::Qwen3];
+/// Hugging Face's default for Mistral.
+const WINDOW: usize = 4096;
+/// Hugging Face's defaults for all of them.
 const ROPE_THETA: f64 = 10_000.0;
 pub(super) const INITIALIZER_RANGE: f64 = 0.02;
 const RMS_NORM_EPS: f64 = 1e-6;
@@ -210,12 +214,15 @@ fn goes_on_with_adapter(from: &proto::TrainingSpec) -> Result<(), Error> {
 }
 
 fn new_model(from: &proto::NewModel) -> Result<NewModel, Error> {
+    let family = family(&from.model_type)?;
     let heads = NEW_MODEL.required_size("num_attention_heads", from.num_attention_heads, MAX_HEADS)?;
+    let hidden_size = NEW_MODEL.required_size("hidden_size", from.hidden_size, MAX_WIDTH)?;
     let theta = or_default(from.rope_theta, ROPE_THETA);
     let range = or_default(from.initializer_range, INITIALIZER_RANGE);
     Ok(NewModel {
         tokenizer: reference(NEW_MODEL, "tokenizer", &[Kind::Tokenizer, Kind::BaseModel], &from.tokenizer)?,
-        hidden_size: NEW_MODEL.required_size("hidden_size", from.hidden_size, MAX_WIDTH)?,
+        family,
+        hidden_size,
         intermediate_size: NEW_MODEL.required_size("intermediate_size", from.intermediate_size, MAX_WIDTH)?,
         num_hidden_layers: NEW_MODEL.required_size(
             "num_hidden_layers",
@@ -224,11 +231,13 @@ fn new_model(from: &proto::NewModel) -> Result<NewModel, Error> {
         )?,
         num_attention_heads: heads,
         num_key_value_heads: NEW_MODEL.size("num_key_value_heads", from.num_key_value_heads, heads, heads)?,
+        head_dim: head_dim(from.head_dim, hidden_size, heads)?,
         max_position_embeddings: NEW_MODEL.required_size(
             "max_position_embeddings",
             from.max_position_embeddings,
             MAX_POSITIONS,
         )?,
+        sliding_window: sliding_window(from.sliding_window, family)?,
         rope_theta: NEW_MODEL.number("rope_theta", theta, 1.0..=MAX_ROPE_THETA, "0 or from 1 to 1e12")?,
         tie_word_embeddings: from.tie_word_embeddings,
         initializer_range: NEW_MODEL.number(
@@ -240,16 +249,50 @@ fn new_model(from: &proto::NewModel) -> Result<NewModel, Error> {
     })
 }
 
-fn fits_together(model: &NewModel, objective: &Objective) -> Result<(), Error> {
-    let heads = model.num_attention_heads;
-    if !model.hidden_size.is_multiple_of(2 * heads) {
+fn family(model_type: &str) -> Result<Family, Error> {
+    if model_type.is_empty() {
+        return Ok(Family::default());
+    }
+    let known = NEW_FAMILIES.map(Family::model_type).join(", ");
+    let message = || format!("must be one of {known}; a BERT is described by new_encoder");
+    let found = NEW_FAMILIES.into_iter().find(|family| family.model_type() == model_type);
+    found.ok_or_else(|| NEW_MODEL.invalid("model_type", message()))
+}
+
+/// The width of a head: an equal part of the residual stream unless another one is given.
+fn head_dim(given: i32, hidden_size: usize, heads: usize) -> Result<usize, Error> {
+    if given == 0 && !hidden_size.is_multiple_of(2 * heads) {
         let message = format!(
-            "is {}, but must be a multiple of 2 x num_attention_heads = {}",
-            model.hidden_size,
+            "is {hidden_size}, but must be a multiple of 2 x num_attention_heads = {}, unless head_dim is set",
             2 * heads
         );
         return Err(NEW_MODEL.invalid("hidden_size", message));
     }
+    match NEW_MODEL.size("head_dim", given, hidden_size / heads, MAX_WIDTH / heads)? {
+        dim if dim.is_multiple_of(2) => Ok(dim),
+        dim => {
+            let message = format!("is {dim}, but must be even, because rotary embedding turns pairs");
+            Err(NEW_MODEL.invalid("head_dim", message))
+        }
+    }
+}
+
+fn sliding_window(given: i32, family: Family) -> Result<Option<usize>, Error> {
+    match family {
+        Family::Mistral => NEW_MODEL.size("sliding_window", given, WINDOW, MAX_POSITIONS).map(Some),
+        _ if given == 0 => Ok(None),
+        _ => {
+            let message = format!(
+                "is mistral's; take it out, or set model_type mistral instead of {}",
+                family.model_type()
+            );
+            Err(NEW_MODEL.invalid("sliding_window", message))
+        }
+    }
+}
+
+fn fits_together(model: &NewModel, objective: &Objective) -> Result<(), Error> {
+    let heads = model.num_attention_heads;
     if !heads.is_multiple_of(model.num_key_value_heads) {
         let message =
             format!("is {}, but must divide num_attention_heads = {heads}", model.num_key_value_heads);
@@ -340,21 +383,21 @@ pub(crate) fn model_config(
     eos_token_id: Option<u32>,
 ) -> Config {
     Config {
-        family: Family::Llama,
+        family: model.family,
         vocab_size,
         hidden_size: model.hidden_size,
         intermediate_size: model.intermediate_size,
         num_hidden_layers: model.num_hidden_layers,
         num_attention_heads: model.num_attention_heads,
         num_key_value_heads: model.num_key_value_heads,
-        head_dim: model.hidden_size / model.num_attention_heads,
+        head_dim: model.head_dim,
         max_position_embeddings: model.max_position_embeddings,
         rms_norm_eps: RMS_NORM_EPS,
         rope_theta: model.rope_theta,
         rope_scaling: RopeScaling::None,
         attention_bias: false,
         mlp_bias: false,
-        layers: Layers::default(),
+        layers: Layers { sliding_window: model.sliding_window, ..Layers::default() },
         tie_word_embeddings: model.tie_word_embeddings,
         bos_token_id,
         eos_token_ids: eos_token_id.into_iter().collect(),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    convert::tests::{causal, masked, supervised},
+    convert::tests::{causal, masked, new_model, supervised},
     spec::{Full, Stage},
 };
 
@@ -119,6 +119,47 @@ fn the_stage_that_takes_most_decides_and_states_hold_what_any_stage_trains() {
     let both = estimate(&spec, &config).unwrap();
     assert_eq!((both.training, both.frozen), (most.training, most.frozen));
     assert_eq!((most.training, both.copies), (32 * layer, 28 * layer));
+}
+
+#[test]
+fn a_family_takes_what_sets_it_apart() {
+    use rootstock_proto::training::v1::{LoraMethod, NewModel, training_spec::Method as Written};
+    const TOKENS: u64 = 8 * 128;
+    let family = |model_type: &str, change: fn(&mut NewModel)| {
+        let spec = Spec::try_from(&new_model(|model| {
+            (model.model_type, model.tie_word_embeddings) = (model_type.into(), true);
+            change(model);
+        }));
+        let spec = spec.unwrap();
+        let Start::New(model) = &spec.start else { panic!("{spec:?}") };
+        let config = AnyConfig::Decoder(model_config(model, 256, None, None));
+        let found = estimate(&spec, &config).unwrap();
+        assert_eq!(found.training, 16 * parameters(&config));
+        (config, found)
+    };
+    let more = |other: &(AnyConfig, Estimate), one: &(AnyConfig, Estimate)| {
+        (parameters(&other.0) - parameters(&one.0), other.1.activations - one.1.activations)
+    };
+    let llama = family("llama", |_| ());
+    // Embedding and last norm, and in each of 2 layers both norms, 4 projections of the attention, 3 of the feed-forward block.
+    assert_eq!(parameters(&llama.0), 256 * 32 + 32 + 2 * (2 * 32 + 4 * 32 * 32 + 3 * 32 * 64));
+    assert_eq!(more(&family("mistral", |_| ()), &llama), (0, 0));
+    let qwen2 = family("qwen2", |_| ());
+    assert_eq!(more(&qwen2, &llama), (2 * 3 * 32, 0));
+    // Norms as wide as a head; queries and keys before them, of the layers and of two in passing.
+    assert_eq!(more(&family("qwen3", |_| ()), &llama), (2 * 2 * 8, 4 * TOKENS * 2 * 32 * 4));
+    // Projections twice as wide; queries, keys, values and the output.
+    assert_eq!(
+        more(&family("llama", |m| m.head_dim = 16), &llama),
+        (2 * 4 * 32 * 32, 4 * TOKENS * 4 * 32 * 4)
+    );
+    let lora = |bias: &str| {
+        let method = Written::Lora(LoraMethod { bias: bias.into(), ..LoraMethod::default() });
+        let spec = rootstock_proto::training::v1::TrainingSpec { method: Some(method), ..supervised() };
+        estimate(&Spec::try_from(&spec).unwrap(), &qwen2.0).unwrap().training / 16
+    };
+    // Rank 8 on q_proj and v_proj, their biases, and k_proj's.
+    assert_eq!((lora("none"), lora("lora_only"), lora("all")), (2048, 2048 + 2 * 64, 2048 + 2 * 96));
 }
 
 #[test]

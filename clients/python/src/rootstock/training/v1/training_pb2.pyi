@@ -265,28 +265,34 @@ class MixedDataset(_message.Message):
     def __init__(self, dataset: _Optional[str] = ..., weight: _Optional[float] = ..., prompt_template: _Optional[str] = ...) -> None: ...
 
 class NewModel(_message.Message):
-    __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "rope_theta", "tie_word_embeddings", "initializer_range")
+    __slots__ = ("tokenizer", "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "max_position_embeddings", "sliding_window", "rope_theta", "tie_word_embeddings", "initializer_range")
     TOKENIZER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_TYPE_FIELD_NUMBER: _ClassVar[int]
     HIDDEN_SIZE_FIELD_NUMBER: _ClassVar[int]
     INTERMEDIATE_SIZE_FIELD_NUMBER: _ClassVar[int]
     NUM_HIDDEN_LAYERS_FIELD_NUMBER: _ClassVar[int]
     NUM_ATTENTION_HEADS_FIELD_NUMBER: _ClassVar[int]
     NUM_KEY_VALUE_HEADS_FIELD_NUMBER: _ClassVar[int]
+    HEAD_DIM_FIELD_NUMBER: _ClassVar[int]
     MAX_POSITION_EMBEDDINGS_FIELD_NUMBER: _ClassVar[int]
+    SLIDING_WINDOW_FIELD_NUMBER: _ClassVar[int]
     ROPE_THETA_FIELD_NUMBER: _ClassVar[int]
     TIE_WORD_EMBEDDINGS_FIELD_NUMBER: _ClassVar[int]
     INITIALIZER_RANGE_FIELD_NUMBER: _ClassVar[int]
     tokenizer: str
+    model_type: str
     hidden_size: int
     intermediate_size: int
     num_hidden_layers: int
     num_attention_heads: int
     num_key_value_heads: int
+    head_dim: int
     max_position_embeddings: int
+    sliding_window: int
     rope_theta: float
     tie_word_embeddings: bool
     initializer_range: float
-    def __init__(self, tokenizer: _Optional[str] = ..., hidden_size: _Optional[int] = ..., intermediate_size: _Optional[int] = ..., num_hidden_layers: _Optional[int] = ..., num_attention_heads: _Optional[int] = ..., num_key_value_heads: _Optional[int] = ..., max_position_embeddings: _Optional[int] = ..., rope_theta: _Optional[float] = ..., tie_word_embeddings: bool = ..., initializer_range: _Optional[float] = ...) -> None: ...
+    def __init__(self, tokenizer: _Optional[str] = ..., model_type: _Optional[str] = ..., hidden_size: _Optional[int] = ..., intermediate_size: _Optional[int] = ..., num_hidden_layers: _Optional[int] = ..., num_attention_heads: _Optional[int] = ..., num_key_value_heads: _Optional[int] = ..., head_dim: _Optional[int] = ..., max_position_embeddings: _Optional[int] = ..., sliding_window: _Optional[int] = ..., rope_theta: _Optional[float] = ..., tie_word_embeddings: bool = ..., initializer_range: _Optional[float] = ...) -> None: ...
 
 class NewEncoder(_message.Message):
     __slots__ = ("tokenizer", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings", "type_vocab_size", "hidden_dropout_prob", "initializer_range", "layer_norm_eps")
