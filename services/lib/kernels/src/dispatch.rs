@@ -8,6 +8,9 @@ use std::{
 
 use parking_lot::Mutex;
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
+
 /// The variable that asks for a path by name.
 pub const DISPATCH_VARIABLE: &str = "ROOTSTOCK_DISPATCH";
 
@@ -140,9 +143,6 @@ pub fn with_dispatch<T>(path: Dispatch, work: impl FnOnce() -> T) -> Result<T, D
     CHOSEN.store(path as u8, Ordering::Relaxed);
     Ok(work())
 }
-
-#[cfg(target_arch = "x86_64")]
-mod amx;
 
 #[cfg(target_arch = "x86_64")]
 fn best() -> Dispatch {

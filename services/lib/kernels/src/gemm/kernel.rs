@@ -108,30 +108,16 @@ pub(super) unsafe fn multiply(
                 (Format::Bf16, Dispatch::Avx512, false) => {
                     return avx512::widened_by_rows::<false, false>(steps, left, right, block);
                 }
-                (
-                    Format::F32 | Format::F16,
-                    Dispatch::Avx512 | Dispatch::Avx512Bf16 | Dispatch::AmxBf16,
-                    true,
-                ) if ahead => {
+                (Format::F32 | Format::F16, path, true) if path >= Dispatch::Avx512 && ahead => {
                     return avx512::numbers_by_rows::<true, true>(steps, left, right, block);
                 }
-                (
-                    Format::F32 | Format::F16,
-                    Dispatch::Avx512 | Dispatch::Avx512Bf16 | Dispatch::AmxBf16,
-                    true,
-                ) => {
+                (Format::F32 | Format::F16, path, true) if path >= Dispatch::Avx512 => {
                     return avx512::numbers_by_rows::<true, false>(steps, left, right, block);
                 }
-                (
-                    Format::F32 | Format::F16,
-                    Dispatch::Avx512 | Dispatch::Avx512Bf16 | Dispatch::AmxBf16,
-                    false,
-                ) => {
+                (Format::F32 | Format::F16, path, false) if path >= Dispatch::Avx512 => {
                     return avx512::numbers_by_rows::<false, false>(steps, left, right, block);
                 }
-                (Format::Int8, Dispatch::Avx512 | Dispatch::Avx512Bf16 | Dispatch::AmxBf16, true)
-                    if int8::vnni::available() =>
-                {
+                (Format::Int8, path, true) if path >= Dispatch::Avx512 && int8::vnni::available() => {
                     return int8::vnni::groups_by_rows(steps, left, right, block);
                 }
                 _ => {}

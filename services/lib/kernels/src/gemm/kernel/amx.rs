@@ -7,10 +7,10 @@
 use std::{arch::asm, cell::Cell, ops::Range};
 
 use super::{Block, LeftPart, NEXT, RightPart};
-use crate::gemm::{COLUMNS, TALL_ROWS};
+use crate::gemm::{COLUMNS, TALL_ROWS, TILE_WORDS};
 
-/// Rows of a register, words in each of them, and columns.
-const SIDE: usize = 16;
+/// Words in a row of a register; it has as many rows, and columns.
+const SIDE: usize = TILE_WORDS;
 /// Bytes of a register's row.
 const ROW_BYTES: usize = 64;
 /// Bytes of a panel's line.
