@@ -40,8 +40,9 @@ const TALL_ROWS: usize = 32;
 const BAND_ROWS: usize = 96;
 /// Words along the sum in one pass: their part of a panel, 64 KiB, stays in the second-level cache while the tiles go by.
 const DEPTH: usize = 512;
-/// The same at most for tile registers, which are done with a panel so soon that it is kept in the first-level cache.
-const TILE_DEPTH: usize = 384;
+/// The same at most for tile registers, which are slowed down more by reading and writing sums once more: their part of a panel, 128 KiB,
+/// stays in the second-level cache together with the rows that it meets.
+const TILE_DEPTH: usize = 1024;
 /// Words along the sum that tile registers multiply at once: no pass ends within them.
 const TILE_WORDS: usize = 16;
 

@@ -138,19 +138,25 @@ pub(super) unsafe fn pair_rows(
     }
 }
 
-/// Rounds rows that lie one after the other, `depth` numbers each, times `scale`: to words of pairs in the same order.
+/// Rounds rows that lie one after the other, `depth` numbers each, times `scale`: to words of pairs in the same order, `to.1` for each
+/// row, the last of which may be zeros.
 ///
 /// # Safety
 /// [`available`]; there are so many rows, and room for their words.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn rows(to: *mut u32, from: *const f32, (rows, depth): (usize, usize), scale: f32) {
-    let (width, factor) = (depth.div_ceil(2), _mm512_set1_ps(scale));
+pub(super) unsafe fn rows(
+    (to, width): (*mut u32, usize),
+    from: *const f32,
+    (rows, depth): (usize, usize),
+    scale: f32,
+) {
+    let factor = _mm512_set1_ps(scale);
     for row in 0..rows {
         // SAFETY: the caller promises the row; masked lanes are neither read nor written.
         unsafe {
             let (to, from) = (to.add(row * width), from.add(row * depth));
             for word in (0..width).step_by(BLOCK) {
-                let left = depth - 2 * word;
+                let left = depth.saturating_sub(2 * word);
                 if left >= 2 * BLOCK {
                     _mm512_storeu_si512(to.add(word).cast(), f32::words(from.add(2 * word), scale));
                     continue;

@@ -2,7 +2,9 @@
 
 use std::{cell::RefCell, ops::Range};
 
-use super::{BAND_ROWS, COLUMNS, LeftPart, Leftward, Line, Order, Packed, Panels, ROWS, RightPart, kernel};
+use super::{
+    BAND_ROWS, COLUMNS, LeftPart, Leftward, Line, Order, Packed, Panels, ROWS, RightPart, TALL_ROWS, kernel,
+};
 use crate::{cpu::Scatter, team};
 
 /// Products below which other threads are not worth a word.
@@ -323,18 +325,19 @@ impl<'a> Job<'a> {
         let pieces = self.pieces_of(&bands);
         let mut ahead = Ahead::default();
         for (number, pass) in self.passes.iter().enumerate() {
+            let lefts = self.lefts(pass, &bands);
             for index in panels.clone() {
                 let mut parts = [RightPart::default(); STEPS];
                 for ((part, step), scratch) in parts.iter_mut().zip(pass).zip(&mut scratch) {
-                    *part = self.terms[step.term].b.panel(index, step.words.clone(), scratch);
+                    *part = part_of(self.terms[step.term].b, index, step.words.clone(), scratch);
                 }
                 let pieces = if number + 1 == self.passes.len() { pieces } else { &[] };
                 let later = pieces.iter().filter_map(|piece| piece.b.ready(index));
                 ahead.set(later.chain(self.next(pass, after(index, &panels))));
                 for band in bands.clone() {
                     let mut add = number > 0 || self.write == Write::Add;
-                    for (step, panel) in pass.iter().zip(&parts) {
-                        self.multiply(step, panel, (index, band, bands.end), add, &mut ahead);
+                    for ((step, left), panel) in pass.iter().zip(&lefts).zip(&parts) {
+                        self.multiply(step, (left.as_ref(), panel), (index, band, &bands), add, &mut ahead);
                         add = true;
                     }
                 }
@@ -346,30 +349,47 @@ impl<'a> Job<'a> {
         SCRATCH.set(scratch);
     }
 
+    /// What lies row by row of these bands' left factors: asked of each tile while it is multiplied, the answer would wait in memory
+    /// until all sums before it are written.
+    fn lefts(&self, pass: &[Step], bands: &Range<usize>) -> [Option<LeftPart<'a>>; STEPS] {
+        let first = bands.start * self.band;
+        let rows = (bands.end * self.band).min(self.rows).saturating_sub(first);
+        let mut lefts = [None; STEPS];
+        for (left, step) in lefts.iter_mut().zip(pass).filter(|_| rows > 0) {
+            let a = self.terms[step.term].a;
+            let by_row = Order::of(a.format()) == Order::ByRow;
+            *left = by_row.then(|| a.tile(first, rows, step.words.clone()));
+        }
+        lefts
+    }
+
     /// Multiplies the tiles of a band by a part of a panel.
     fn multiply(
         &self,
         step: &Step,
-        panel: &RightPart<'_>,
-        (index, band, end): (usize, usize, usize),
+        (all, panel): (Option<&LeftPart<'_>>, &RightPart<'_>),
+        (index, band, bands): (usize, usize, &Range<usize>),
         add: bool,
         ahead: &mut Ahead<'_>,
     ) {
         let (a, words) = (self.terms[step.term].a, &step.words);
-        let (first, end) = (band * self.band, (end * self.band).min(self.rows));
+        let (start, end) = (bands.start * self.band, (bands.end * self.band).min(self.rows));
+        let first = band * self.band;
         let last = (first + self.band).min(self.rows);
-        let order = Order::of(a.format());
-        let height = match order {
-            Order::ByWord => order.rows(),
+        let height = match all {
+            None => ROWS,
             // As high as each other, because tile registers are configured for a height.
-            Order::ByRow => (last - first).div_ceil((last - first).div_ceil(order.rows())),
+            Some(_) => (last - first).div_ceil((last - first).div_ceil(TALL_ROWS)),
         };
         for row in (first..last).step_by(height) {
             let rows = height.min(last - row);
             let panel = RightPart { next: ahead.take(words.len()), ..*panel };
             let below = height.min(end - row - rows);
             let block = kernel::Block { below, ..self.block(row, rows, index, add) };
-            let left = a.tile(row, rows, words.clone());
+            let left = match all {
+                None => a.tile(row, rows, words.clone()),
+                Some(all) => LeftPart { words: &all.words[(row - start) * all.row..], ..*all },
+            };
             // SAFETY: the block lies inside the output, and is set where it is added to.
             unsafe { kernel::multiply(a.format(), words.len(), &left, &panel, &block) };
         }
@@ -378,12 +398,7 @@ impl<'a> Job<'a> {
     /// The terms' parts of a panel, if it is there and they lie ready.
     fn next(&self, pass: &[Step], index: usize) -> impl Iterator<Item = &'a [u32]> {
         let (terms, pass) = (self.terms, if index < self.panels() { pass } else { &[] });
-        pass.iter().filter_map(move |step| {
-            let b = terms[step.term].b;
-            let panel = b.ready(index)?;
-            let each = panel.len() / b.format().words(b.size().0);
-            Some(&panel[step.words.start * each..step.words.end * each])
-        })
+        pass.iter().filter_map(move |step| Some(ready(terms[step.term].b, index, &step.words)?.words))
     }
 
     /// What belongs to rows of these bands alone.
@@ -423,6 +438,23 @@ impl<'a> Job<'a> {
         let c = unsafe { self.c.block(row, rows, column, count) };
         kernel::Block { c, stride: self.columns, rows, count, add, below: 0 }
     }
+}
+
+/// Words `range` of a panel that lies ready.
+fn ready<'a>(b: &'a dyn Panels, index: usize, range: &Range<usize>) -> Option<RightPart<'a>> {
+    let panel = b.ready(index)?;
+    let step = panel.len() / b.format().words(b.size().0);
+    Some(RightPart { words: &panel[range.start * step..range.end * step], step, next: &[] })
+}
+
+/// Words `range` of a panel, asked for as [`ready`] first: an answer in registers need not wait for sums to be written.
+fn part_of<'a>(
+    b: &'a dyn Panels,
+    index: usize,
+    range: Range<usize>,
+    scratch: &'a mut Vec<Line>,
+) -> RightPart<'a> {
+    ready(b, index, &range).unwrap_or_else(|| b.panel(index, range, scratch))
 }
 
 /// The panel that a thread will probably take after this one: the next of its task, or the first of the task after those that the

@@ -18,6 +18,8 @@ const COLUMN_PAIRS: usize = 8;
 const ROWS_BOTH: usize = 2 * ROWS;
 /// The same where a column's pairs follow each other: they fill a cache line.
 const LINE_ROWS: usize = 32;
+/// Words of a cache line.
+const LINE_WORDS: usize = 16;
 
 /// Words that several tasks set.
 pub(super) struct Words(*mut MaybeUninit<u32>);
@@ -55,7 +57,7 @@ pub(crate) enum Left<'a> {
 }
 
 /// A left factor [rows, depth] as tiles of [`ROWS`] rows, their words in the format's [`Order`]; the last tile has what is left, packed
-/// as tightly.
+/// as tightly. Each row has [`room`] for its words.
 #[derive(Debug)]
 pub(crate) struct Tiles {
     format: Format,
@@ -69,7 +71,7 @@ impl Tiles {
     pub(crate) fn pack(left: Left<'_>, rows: usize, depth: usize, format: Format, scale: f32) -> Self {
         let (Left::Rows(data) | Left::Columns(data)) = left;
         assert!(data.len() >= rows * depth, "a left factor is shorter than its size");
-        let width = format.words(depth);
+        let width = room(format, depth);
         let mut words = Vec::with_capacity(rows * width);
         let spare = &mut words.spare_capacity_mut()[..rows * width];
         // Columns of several tiles together, since they lie side by side.
@@ -106,7 +108,7 @@ impl Tiles {
     pub(crate) fn pack_both(data: &[f32], rows: usize, columns: usize) -> (Self, Self) {
         assert!(data.len() >= rows * columns, "a left factor is shorter than its size");
         let format = Format::Bf16;
-        let (across, along) = (format.words(columns), format.words(rows));
+        let (across, along) = (room(format, columns), room(format, rows));
         let (mut by_row, mut by_column) =
             (Vec::with_capacity(rows * across), Vec::with_capacity(columns * along));
         let target = Words::new(&mut by_column.spare_capacity_mut()[..columns * along]);
@@ -127,6 +129,11 @@ impl Tiles {
                 // SAFETY: each of `depth` rows has `columns` numbers; in the row of words of each column there is room for their pairs,
                 // which no other task has.
                 unsafe { pack::columns((target.word(start / 2), along), from, (columns, depth), 1.0) };
+                let end = format.words(rows);
+                for column in 0..if start + depth == rows { columns } else { 0 } {
+                    // SAFETY: these words lie in the column's row, and no other task has its end.
+                    unsafe { target.lines(column * along + end, along - end) }.fill(MaybeUninit::new(0));
+                }
                 return;
             }
             for first in (0..columns).step_by(ROWS) {
@@ -145,10 +152,15 @@ impl Tiles {
         let tiles = |rows, depth, words| Self { format, rows, depth, words };
         (tiles(rows, columns, by_row), tiles(columns, rows, by_column))
     }
+}
 
-    /// Words along the sum.
-    fn words(&self) -> usize {
-        self.format.words(self.depth)
+/// Words for which a row of so many numbers has room. Where it lies apart from others it takes whole cache lines, and an odd number of
+/// them: rows a multiple of 4 KiB apart would have the same few places in the first-level cache.
+fn room(format: Format, depth: usize) -> usize {
+    match (format.words(depth), Order::of(format)) {
+        (0, _) => 0,
+        (words, Order::ByWord) => words,
+        (words, Order::ByRow) => (words.div_ceil(LINE_WORDS) | 1) * LINE_WORDS,
     }
 }
 
@@ -198,15 +210,16 @@ impl Leftward for Tiles {
     }
 
     fn tile(&self, row: usize, rows: usize, range: Range<usize>) -> LeftPart<'_> {
-        let width = self.words();
+        let width = room(self.format, self.depth);
+        let part = |row, step| LeftPart { words: &self.words, row, step };
         let (start, left) = match Order::of(self.format) {
-            Order::ByRow => (row * width + range.start, LeftPart { words: &self.words, row: width, step: 1 }),
+            Order::ByRow => (row * width + range.start, part(width, 1)),
             Order::ByWord => {
                 let (first, inside) = (row - row % ROWS, row % ROWS);
                 let step = ROWS.min(self.rows - first);
                 assert!(inside + rows <= step, "rows reach into another tile");
                 let start = first * width + range.start * step + inside;
-                (start, LeftPart { words: &self.words, row: 1, step })
+                (start, part(1, step))
             }
         };
         let len =
@@ -332,10 +345,10 @@ fn rows_bf16(tile: &mut [MaybeUninit<u32>], data: &[f32], source: Source) {
     let Source { first, count, depth, scale, .. } = source;
     #[cfg(target_arch = "x86_64")]
     if Order::of(Format::Bf16) == Order::ByRow {
-        let words = tile[..count * Format::Bf16.words(depth)].as_mut_ptr();
+        let words = (tile.as_mut_ptr().cast(), tile.len() / count);
         let numbers = &data[first * depth..(first + count) * depth];
-        // SAFETY: each row has `depth` numbers, and room for a word for each pair of them.
-        return unsafe { pack::rows(words.cast(), numbers.as_ptr(), (count, depth), scale) };
+        // SAFETY: each row has `depth` numbers, and room for as many words as are written.
+        return unsafe { pack::rows(words, numbers.as_ptr(), (count, depth), scale) };
     }
     #[cfg(target_arch = "x86_64")]
     if pack::available() {
@@ -413,8 +426,12 @@ fn columns_of_tiles(tiles: &mut [MaybeUninit<u32>], data: &[f32], source: Source
     #[cfg(target_arch = "x86_64")]
     if Order::of(Format::Bf16) == Order::ByRow {
         let Source { first, count, rows, depth, scale } = source;
-        let width = Format::Bf16.words(depth);
-        let words = tiles[..count * width].as_mut_ptr();
+        let width = tiles.len() / count;
+        assert!(Format::Bf16.words(depth) <= width, "columns have no room for their words");
+        for row in tiles.chunks_exact_mut(width) {
+            row[Format::Bf16.words(depth)..].fill(MaybeUninit::new(0));
+        }
+        let words = tiles.as_mut_ptr();
         let numbers = &data[first..(depth - 1) * rows + first + count];
         // SAFETY: each of the `depth` rows has `count` numbers, and each of as many rows of words room for its pairs.
         return unsafe {
