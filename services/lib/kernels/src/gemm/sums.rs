@@ -331,8 +331,9 @@ impl<'a> Job<'a> {
                 for ((part, step), scratch) in parts.iter_mut().zip(pass).zip(&mut scratch) {
                     *part = part_of(self.terms[step.term].b, index, step.words.clone(), scratch);
                 }
-                let pieces = if number + 1 == self.passes.len() { pieces } else { &[] };
-                let later = pieces.iter().filter_map(|piece| piece.b.ready(index));
+                // A run of panels in tile registers asks for its own.
+                let last = number + 1 == self.passes.len() && self.band == ROWS;
+                let later = if last { pieces } else { &[] }.iter().filter_map(|piece| piece.b.ready(index));
                 ahead.set(later.chain(self.next(pass, after(index, &panels))));
                 for band in bands.clone() {
                     let mut add = number > 0 || self.write == Write::Add;

@@ -16,6 +16,11 @@ const ROW_BYTES: usize = 64;
 /// Bytes of a panel's line.
 const LINE_BYTES: usize = COLUMNS * size_of::<u32>();
 
+/// Words between what a run of panels is multiplied by and what it asks memory for meanwhile, and lines that it asks for with each panel:
+/// the processor follows where it is shown the way, and is slowed down by more.
+const RUN_AHEAD: usize = 1024;
+const RUN_LINES: usize = 8;
+
 /// How many rows each register has, and bytes in each of them, as the processor reads it.
 #[repr(C, align(64))]
 struct Config {
@@ -290,6 +295,7 @@ pub(super) unsafe fn add_run(steps: usize, left: &LeftPart<'_>, run: &[u32], blo
         load!("4", left.words.as_ptr(), row);
         for (index, words) in panels {
             let c = block.c.add(index * COLUMNS);
+            super::prefetch_lines::<RUN_LINES>(words.as_ptr().wrapping_add(RUN_AHEAD));
             load!("0", c, stride);
             load!("6", words.as_ptr(), LINE_BYTES);
             add!("0", "4", "6");
