@@ -47,20 +47,22 @@ pub(crate) fn multiply(
 }
 
 /// The same for pairs of bf16, `steps` of them along the sum: the left factor in tiles as [`gemm::pack_pairs`] leaves it, of `width`
-/// words each row, the right one in rows that lie `b.1` words apart.
+/// words each row, the right one in rows that lie `b.1` words apart. Memory is asked for the words `b.2` meanwhile.
 pub(crate) fn multiply_pairs(
     (c, row): (&mut [f32], usize),
     add: bool,
     (m, n, steps): (usize, usize, usize),
     (a, width): (&[u32], usize),
-    b: (&[u32], usize),
+    b: (&[u32], usize, &[u32]),
 ) {
     let height = Order::of(Format::Bf16).rows();
+    let mut next = b.2.chunks(b.2.len().div_ceil(m.div_ceil(height) * n.div_ceil(gemm::COLUMNS)).max(1));
     for i in (0..m).step_by(height) {
         let rows = height.min(m - i);
         let left = LeftPart::packed(Format::Bf16, &a[i * width..(i + rows) * width], rows);
         for j in (0..n).step_by(gemm::COLUMNS) {
-            let right = RightPart { words: &b.0[j..], step: b.1, next: &[] };
+            let next = [next.next().unwrap_or_default()];
+            let right = RightPart { words: &b.0[j..], step: b.1, next: &next };
             let size = (rows, gemm::COLUMNS.min(n - j));
             multiply_tile(Format::Bf16, (&mut c[i * row + j..], row), add, size, steps, (left, right));
         }

@@ -409,6 +409,31 @@ mod tests {
     }
 
     #[test]
+    fn many_sequences_with_a_token_each_have_the_bits_that_each_has_alone() {
+        let lengths = [1, 63, 64, 65, 150, 7, 128, 129, 20, 200];
+        for format in [Format::F32, Format::Bf16] {
+            for sight in [Sight::Past, Sight::Window(70)] {
+                let heads = Heads { sight, ..HEADS };
+                let stores = lengths.map(|n| {
+                    let mut kept = KeyValues::new(heads, format, &Device::Cpu);
+                    kept.append(&normal(n as u64, (n, 32)), &normal(n as u64 + 1000, (n, 32))).unwrap();
+                    kept
+                });
+                let q = normal(9, (lengths.len(), 64));
+                let all: Vec<_> = stores.iter().map(|store| (1, store)).collect();
+                for threads in [1, 2] {
+                    let together =
+                        crate::with_threads(threads, || attention_cached(&q, &all, heads).unwrap());
+                    for (row, one) in all.iter().enumerate() {
+                        let alone = attention_cached(&rows(&q, row, 1), &[*one], heads).unwrap();
+                        assert_close(&rows(&together, row, 1), &alone, 0.0);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_page_serves_two_stores_and_neither_writes_into_it() {
         for format in [Format::F32, Format::Bf16] {
             let (q, k, v) = (normal(1, (130, 64)), normal(2, (130, 32)), normal(3, (130, 32)));

@@ -13,6 +13,8 @@ use crate::{
 
 /// Products of a score below which the tasks are not worth other threads.
 const PARALLEL_FROM: usize = 64 * 1024;
+/// Sequences for each thread from which on they are not shared out by heads.
+const SEQUENCES_EACH: usize = 4;
 
 /// Consecutive queries of one sequence.
 #[derive(Clone, Debug)]
@@ -66,18 +68,29 @@ pub(super) fn run(q: &[f32], sequences: &[Sequence<'_>], heads: Heads) -> (Vec<f
     {
         let output = Scatter::new(&mut output, heads.query_width());
         let log_sums = Scatter::new(&mut log_sums, heads.query);
+        let together = together(&tasks, sequences.len(), heads);
         let run = |number: usize| {
-            let (task, next) = (&tasks[number], tasks.get(number + team::threads()));
-            let running = attend(task, next);
-            task.store(&running, &output, &log_sums);
+            let next = tasks.get((number + team::threads()) * together);
+            let tasks = &tasks[number * together..][..together];
+            for (task, running) in tasks.iter().zip(attend(tasks, next)) {
+                task.store(&running, &output, &log_sums);
+            }
         };
         if work * heads.group() * heads.dim < PARALLEL_FROM {
-            (0..tasks.len()).for_each(run);
+            (0..tasks.len() / together).for_each(run);
         } else {
-            team::for_each(tasks.len(), run);
+            team::for_each(tasks.len() / together, run);
         }
     }
     (output, log_sums)
+}
+
+/// How many tasks go through their blocks of keys and values together: all heads of a sequence, where each has one query and there are
+/// sequences enough for all threads. A block lies in memory in one piece, and memory is fastest where all of it is read.
+fn together(tasks: &[Task<'_>], sequences: usize, heads: Heads) -> usize {
+    let single =
+        tasks.len() == sequences * heads.key_value && tasks.iter().all(|task| task.queries.rows.len() == 1);
+    if single && sequences >= SEQUENCES_EACH * team::threads() { heads.key_value } else { 1 }
 }
 
 fn tasks<'a>(q: &'a [f32], sequences: &'a [Sequence<'a>], heads: Heads) -> Vec<Task<'a>> {
@@ -111,49 +124,44 @@ impl Task<'_> {
     }
 }
 
-/// Computes a task; asks memory for the beginning of the one that this thread will probably do next.
-fn attend(task: &Task<'_>, next: Option<&Task<'_>>) -> Running {
-    let rows = task.heads.group() * task.queries.rows.len();
-    let mut running = Running {
-        values: vec![0.0; rows * task.heads.dim],
-        maxima: vec![f32::NEG_INFINITY; rows],
-        sums: vec![0.0; rows],
+/// Computes tasks of the same queries; asks memory for the beginning of the one that this thread will probably do next.
+fn attend(tasks: &[Task<'_>], next: Option<&Task<'_>>) -> Vec<Running> {
+    let running = |task: &Task<'_>| {
+        let rows = task.heads.group() * task.queries.rows.len();
+        Running {
+            values: vec![0.0; rows * task.heads.dim],
+            maxima: vec![f32::NEG_INFINITY; rows],
+            sums: vec![0.0; rows],
+        }
     };
-    attend_all(task, next, &mut running);
+    let mut running: Vec<Running> = tasks.iter().map(running).collect();
+    attend_all(tasks, next, &mut running);
     running
 }
 
 dispatch! {
-    fn attend_all(task: &Task<'_>, next: Option<&Task<'_>>, running: &mut Running) {
-        let Task { queries, blocks, heads, .. } = task;
-        let (dim, n) = (heads.dim, queries.rows.len());
-        let visible = heads.sight.of(queries.position + n - 1, task.keys).end;
+    fn attend_all(tasks: &[Task<'_>], next: Option<&Task<'_>>, running: &mut [Running]) {
+        let Task { queries, keys, blocks, heads, .. } = &tasks[0];
+        let n = queries.rows.len();
+        let visible = heads.sight.of(queries.position + n - 1, *keys).end;
         // A block that none of the queries sees would change nothing.
-        let unseen = heads.sight.of(queries.position, task.keys).start / KEY_BLOCK;
-        let groups = task.groups();
+        let unseen = heads.sight.of(queries.position, *keys).start / KEY_BLOCK;
+        let groups = tasks[0].groups();
+        let mut pairs: Vec<Pairs<'_>> = tasks.iter().map(|task| task.pairs(&groups)).collect();
         let mut scores = [0_f32; QUERY_BLOCK * KEY_BLOCK];
-        let mut pairs = task.pairs(&groups);
         let ends = (0..visible).step_by(KEY_BLOCK).enumerate();
         for (block, (index, first)) in blocks.iter().zip(ends).skip(unseen) {
-            match blocks.get(index + 1) {
-                Some(later) => task.ask(later),
-                None => next.iter().for_each(|next| next.ask_first()),
+            let left = visible.saturating_sub(first + KEY_BLOCK);
+            let here = blocks.get(index + 1).filter(|_| left > 0).map(|block| (&tasks[0], block, left));
+            let later = here.or_else(|| next?.first());
+            if let (1, Some((task, later, _))) = (tasks.len(), later) {
+                task.ask(later);
             }
-            let count = KEY_BLOCK.min(visible - first);
-            let columns = count.next_multiple_of(LANES);
-            for g in 0..groups.rounds {
-                task.score(block, &groups, (g, columns), &pairs, &mut scores);
-                for i in 0..groups.rows {
-                    let seen = heads.sight.of(queries.position + i.min(n - 1), task.keys);
-                    let inside = |key: usize| key.saturating_sub(first).min(count);
-                    let seen = (inside(seen.start), inside(seen.end));
-                    let row = &mut scores[i * KEY_BLOCK..][..columns];
-                    let at = g * n + i;
-                    let values = &mut running.values[at * dim..][..dim];
-                    soften::<FMA>(row, seen, heads.scale(), &mut running.maxima[at], &mut running.sums[at], values);
-                }
-                let values = &mut running.values[g * groups.rows * dim..][..groups.rows * dim];
-                task.weigh(block, (groups.rows, count), &scores, &mut pairs.weights, values);
+            let keys = first..(first + KEY_BLOCK).min(visible);
+            for (number, (task, running)) in tasks.iter().zip(&mut *running).enumerate() {
+                let pairs = &mut pairs[number];
+                pairs.next = later.map_or([&[]; 2], |(_, later, keys)| later.share(keys, (number, tasks.len())));
+                task.attend::<FMA>(block, keys.clone(), (&groups, pairs, &mut scores), running);
             }
         }
     }
@@ -170,12 +178,58 @@ struct Groups {
 
 /// What is multiplied with bf16 keys and values, in tiles of pairs: the queries of all rounds, and the weights of a block.
 #[derive(Default)]
-struct Pairs {
+struct Pairs<'a> {
     queries: Vec<Vec<u32>>,
     weights: Vec<u32>,
+    /// Keys and values that memory is asked for meanwhile.
+    next: [&'a [u32]; 2],
+}
+
+impl<'a> KeyBlock<'a> {
+    /// One of several shares of the keys, and of what so many tokens have of the values, as they lie in memory; nothing where no
+    /// tasks share it.
+    fn share(self, tokens: usize, (number, shares): (usize, usize)) -> [&'a [u32]; 2] {
+        let part =
+            |words: &'a [u32]| &words[words.len() * number / shares..words.len() * (number + 1) / shares];
+        match self {
+            Self::Pairs { keys, values } if shares > 1 => {
+                [part(keys), part(&values[..values.len() * tokens.min(KEY_BLOCK) / KEY_BLOCK])]
+            }
+            _ => [&[]; 2],
+        }
+    }
 }
 
 impl Task<'_> {
+    /// Goes on with a block of so many keys that are seen.
+    #[inline(always)]
+    fn attend<const FMA: bool>(
+        &self,
+        block: &KeyBlock<'_>,
+        keys: Range<usize>,
+        (groups, pairs, scores): (&Groups, &mut Pairs<'_>, &mut [f32]),
+        running: &mut Running,
+    ) {
+        let Task { queries, heads, .. } = self;
+        let (dim, n) = (heads.dim, queries.rows.len());
+        let columns = keys.len().next_multiple_of(LANES);
+        for g in 0..groups.rounds {
+            self.score(block, groups, (g, columns), pairs, scores);
+            for i in 0..groups.rows {
+                let seen = heads.sight.of(queries.position + i.min(n - 1), self.keys);
+                let inside = |key: usize| key.saturating_sub(keys.start).min(keys.len());
+                let seen = (inside(seen.start), inside(seen.end));
+                let row = &mut scores[i * KEY_BLOCK..][..columns];
+                let at = g * n + i;
+                let values = &mut running.values[at * dim..][..dim];
+                let (maximum, sum) = (&mut running.maxima[at], &mut running.sums[at]);
+                soften::<FMA>(row, seen, heads.scale(), maximum, sum, values);
+            }
+            let values = &mut running.values[g * groups.rows * dim..][..groups.rows * dim];
+            self.weigh(block, (groups.rows, keys.len()), scores, pairs, values);
+        }
+    }
+
     fn groups(&self) -> Groups {
         let n = self.queries.rows.len();
         match self.heads.group() {
@@ -184,11 +238,11 @@ impl Task<'_> {
         }
     }
 
-    /// Asks memory for the first block that it reads.
+    /// The first block that it reads, and how many keys it sees from there on.
     #[inline(always)]
-    fn ask_first(&self) {
+    fn first(&self) -> Option<(&Self, &KeyBlock<'_>, usize)> {
         let first = self.heads.sight.of(self.queries.position, self.keys).start / KEY_BLOCK;
-        self.blocks.get(first).into_iter().for_each(|block| self.ask(block));
+        Some((self, self.blocks.get(first)?, self.keys - first * KEY_BLOCK))
     }
 
     /// Asks memory for a block of this task's keys and values, so that it comes while another is worked on.
@@ -209,7 +263,7 @@ impl Task<'_> {
         &self.q[self.queries.rows.start * self.heads.query_width() + head * self.heads.dim..]
     }
 
-    fn pairs(&self, groups: &Groups) -> Pairs {
+    fn pairs<'a>(&self, groups: &Groups) -> Pairs<'a> {
         if !matches!(self.blocks.first(), Some(KeyBlock::Pairs { .. })) {
             return Pairs::default();
         }
@@ -223,7 +277,7 @@ impl Task<'_> {
             pack_pairs(&mut packed, &rows, (groups.rows, dim));
             packed
         };
-        Pairs { queries: (0..groups.rounds).map(pack).collect(), weights: Vec::new() }
+        Pairs { queries: (0..groups.rounds).map(pack).collect(), ..Pairs::default() }
     }
 
     /// Scores [rows, columns] of the queries of round `g` for the keys of a block, rows of [`KEY_BLOCK`].
@@ -233,7 +287,7 @@ impl Task<'_> {
         block: &KeyBlock<'_>,
         groups: &Groups,
         (g, columns): (usize, usize),
-        pairs: &Pairs,
+        pairs: &Pairs<'_>,
         scores: &mut [f32],
     ) {
         let dim = self.heads.dim;
@@ -245,7 +299,7 @@ impl Task<'_> {
             }
             KeyBlock::Pairs { keys, .. } => {
                 let (words, left) = (dim / 2, (&pairs.queries[g][..], dim / 2));
-                let right = (&keys[self.key_head * words * KEY_BLOCK..], KEY_BLOCK);
+                let right = (&keys[self.key_head * words * KEY_BLOCK..], KEY_BLOCK, pairs.next[0]);
                 multiply_pairs((scores, KEY_BLOCK), false, (groups.rows, columns, words), left, right);
             }
         }
@@ -258,7 +312,7 @@ impl Task<'_> {
         block: &KeyBlock<'_>,
         (rows, count): (usize, usize),
         exponentials: &[f32],
-        pairs: &mut Vec<u32>,
+        pairs: &mut Pairs<'_>,
         sums: &mut [f32],
     ) {
         let (Heads { dim, .. }, width) = (self.heads, self.heads.key_width());
@@ -269,8 +323,9 @@ impl Task<'_> {
                 multiply((sums, dim), true, (rows, dim, count), left, right);
             }
             KeyBlock::Pairs { values, .. } => {
-                pack_pairs(pairs, exponentials, (rows, KEY_BLOCK));
-                let (left, right) = ((&pairs[..], KEY_BLOCK / 2), (&values[self.key_head * dim..], width));
+                pack_pairs(&mut pairs.weights, exponentials, (rows, KEY_BLOCK));
+                let right = (&values[self.key_head * dim..], width, pairs.next[1]);
+                let left = (&pairs.weights[..], KEY_BLOCK / 2);
                 multiply_pairs((sums, dim), true, (rows, dim, count.div_ceil(2)), left, right);
             }
         }
