@@ -44,14 +44,7 @@ pub(super) fn arguments(
     if eval_steps.is_some() && *validation == Validation::None {
         return Err(FIELDS.invalid("eval_steps", "needs validation_split or validation_dataset"));
     }
-    let rate = or_default(from.learning_rate, LEARNING_RATE);
-    let learning_rate = FIELDS.number(
-        "learning_rate",
-        rate,
-        f64::MIN_POSITIVE..=MAX_LEARNING_RATE,
-        "above 0 and at most 100",
-    )?;
-    let layerwise_lr_decay = or_default(from.layerwise_lr_decay, 1.0);
+    let learning_rate = learning_rate(from)?;
     Ok(Arguments {
         learning_rate,
         length: length(from)?,
@@ -71,12 +64,7 @@ pub(super) fn arguments(
         scheduler: scheduler(from, learning_rate)?,
         weight_decay: FIELDS.number("weight_decay", from.weight_decay, 0.0..=1.0, "from 0 to 1")?,
         optim: optim(from)?,
-        layerwise_lr_decay: FIELDS.number(
-            "layerwise_lr_decay",
-            layerwise_lr_decay,
-            f64::MIN_POSITIVE..=1.0,
-            "above 0 and at most 1",
-        )?,
+        layerwise_lr_decay: layerwise_lr_decay(from)?,
         loraplus_lr_ratio: loraplus_lr_ratio(from, method)?,
         label_smoothing: FIELDS.number(
             "label_smoothing_factor",
@@ -112,6 +100,11 @@ fn steps(field: &str, value: i64) -> Result<Option<u64>, Error> {
     FIELDS.whole(field, value, 0, MAX_STEPS).map(|steps| Some(steps).filter(|steps| *steps > 0))
 }
 
+fn learning_rate(from: &proto::TrainingArguments) -> Result<f64, Error> {
+    let rate = or_default(from.learning_rate, LEARNING_RATE);
+    FIELDS.number("learning_rate", rate, f64::MIN_POSITIVE..=MAX_LEARNING_RATE, "above 0 and at most 100")
+}
+
 fn length(from: &proto::TrainingArguments) -> Result<Length, Error> {
     let epochs = or_default(from.num_train_epochs, EPOCHS);
     let epochs = FIELDS.number(
@@ -132,6 +125,11 @@ fn warmup(from: &proto::TrainingArguments) -> Result<Warmup, Error> {
         0 => Warmup::Ratio(ratio),
         steps => Warmup::Steps(steps),
     })
+}
+
+fn layerwise_lr_decay(from: &proto::TrainingArguments) -> Result<f64, Error> {
+    let decay = or_default(from.layerwise_lr_decay, 1.0);
+    FIELDS.number("layerwise_lr_decay", decay, f64::MIN_POSITIVE..=1.0, "above 0 and at most 1")
 }
 
 fn loraplus_lr_ratio(from: &proto::TrainingArguments, method: &Method) -> Result<f64, Error> {
