@@ -3,7 +3,8 @@ use super::file::{Method, Objective, TrainFile};
 
 /// Keys that say nothing under this objective or method would be passed over in silence.
 pub(super) fn refuse(file: &TrainFile, objective: Objective, method: Method) -> Result<(), String> {
-    let all = of_objectives(file, objective).into_iter().chain(of_methods(file, method));
+    let of_methods = of_methods(file, method).into_iter().chain(of_virtual_tokens(file, method));
+    let all = of_objectives(file, objective).into_iter().chain(of_methods);
     for (_, place, keys) in all.filter(|(fits, _, _)| !fits) {
         if let Some((key, _)) = keys.into_iter().find(|(_, set)| *set) {
             return Err(format!("{key} is only for {place}; take it out"));
@@ -111,6 +112,11 @@ fn of_methods(file: &TrainFile, method: Method) -> Vec<Belonging> {
                 ("is_parallel", file.is_parallel.is_some()),
             ],
         ),
+    ]
+}
+
+fn of_virtual_tokens(file: &TrainFile, method: Method) -> Vec<Belonging> {
+    vec![
         (
             matches!(method, Method::Prefix | Method::Prompt),
             "method: prefix or prompt",
