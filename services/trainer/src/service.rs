@@ -1,8 +1,10 @@
 //! Puts the training service together: store, supervisor, janitor, and the two gRPC services.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use rootstock_client::{Clients, Endpoints};
@@ -33,6 +35,10 @@ use crate::{
 const FOLDER: &str = "trainer";
 /// Its database.
 const DATABASE: &str = "jobs.sqlite";
+/// How often, and after which pause, a folder is removed again to which somebody still writes: longer than a worker takes to see that its
+/// server is gone.
+const REMOVALS: usize = 50;
+const REMOVAL_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the training service needs from the process it lives in.
 #[derive(Clone, Debug)]
@@ -128,17 +134,28 @@ impl Handle {
     }
 }
 
+/// Removes what workers wrote, which belongs to nobody any more. One whose server was killed a moment ago may still write until it sees
+/// that it is alone.
+async fn remove_scratch(folder: &Path) -> io::Result<()> {
+    let mut attempts = 0;
+    loop {
+        match tokio::fs::remove_dir_all(folder).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && attempts < REMOVALS => {
+                attempts += 1;
+                tokio::time::sleep(REMOVAL_PAUSE).await;
+            }
+            removed => return removed,
+        }
+    }
+}
+
 async fn open(data_dir: &Path) -> Result<Store, Error> {
     let folder = data_dir.join(FOLDER);
     let made = tokio::fs::create_dir_all(&folder).await;
     made.map_err(|source| Error::Io { what: "the folder of the job store can't be made", source })?;
-    // What workers wrote belongs to nobody any more.
-    match tokio::fs::remove_dir_all(folder.join(SCRATCH)).await {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::Io { what: "the folder of earlier workers can't be removed", source });
-        }
-        _ => {}
-    }
+    let removed = remove_scratch(&folder.join(SCRATCH)).await;
+    removed.map_err(|source| Error::Io { what: "the folder of earlier workers can't be removed", source })?;
     Store::open(&folder.join(DATABASE)).await
 }
 
@@ -163,5 +180,26 @@ fn jobs(config: &Config, deps: &Deps, store: Store, metrics: metrics::Metrics, v
         room: Room { queued: config.max_queued, of_tenant: config.max_queued_per_tenant },
         supervisor: Arc::new(Notify::new()),
         janitor: Arc::new(Notify::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_to_which_somebody_still_writes_is_removed_in_the_end() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let folder = dir.path().join(SCRATCH);
+        std::fs::create_dir(&folder).unwrap();
+        let (end, written) = (std::time::Instant::now() + Duration::from_millis(300), folder.clone());
+        let writer = std::thread::spawn(move || {
+            let files = (0..).take_while(|_| std::time::Instant::now() < end);
+            files.map_while(|i: u32| std::fs::write(written.join(i.to_string()), "x").ok()).count()
+        });
+        remove_scratch(&folder).await.unwrap();
+        writer.join().unwrap();
+        assert!(!folder.exists());
+        remove_scratch(&folder).await.unwrap();
     }
 }

@@ -251,7 +251,8 @@ impl<O: Outside> Training<O> {
             if let Some(scaler) = self.scaling() {
                 scaler.succeed();
             }
-        } else if !self.scaling().is_some_and(LossScaler::back_off) {
+        } else if !made.loss.sum.is_finite() || !self.scaling().is_some_and(LossScaler::back_off) {
+            // The loss is made before it is scaled: no smaller scale would make it finite.
             return Err(self.not_finite(&made, grad_norm));
         }
         self.step += 1;
