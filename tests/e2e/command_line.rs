@@ -88,6 +88,9 @@ async fn an_artifact_is_verified_and_deleted_once_its_name_is_retired() {
     let retired = run(&["aliases", "retire", name]).await;
     assert!(retired.stderr.contains(digest), "{}", retired.stderr);
     assert!(retired.ok().contains("retired as generation 2"));
+    let again = run(&["aliases", "set", name, digest]).await.ok();
+    assert_eq!(again, format!("{name} stands for {digest} as generation 3\n"));
+    assert!(run(&["aliases", "retire", name]).await.ok().contains("retired as generation 4"));
     assert!(run(&["artifacts", "delete", digest]).await.ok().contains("freed"));
     assert!(run(&["artifacts", "verify", digest]).await.refused().contains("NOT_FOUND"));
     assert!(run(&["aliases", "retire", name]).await.refused().contains("NOT_FOUND"));

@@ -6,6 +6,7 @@ mod keys;
 mod others;
 mod publication;
 mod spec;
+mod unset;
 
 use std::path::{Path, PathBuf};
 

@@ -2162,7 +2162,8 @@ pub mod training_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Queues a paused job again, in the place that it had; it goes on after its last whole step, and its result has the bits of a job
-        /// that was never paused. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is not PAUSED), OVERLOADED (too many queued).
+        /// that was never paused. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is not PAUSED, or what it is made from is not in the
+        /// store any more: it stays PAUSED), OVERLOADED (too many queued).
         pub async fn resume_training_job(
             &mut self,
             request: impl tonic::IntoRequest<super::ResumeTrainingJobRequest>,
@@ -2412,7 +2413,8 @@ pub mod training_service_server {
             tonic::Status,
         >;
         /// Queues a paused job again, in the place that it had; it goes on after its last whole step, and its result has the bits of a job
-        /// that was never paused. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is not PAUSED), OVERLOADED (too many queued).
+        /// that was never paused. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is not PAUSED, or what it is made from is not in the
+        /// store any more: it stays PAUSED), OVERLOADED (too many queued).
         async fn resume_training_job(
             &self,
             request: tonic::Request<super::ResumeTrainingJobRequest>,

@@ -116,8 +116,17 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Queues a job again that rests.
+    /// Queues a job again that rests, if all that it needs is still there.
     pub(crate) async fn resume(&self, id: &JobId) -> Result<Job, Error> {
+        let paused = self.store.get(id).await?;
+        if paused.state == State::Paused
+            && let Some(missing) = self.resolver.missing(&paused.resolved).await?
+        {
+            let problem = format!(
+                "needs {missing}, which is not in the store any more; put it back, or cancel the job"
+            );
+            return Err(Error::wrong_state(id, problem));
+        }
         let job = self.store.resume(id, self.room).await?;
         tracing::info!(job = %id, "training job resumed");
         self.bells.ring(id);

@@ -210,6 +210,20 @@ impl Resolver {
         config.map(Some).map_err(|error| Error::invalid(field, error.to_string()))
     }
 
+    /// The first artifact of a job that is not in the store any more.
+    pub(crate) async fn missing(&self, resolved: &Resolved) -> Result<Option<String>, Error> {
+        for (what, digest) in resolved.artifacts() {
+            match self.clients.checkpoint().get_artifact(digest).await {
+                Ok(_) => {}
+                Err(error) if error.reason == Some(ErrorReason::NotFound) => {
+                    return Ok(Some(format!("{what} {digest}")));
+                }
+                Err(error) => return Err(Error::remote(error, "checkpoint", "name")),
+            }
+        }
+        Ok(None)
+    }
+
     /// An artifact of one of these kinds.
     pub(crate) async fn artifact(
         &self,
@@ -239,7 +253,8 @@ fn check_method(spec: &Spec, config: &ModelConfig) -> Result<(), Error> {
         Method::Bottleneck(_) | Method::VirtualTokens(_) | Method::Fisher(_) => Ok(()),
         Method::Lora(lora) => {
             let adapter = lora_config(lora, "");
-            let checked = adapter.check_trainable(config).and_then(|()| adapter.refuse_ambiguous(config));
+            let checked =
+                adapter.check_trainable(config).and_then(|()| adapter.refuse_unclear_patterns(config));
             checked.map_err(|error| match error {
                 PeftError::Field { field, problem } => Error::invalid(format!("spec.lora.{field}"), problem),
                 PeftError::Unsupported { field, value, supported } => {

@@ -93,6 +93,23 @@ impl Resolved {
             &self.mix_digests
         }
     }
+
+    /// What a worker fetches from the store, and what each is to the job.
+    pub(crate) fn artifacts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let data = self.data_digests().iter().map(|digest| ("data set", digest));
+        let others = [
+            ("validation data set", &self.validation_dataset_digest),
+            ("replayed data set", &self.replay_digest),
+            ("data set of its retention", &self.retention_digest),
+            ("data set of its publication", &self.publication_digest),
+            ("base model", &self.base_digest),
+            ("base adapter", &self.adapter_digest),
+            ("Fisher information", &self.fisher_digest),
+            ("tokenizer", &self.tokenizer_artifact_digest),
+        ];
+        let all = data.chain(others).map(|(what, digest)| (what, digest.as_str()));
+        all.filter(|(_, digest)| !digest.is_empty())
+    }
 }
 
 /// A job as stored.

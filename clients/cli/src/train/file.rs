@@ -348,8 +348,8 @@ fn init_lora_weights<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     }
 }
 
-/// Parses a file; an unknown key is refused with the nearest known one.
-pub(super) fn parse(bytes: &[u8]) -> Result<TrainFile, String> {
+/// Parses a file, and gives its text as a value too; an unknown key is refused with the nearest known one.
+pub(super) fn parse(bytes: &[u8]) -> Result<(TrainFile, Value), String> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| format!("is not UTF-8 from byte {} on", error.valid_up_to()))?;
     let value: Value = serde_yaml_ng::from_str(text).map_err(|error| format!("is no YAML: {error}"))?;
@@ -372,8 +372,19 @@ pub(super) fn parse(bytes: &[u8]) -> Result<TrainFile, String> {
     }
     check_nested::<SchedulerKwargs>(&value, "lr_scheduler_kwargs")?;
     // From the text and not from the value, so that an error tells the line.
-    let mut file: TrainFile = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
-    let other: OtherNames = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
+    let file = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
+    let other = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
+    Ok((with_other_names(file, other)?, value))
+}
+
+/// The file that a value is, whose keys are known.
+pub(super) fn read(value: &Value) -> Result<TrainFile, String> {
+    let file = TrainFile::deserialize(value).map_err(|error| error.to_string())?;
+    let other = OtherNames::deserialize(value).map_err(|error| error.to_string())?;
+    with_other_names(file, other)
+}
+
+fn with_other_names(mut file: TrainFile, other: OtherNames) -> Result<TrainFile, String> {
     other.apply(&mut file)?;
     Ok(file)
 }

@@ -8,7 +8,7 @@ use crate::table::Tabular;
 pub(super) struct Key {
     pub(super) key: &'static str,
     r#type: &'static str,
-    default: &'static str,
+    pub(super) default: &'static str,
     meaning: &'static str,
 }
 

@@ -22,6 +22,7 @@ use super::{
     file::{self, Method, Names, TrainFile},
     foreign,
     publication::publication,
+    unset,
 };
 use crate::names;
 
@@ -30,7 +31,10 @@ const ALL_LINEAR: &str = "all-linear";
 
 /// Parses a file; the message of an error begins with the key.
 pub(super) fn parse(bytes: &[u8]) -> Result<proto::TrainingSpec, String> {
-    to_spec(file::parse(bytes)?)
+    let (file, value) = file::parse(bytes)?;
+    let spec = to_spec(file)?;
+    unset::refuse(&value, &spec, |value| to_spec(file::read(value).ok()?).ok())?;
+    Ok(spec)
 }
 
 fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
@@ -71,6 +75,9 @@ fn to_spec(file: TrainFile) -> Result<proto::TrainingSpec, String> {
 }
 
 pub(super) fn named(key: &str, kind: Kind, name: &str) -> Result<String, String> {
+    if name.is_empty() {
+        return Err(format!("{key} is missing"));
+    }
     names::artifact(kind, name).map_err(|error| format!("{key}: {error}"))
 }
 

@@ -53,15 +53,16 @@ impl LoraConfig {
             .collect())
     }
 
-    /// Refuses patterns of which two give one module different values: for those who have them from where entries have no order.
+    /// Refuses patterns that match nothing that is adapted, and those of which two give one module different values: for those who write
+    /// them anew, where entries have no order. PEFT lets both be.
     ///
     /// # Errors
     /// As [`LoraConfig::targets`], and when that is so.
-    pub fn refuse_ambiguous(&self, base: &Config) -> Result<(), PeftError> {
+    pub fn refuse_unclear_patterns(&self, base: &Config) -> Result<(), PeftError> {
         let targets = self.targets(base)?;
         let paths: Vec<String> = targets.into_iter().map(|target| target.module.path()).collect();
-        one_value("rank_pattern", &self.rank_pattern, &paths)?;
-        one_value("alpha_pattern", &self.alpha_pattern, &paths)
+        clear("rank_pattern", &self.rank_pattern, &paths)?;
+        clear("alpha_pattern", &self.alpha_pattern, &paths)
     }
 
     /// What multiplies B A: `alpha / r`, or `alpha / sqrt(r)` with rsLoRA.
@@ -143,12 +144,19 @@ fn by_pattern<T: Copy>(
     Ok(values.into_iter().map(|value| value.unwrap_or(default)).collect())
 }
 
-fn one_value<T: Copy + PartialEq>(
+/// That each pattern says something, and no two of them different things of one module.
+fn clear<T: Copy + PartialEq>(
     field: &str,
     patterns: &[(String, T)],
     paths: &[String],
 ) -> Result<(), PeftError> {
     let keys = patterns.iter().map(|(key, _)| ending(field, key)).collect::<Result<Vec<_>, _>>()?;
+    for (key, (pattern, _)) in keys.iter().zip(patterns) {
+        if !paths.iter().any(|path| key.is_match(path)) {
+            let problem = format!("has {pattern:?}, which matches no module that is adapted; take it out");
+            return Err(PeftError::field(field, problem));
+        }
+    }
     for path in paths {
         let mut matching = keys.iter().zip(patterns).filter(|(key, _)| key.is_match(path));
         let Some((_, (first, value))) = matching.next() else { continue };

@@ -4,6 +4,7 @@
 mod array;
 mod csv;
 mod lines;
+mod object;
 mod parquet;
 
 use serde::de::DeserializeOwned;

@@ -227,7 +227,10 @@ fn parquet_that_would_take_more_memory_than_it_has_is_refused() {
     let mut long = parquet(&[("a", "b")]);
     let end = long.len() - 8;
     long[end..end + 4].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert!(refused(&long).contains("its footer has 4294967295 bytes"));
+    assert!(refused(&long).contains("it is damaged"), "its footer would be longer than all of it");
+    let length = (4 << 20) + 1_u32;
+    let long = [vec![0; length as usize].as_slice(), &length.to_le_bytes(), b"PAR1"].concat();
+    assert!(refused(&long).contains("its footer has 4194305 bytes"));
 }
 
 #[test]

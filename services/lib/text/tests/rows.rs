@@ -60,7 +60,12 @@ fn json_that_is_none_is_named_with_row_and_line() {
     assert!(error(&format!("[{good},]")).starts_with("row 2 (line 1): expected"));
     assert_eq!(error(&format!("[{good}]\n{good}")), "row 2 (line 2): something follows after the array");
     assert!(error("{\"output\": \"a\", \"output\": \"b\"}").contains("duplicate field"));
-    assert!(error("[1]").starts_with("row 1 (line 1): invalid type"));
+    assert_eq!(error("[1]"), "row 1 (line 1): invalid type: integer `1`, expected an object of named fields");
+    let listed = r#"["a", "", "b", null, null]"#;
+    for list in [format!("{good}\n{listed}"), format!("[{good},\n{listed}]")] {
+        let refused = error(&list);
+        assert_eq!(refused, "row 2 (line 2): invalid type: sequence, expected an object of named fields");
+    }
     assert!(error(&"[".repeat(10_000)).starts_with("row 1"));
     assert_eq!(error(" \n"), "there are no rows");
     assert_eq!(error("[]"), "there are no rows");

@@ -20,7 +20,7 @@ use super::{
     prepare::{Origin, nothing_to_train},
     rows::Rows,
 };
-use crate::spec::{Data, Source, Spec, Validation};
+use crate::spec::{Data, Objective, Source, Spec, Validation};
 
 const VALIDATION: &str = "spec.validation_dataset";
 const SPLIT: &str = "spec.validation_split";
@@ -107,6 +107,23 @@ pub(super) fn data_digests(lease: &proto::LeaseJobResponse) -> &[String] {
     }
 }
 
+/// Columns that no row has a text in were meant otherwise.
+fn check_wordings(objective: &Objective, sets: &[Set]) -> Result<(), Fault> {
+    match objective {
+        Objective::Supervised { paraphrase_columns, .. }
+            if !paraphrase_columns.is_empty()
+                && !sets.iter().any(|set| set.read.rows.has_other_wordings()) =>
+        {
+            let columns = paraphrase_columns.join(", ");
+            let message = format!(
+                "spec.supervised.paraphrase_columns: no row that is kept has another wording in {columns}"
+            );
+            Err(Fault::Job(message))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Fetches, reads and encodes all data sets.
 pub(super) async fn gather(
     clients: &Clients,
@@ -129,6 +146,7 @@ pub(super) async fn gather(
         let read = reader.of_set(&spec, number).read(&field, dataset).await?;
         sets.push(Set { field, name: name.to_string(), read });
     }
+    check_wordings(&spec.objective, &sets)?;
     let found = Found {
         sets,
         validation: other(&reader, fetcher, VALIDATION, &lease.validation_dataset_digest).await?,

@@ -75,6 +75,11 @@ impl Rows {
         }
     }
 
+    /// Whether one of the questions is put in several ways.
+    pub(crate) fn has_other_wordings(&self) -> bool {
+        matches!(self, Self::Supervised(questions) if questions.iter().any(|question| question.wordings.len() > 1))
+    }
+
     /// A row as it is validated: as it is, or always with the same tokens cut out or hidden.
     pub(crate) fn example(&self, row: usize) -> Example {
         match self {

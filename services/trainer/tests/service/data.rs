@@ -304,6 +304,11 @@ async fn rows_of_csv_are_trained_on_and_columns_with_other_wordings_change_what_
     assert_eq!(reworded.result_digest, again.result_digest);
     let different: BTreeSet<_> = [plain, reworded, moved].map(|job| job.result_digest).into();
     assert_eq!(different.len(), 3);
+    let error = bench.fail("idle", spec(&["agian"], 0.0)).await;
+    assert!(
+        error.contains("paraphrase_columns: no row that is kept has another wording in agian"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use proto::{TrainingJobState, TrainingPhase, training_event::Event};
+use rootstock_client::ErrorReason;
 use rootstock_proto::{checkpoint::v1::ArtifactKind, training::v1 as proto};
 use rootstock_trainer::worker::{Ended, WorkerError, run};
 use tokio::task::JoinHandle;
@@ -180,4 +181,22 @@ async fn while_a_state_is_being_saved_a_job_is_pausing_and_can_still_be_cancelle
     bench.training().cancel_training_job(&job).await.unwrap();
     assert_eq!(computed.ended().await, Ended::Cancelled);
     bench.store.hold(None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_data_are_gone_rests_until_they_are_back() {
+    let bench = Bench::with(Script::Played, |config| config.workers = 1).await;
+    let first = bench.create("first", pretraining()).await;
+    bench.worker_of(&first).await;
+    let job = bench.create("waiting", pretraining()).await;
+    bench.training().pause_training_job(&job).await.unwrap();
+    let digest = bench.store.find(&pretraining().dataset).unwrap().digest;
+    let data = bench.store.take(&digest);
+    let refused = bench.training().resume_training_job(&job).await.unwrap_err();
+    assert!(refused.is(ErrorReason::WrongState), "{refused}");
+    assert!(refused.message.contains(&format!("needs data set {digest}")), "{refused}");
+    assert_eq!(bench.job(&job).await.state(), TrainingJobState::Paused);
+    bench.store.give(data);
+    let resumed = bench.training().resume_training_job(&job).await.unwrap();
+    assert_eq!(resumed.state(), TrainingJobState::Queued);
 }

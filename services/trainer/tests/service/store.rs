@@ -79,6 +79,16 @@ impl Store {
         self.held.subscribe().wait_for(|held| *held != Some(call)).await.unwrap();
     }
 
+    /// Takes an artifact out of the store.
+    pub(crate) fn take(&self, digest: &str) -> proto::Artifact {
+        self.kept.lock().unwrap().artifacts.remove(digest).unwrap()
+    }
+
+    /// Puts an artifact back.
+    pub(crate) fn give(&self, artifact: proto::Artifact) {
+        self.kept.lock().unwrap().artifacts.insert(artifact.digest.clone(), artifact);
+    }
+
     pub(crate) fn artifact(&self, digest: &str) -> Option<proto::Artifact> {
         self.kept.lock().unwrap().artifacts.get(digest).cloned()
     }

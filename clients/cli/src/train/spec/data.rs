@@ -27,24 +27,14 @@ pub(super) fn stages(stages: &[Stage]) -> Result<Vec<proto::TrainingStage>, Stri
             mix: from.mix.as_ref().map(|mix| mixed(mix, &format!("stages[{i}]."))).transpose()?,
             trainable_modules: modules(from.trainable_modules.as_ref()),
             frozen_modules: modules(from.frozen_modules.as_ref()),
-            max_steps: own(i, "max_steps", from.max_steps)?,
-            num_train_epochs: own(i, "num_train_epochs", from.num_train_epochs)?,
-            learning_rate: own(i, "learning_rate", from.learning_rate)?,
+            max_steps: from.max_steps.unwrap_or_default(),
+            num_train_epochs: from.num_train_epochs.unwrap_or_default(),
+            learning_rate: from.learning_rate.unwrap_or_default(),
             warmup_steps: from.warmup_steps,
             warmup_ratio: from.warmup_ratio,
         })
     };
     stages.iter().enumerate().map(stage).collect()
-}
-
-/// A number of a stage's own; the contract takes 0 for none.
-fn own<T: Default + PartialEq>(stage: usize, key: &str, number: Option<T>) -> Result<T, String> {
-    match number {
-        Some(number) if number == T::default() => {
-            Err(format!("stages[{stage}].{key} is 0; leave it out for the file's, or the stage"))
-        }
-        number => Ok(number.unwrap_or_default()),
-    }
 }
 
 fn mixed(mix: &Mix, prefix: &str) -> Result<proto::DatasetMix, String> {

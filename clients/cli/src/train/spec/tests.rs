@@ -211,7 +211,7 @@ fn stages_have_what_they_say_and_can_bring_all_data() {
     assert!(refused.starts_with("stages[0].dataset"), "{refused}");
     for key in ["max_steps", "num_train_epochs", "learning_rate"] {
         let zero = refusal(&format!("{LORA}stages: [{{}}, {{{key}: 0}}]\n"));
-        assert!(zero.starts_with(&format!("stages[1].{key} is 0; leave it out")), "{zero}");
+        assert!(zero.starts_with(&format!("stages[1].{key} is 0; write more, or leave it out")), "{zero}");
     }
     let some = without.replace("dataset: talks, ", "");
     assert!(refusal(&some).starts_with("dataset is missing"), "{some}");

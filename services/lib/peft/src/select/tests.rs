@@ -184,13 +184,19 @@ fn a_pattern_that_can_not_be_compiled_is_refused() {
 }
 
 #[test]
-fn patterns_that_give_one_module_two_values_are_ambiguous_where_there_is_no_order() {
+fn patterns_that_match_nothing_or_give_one_module_two_values_are_refused_where_they_are_written() {
     let ranks = |entries: &[(&str, usize)]| {
         let rank_pattern = entries.iter().map(|(key, rank)| ((*key).to_owned(), *rank)).collect();
         LoraConfig { rank_pattern, ..LoraConfig::default() }
     };
     let base = base();
-    ranks(&[("q_proj", 3), ("[kv]_proj", 4), ("self_attn.q_proj", 3)]).refuse_ambiguous(&base).unwrap();
-    let refused = ranks(&[("q_proj", 3), ("0.self_attn.q_proj", 4)]).refuse_ambiguous(&base).unwrap_err();
-    assert!(refused.to_string().contains("model.layers.0.self_attn.q_proj"), "{refused}");
+    ranks(&[("q_proj", 3), ("[kv]_proj", 4), ("self_attn.q_proj", 3)])
+        .refuse_unclear_patterns(&base)
+        .unwrap();
+    let refused =
+        |entries: &[(&str, usize)]| ranks(entries).refuse_unclear_patterns(&base).unwrap_err().to_string();
+    let two = refused(&[("q_proj", 3), ("0.self_attn.q_proj", 4)]);
+    assert!(two.contains("model.layers.0.self_attn.q_proj"), "{two}");
+    let idle = refused(&[("q_proj", 3), ("k_proj", 4)]);
+    assert!(idle.contains("\"k_proj\", which matches no module that is adapted"), "{idle}");
 }

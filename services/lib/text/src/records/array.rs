@@ -3,6 +3,7 @@
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use super::object::object;
 use super::{MAX_LINE_BYTES, Place, RowError, Visit, too_long, utf8, without_place};
 
 pub(super) fn each<Raw: DeserializeOwned>(bytes: &[u8], visit: &mut Visit<'_, Raw>) -> Result<(), RowError> {
@@ -52,7 +53,7 @@ fn record<Raw: DeserializeOwned>(element: &str, mut place: Place) -> Result<Raw,
     if element.len() > MAX_LINE_BYTES {
         return Err(place.json(too_long(element.len())));
     }
-    serde_json::from_str(element).map_err(|error| {
+    object(element).map_err(|error| {
         place.line += error.line().saturating_sub(1);
         place.json(without_place(&error))
     })

@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
+use super::object::object;
 use super::{MAX_LINE_BYTES, Place, RowError, Visit, too_long, without_place};
 
 pub(super) fn each<Raw: DeserializeOwned>(bytes: &[u8], visit: &mut Visit<'_, Raw>) -> Result<(), RowError> {
@@ -30,5 +31,5 @@ fn record<Raw: DeserializeOwned>(line: &[u8], place: Place, offset: usize) -> Re
         let offset = offset + error.valid_up_to();
         RowError::NotUtf8 { row: Some(place.row), offset, line: place.line }
     })?;
-    serde_json::from_str(text.trim()).map_err(|error| place.json(without_place(&error)))
+    object(text.trim()).map_err(|error| place.json(without_place(&error)))
 }

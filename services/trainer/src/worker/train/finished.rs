@@ -1,5 +1,6 @@
 //! What training has come to: the model, and the state after its last step.
 
+use candle_core::{CpuStorage, Storage};
 use rootstock_kernels::{Optimizer, Rule};
 
 use crate::worker::{
@@ -59,13 +60,18 @@ pub(super) fn snapshot(
     if let Some((name, _)) = weights.iter().find(|(_, tensor)| !is_finite(tensor)) {
         let step = state.step;
         return Err(Fault::NotFinite(format!(
-            "step {step}: the weight {name} is not finite after its update"
+            "step {step}: the weight {name} is not finite after its update; lower learning_rate or raise warmup_steps"
         )));
     }
     Ok(Snapshot { weights, moments: optimizer.state().map_err(failed)?, best, state })
 }
 
+/// Whether all numbers of an F32 tensor are finite, which are looked at where they lie.
 pub(super) fn is_finite(tensor: &candle_core::Tensor) -> bool {
-    let numbers = tensor.flatten_all().and_then(|flat| flat.to_vec1::<f32>());
-    numbers.is_ok_and(|numbers| numbers.iter().all(|number| number.is_finite()))
+    let Ok(tensor) = tensor.contiguous() else { return false };
+    let (storage, layout) = tensor.storage_and_layout();
+    let Storage::Cpu(CpuStorage::F32(numbers)) = &*storage else { return false };
+    let numbers = &numbers[layout.start_offset()..][..tensor.elem_count()];
+    // Without an end in the middle of a part, many numbers are looked at together.
+    numbers.chunks(1 << 12).all(|part| part.iter().fold(true, |all, number| all & number.is_finite()))
 }

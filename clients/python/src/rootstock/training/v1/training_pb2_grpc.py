@@ -144,7 +144,8 @@ class TrainingServiceServicer(object):
 
     def ResumeTrainingJob(self, request, context):
         """Queues a paused job again, in the place that it had; it goes on after its last whole step, and its result has the bits of a job
-        that was never paused. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is not PAUSED), OVERLOADED (too many queued).
+        that was never paused. Errors: INVALID_FIELD, NOT_FOUND, WRONG_STATE (it is not PAUSED, or what it is made from is not in the
+        store any more: it stays PAUSED), OVERLOADED (too many queued).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -33,12 +33,12 @@ pub(super) fn footer(bytes: &[u8]) -> Result<(), RowError> {
     let (rest, tail) = bytes.split_last_chunk::<TAIL>().ok_or(Damaged)?;
     let ([a, b, c, d, ..], true) = (tail, tail.ends_with(MAGIC)) else { return Err(Damaged.into()) };
     let length = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+    let start = rest.len().checked_sub(length).ok_or(Damaged)?;
     if length > MAX_FOOTER_BYTES {
         let problem =
             format!("its footer has {length} bytes, more than {MAX_FOOTER_BYTES}; cut the file into several");
         return Err(unreadable(&problem));
     }
-    let start = rest.len().checked_sub(length).ok_or(Damaged)?;
     let mut walk = Walk::new(&rest[start..]);
     walk.fields(FOOTER)?;
     schema(&walk.noted)
