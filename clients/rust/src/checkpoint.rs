@@ -4,7 +4,7 @@ mod fetch;
 mod progress;
 mod upload;
 
-pub use draft::{ArtifactDraft, Source};
+pub use draft::{ArtifactDraft, Made, Source};
 pub use fetch::FetchedArtifact;
 pub use progress::{Progress, Transfer};
 use rootstock_artifacts::Kind;

@@ -32,7 +32,9 @@ pub mod training;
 pub mod worker;
 
 pub use adapters::AdapterClient;
-pub use checkpoint::{ArtifactDraft, CheckpointClient, Expect, FetchedArtifact, Progress, Source, Transfer};
+pub use checkpoint::{
+    ArtifactDraft, CheckpointClient, Expect, FetchedArtifact, Made, Progress, Source, Transfer,
+};
 pub use clients::{ClientOptions, Clients};
 pub use encoder::EncoderClient;
 pub use endpoints::{DEFAULT_ENDPOINT, Endpoints, Service};

@@ -12,6 +12,9 @@ use rootstock_runtime::{Telemetry, TelemetryConfig};
 use tokio::runtime::Runtime;
 use tracing::Instrument;
 
+#[global_allocator]
+static ALLOCATOR: rootstock_kernels::LargePages = rootstock_kernels::LargePages;
+
 /// What a verb logs unless ROOTSTOCK_TELEMETRY_LOG says otherwise: its output is for people and scripts.
 const VERB_LOG: &str = "error";
 /// What the command line is called in traces.

@@ -167,7 +167,7 @@ async fn train(
         let prepare = prepare::prepare(args, clients, (lease.clone(), in_f32), reporter, stop);
         let (origin, prepared) = Box::pin(stop.unless_paused(prepare)).await?;
         let retries = prepared.spec.arguments.retry_in_f32 && !prepared.in_f32;
-        let saver = Arc::new(Saver::start(clients, args, &origin, reporter.clone()));
+        let saver = Arc::new(Saver::start(clients, &origin, reporter.clone()));
         let trained = train::on_thread(prepared, reporter.clone(), Arc::clone(&saver), stop.clone()).await;
         let why = match trained {
             Ok(finished) => return Ok((origin, saver, finished)),

@@ -1,7 +1,9 @@
 //! An artifact to be: files on disk or in memory, and what is known about them.
 use std::collections::BTreeMap;
-use std::io;
+use std::fmt::Debug;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rootstock_artifacts::{Digest, Kind, check};
@@ -15,16 +17,55 @@ pub enum Source {
     Path(PathBuf),
     /// In memory.
     Bytes(Bytes),
+    /// Made as they are read.
+    Made(Arc<dyn Made>),
+}
+
+/// A file that is nowhere as a whole, such as one of numbers that lie in memory in another order.
+pub trait Made: Debug + Send + Sync {
+    /// Its bytes.
+    fn size(&self) -> u64;
+
+    /// Fills `into` with the bytes from `offset` on, of which there are enough; always the same.
+    ///
+    /// # Errors
+    /// When they can't be made.
+    fn read(&self, offset: u64, into: &mut [u8]) -> io::Result<()>;
+}
+
+/// Reads a made file from its beginning.
+struct FromBeginning<'a> {
+    file: &'a dyn Made,
+    offset: u64,
+}
+
+impl Read for FromBeginning<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.file.size() - self.offset).unwrap_or(usize::MAX);
+        let count = left.min(into.len());
+        self.file.read(self.offset, &mut into[..count])?;
+        self.offset += count as u64;
+        Ok(count)
+    }
 }
 
 impl Source {
-    /// Digest and size; reads the file on a blocking thread.
-    pub(super) async fn measure(&self, name: &str) -> Result<(Digest, u64), ClientError> {
-        let source = self.clone();
-        let measured = tokio::task::spawn_blocking(move || match &source {
+    /// Digest and size, of all that it holds; takes as long as reading it.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn digest(&self) -> io::Result<(Digest, u64)> {
+        match self {
             Self::Path(path) => Digest::of_file(path),
             Self::Bytes(bytes) => Ok((Digest::of(bytes), bytes.len() as u64)),
-        });
+            Self::Made(file) => Digest::of_reader(FromBeginning { file: file.as_ref(), offset: 0 }),
+        }
+    }
+
+    /// The same on a blocking thread.
+    pub(super) async fn measure(&self, name: &str) -> Result<(Digest, u64), ClientError> {
+        let source = self.clone();
+        let measured = tokio::task::spawn_blocking(move || source.digest());
         let failed = |error: io::Error| ClientError::local(format!("cannot read {name}"), error);
         measured.await.map_err(|error| failed(error.into()))?.map_err(failed)
     }
@@ -39,6 +80,12 @@ impl From<PathBuf> for Source {
 impl From<Bytes> for Source {
     fn from(bytes: Bytes) -> Self {
         Self::Bytes(bytes)
+    }
+}
+
+impl From<Arc<dyn Made>> for Source {
+    fn from(file: Arc<dyn Made>) -> Self {
+        Self::Made(file)
     }
 }
 

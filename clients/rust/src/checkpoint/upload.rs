@@ -14,7 +14,7 @@ use rootstock_proto::common::v1::ErrorReason;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::progress::{Meter, Share};
-use super::{ArtifactDraft, CheckpointClient, Progress, Source, kind_to_proto};
+use super::{ArtifactDraft, CheckpointClient, Made, Progress, Source, kind_to_proto};
 use crate::call::unary;
 use crate::{ClientError, backoff};
 
@@ -264,6 +264,8 @@ fn chunks(
 enum Reader {
     File(Box<tokio::fs::File>),
     Bytes(Bytes),
+    /// And how many of its bytes were read.
+    Made(Arc<dyn Made>, u64),
 }
 
 impl Reader {
@@ -279,6 +281,7 @@ impl Reader {
                 let from = usize::try_from(from).unwrap_or(usize::MAX).min(bytes.len());
                 Ok(Self::Bytes(bytes.slice(from..)))
             }
+            Source::Made(file) => Ok(Self::Made(Arc::clone(file), from)),
         }
     }
 
@@ -286,6 +289,13 @@ impl Reader {
     async fn read(&mut self, limit: usize) -> io::Result<Bytes> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.split_to(limit.min(bytes.len()))),
+            Self::Made(file, offset) => {
+                let left = usize::try_from(file.size().saturating_sub(*offset)).unwrap_or(usize::MAX);
+                let mut buffer = BytesMut::zeroed(limit.min(left));
+                file.read(*offset, &mut buffer)?;
+                *offset += buffer.len() as u64;
+                Ok(buffer.freeze())
+            }
             Self::File(file) => {
                 let mut buffer = BytesMut::with_capacity(limit);
                 let mut rest = file.take(limit as u64);

@@ -75,7 +75,7 @@ pub use lora_linear::{
     lora_backward, lora_linear, lora_linear_rows, lora_norms,
 };
 pub use mapped::MappedFile;
-pub use memory::keep_freed_memory;
+pub use memory::{LargePages, keep_freed_memory};
 pub use noise::embedding_noise;
 pub use optimizer::{At, Optimizer, Read, Rule, StepRates};
 pub use random::Random;

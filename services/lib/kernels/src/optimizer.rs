@@ -149,13 +149,16 @@ impl<R: Rule> Optimizer<R> {
     /// # Errors
     /// When memory for the copies is not to be had.
     pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
-        let mut state = Vec::new();
-        for (name, kept) in &self.kept {
-            for ((slot, shape), numbers) in kept.slots.iter().zip(&kept.numbers) {
-                state.push((format!("{name}.{slot}"), tensor(numbers.clone(), shape)?));
-            }
-        }
-        Ok(state)
+        let slots: Vec<_> = self
+            .kept
+            .iter()
+            .flat_map(|(name, kept)| kept.slots.iter().zip(&kept.numbers).map(move |slot| (name, slot)))
+            .collect();
+        let copies = team::map(slots.len(), |i| {
+            let (name, ((slot, shape), numbers)) = &slots[i];
+            Ok((format!("{name}.{slot}"), tensor(numbers.to_vec(), shape)?))
+        });
+        copies.into_iter().collect()
     }
 
     /// Goes on from what [`Optimizer::state`] and [`Optimizer::steps`] gave, with the same parameters.

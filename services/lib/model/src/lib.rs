@@ -40,5 +40,5 @@ pub use layer::{Continued, ReadLogits, Wanted};
 pub use projection::Projection;
 pub use recompute::{Recompute, activation_bytes};
 pub use rootstock_kernels::{DropoutKey, Format, LinearWeight, LoraPair, LossSum};
-pub use save::save_tensors;
+pub use save::{TensorFile, save_tensors};
 pub use train::{Batch, Regularization, evaluate, forward_backward};

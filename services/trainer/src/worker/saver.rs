@@ -1,6 +1,6 @@
 //! Saves training states beside the training, at most one at a time, and tells of each once it is durable.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rootstock_client::{ArtifactDraft, CheckpointClient, Clients, Kind};
@@ -9,12 +9,8 @@ use tokio::{runtime::Handle, task::JoinHandle};
 use tracing::Instrument;
 
 use super::{
-    args::WorkerArgs, fault::Fault, prepare::Origin, reporter::Reporter, snapshot::Snapshot, train::Finished,
-    upload::upload,
+    fault::Fault, prepare::Origin, reporter::Reporter, snapshot::Snapshot, train::Finished, upload::upload,
 };
-
-/// The folder below the worker's own in which states are written.
-const FOLDER: &str = "state";
 
 /// Saves states; used from the compute thread.
 pub(super) struct Saver {
@@ -27,18 +23,16 @@ pub(super) struct Saver {
 struct Save {
     client: CheckpointClient,
     reporter: Reporter,
-    dir: PathBuf,
     base_digest: String,
     tokenizer_digest: String,
 }
 
 impl Saver {
     /// Must be called within the runtime that the states are to be saved by.
-    pub(super) fn start(clients: &Clients, args: &WorkerArgs, origin: &Origin, reporter: Reporter) -> Self {
+    pub(super) fn start(clients: &Clients, origin: &Origin, reporter: Reporter) -> Self {
         let save = Save {
             client: clients.checkpoint(),
             reporter,
-            dir: args.scratch_dir.join(FOLDER),
             base_digest: origin.base_digest.clone(),
             tokenizer_digest: origin.tokenizer_digest.clone(),
         };
@@ -85,16 +79,12 @@ impl Saver {
 impl Save {
     async fn save(&self, snapshot: Snapshot) -> Result<String, Fault> {
         let (step, chain_digest) = (snapshot.state.step, snapshot.state.chain.digest());
-        let (dir, write_to) = (self.dir.clone(), self.dir.clone());
-        let files = super::inputs::blocking(move || snapshot.write(&write_to)).await?;
         let mut draft = ArtifactDraft::new(Kind::TrainingState);
         draft.base_digest.clone_from(&self.base_digest);
         draft.tokenizer_digest.clone_from(&self.tokenizer_digest);
-        draft.files = files.into_iter().map(|file| (file.to_owned(), dir.join(file).into())).collect();
+        draft.files = snapshot.files()?;
         let digest = upload(&self.client, "a training state", draft).await?;
         tracing::info!(step, digest, "training state saved");
-        // Whatever remains is written over by the next one, or removed with the worker's folder.
-        let _ = tokio::fs::remove_dir_all(&self.dir).await;
         let event = proto::TrainingStateSaved { step: step as i64, digest: digest.clone(), chain_digest };
         self.reporter.event(Event::StateSaved(event)).await?;
         Ok(digest)

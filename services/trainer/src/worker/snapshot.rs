@@ -1,12 +1,13 @@
-//! A training state on disk: what was trained, its moments, the best weights where they matter, and where training stood.
+//! A training state as files: what was trained, its moments, the best weights where they matter, and where training stood.
 //!
 //! Equal states give equal bytes: nothing in them knows the time, the machine or the name of the job.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
 use candle_core::{Device, safetensors::load};
 use prost::Message;
-use rootstock_model::save_tensors;
+use rootstock_client::{Made, Source};
+use rootstock_model::TensorFile;
 use rootstock_proto::training::v1 as proto;
 use serde::{Deserialize, Serialize};
 
@@ -112,18 +113,31 @@ pub(super) struct Saved {
 }
 
 impl Snapshot {
-    /// Writes the files into `dir` and returns their names.
-    pub(super) fn write(&self, dir: &Path) -> Result<Vec<&'static str>, Fault> {
+    /// The files that it is stored as, which are made of it while they are sent.
+    pub(super) fn files(&self) -> Result<Vec<(String, Source)>, Fault> {
         let failed = |error: &dyn std::fmt::Display| Fault::passing("the state can't be written", error);
         let mut files = vec![(WEIGHTS_FILE, &self.weights), (MOMENTS_FILE, &self.moments)];
         files.extend(self.best.as_ref().map(|best| (BEST_FILE, best)));
-        std::fs::create_dir_all(dir).map_err(|error| failed(&error))?;
-        for (file, tensors) in &files {
-            save_tensors(&dir.join(file), tensors, &[].into()).map_err(|error| failed(&error))?;
-        }
+        let made = files.into_iter().map(|(name, tensors)| {
+            let file = TensorFile::new(tensors, &[].into()).map_err(|error| failed(&error))?;
+            Ok((name.to_owned(), Source::Made(Arc::new(OfTensors(file)))))
+        });
         let json = serde_json::to_vec_pretty(&self.state).map_err(|error| failed(&error))?;
-        std::fs::write(dir.join(STATE_FILE), json).map_err(|error| failed(&error))?;
-        Ok(files.into_iter().map(|(file, _)| file).chain([STATE_FILE]).collect())
+        made.chain([Ok((STATE_FILE.to_owned(), json.into()))]).collect()
+    }
+}
+
+/// A file that was never written: a state is as large as its model three times over.
+#[derive(Debug)]
+struct OfTensors(TensorFile);
+
+impl Made for OfTensors {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, into).map_err(io::Error::other)
     }
 }
 

@@ -5,7 +5,6 @@ use std::{
     path::Path,
 };
 
-use rootstock_artifacts::Digest;
 use rootstock_client::{Clients, FetchedArtifact, Source};
 use rootstock_proto::training::v1::{self as proto, TrainingCheckSubject as Subject};
 
@@ -156,10 +155,7 @@ fn of_files(
         stored.artifact.blobs.iter().map(|blob| (blob.path.as_str(), blob.digest.as_str())).collect();
     let failed = |error| Fault::passing("the result can't be read", error);
     for (name, source) in &made.files {
-        let digest = match source {
-            Source::Path(path) => Digest::of_file(path).map_err(failed)?.0,
-            Source::Bytes(bytes) => Digest::of(bytes),
-        };
+        let (digest, _) = source.digest().map_err(failed)?;
         if digests.get(name.as_str()) == Some(&digest.to_string().as_str()) {
             continue;
         }

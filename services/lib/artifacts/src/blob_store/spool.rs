@@ -10,6 +10,11 @@ use crate::{Digest, Hasher, fsync};
 pub(super) const DATA: &str = "data";
 /// Ending of the file that says how many of them are durable.
 pub(super) const RECORD: &str = "record";
+/// Files from this size on are written behind: what is on disk leaves the page cache at once, so that a state as large as memory pushes
+/// nothing out of it, and the pages for what comes next are those that just came free. Who wants such a file reads it much later.
+const WRITTEN_BEHIND: u64 = 64 << 20;
+/// How much of such a file is in the page cache before it goes to disk.
+const BEHIND_BYTES: u64 = 8 << 20;
 /// How much is read at a time when an upload is resumed.
 const READ_BYTES: usize = 1 << 20;
 
@@ -46,6 +51,9 @@ pub(super) struct SpoolFile {
     record: File,
     total: u64,
     durable: u64,
+    /// How much was written behind.
+    behind: u64,
+    lost: bool,
     hasher: Hasher,
 }
 
@@ -58,7 +66,8 @@ impl SpoolFile {
             OpenOptions::new().create(true).truncate(true).write(true).open(stem.with_extension(ending))
         };
         let (data, record) = (open(DATA)?, open(RECORD)?);
-        let mut file = Self { data, record, total, durable: 0, hasher: Hasher::new() };
+        let (durable, behind, hasher) = (0, 0, Hasher::new());
+        let mut file = Self { data, record, total, durable, behind, lost: false, hasher };
         file.write_record()?;
         fsync::sync_dir(dir)?;
         Ok(file)
@@ -89,7 +98,8 @@ impl SpoolFile {
             hasher.update(&buffer[..read]);
         }
         let Record { total, durable } = record;
-        Ok(Some(Self { record: open(RECORD)?, data, total, durable, hasher }))
+        let (record, behind) = (open(RECORD)?, durable);
+        Ok(Some(Self { record, data, total, durable, behind, lost: false, hasher }))
     }
 
     /// The announced size.
@@ -114,6 +124,7 @@ impl SpoolFile {
 
     /// Appends bytes. After an error nothing of them is there, unless it was a crash.
     pub(super) fn append(&mut self, bytes: &[u8], faults: &Faults) -> io::Result<()> {
+        self.write_behind()?;
         if let Err(error) = self.write(bytes, faults) {
             if !faults.crashed() {
                 self.data.set_len(self.written())?;
@@ -123,6 +134,34 @@ impl SpoolFile {
         }
         self.hasher.update(bytes);
         Ok(())
+    }
+
+    /// Lets what was appended go to disk and out of the page cache.
+    fn write_behind(&mut self) -> io::Result<()> {
+        if self.total < WRITTEN_BEHIND || self.written() - self.behind < BEHIND_BYTES {
+            return Ok(());
+        }
+        self.flush()?;
+        #[cfg(target_os = "linux")]
+        {
+            let len = std::num::NonZero::new(self.written() - self.behind);
+            // A hint.
+            let _ = rustix::fs::fadvise(&self.data, self.behind, len, rustix::fs::Advice::DontNeed);
+        }
+        self.behind = self.written();
+        Ok(())
+    }
+
+    /// Writes to disk. The system tells of bytes that it lost once, so a file that lost some is not gone on with as it is.
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.data.sync_data();
+        self.lost |= flushed.is_err();
+        flushed
+    }
+
+    /// Whether bytes may be lost that are counted as written.
+    pub(super) fn lost(&self) -> bool {
+        self.lost
     }
 
     fn write(&mut self, bytes: &[u8], faults: &Faults) -> io::Result<()> {
@@ -144,7 +183,7 @@ impl SpoolFile {
             return Ok(());
         }
         faults.pass(Point::SyncChunk)?;
-        self.data.sync_data()?;
+        self.flush()?;
         faults.pass(Point::RecordOffset)?;
         self.durable = self.written();
         self.write_record()
@@ -205,6 +244,24 @@ mod tests {
         assert_eq!((file.written(), file.durable(), file.total()), (3, 3, 6));
         file.append(b"def", &faults).unwrap();
         assert_eq!(file.digest(), digest);
+    }
+
+    #[test]
+    fn a_file_that_is_written_behind_holds_all_that_was_appended() {
+        let dir = tempfile::tempdir().unwrap();
+        let piece: Vec<u8> = (0..3 << 20).map(|i| (i % 251) as u8).collect();
+        let total = WRITTEN_BEHIND / piece.len() as u64 * piece.len() as u64 + piece.len() as u64;
+        let whole = piece.repeat((total / piece.len() as u64) as usize);
+        let (digest, faults) = (Digest::of(&whole), Faults::default());
+        let mut file = SpoolFile::create(dir.path(), &digest, total, &faults).unwrap();
+        while file.written() < total {
+            file.append(&piece, &faults).unwrap();
+            assert!(file.written() - file.behind < BEHIND_BYTES + piece.len() as u64);
+        }
+        file.sync(&faults).unwrap();
+        assert_eq!((file.durable(), file.digest()), (total, digest));
+        let written = std::fs::read(dir.path().join(digest.hex()).with_extension(DATA)).unwrap();
+        assert!(written == whole);
     }
 
     #[test]

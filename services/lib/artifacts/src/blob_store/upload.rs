@@ -193,6 +193,10 @@ impl BlobStore {
         if self.0.options.faults.crashed() {
             return error;
         }
+        if matches!(&*guard, Upload::Open(file) if file.lost()) {
+            // What is gone on from is what was durable before.
+            *guard = Upload::Interrupted;
+        }
         let discard = matches!(error, StoreError::DigestMismatch { .. } | StoreError::Full);
         if !discard && !matches!(*guard, Upload::New) {
             return error;

@@ -2,10 +2,12 @@
 
 use std::{
     cell::{Cell, RefCell},
+    path::Path,
     rc::Rc,
     sync::Arc,
 };
 
+use rootstock_client::Source;
 use rootstock_kernels::{LionOptions, SgdOptions};
 use rootstock_model::Regularization;
 use rootstock_proto::training::v1::training_event::Event;
@@ -18,6 +20,7 @@ use crate::{
     spec::{EarlyStopping, Full, Length, Validation, Warmup},
     worker::{
         infilling::Infilling,
+        inputs::Files,
         learner::tests as learners,
         passes::Passes,
         replayed::Replayed,
@@ -182,10 +185,27 @@ fn bits(learner: &Trainee) -> Vec<u32> {
 /// The newest state, through the files it is stored in.
 fn read_back(script: &Script) -> Saved {
     let dir = TempDir::new().unwrap();
-    let snapshot = script.saved.borrow().last().unwrap().clone();
-    let names = snapshot.write(dir.path()).unwrap();
-    let files = names.into_iter().map(|name| (name.to_owned(), dir.path().join(name))).collect();
+    let files = written(script.saved.borrow().last().unwrap(), dir.path());
     Saved::read("sha256:state", &files, "sha256:test").unwrap()
+}
+
+/// The files of a state, as the store has them.
+fn written(snapshot: &Snapshot, dir: &Path) -> Files {
+    let files = snapshot.files().unwrap().into_iter().map(|(name, source)| {
+        let path = dir.join(&name);
+        let bytes = match source {
+            Source::Made(file) => {
+                let mut bytes = vec![0; file.size() as usize];
+                file.read(0, &mut bytes).unwrap();
+                bytes.into()
+            }
+            Source::Bytes(bytes) => bytes,
+            Source::Path(_) => panic!("{name} is on disk"),
+        };
+        std::fs::write(&path, bytes).unwrap();
+        (name, path)
+    });
+    files.collect()
 }
 
 fn assert_resumes(learner: fn() -> Trainee, arguments: &Arguments, validation: usize, cut: usize) {
@@ -488,8 +508,8 @@ fn equal_states_are_equal_bytes() {
         let script = Script::default();
         run(prepared(lora(0.1), Arguments { save_steps: Some(12), ..short() }, 0), &script).unwrap();
         let dir = TempDir::new().unwrap();
-        let names = script.saved.borrow()[0].write(dir.path()).unwrap();
-        names.into_iter().map(|name| std::fs::read(dir.path().join(name)).unwrap()).collect::<Vec<_>>()
+        let files = written(&script.saved.borrow()[0], dir.path());
+        files.into_iter().map(|(name, path)| (name, std::fs::read(path).unwrap())).collect::<Vec<_>>()
     };
     assert_eq!(write(), write());
 }
