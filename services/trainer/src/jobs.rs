@@ -119,13 +119,18 @@ impl Jobs {
     /// Queues a job again that rests, if all that it needs is still there.
     pub(crate) async fn resume(&self, id: &JobId) -> Result<Job, Error> {
         let paused = self.store.get(id).await?;
-        if paused.state == State::Paused
-            && let Some(missing) = self.resolver.missing(&paused.resolved).await?
-        {
-            let problem = format!(
-                "needs {missing}, which is not in the store any more; put it back, or cancel the job"
-            );
-            return Err(Error::wrong_state(id, problem));
+        if paused.state == State::Paused {
+            let begins = !self.store.has_state(paused.number).await?;
+            let needed = match paused.result_digest.is_empty() {
+                true => paused.resolved.to_train(begins),
+                false => paused.resolved.to_publish(),
+            };
+            if let Some(missing) = self.resolver.missing(&needed).await? {
+                let problem = format!(
+                    "needs {missing}, which is not in the store any more; put it back, or cancel the job"
+                );
+                return Err(Error::wrong_state(id, problem));
+            }
         }
         let job = self.store.resume(id, self.room).await?;
         tracing::info!(job = %id, "training job resumed");

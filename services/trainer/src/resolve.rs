@@ -210,10 +210,10 @@ impl Resolver {
         config.map(Some).map_err(|error| Error::invalid(field, error.to_string()))
     }
 
-    /// The first artifact of a job that is not in the store any more.
-    pub(crate) async fn missing(&self, resolved: &Resolved) -> Result<Option<String>, Error> {
-        for (what, digest) in resolved.artifacts() {
-            match self.clients.checkpoint().get_artifact(digest).await {
+    /// The first of these artifacts that is not in the store any more.
+    pub(crate) async fn missing(&self, needed: &[(&str, &str)]) -> Result<Option<String>, Error> {
+        for (what, digest) in needed {
+            match self.clients.checkpoint().get_artifact(*digest).await {
                 Ok(_) => {}
                 Err(error) if error.reason == Some(ErrorReason::NotFound) => {
                     return Ok(Some(format!("{what} {digest}")));

@@ -94,21 +94,29 @@ impl Resolved {
         }
     }
 
-    /// What a worker fetches from the store, and what each is to the job.
-    pub(crate) fn artifacts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    /// What training is made from, and what each is to the job; the optimizer's state only where the job begins.
+    pub(crate) fn to_train(&self, begins: bool) -> Vec<(&'static str, &str)> {
         let data = self.data_digests().iter().map(|digest| ("data set", digest));
         let others = [
             ("validation data set", &self.validation_dataset_digest),
             ("replayed data set", &self.replay_digest),
             ("data set of its retention", &self.retention_digest),
-            ("data set of its publication", &self.publication_digest),
-            ("base model", &self.base_digest),
             ("base adapter", &self.adapter_digest),
             ("Fisher information", &self.fisher_digest),
             ("tokenizer", &self.tokenizer_artifact_digest),
         ];
-        let all = data.chain(others).map(|(what, digest)| (what, digest.as_str()));
-        all.filter(|(_, digest)| !digest.is_empty())
+        let optimizer = begins.then_some(("optimizer's state", &self.optimizer_digest));
+        let all = data.chain(others).chain(optimizer).map(|(what, digest)| (what, digest.as_str()));
+        all.filter(|(_, digest)| !digest.is_empty()).chain(self.to_publish()).collect()
+    }
+
+    /// What a result is published with.
+    pub(crate) fn to_publish(&self) -> Vec<(&'static str, &str)> {
+        let all = [
+            ("base model", self.base_digest.as_str()),
+            ("data set of its publication", self.publication_digest.as_str()),
+        ];
+        all.into_iter().filter(|(_, digest)| !digest.is_empty()).collect()
     }
 }
 

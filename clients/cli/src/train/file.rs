@@ -372,21 +372,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(TrainFile, Value), String> {
     }
     check_nested::<SchedulerKwargs>(&value, "lr_scheduler_kwargs")?;
     // From the text and not from the value, so that an error tells the line.
-    let file = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
-    let other = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
-    Ok((with_other_names(file, other)?, value))
-}
-
-/// The file that a value is, whose keys are known.
-pub(super) fn read(value: &Value) -> Result<TrainFile, String> {
-    let file = TrainFile::deserialize(value).map_err(|error| error.to_string())?;
-    let other = OtherNames::deserialize(value).map_err(|error| error.to_string())?;
-    with_other_names(file, other)
-}
-
-fn with_other_names(mut file: TrainFile, other: OtherNames) -> Result<TrainFile, String> {
+    let mut file: TrainFile = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
+    let other: OtherNames = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
     other.apply(&mut file)?;
-    Ok(file)
+    Ok((file, value))
 }
 
 /// The keys of the file itself, which other trainers may call by other names.

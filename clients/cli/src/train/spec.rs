@@ -33,7 +33,7 @@ const ALL_LINEAR: &str = "all-linear";
 pub(super) fn parse(bytes: &[u8]) -> Result<proto::TrainingSpec, String> {
     let (file, value) = file::parse(bytes)?;
     let spec = to_spec(file)?;
-    unset::refuse(&value, &spec, |value| to_spec(file::read(value).ok()?).ok())?;
+    unset::refuse(&value, &spec, |text| to_spec(file::parse(text.as_bytes()).ok()?.0).ok())?;
     Ok(spec)
 }
 

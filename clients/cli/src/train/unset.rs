@@ -9,7 +9,7 @@ use super::others::ALIASES;
 pub(super) fn refuse(
     file: &Value,
     spec: &TrainingSpec,
-    parsed: impl Fn(&Value) -> Option<TrainingSpec>,
+    parsed: impl Fn(&str) -> Option<TrainingSpec>,
 ) -> Result<(), String> {
     for place in places(file) {
         let default = place.known_default();
@@ -18,7 +18,9 @@ pub(super) fn refuse(
             Some(Value::Sequence(entries)) if entries.is_empty() => ("empty", default == Some("-")),
             _ => continue,
         };
-        if is_default || parsed(&place.left_out(file)).as_ref() != Some(spec) {
+        // As a text again: a name such as 2024 is none as a value.
+        let without = serde_yaml_ng::to_string(&place.left_out(file)).map_err(|error| error.to_string())?;
+        if is_default || parsed(&without).as_ref() != Some(spec) {
             continue;
         }
         let key = place.shown();
@@ -114,7 +116,13 @@ impl Place {
             Step::Entry(_) => None,
         });
         let path = keys.collect::<Vec<_>>().join(".");
-        let name = ALIASES.iter().find(|(alias, _)| *alias == path).map_or(path.as_str(), |(_, name)| name);
+        let name = match path.as_str() {
+            "additional_target" => "modules_to_save",
+            "lora_target" => "target_modules",
+            // A stage's mix has the keys of the job's.
+            path if path.starts_with("stages.mix.") => path.trim_start_matches("stages."),
+            path => ALIASES.iter().find(|(alias, _)| *alias == path).map_or(path, |(_, name)| name),
+        };
         KEYS.iter().find(|key| key.key == name).map(|key| key.default)
     }
 }
@@ -145,12 +153,15 @@ mod tests {
             ("logging_steps: 0", "10"),
             ("layerwise_lr_decay: 0", "1"),
             ("target_modules: []", "[q_proj, v_proj]"),
+            ("lora_target: []", "[q_proj, v_proj]"),
+            ("stages: [{mix: {datasets: [{dataset: e}], temperature: 0}}]", "1"),
             ("layers_to_transform: []", "all"),
         ] {
             let refused = refusal(&format!("dataset: d\n{key}"));
             assert!(refused.ends_with(&format!("leave it out for its default: {default}")), "{refused}");
         }
         assert_eq!(refusal("dataset: d\ncutoff_len: 0"), "cutoff_len is 0; write more, or leave it out");
+        assert!(refusal("dataset: 2024\nr: 0").starts_with("r is 0"), "a name of digits");
         let nested = refusal("mix: {datasets: [{dataset: d}, {dataset: e, weight: 0}]}");
         assert_eq!(nested, "mix.datasets[1].weight is 0; write more, or leave it out");
         let required = refusal("dataset: d\nreplay: {dataset: e, ratio: 0}");
@@ -166,6 +177,7 @@ mod tests {
             "max_steps: 0",
             "weight_decay: 0",
             "exclude_modules: []",
+            "additional_target: []",
             "layers_to_transform: [0]",
             "alpha_pattern: {q_proj: 0}",
             "stages: []",

@@ -85,5 +85,7 @@ pub use rotary::{RopeScaling, RotaryTable, Rotation, rotary};
 pub use segments::Segments;
 pub use sgd::SgdOptions;
 pub use swiglu::{swiglu, swiglu_backward};
-pub use team::{THREADS_VARIABLE, ThreadsError, requested_threads, share_out, with_threads};
+pub use team::{
+    THREADS_VARIABLE, ThreadsError, map as map_on_threads, requested_threads, share_out, with_threads,
+};
 pub use weight::LinearWeight;

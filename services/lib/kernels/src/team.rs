@@ -135,8 +135,8 @@ pub fn share_out<T: Send>(items: &mut [T], work: impl Fn(&mut T) + Sync) {
     chunks_mut(items, 1, |_, item| item.iter_mut().for_each(&work));
 }
 
-/// What `work` gives for each number below `tasks`, in order.
-pub(crate) fn map<R: Send>(tasks: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+/// What `work` gives for each number below `tasks`, in order, worked out on several threads.
+pub fn map<R: Send>(tasks: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let mut results: Vec<Option<R>> = (0..tasks).map(|_| None).collect();
     chunks_mut(&mut results, 1, |index, slot| slot[0] = Some(work(index)));
     results.into_iter().flatten().collect()

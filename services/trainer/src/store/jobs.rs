@@ -85,6 +85,11 @@ impl Store {
         Ok(Some(Lease { job, resume }))
     }
 
+    /// Whether a job has saved a state.
+    pub(crate) async fn has_state(&self, number: i64) -> Result<bool, Error> {
+        Ok(saved::newest(&self.pool, number).await?.is_some())
+    }
+
     /// A page of jobs, newest first, and whether more follow.
     pub(crate) async fn list(&self, page: Page) -> Result<(Vec<Job>, bool), Error> {
         let size = page.size as usize;

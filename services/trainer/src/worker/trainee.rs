@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use candle_core::Var;
-use rootstock_kernels::share_out;
 use rootstock_model::{Batch, Interrupt, LossSum, ModelError, Regularization, save_tensors};
 
 use super::{
@@ -95,14 +94,12 @@ impl Trainee {
 
     /// Copies of the trained weights, which later steps don't change.
     pub(super) fn weights(&self) -> Result<Tensors, candle_core::Error> {
-        let copy = |variable: &Var| variable.as_detached_tensor().copy();
-        let mut copies: Vec<_> =
-            self.variables().iter().map(|(name, variable)| (name, variable, None)).collect();
-        share_out(&mut copies, |(_, variable, copied)| *copied = Some(copy(variable)));
-        let copied = |(name, variable, copied): (&String, &Var, Option<_>)| {
-            Ok((name.clone(), copied.unwrap_or_else(|| copy(variable))?))
-        };
-        copies.into_iter().map(copied).collect()
+        let variables = self.variables();
+        let copies = rootstock_kernels::map_on_threads(variables.len(), |i| {
+            let (name, variable) = &variables[i];
+            Ok((name.clone(), variable.as_detached_tensor().copy()?))
+        });
+        copies.into_iter().collect()
     }
 
     /// Puts weights back that [`Trainee::weights`] gave.

@@ -11,7 +11,7 @@ pub(super) const DATA: &str = "data";
 /// Ending of the file that says how many of them are durable.
 pub(super) const RECORD: &str = "record";
 /// Files from this size on are written behind: what is on disk leaves the page cache at once, so that a state as large as memory pushes
-/// nothing out of it, and the pages for what comes next are those that just came free. Who wants such a file reads it much later.
+/// nothing out of it, and the pages for what comes next are those that just came free. Who wants such a file reads it from the disk.
 const WRITTEN_BEHIND: u64 = 64 << 20;
 /// How much of such a file is in the page cache before it goes to disk.
 const BEHIND_BYTES: u64 = 8 << 20;
@@ -68,7 +68,7 @@ impl SpoolFile {
         let (data, record) = (open(DATA)?, open(RECORD)?);
         let (durable, behind, hasher) = (0, 0, Hasher::new());
         let mut file = Self { data, record, total, durable, behind, lost: false, hasher };
-        file.write_record()?;
+        file.write_record(0)?;
         fsync::sync_dir(dir)?;
         Ok(file)
     }
@@ -124,11 +124,14 @@ impl SpoolFile {
 
     /// Appends bytes. After an error nothing of them is there, unless it was a crash.
     pub(super) fn append(&mut self, bytes: &[u8], faults: &Faults) -> io::Result<()> {
-        self.write_behind()?;
+        self.refuse_lost()?;
+        self.write_behind(faults)?;
         if let Err(error) = self.write(bytes, faults) {
             if !faults.crashed() {
-                self.data.set_len(self.written())?;
-                self.data.seek(SeekFrom::Start(self.written()))?;
+                let end = SeekFrom::Start(self.written());
+                let cut = self.data.set_len(self.written()).and_then(|()| self.data.seek(end));
+                self.lost = cut.is_err();
+                cut?;
             }
             return Err(error);
         }
@@ -137,11 +140,11 @@ impl SpoolFile {
     }
 
     /// Lets what was appended go to disk and out of the page cache.
-    fn write_behind(&mut self) -> io::Result<()> {
+    fn write_behind(&mut self, faults: &Faults) -> io::Result<()> {
         if self.total < WRITTEN_BEHIND || self.written() - self.behind < BEHIND_BYTES {
             return Ok(());
         }
-        self.flush()?;
+        self.flush(faults)?;
         #[cfg(target_os = "linux")]
         {
             let len = std::num::NonZero::new(self.written() - self.behind);
@@ -152,16 +155,21 @@ impl SpoolFile {
         Ok(())
     }
 
-    /// Writes to disk. The system tells of bytes that it lost once, so a file that lost some is not gone on with as it is.
-    fn flush(&mut self) -> io::Result<()> {
-        let flushed = self.data.sync_data();
-        self.lost |= flushed.is_err();
+    /// Writes to disk. The system tells only once of bytes that it lost, so a file that lost some is not gone on with as it is.
+    fn flush(&mut self, faults: &Faults) -> io::Result<()> {
+        self.refuse_lost()?;
+        let flushed = faults.pass(Point::SyncChunk).and_then(|()| self.data.sync_data());
+        self.lost = flushed.is_err();
         flushed
     }
 
-    /// Whether bytes may be lost that are counted as written.
+    /// Whether the file may not hold what is counted as written.
     pub(super) fn lost(&self) -> bool {
         self.lost
+    }
+
+    fn refuse_lost(&self) -> io::Result<()> {
+        if self.lost { Err(io::Error::other("the disk lost bytes of this upload")) } else { Ok(()) }
     }
 
     fn write(&mut self, bytes: &[u8], faults: &Faults) -> io::Result<()> {
@@ -182,17 +190,17 @@ impl SpoolFile {
         if self.durable == self.written() {
             return Ok(());
         }
-        faults.pass(Point::SyncChunk)?;
-        self.flush()?;
+        self.flush(faults)?;
         faults.pass(Point::RecordOffset)?;
-        self.durable = self.written();
-        self.write_record()
+        self.write_record(self.written())
     }
 
-    fn write_record(&mut self) -> io::Result<()> {
+    fn write_record(&mut self, durable: u64) -> io::Result<()> {
         self.record.seek(SeekFrom::Start(0))?;
-        self.record.write_all(&Record { total: self.total, durable: self.durable }.encode())?;
-        self.record.sync_data()
+        self.record.write_all(&Record { total: self.total, durable }.encode())?;
+        self.record.sync_data()?;
+        self.durable = durable;
+        Ok(())
     }
 }
 
@@ -262,6 +270,18 @@ mod tests {
         assert_eq!((file.durable(), file.digest()), (total, digest));
         let written = std::fs::read(dir.path().join(digest.hex()).with_extension(DATA)).unwrap();
         assert!(written == whole);
+    }
+
+    #[test]
+    fn a_file_that_the_disk_lost_bytes_of_takes_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let (piece, faults) = (vec![7; BEHIND_BYTES as usize], Faults::armable());
+        let mut file = SpoolFile::create(dir.path(), &Digest::of(b"any"), WRITTEN_BEHIND, &faults).unwrap();
+        file.append(&piece, &faults).unwrap();
+        faults.arm(Point::SyncChunk, 0, Fault::IoError);
+        assert!(file.append(&piece, &faults).is_err() && file.lost());
+        assert!(file.append(&piece, &faults).is_err() && file.sync(&faults).is_err());
+        assert_eq!((file.written(), file.durable()), (BEHIND_BYTES, 0));
     }
 
     #[test]

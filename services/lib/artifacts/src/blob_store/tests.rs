@@ -167,6 +167,30 @@ async fn a_full_disk_or_a_crash_at_any_step_loses_nothing_that_was_promised() {
 }
 
 #[tokio::test]
+async fn bytes_that_the_disk_lost_are_asked_for_again() {
+    for asked in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let faults = Faults::armable();
+        let store = open(dir.path(), &faults).await;
+        let (digest, kept) = (Digest::of(BLOB), 3);
+        store.write(chunk(BLOB, 0, kept), Sync::Now).await.unwrap();
+        store.write(chunk(BLOB, kept, 4), Sync::Later).await.unwrap();
+        faults.arm(Point::SyncChunk, 0, Fault::IoError);
+        // Whoever meets the failure: the bytes before it may be lost, although the system won't tell of it again.
+        let met = if asked {
+            store.status(&digest).await
+        } else {
+            store.write(chunk(BLOB, kept + 4, 1), Sync::Now).await
+        };
+        assert!(met.is_err(), "{met:?}");
+        let status = store.status(&digest).await.unwrap();
+        assert_eq!(status, UploadStatus { durable: kept as u64, complete: false });
+        let rest = store.write(chunk(BLOB, kept, BLOB.len() - kept), Sync::Now).await.unwrap();
+        assert!(rest.complete);
+    }
+}
+
+#[tokio::test]
 async fn any_flipped_bit_is_found_before_the_last_byte_is_given() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), &Faults::default()).await;

@@ -237,8 +237,12 @@ impl BlobStore {
             Upload::New => Ok(Some(0)),
             Upload::Ended => Ok(None),
             Upload::Open(file) => {
-                file.sync(&self.0.options.faults)?;
-                Ok(Some(file.durable()))
+                let synced = file.sync(&self.0.options.faults);
+                let durable = file.durable();
+                if file.lost() {
+                    *upload = Upload::Interrupted;
+                }
+                synced.map(|()| Some(durable)).map_err(StoreError::from)
             }
             Upload::Interrupted => {
                 *upload = SpoolFile::reopen(&self.0.spool, digest)?.map_or(Upload::New, Upload::Open);

@@ -197,6 +197,6 @@ fn patterns_that_match_nothing_or_give_one_module_two_values_are_refused_where_t
         |entries: &[(&str, usize)]| ranks(entries).refuse_unclear_patterns(&base).unwrap_err().to_string();
     let two = refused(&[("q_proj", 3), ("0.self_attn.q_proj", 4)]);
     assert!(two.contains("model.layers.0.self_attn.q_proj"), "{two}");
-    let idle = refused(&[("q_proj", 3), ("k_proj", 4)]);
-    assert!(idle.contains("\"k_proj\", which matches no module that is adapted"), "{idle}");
+    let idle = refused(&[("q_proj", 3), ("x_proj", 4)]);
+    assert!(idle.contains("\"x_proj\", which matches no module that is adapted"), "{idle}");
 }
