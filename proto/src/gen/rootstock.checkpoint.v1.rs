@@ -770,7 +770,7 @@ pub mod checkpoint_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists artifacts, newest first. Errors: INVALID_FIELD.
+        /// Lists artifacts, newest first: those of a parent by their last commit under it. Errors: INVALID_FIELD.
         pub async fn list_artifacts(
             &mut self,
             request: impl tonic::IntoRequest<super::ListArtifactsRequest>,
@@ -1094,7 +1094,7 @@ pub mod checkpoint_service_server {
             tonic::Response<super::GetArtifactResponse>,
             tonic::Status,
         >;
-        /// Lists artifacts, newest first. Errors: INVALID_FIELD.
+        /// Lists artifacts, newest first: those of a parent by their last commit under it. Errors: INVALID_FIELD.
         async fn list_artifacts(
             &self,
             request: tonic::Request<super::ListArtifactsRequest>,

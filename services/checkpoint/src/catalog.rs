@@ -17,7 +17,7 @@ pub struct ArtifactFilter {
     pub parent: Option<AliasName>,
     /// Only this kind.
     pub kind: Option<Kind>,
-    /// Only those committed before the artifact with this number.
+    /// Only those committed before the one with this number: the artifact's, or that of its version where a parent is named.
     pub before: Option<i64>,
 }
 

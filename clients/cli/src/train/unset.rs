@@ -153,6 +153,7 @@ mod tests {
             ("logging_steps: 0", "10"),
             ("layerwise_lr_decay: 0", "1"),
             ("target_modules: []", "[q_proj, v_proj]"),
+            ("stages: [{frozen_modules: []}]", "as the job's"),
             ("lora_target: []", "[q_proj, v_proj]"),
             ("stages: [{mix: {datasets: [{dataset: e}], temperature: 0}}]", "1"),
             ("layers_to_transform: []", "all"),

@@ -27,6 +27,28 @@ async fn an_artifact_that_something_needs_is_not_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn content_that_is_committed_again_is_the_newest_version_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path()).await;
+    let commit =
+        async |text: &str, name: &str| server.commit(dataset(text).parent(name)).await.unwrap().digest;
+    let (a, b) = (commit("a", "datasets/one").await, commit("b", "datasets/one").await);
+    let listed = async |name: &str| {
+        let listed = server.client.list_artifacts(Some(name), None).await.unwrap();
+        listed.into_iter().map(|artifact| artifact.digest).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("datasets/one").await, [&*b, &*a]);
+    commit("a", "datasets/one").await;
+    assert_eq!(listed("datasets/one").await, [&*a, &*b]);
+    // What another name got last is no older for what this one had before.
+    let c = commit("c", "datasets/two").await;
+    commit("a", "datasets/two").await;
+    assert_eq!(listed("datasets/two").await, [&*a, &*c]);
+    assert_eq!(listed("datasets/one").await, [&*a, &*b]);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_frees_the_blobs_that_nothing_else_needs() {
     let dir = tempfile::tempdir().unwrap();
     let server = start(dir.path()).await;

@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -12,12 +13,15 @@ use rootstock_proto::{
     training::v1::{self as proto, training_event::Event, training_spec},
 };
 use rootstock_runtime::{Health, Metrics, Server, ServerConfig, Shutdown, Tasks};
-use rootstock_trainer::{Config, Deps, Handle, worker::WorkerArgs};
+use rootstock_trainer::{
+    Config, Deps, Handle,
+    worker::{Ended, WorkerArgs, run},
+};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
-    store::Store,
+    store::{Call, Store},
     tokens::{Tokens, tokenizer_files},
 };
 
@@ -259,6 +263,18 @@ impl Bench {
             }
         }
         panic!("no state was saved");
+    }
+
+    /// Has a job computed until it has saved a state; then the process that holds the lease dies, of which the worker in this one learns.
+    /// Meanwhile it waits for its next state, so that the job has no end before that.
+    pub(crate) async fn cut(&self, job: &str) {
+        let (token, pid) = self.worker_of(job).await;
+        let worker = tokio::spawn(run(self.worker_args(job, &token)));
+        self.saves(job).await;
+        self.store.hold(Some(Call::CommitArtifact));
+        assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+        assert_eq!(worker.await.unwrap().unwrap(), Ended::LeaseLost);
+        self.store.hold(None);
     }
 
     pub(crate) fn data(&self) -> &Path {

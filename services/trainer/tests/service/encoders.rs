@@ -97,11 +97,7 @@ async fn assert_resumes(bench: &Bench, spec: proto::TrainingSpec) {
     let spec = with(spec, |arguments| (arguments.max_steps, arguments.save_steps) = (240, 5));
     let undisturbed = bench.succeed("undisturbed", spec.clone()).await;
     let job = bench.create("cut", spec).await;
-    let (token, pid) = bench.worker_of(&job).await;
-    let first = tokio::spawn(run(bench.worker_args(&job, &token)));
-    bench.saves(&job).await;
-    assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
-    assert_eq!(first.await.unwrap().unwrap(), Ended::LeaseLost);
+    bench.cut(&job).await;
     let (token, _) = bench.worker_of(&job).await;
     assert_eq!(run(bench.worker_args(&job, &token)).await.unwrap(), Ended::Succeeded);
     let events = bench.events(&job).await;

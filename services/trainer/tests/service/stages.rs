@@ -92,11 +92,7 @@ async fn a_worker_cut_in_a_stage_is_replaced_and_aliases_that_moved_change_nothi
     let undisturbed = bench.succeed("undisturbed", spec.clone()).await;
     let job = bench.create("cut", spec).await;
     bench.store.put(ArtifactKind::Dataset, "datasets/few", &[("rows.jsonl", b"no rows any more")]);
-    let (token, pid) = bench.worker_of(&job).await;
-    let first = tokio::spawn(run(bench.worker_args(&job, &token)));
-    bench.saves(&job).await;
-    assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
-    assert_eq!(first.await.unwrap().unwrap(), Ended::LeaseLost);
+    bench.cut(&job).await;
     let (token, _) = bench.worker_of(&job).await;
     assert_eq!(run(bench.worker_args(&job, &token)).await.unwrap(), Ended::Succeeded);
     assert_eq!(bench.job(&job).await.result_digest, undisturbed.result_digest);

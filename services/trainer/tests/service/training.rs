@@ -213,12 +213,7 @@ async fn a_worker_cut_in_the_middle_is_replaced_and_the_artifact_is_the_same() {
     let spec = with(finetuning(), |arguments| (arguments.max_steps, arguments.save_steps) = (240, 5));
     let undisturbed = bench.succeed("undisturbed", spec.clone()).await;
     let job = bench.create("cut", spec).await;
-    let (token, pid) = bench.worker_of(&job).await;
-    let first = tokio::spawn(run(bench.worker_args(&job, &token)));
-    bench.saves(&job).await;
-    // The process that holds the lease dies; the worker in this one learns that the lease is lost.
-    assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
-    assert_eq!(first.await.unwrap().unwrap(), Ended::LeaseLost);
+    bench.cut(&job).await;
     let (token, _) = bench.worker_of(&job).await;
     assert_eq!(run(bench.worker_args(&job, &token)).await.unwrap(), Ended::Succeeded);
     let resumed = bench.job(&job).await;

@@ -3,11 +3,14 @@ use rootstock_client::proto::training::v1 as proto;
 
 use crate::train::file::{Dtype, Optimizer, Scheduler, SchedulerKwargs, TrainFile};
 
+/// What transformers has where there is none.
+const NO_MAX_STEPS: i64 = -1;
+
 pub(super) fn arguments(file: &TrainFile) -> Result<proto::TrainingArguments, String> {
     Ok(proto::TrainingArguments {
         learning_rate: file.learning_rate.unwrap_or_default(),
         num_train_epochs: file.num_train_epochs.unwrap_or_default(),
-        max_steps: file.max_steps.unwrap_or_default(),
+        max_steps: file.max_steps.filter(|steps| *steps != NO_MAX_STEPS).unwrap_or_default(),
         per_device_train_batch_size: file.per_device_train_batch_size.unwrap_or_default(),
         gradient_accumulation_steps: file.gradient_accumulation_steps.unwrap_or_default(),
         warmup_steps: file.warmup_steps.unwrap_or_default(),

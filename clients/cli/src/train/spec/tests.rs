@@ -21,6 +21,8 @@ fn the_names_of_trainers_and_adapters_make_a_specification() {
     assert_eq!((arguments.learning_rate, arguments.max_steps, arguments.seed), (1e-3, 20, Some(7)));
     assert_eq!(arguments.lr_scheduler_type(), proto::LrSchedulerType::Cosine);
     assert_eq!(arguments.max_grad_norm, None, "what is not set is left to the server");
+    let by_epochs = parse(LORA.replace("max_steps: 20", "max_steps: -1").as_bytes()).unwrap();
+    assert_eq!(by_epochs.arguments.unwrap().max_steps, 0);
 }
 
 #[test]

@@ -22,13 +22,12 @@ pub(super) async fn insert(
     };
     midway()?;
     if let Some(parent) = &draft.parent {
-        sqlx::query(
-            "INSERT INTO artifact_parents (parent, artifact_seq) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        )
-        .bind(parent.to_string())
-        .bind(seq)
-        .execute(&mut *connection)
-        .await?;
+        // A row that takes another's place has a number of its own, the highest.
+        sqlx::query("INSERT OR REPLACE INTO artifact_versions (parent, artifact_seq) VALUES (?, ?)")
+            .bind(parent.to_string())
+            .bind(seq)
+            .execute(&mut *connection)
+            .await?;
     }
     let stored = find(connection, &digest, draft.parent.as_ref()).await?;
     stored.ok_or(Error::Damaged("artifact"))
@@ -84,7 +83,7 @@ pub(super) async fn find(
     let Some(row) = row else { return Ok(None) };
     let (seq, mut artifact) = read(&row)?;
     let Some(parent) = parent else { return Ok(Some(artifact)) };
-    let version = "SELECT EXISTS (SELECT 1 FROM artifact_parents WHERE parent = ?1 AND artifact_seq = ?2)
+    let version = "SELECT EXISTS (SELECT 1 FROM artifact_versions WHERE parent = ?1 AND artifact_seq = ?2)
                        OR EXISTS (SELECT 1 FROM alias_events
                                   WHERE name = ?1 AND (digest = ?3 OR canary_digest = ?3))";
     let is_version: bool = sqlx::query_scalar(version)
@@ -111,10 +110,10 @@ pub(super) async fn list(
             sqlx::query(all).bind(before).bind(kind).bind(rows::limit(limit))
         }
         Some(parent) => {
-            let of_parent = "SELECT a.seq, a.digest, a.manifest, p.parent, a.create_micros
-                             FROM artifact_parents p JOIN artifacts a ON a.seq = p.artifact_seq
-                             WHERE p.parent = ?4 AND a.seq < ?1 AND (?2 IS NULL OR a.kind = ?2)
-                             ORDER BY a.seq DESC LIMIT ?3";
+            let of_parent = "SELECT v.seq, a.digest, a.manifest, v.parent, a.create_micros
+                             FROM artifact_versions v JOIN artifacts a ON a.seq = v.artifact_seq
+                             WHERE v.parent = ?4 AND v.seq < ?1 AND (?2 IS NULL OR a.kind = ?2)
+                             ORDER BY v.seq DESC LIMIT ?3";
             sqlx::query(of_parent).bind(before).bind(kind).bind(rows::limit(limit)).bind(parent.to_string())
         }
     };

@@ -176,7 +176,7 @@ class CheckpointServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListArtifacts(self, request, context):
-        """Lists artifacts, newest first. Errors: INVALID_FIELD.
+        """Lists artifacts, newest first: those of a parent by their last commit under it. Errors: INVALID_FIELD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
