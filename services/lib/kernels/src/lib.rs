@@ -22,6 +22,7 @@ mod embedding;
 mod gelu;
 mod gemm;
 mod gradient;
+mod large_pages;
 mod layer_norm;
 mod linear;
 mod lion;
@@ -67,6 +68,7 @@ pub use embedding::{embedding, embedding_backward};
 pub use gelu::{gelu, gelu_backward};
 pub use gemm::{Format, INT8_GROUP};
 pub use gradient::{Gradient, RowGradient};
+pub use large_pages::LargePages;
 pub use layer_norm::{LayerNormGradients, layer_norm, layer_norm_backward};
 pub use linear::{InputGradient, LinearInput, OutputGradient, linear, linear_weight_gradient};
 pub use lion::LionOptions;
@@ -75,7 +77,7 @@ pub use lora_linear::{
     lora_backward, lora_linear, lora_linear_rows, lora_norms,
 };
 pub use mapped::MappedFile;
-pub use memory::{LargePages, keep_freed_memory};
+pub use memory::keep_freed_memory;
 pub use noise::embedding_noise;
 pub use optimizer::{At, Optimizer, Read, Rule, StepRates};
 pub use random::Random;

@@ -1,7 +1,4 @@
-//! What is asked of the allocator and of the system for memory: freed memory is kept for the next step of a process that trains, and
-//! large blocks lie in large pages.
-
-use std::alloc::{GlobalAlloc, Layout, System};
+//! A hint to the C library's allocator for processes that train: freed memory is kept for the next step.
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod glibc {
@@ -42,72 +39,6 @@ pub fn keep_freed_memory() -> bool {
     }
 }
 
-/// The system's allocator, whose large blocks lie in pages of 2 MiB where the system gives them to who asks ("madvise" in
-/// `/sys/kernel/mm/transparent_hugepage/enabled`): fresh memory then comes with one fault for 512 small pages. With small ones a quarter
-/// of a step of full training went into faults, because threads that share an address space wait for each other there.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LargePages;
-
-/// Blocks from this size on are large.
-const LARGE: usize = 1 << 20;
-
-// SAFETY: every block comes from the system's allocator, with the layout that was asked for, and goes back to it.
-unsafe impl GlobalAlloc for LargePages {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller keeps to the same contract.
-        in_large_pages(unsafe { System.alloc(layout) }, layout.size())
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as above.
-        in_large_pages(unsafe { System.alloc_zeroed(layout) }, layout.size())
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as above.
-        in_large_pages(unsafe { System.realloc(block, layout, size) }, size)
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-/// The block; if it is large, the system is asked for large pages where it lies.
-#[inline]
-fn in_large_pages(block: *mut u8, size: usize) -> *mut u8 {
-    #[cfg(target_os = "linux")]
-    if size >= LARGE && !block.is_null() {
-        linux::ask(block, size);
-    }
-    block
-}
-
-#[cfg(target_os = "linux")]
-mod linux {
-    use std::ffi::{c_int, c_void};
-
-    /// The system's large pages.
-    const PAGE: usize = 2 << 20;
-    /// From Linux' mman-common.h.
-    const MADV_HUGEPAGE: c_int = 14;
-
-    unsafe extern "C" {
-        fn madvise(from: *mut c_void, bytes: usize, advice: c_int) -> c_int;
-    }
-
-    /// Asks for the pages that a block lies in, the first and the last of which it may share with others.
-    #[cold]
-    pub(super) fn ask(block: *mut u8, size: usize) {
-        let before = block.addr() % PAGE;
-        let bytes = (before + size).next_multiple_of(PAGE);
-        // SAFETY: the advice changes neither what memory holds nor what is mapped, so it may cover what others own; the system passes
-        // over what is not mapped. Whether it takes the advice changes nothing but time.
-        let _ = unsafe { madvise(block.wrapping_sub(before).cast(), bytes, MADV_HUGEPAGE) };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,41 +46,5 @@ mod tests {
     #[test]
     fn glibc_takes_the_hint() {
         assert_eq!(keep_freed_memory(), cfg!(all(target_os = "linux", target_env = "gnu")));
-    }
-
-    #[test]
-    fn large_blocks_hold_what_is_written_and_lie_where_large_pages_may_be() {
-        let layout = Layout::from_size_align(48 << 20, 64).unwrap();
-        // SAFETY: the layout has a size, the block is written and read within it, and is given back with the layout that it has last.
-        unsafe {
-            let block = LargePages.alloc_zeroed(layout);
-            assert!((0..layout.size()).step_by(4096).all(|at| block.add(at).read() == 0));
-            block.add(layout.size() - 1).write(7);
-            let block = LargePages.realloc(block, layout, 2 * layout.size());
-            assert_eq!(block.add(layout.size() - 1).read(), 7);
-            #[cfg(target_os = "linux")]
-            if std::fs::exists("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or(false) {
-                assert!(flags_at(block.addr() + layout.size()).contains(" hg"), "the system was not asked");
-            }
-            LargePages.dealloc(block, Layout::from_size_align(2 * layout.size(), 64).unwrap());
-        }
-    }
-
-    /// What Linux tells of the map that an address lies in.
-    #[cfg(target_os = "linux")]
-    fn flags_at(address: usize) -> String {
-        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
-        let mut inside = false;
-        for line in maps.lines() {
-            let range = line.split(' ').next().and_then(|range| range.split_once('-'));
-            let ends = range.map(|(from, to)| [from, to].map(|end| usize::from_str_radix(end, 16)));
-            if let Some([Ok(from), Ok(to)]) = ends {
-                inside = (from..to).contains(&address);
-            }
-            if inside && line.starts_with("VmFlags:") {
-                return line.to_owned();
-            }
-        }
-        String::new()
     }
 }
