@@ -83,12 +83,6 @@ impl From<Bytes> for Source {
     }
 }
 
-impl From<Arc<dyn Made>> for Source {
-    fn from(file: Arc<dyn Made>) -> Self {
-        Self::Made(file)
-    }
-}
-
 impl From<Vec<u8>> for Source {
     fn from(bytes: Vec<u8>) -> Self {
         Self::Bytes(bytes.into())

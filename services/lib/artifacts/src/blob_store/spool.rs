@@ -53,6 +53,7 @@ pub(super) struct SpoolFile {
     durable: u64,
     /// How much was written behind.
     behind: u64,
+    /// Whether it may not hold what is counted as written.
     lost: bool,
     hasher: Hasher,
 }
