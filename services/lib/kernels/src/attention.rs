@@ -205,13 +205,16 @@ fn packed(q: &[f32], k: &[f32], v: &[f32], segments: &Segments, heads: Heads) ->
         let rows = &blocks[block];
         forward::turn(keys, 0, &k[rows.start * width..], (width, rows.len(), width));
     });
-    let mut blocks = keys
+    let blocks = keys
         .chunks_exact(KEY_BLOCK * width)
         .zip(&blocks)
         .map(|(keys, rows)| KeyBlock::Numbers { keys, values: &v[rows.start * width..rows.end * width] });
-    let sequence = |range: &Range<usize>| Sequence {
-        queries: Queries { rows: range.clone(), position: 0 },
-        blocks: blocks.by_ref().take(range.len().div_ceil(KEY_BLOCK)).collect(),
+    let blocks: Vec<KeyBlock<'_>> = blocks.collect();
+    let mut left = &blocks[..];
+    let sequence = |range: &Range<usize>| {
+        let blocks;
+        (blocks, left) = left.split_at(range.len().div_ceil(KEY_BLOCK));
+        Sequence { queries: Queries { rows: range.clone(), position: 0 }, blocks }
     };
     let sequences: Vec<Sequence<'_>> = segments.ranges().iter().map(sequence).collect();
     forward::run(q, &sequences, heads)

@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, b
 use crate::{
     Gradient, LinearWeight,
     composed::has_kernels,
-    cpu::{Matrix, matrix, tensor},
+    cpu::{Matrix, for_rows, matrix, tensor},
     gradient::RowGradient,
     matmul::Operand,
 };
@@ -24,9 +24,13 @@ pub fn embedding(table: &LinearWeight, ids: &[u32]) -> Result<Tensor> {
     if let Some(table) = table.as_tensor() {
         return table.apply_op1(Lookup { ids: ids.to_vec() });
     }
-    let mut rows = Vec::with_capacity(ids.len() * width);
+    let mut rows = vec![0_f32; ids.len() * width];
     if let Operand::Packed(packed) = table.read()?.operand() {
-        ids.iter().for_each(|id| rows.extend(packed.row(*id as usize)));
+        for_rows(&mut rows, width, |first, rows| {
+            for (row, id) in rows.chunks_exact_mut(width.max(1)).zip(&ids[first..]) {
+                row.iter_mut().zip(packed.row(*id as usize)).for_each(|(to, number)| *to = number);
+            }
+        });
     }
     tensor(rows, (ids.len(), width))
 }

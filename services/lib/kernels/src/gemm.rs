@@ -28,7 +28,7 @@ pub(crate) use lows::{Low, Lows, Part};
 pub(crate) use panels::{Packed, Turned};
 pub(crate) use rows::Rows;
 pub(crate) use sums::{Piece, Sum, Term, Write, product, products, sums};
-pub(crate) use tiles::{Left, Tiles, Unpacked, flushes, pack_pairs, pair, round};
+pub(crate) use tiles::{Left, Tiles, Unpacked, flushes, pack_pairs, pair, round, turn_words};
 
 /// Columns of a panel: two registers of 16.
 pub(crate) const COLUMNS: usize = 32;

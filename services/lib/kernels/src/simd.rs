@@ -72,6 +72,19 @@ pub(crate) fn sum_lanes<const N: usize>(mut lanes: [f32; N]) -> f32 {
     lanes[0]
 }
 
+/// The greatest of lanes, halving their number each time.
+#[inline(always)]
+pub(crate) fn greatest_lane<const N: usize>(mut lanes: [f32; N]) -> f32 {
+    let mut width = N / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] = greater(lanes[lane + width], lanes[lane]);
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
 /// The greater of two numbers, the second one if the first is not a number: one instruction, unlike `f32::max`.
 #[inline(always)]
 pub(crate) fn greater(a: f32, b: f32) -> f32 {

@@ -46,25 +46,73 @@ pub(crate) fn multiply(
     }
 }
 
-/// The same for pairs of bf16, `steps` of them along the sum: the left factor in tiles as [`gemm::pack_pairs`] leaves it, of `width`
-/// words each row, the right one in rows that lie `b.1` words apart. Memory is asked for the words `b.2` meanwhile.
+/// A right factor of bf16 pairs, in panels of 32 columns one after the other, `[panel][word][column]`; a last panel is as wide as there
+/// are columns.
+#[derive(Clone, Copy)]
+pub(crate) struct PairPanels<'a> {
+    pub(crate) words: &'a [u32],
+    /// Words along the sum in each panel.
+    along: usize,
+    columns: usize,
+}
+
+impl<'a> PairPanels<'a> {
+    /// Those of head `head` among several of one size, words along the sum and columns, that lie one after the other.
+    #[inline(always)]
+    pub(crate) fn of_head(words: &'a [u32], head: usize, (along, columns): (usize, usize)) -> Self {
+        let each = along * columns;
+        Self { words: &words[head * each..][..each], along, columns }
+    }
+
+    /// The panels that the first of its columns lie in.
+    #[inline(always)]
+    pub(crate) fn narrow(self, columns: usize) -> Self {
+        let columns = columns.next_multiple_of(gemm::COLUMNS).min(self.columns);
+        Self { words: &self.words[..self.along * columns], columns, ..self }
+    }
+
+    /// Panel `index`, and the words between two of its lines.
+    #[inline(always)]
+    fn panel(&self, index: usize) -> (&'a [u32], usize) {
+        let step = gemm::COLUMNS.min(self.columns - index * gemm::COLUMNS);
+        (&self.words[index * gemm::COLUMNS * self.along..][..step * self.along], step)
+    }
+
+    fn panels(&self) -> usize {
+        self.columns.div_ceil(gemm::COLUMNS)
+    }
+}
+
+/// [`multiply`] for pairs of bf16, `steps` of them along the sum: the left factor in tiles as [`gemm::pack_pairs`] leaves it, of `width`
+/// words each row. Memory is asked for so many words along the sum of the panels `next` meanwhile.
 pub(crate) fn multiply_pairs(
     (c, row): (&mut [f32], usize),
     add: bool,
     (m, n, steps): (usize, usize, usize),
     (a, width): (&[u32], usize),
-    b: (&[u32], usize, &[u32]),
+    b: PairPanels<'_>,
+    next: Option<(PairPanels<'_>, usize)>,
 ) {
+    /// Panels that are asked for with one tile, at most.
+    const ASKED: usize = 4;
     let height = Order::of(Format::Bf16).rows();
-    let mut next = b.2.chunks(b.2.len().div_ceil(m.div_ceil(height) * n.div_ceil(gemm::COLUMNS)).max(1));
+    let tiles = n.div_ceil(gemm::COLUMNS);
     for i in (0..m).step_by(height) {
         let rows = height.min(m - i);
         let left = LeftPart::packed(Format::Bf16, &a[i * width..(i + rows) * width], rows);
-        for j in (0..n).step_by(gemm::COLUMNS) {
-            let next = [next.next().unwrap_or_default()];
-            let right = RightPart { words: &b.0[j..], step: b.1, next: &next };
-            let size = (rows, gemm::COLUMNS.min(n - j));
-            multiply_tile(Format::Bf16, (&mut c[i * row + j..], row), add, size, steps, (left, right));
+        for j in 0..tiles {
+            let mut asked = [&[][..]; ASKED];
+            if let Some((next, along)) = next.filter(|_| i == 0) {
+                let panels = (j..next.panels()).step_by(tiles);
+                for (asked, (words, step)) in asked.iter_mut().zip(panels.map(|panel| next.panel(panel))) {
+                    *asked = &words[..along * step];
+                }
+            }
+            let ((words, step), first) = (b.panel(j), j * gemm::COLUMNS);
+            let right = RightPart { words, step, next: &asked };
+            let size = (rows, gemm::COLUMNS.min(n - first));
+            let c = &mut c[i * row + first..];
+            multiply_tile(Format::Bf16, (c, row), add, size, steps, (left, right));
         }
     }
 }

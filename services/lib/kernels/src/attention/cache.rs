@@ -12,15 +12,20 @@ use super::{
 use crate::{
     composed::has_kernels,
     cpu::{floats, tensor},
-    gemm::{Format, flushes, numbers_of, numbers_of_mut, pair, round, words_of},
+    gemm::{COLUMNS, Format, flushes, numbers_of, numbers_of_mut, pair, round, turn_words, words_of},
     team,
 };
+
+/// How many times a thread shall come for more stores to append to.
+const HELPINGS: usize = 4;
 
 /// The keys and values of one sequence in one layer, S rows of Hkv * D numbers each, in pages of 64 tokens: f32, or for other formats
 /// rounded to bf16 before they are first used. Clones share pages, until one of them writes.
 #[derive(Clone, Debug)]
 pub struct KeyValues {
     width: usize,
+    /// Width of a head.
+    dim: usize,
     format: Format,
     kept: Kept,
 }
@@ -42,12 +47,10 @@ enum Kept {
 #[derive(Clone, Debug)]
 pub struct KeyValuePage(Arc<Page>);
 
-/// Laid out as attention reads it, in words of one f32 or of two bf16.
+/// Laid out as attention reads it ([`KeyBlock`]), in words of one f32 or of two bf16.
 #[derive(Clone, Debug)]
 struct Page {
-    /// [words of Hkv * D, KEY_BLOCK]
     keys: Box<[u32]>,
-    /// [words of KEY_BLOCK, Hkv * D]
     values: Box<[u32]>,
 }
 
@@ -58,6 +61,23 @@ impl KeyValuePage {
     fn new(width: usize, format: Format) -> Self {
         let zeros = || vec![0_u32; format.words(KEY_BLOCK * width)].into_boxed_slice();
         Self(Arc::new(Page { keys: zeros(), values: zeros() }))
+    }
+
+    /// Clears the values of pairs from token `from` on.
+    fn forget(&mut self, from: usize, dim: usize, format: Format) {
+        const PAIRS: usize = KEY_BLOCK / 2;
+        if format == Format::F32 || format == Format::F16 {
+            return;
+        }
+        for values in Arc::make_mut(&mut self.0).values.chunks_exact_mut(dim * PAIRS) {
+            for panel in values.chunks_mut(COLUMNS * PAIRS) {
+                let width = panel.len() / PAIRS;
+                for (line, words) in panel.chunks_exact_mut(width).enumerate().skip(from / 2) {
+                    let kept = if 2 * line < from { 0xFFFF } else { 0 };
+                    words.iter_mut().for_each(|word| *word &= kept);
+                }
+            }
+        }
     }
 
     fn block(&self, format: Format) -> KeyBlock<'_> {
@@ -79,7 +99,7 @@ impl KeyValues {
         } else {
             Kept::Device { pair: None, len: 0 }
         };
-        Self { width: heads.key_width(), format: format.of_adapters(), kept }
+        Self { width: heads.key_width(), dim: heads.dim, format: format.of_adapters(), kept }
     }
 
     /// Page `index`, if it is full and lies in main memory.
@@ -147,7 +167,7 @@ impl KeyValues {
         match &mut self.kept {
             Kept::Host { pages, len } => {
                 let (k, v) = (k.contiguous()?, v.contiguous()?);
-                append_rows(pages, *len, (&floats(&k)?, &floats(&v)?), self.width, self.format);
+                append_rows(pages, *len, (&floats(&k)?, &floats(&v)?), (self.width, self.dim), self.format);
                 *len += k.dim(0)?;
             }
             Kept::Device { pair, len } => {
@@ -199,11 +219,12 @@ impl KeyValues {
                 (&k[range.clone()], &v[range], &mut **store)
             })
             .collect();
-        let each = parts.len().div_ceil(team::threads()).max(1);
+        // Some have a token, some a whole prompt.
+        let each = (parts.len() / (team::threads() * HELPINGS)).max(1);
         team::chunks_mut(&mut parts, each, |_, parts| {
             for (k, v, store) in parts {
                 if let Kept::Host { pages, len } = &mut store.kept {
-                    append_rows(pages, *len, (k, v), width, store.format);
+                    append_rows(pages, *len, (k, v), (width, store.dim), store.format);
                     *len += k.len() / width;
                 }
             }
@@ -215,8 +236,15 @@ impl KeyValues {
     pub fn truncate(&mut self, len: usize) {
         match &mut self.kept {
             Kept::Host { pages, len: kept } => {
-                *kept = len.min(*kept);
-                pages.truncate(kept.div_ceil(KEY_BLOCK));
+                if len >= *kept {
+                    return;
+                }
+                *kept = len;
+                pages.truncate(len.div_ceil(KEY_BLOCK));
+                if let (Some(last), from @ 1..) = (pages.last_mut(), len % KEY_BLOCK) {
+                    // Attention reads whole lines of values: those that nobody has must be finite.
+                    last.forget(from, self.dim, self.format);
+                }
             }
             Kept::Device { len: kept, .. } => *kept = len.min(*kept),
         }
@@ -236,7 +264,7 @@ fn append_rows(
     pages: &mut Vec<KeyValuePage>,
     len: usize,
     (k, v): (&[f32], &[f32]),
-    width: usize,
+    (width, dim): (usize, usize),
     format: Format,
 ) {
     let (rows, mut done) = (k.len() / width, 0);
@@ -255,39 +283,53 @@ fn append_rows(
                 values[at * width..(at + count) * width].copy_from_slice(words_of(v));
             }
             Format::Bf16 | Format::Int8 => {
-                turn_pairs(keys, at, k, width);
-                pair_rows(values, at, v, width);
+                turn_pairs(keys, at, k, (width, dim));
+                pair_rows(values, at, v, (width, dim));
             }
         }
         done += count;
     }
 }
 
-/// [`forward::turn`] for pairs of neighbouring numbers.
-fn turn_pairs(block: &mut [u32], at: usize, rows: &[f32], width: usize) {
-    /// Columns written together, so that the lines they lie in stay in the first-level cache.
-    const STRIP: usize = 32;
-    let flush = flushes();
-    for first in (0..width / 2).step_by(STRIP) {
-        let strip = STRIP.min(width / 2 - first);
-        for (j, row) in rows.chunks_exact(width).enumerate() {
-            let numbers = row[2 * first..2 * (first + strip)].as_chunks::<2>().0;
-            for (d, [low, high]) in numbers.iter().enumerate() {
-                block[(first + d) * KEY_BLOCK + at + j] = pair(*low, *high, flush);
+/// Writes rows of keys as columns of their heads' panels, from column `at` on, two neighbouring numbers in a word.
+fn turn_pairs(block: &mut [u32], at: usize, rows: &[f32], (width, dim): (usize, usize)) {
+    let (words, count, flush) = (dim / 2, rows.len() / width, flushes());
+    for (head, keys) in block.chunks_exact_mut(words * KEY_BLOCK).enumerate() {
+        let row = |j: usize| &rows[j * width + head * dim..][..dim];
+        let mut j = 0;
+        while j < count {
+            let (panel, column) = ((at + j) / COLUMNS, (at + j) % COLUMNS);
+            let panel = &mut keys[panel * COLUMNS * words..][..COLUMNS * words];
+            let left = (count - j).min(COLUMNS - column);
+            let done = turn_words(&mut panel[column..], COLUMNS, left, |i| row(j + i));
+            for i in 0..left {
+                let numbers = row(j + i).as_chunks::<2>().0;
+                let done = if i < done.0 { done.1 } else { 0 };
+                for (word, [low, high]) in numbers.iter().enumerate().skip(done) {
+                    panel[word * COLUMNS + column + i] = pair(*low, *high, flush);
+                }
             }
+            j += left;
         }
     }
 }
 
-/// Writes rows from row `at` on, each into its half of the words that it shares with a neighbour.
-fn pair_rows(block: &mut [u32], at: usize, rows: &[f32], width: usize) {
+/// Writes rows of values into their heads' panels, from row `at` on, each into its half of the words that it shares with a neighbour.
+fn pair_rows(block: &mut [u32], at: usize, rows: &[f32], (width, dim): (usize, usize)) {
+    const PAIRS: usize = KEY_BLOCK / 2;
     let flush = flushes();
-    for (j, row) in rows.chunks_exact(width).enumerate() {
-        let words = &mut block[(at + j) / 2 * width..][..width];
-        // What a truncation has left in the later half is no number of this sequence.
-        let (kept, shift) = if (at + j).is_multiple_of(2) { (0, 0) } else { (0xFFFF, 16) };
-        for (word, number) in words.iter_mut().zip(row) {
-            *word = *word & kept | round(*number, flush) << shift;
+    for (head, values) in block.chunks_exact_mut(dim * PAIRS).enumerate() {
+        for (j, row) in rows.chunks_exact(width).enumerate() {
+            let (line, later) = ((at + j) / 2, !(at + j).is_multiple_of(2));
+            // What a truncation has left in the later half is no number of this sequence.
+            let (kept, shift) = if later { (0xFFFF, 16) } else { (0, 0) };
+            let numbers = row[head * dim..][..dim].chunks(COLUMNS);
+            for (panel, numbers) in values.chunks_mut(COLUMNS * PAIRS).zip(numbers) {
+                let words = &mut panel[line * numbers.len()..][..numbers.len()];
+                for (word, number) in words.iter_mut().zip(numbers) {
+                    *word = *word & kept | round(*number, flush) << shift;
+                }
+            }
         }
     }
 }
@@ -314,16 +356,22 @@ pub fn attention_cached(q: &Tensor, sequences: &[(usize, &KeyValues)], heads: He
     if !has_kernels(q.device()) {
         return on_device(q, sequences, heads);
     }
-    let mut first = 0;
-    let mut host = Vec::with_capacity(sequences.len());
-    for (rows, kept) in sequences {
-        let Kept::Host { pages, len } = &kept.kept else {
+    let mut blocks =
+        Vec::with_capacity(sequences.iter().map(|(_, kept)| kept.len().div_ceil(KEY_BLOCK)).sum());
+    for (_, kept) in sequences {
+        let Kept::Host { pages, .. } = &kept.kept else {
             bail!("attention: the queries lie in main memory and a cache elsewhere; make it for the CPU");
         };
-        let queries = Queries { rows: first..first + rows, position: len - rows };
-        let blocks = pages.iter().map(|page| page.block(kept.format));
-        host.push(Sequence { queries, blocks: blocks.collect() });
+        blocks.extend(pages.iter().map(|page| page.block(kept.format)));
+    }
+    let (mut first, mut left) = (0, &blocks[..]);
+    let mut host = Vec::with_capacity(sequences.len());
+    for (rows, kept) in sequences {
+        let queries = Queries { rows: first..first + rows, position: kept.len() - rows };
         first += rows;
+        let blocks;
+        (blocks, left) = left.split_at(kept.len().div_ceil(KEY_BLOCK));
+        host.push(Sequence { queries, blocks });
     }
     let q = q.contiguous()?;
     let (output, _) = forward::run(&floats(&q)?, &host, heads);
@@ -387,25 +435,29 @@ mod tests {
     #[test]
     fn pages_of_bf16_give_one_result_in_any_chunks_and_that_of_rounded_keys_and_values() {
         let round = |t: &Tensor| t.to_dtype(DType::BF16).unwrap().to_dtype(DType::F32).unwrap();
-        let (q, k, v) = (normal(1, (150, 64)), normal(2, (150, 32)), normal(3, (150, 32)));
-        let run = |chunks: &[usize]| {
-            let mut kept = KeyValues::new(HEADS, Format::Bf16, &Device::Cpu);
-            let mut start = 0;
-            let mut outputs = Vec::new();
-            for n in chunks {
-                kept.append(&rows(&k, start, *n), &rows(&v, start, *n)).unwrap();
-                outputs.push(attention_cached(&rows(&q, start, *n), &[(*n, &kept)], HEADS).unwrap());
-                start += n;
+        for dim in [6, 16, 64, 80] {
+            let heads = Heads { dim, ..HEADS };
+            let (q, k, v) = (normal(1, (150, 4 * dim)), normal(2, (150, 2 * dim)), normal(3, (150, 2 * dim)));
+            let run = |chunks: &[usize]| {
+                let mut kept = KeyValues::new(heads, Format::Bf16, &Device::Cpu);
+                let mut start = 0;
+                let mut outputs = Vec::new();
+                for n in chunks {
+                    kept.append(&rows(&k, start, *n), &rows(&v, start, *n)).unwrap();
+                    outputs.push(attention_cached(&rows(&q, start, *n), &[(*n, &kept)], heads).unwrap());
+                    start += n;
+                }
+                Tensor::cat(&outputs, 0).unwrap()
+            };
+            let whole = run(&[150]);
+            for chunks in [&[1, 63, 64, 1, 21][..], &[100, 1, 1, 48], &[1; 150]] {
+                assert_close(&run(chunks), &whole, 0.0);
             }
-            Tensor::cat(&outputs, 0).unwrap()
-        };
-        let whole = run(&[150]);
-        for chunks in [&[1, 63, 64, 1, 21][..], &[100, 1, 1, 48], &[1; 150]] {
-            assert_close(&run(chunks), &whole, 0.0);
+            let rounded =
+                attention(&round(&q), &round(&k), &round(&v), &Segments::new(&[150]), heads).unwrap();
+            // What is left of the difference is the rounding of the weights, each by at most 2^-9 of itself.
+            assert_close(&whole, &rounded, 2e-2);
         }
-        let rounded = attention(&round(&q), &round(&k), &round(&v), &Segments::new(&[150]), HEADS).unwrap();
-        // What is left of the difference is the rounding of the weights, each by at most 2^-9 of itself.
-        assert_close(&whole, &rounded, 2e-2);
     }
 
     #[test]
@@ -498,6 +550,24 @@ mod tests {
                 attention_cached(&rows(&q, 0, 3), &[(3, &store)], HEADS).unwrap()
             });
             assert_close(&found, &expected, 0.0);
+        }
+    }
+
+    #[test]
+    fn values_that_were_forgotten_are_not_weighed_though_they_are_infinite() {
+        let (q, k, v) = (normal(1, (10, 64)), normal(2, (10, 32)), normal(3, (10, 32)));
+        let infinite = (rows(&v, 0, 4) * f64::INFINITY).unwrap();
+        for (format, len) in [Format::F32, Format::Bf16].into_iter().flat_map(|f| [5, 6].map(|len| (f, len)))
+        {
+            let mut kept = KeyValues::new(HEADS, format, &Device::Cpu);
+            kept.append(&rows(&k, 0, len), &rows(&v, 0, len)).unwrap();
+            let alone = attention_cached(&rows(&q, 0, 1), &[(1, &kept)], HEADS).unwrap();
+            kept.append(&rows(&k, len, 4), &infinite).unwrap();
+            let other = kept.clone();
+            kept.truncate(len);
+            let found = attention_cached(&rows(&q, 0, 1), &[(1, &kept)], HEADS).unwrap();
+            assert_close(&found, &alone, 0.0);
+            assert_eq!(other.len(), len + 4);
         }
     }
 

@@ -1,14 +1,14 @@
 //! The forward pass of attention: tasks of a few queries and one key head each, with a running softmax over blocks of keys.
 
-use std::ops::Range;
+use std::{cell::RefCell, ops::Range};
 
 use super::{Heads, KEY_BLOCK, LANES, QUERY_BLOCK};
 use crate::{
     cpu::Scatter,
     gemm::{pack_pairs, prefetch, words_of},
-    simd::{dispatch, exp, greater, sum_lanes},
+    simd::{dispatch, exp, greater, greatest_lane, sum_lanes},
     team,
-    tile::{Left, Right, multiply, multiply_pairs},
+    tile::{Left, PairPanels, Right, multiply, multiply_pairs},
 };
 
 /// Products of a score below which the tasks are not worth other threads.
@@ -31,15 +31,15 @@ pub(super) enum KeyBlock<'a> {
     /// f32: a column of keys [Hkv * D, KEY_BLOCK] for each token, finite numbers where there is none, and rows of values
     /// [n, Hkv * D].
     Numbers { keys: &'a [f32], values: &'a [f32] },
-    /// bf16: the same, keys in pairs along a head [Hkv * D / 2, KEY_BLOCK], values in pairs of tokens [n / 2, Hkv * D]. Queries and
-    /// weights are rounded to bf16 too.
+    /// bf16: for each head in turn, panels of 32 columns: keys in pairs along the head [D / 2, KEY_BLOCK], values in pairs of tokens
+    /// [KEY_BLOCK / 2, D], zeros where there is none. Queries and weights are rounded to bf16 too.
     Pairs { keys: &'a [u32], values: &'a [u32] },
 }
 
 /// A sequence's new queries, and its keys and values from its first token on.
 pub(super) struct Sequence<'a> {
     pub(super) queries: Queries,
-    pub(super) blocks: Vec<KeyBlock<'a>>,
+    pub(super) blocks: &'a [KeyBlock<'a>],
 }
 
 struct Task<'a> {
@@ -50,13 +50,6 @@ struct Task<'a> {
     blocks: &'a [KeyBlock<'a>],
     key_head: usize,
     heads: Heads,
-}
-
-/// A task's results, by head of its group and query: unscaled sums [g, n, D], maxima [g, n], sums of exponentials [g, n].
-struct Running {
-    values: Vec<f32>,
-    maxima: Vec<f32>,
-    sums: Vec<f32>,
 }
 
 /// Attention for several sequences of one query matrix: the output [T, Hq * D] and the log-sums [T, Hq].
@@ -71,10 +64,7 @@ pub(super) fn run(q: &[f32], sequences: &[Sequence<'_>], heads: Heads) -> (Vec<f
         let together = together(&tasks, sequences.len(), heads);
         let run = |number: usize| {
             let next = tasks.get((number + team::threads()) * together);
-            let tasks = &tasks[number * together..][..together];
-            for (task, running) in tasks.iter().zip(attend(tasks, next)) {
-                task.store(&running, &output, &log_sums);
-            }
+            attend(&tasks[number * together..][..together], next, (&output, &log_sums));
         };
         if work * heads.group() * heads.dim < PARALLEL_FROM {
             (0..tasks.len() / together).for_each(run);
@@ -93,8 +83,8 @@ fn together(tasks: &[Task<'_>], sequences: usize, heads: Heads) -> usize {
     if single && sequences >= SEQUENCES_EACH * team::threads() { heads.key_value } else { 1 }
 }
 
-fn tasks<'a>(q: &'a [f32], sequences: &'a [Sequence<'a>], heads: Heads) -> Vec<Task<'a>> {
-    let mut tasks = Vec::new();
+fn tasks<'a>(q: &'a [f32], sequences: &[Sequence<'a>], heads: Heads) -> Vec<Task<'a>> {
+    let mut tasks = Vec::with_capacity(sequences.len() * heads.key_value);
     for Sequence { queries, blocks } in sequences {
         let keys = queries.position + queries.rows.len();
         for key_head in 0..heads.key_value {
@@ -108,60 +98,83 @@ fn tasks<'a>(q: &'a [f32], sequences: &'a [Sequence<'a>], heads: Heads) -> Vec<T
     tasks
 }
 
-impl Task<'_> {
-    fn store(&self, running: &Running, output: &Scatter<'_>, log_sums: &Scatter<'_>) {
-        let (Heads { dim, .. }, group) = (self.heads, self.heads.group());
-        let n = self.queries.rows.len();
-        for (i, sum) in running.sums.iter().enumerate() {
-            let (row, head) = (self.queries.rows.start + i % n, self.key_head * group + i / n);
-            // SAFETY: no two tasks share both a row and a key head, and so none writes these columns of this row.
-            let (y, log_sum) = unsafe { (output.part(row, head * dim, dim), log_sums.part(row, head, 1)) };
-            for (y, value) in y.iter_mut().zip(&running.values[i * dim..][..dim]) {
-                *y = value / sum;
-            }
-            log_sum[0] = running.maxima[i] + sum.ln();
-        }
-    }
+/// Queries of a task that are multiplied together, and what has come of them so far.
+#[derive(Default)]
+struct Round {
+    /// The queries, where keys are pairs of bf16: [rows, words].
+    queries: Vec<u32>,
+    /// Scores of a block's keys, and then their exponentials: [rows, KEY_BLOCK].
+    scores: Vec<f32>,
+    /// The exponentials, where values are pairs of bf16: [rows, words].
+    weights: Vec<u32>,
+    /// Unscaled sums of values: [rows, D].
+    values: Vec<f32>,
+    /// The greatest score of each row.
+    maxima: Vec<f32>,
+    /// Sums of exponentials of each row.
+    sums: Vec<f32>,
+}
+
+/// What a thread works in, kept so that its memory is not asked for again.
+#[derive(Default)]
+struct Scratch {
+    /// A task's rounds after those of the tasks before it.
+    rounds: Vec<Round>,
+    /// Queries that are gathered to be packed.
+    rows: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 /// Computes tasks of the same queries; asks memory for the beginning of the one that this thread will probably do next.
-fn attend(tasks: &[Task<'_>], next: Option<&Task<'_>>) -> Vec<Running> {
-    let running = |task: &Task<'_>| {
-        let rows = task.heads.group() * task.queries.rows.len();
-        Running {
-            values: vec![0.0; rows * task.heads.dim],
-            maxima: vec![f32::NEG_INFINITY; rows],
-            sums: vec![0.0; rows],
-        }
-    };
-    let mut running: Vec<Running> = tasks.iter().map(running).collect();
-    attend_all(tasks, next, &mut running);
-    running
+fn attend(tasks: &[Task<'_>], next: Option<&Task<'_>>, (output, log_sums): (&Scatter<'_>, &Scatter<'_>)) {
+    let mut scratch = SCRATCH.take();
+    let groups = tasks[0].groups();
+    let count = tasks.len() * groups.rounds;
+    if scratch.rounds.len() < count {
+        scratch.rounds.resize_with(count, Round::default);
+    }
+    let Scratch { rounds, rows } = &mut scratch;
+    let rounds = &mut rounds[..count];
+    for (task, rounds) in tasks.iter().zip(rounds.chunks_exact_mut(groups.rounds)) {
+        task.begin(&groups, rounds, rows);
+    }
+    attend_all(tasks, next, &groups, rounds);
+    for (task, rounds) in tasks.iter().zip(rounds.chunks_exact(groups.rounds)) {
+        task.store(&groups, rounds, output, log_sums);
+    }
+    SCRATCH.set(scratch);
 }
 
 dispatch! {
-    fn attend_all(tasks: &[Task<'_>], next: Option<&Task<'_>>, running: &mut [Running]) {
+    fn attend_all(tasks: &[Task<'_>], next: Option<&Task<'_>>, groups: &Groups, rounds: &mut [Round]) {
         let Task { queries, keys, blocks, heads, .. } = &tasks[0];
         let n = queries.rows.len();
         let visible = heads.sight.of(queries.position + n - 1, *keys).end;
         // A block that none of the queries sees would change nothing.
         let unseen = heads.sight.of(queries.position, *keys).start / KEY_BLOCK;
-        let groups = tasks[0].groups();
-        let mut pairs: Vec<Pairs<'_>> = tasks.iter().map(|task| task.pairs(&groups)).collect();
-        let mut scores = [0_f32; QUERY_BLOCK * KEY_BLOCK];
         let ends = (0..visible).step_by(KEY_BLOCK).enumerate();
         for (block, (index, first)) in blocks.iter().zip(ends).skip(unseen) {
-            let left = visible.saturating_sub(first + KEY_BLOCK);
-            let here = blocks.get(index + 1).filter(|_| left > 0).map(|block| (&tasks[0], block, left));
-            let later = here.or_else(|| next?.first());
-            if let (1, Some((task, later, _))) = (tasks.len(), later) {
-                task.ask(later);
-            }
             let keys = first..(first + KEY_BLOCK).min(visible);
-            for (number, (task, running)) in tasks.iter().zip(&mut *running).enumerate() {
-                let pairs = &mut pairs[number];
-                pairs.next = later.map_or([&[]; 2], |(_, later, keys)| later.share(keys, (number, tasks.len())));
-                task.attend::<FMA>(block, keys.clone(), (&groups, pairs, &mut scores), running);
+            let left = visible.saturating_sub(first + KEY_BLOCK);
+            let later = blocks.get(index + 1).filter(|_| left > 0).map(|block| (block, left));
+            let later = later.or_else(|| next?.first());
+            if let (1, Some((later, _))) = (tasks.len(), later) {
+                tasks[0].ask(later);
+            }
+            // What several tasks do in each of these three does not wait for what any of them did before.
+            for (number, round) in rounds.iter_mut().enumerate() {
+                let (task, g) = (&tasks[number / groups.rounds], number % groups.rounds);
+                task.score(block, groups, (g, keys.len()), round);
+            }
+            for (number, round) in rounds.iter_mut().enumerate() {
+                tasks[number / groups.rounds].soften::<FMA>(block, groups, &keys, round);
+            }
+            for (number, round) in rounds.iter_mut().enumerate() {
+                let later = if tasks.len() > 1 { later } else { None };
+                tasks[number / groups.rounds].weigh(block, groups, keys.len(), later, round);
             }
         }
     }
@@ -176,60 +189,7 @@ struct Groups {
     stride: usize,
 }
 
-/// What is multiplied with bf16 keys and values, in tiles of pairs: the queries of all rounds, and the weights of a block.
-#[derive(Default)]
-struct Pairs<'a> {
-    queries: Vec<Vec<u32>>,
-    weights: Vec<u32>,
-    /// Keys and values that memory is asked for meanwhile.
-    next: [&'a [u32]; 2],
-}
-
-impl<'a> KeyBlock<'a> {
-    /// One of several shares of the keys, and of what so many tokens have of the values, as they lie in memory; nothing where no
-    /// tasks share it.
-    fn share(self, tokens: usize, (number, shares): (usize, usize)) -> [&'a [u32]; 2] {
-        let part =
-            |words: &'a [u32]| &words[words.len() * number / shares..words.len() * (number + 1) / shares];
-        match self {
-            Self::Pairs { keys, values } if shares > 1 => {
-                [part(keys), part(&values[..values.len() * tokens.min(KEY_BLOCK) / KEY_BLOCK])]
-            }
-            _ => [&[]; 2],
-        }
-    }
-}
-
 impl Task<'_> {
-    /// Goes on with a block of so many keys that are seen.
-    #[inline(always)]
-    fn attend<const FMA: bool>(
-        &self,
-        block: &KeyBlock<'_>,
-        keys: Range<usize>,
-        (groups, pairs, scores): (&Groups, &mut Pairs<'_>, &mut [f32]),
-        running: &mut Running,
-    ) {
-        let Task { queries, heads, .. } = self;
-        let (dim, n) = (heads.dim, queries.rows.len());
-        let columns = keys.len().next_multiple_of(LANES);
-        for g in 0..groups.rounds {
-            self.score(block, groups, (g, columns), pairs, scores);
-            for i in 0..groups.rows {
-                let seen = heads.sight.of(queries.position + i.min(n - 1), self.keys);
-                let inside = |key: usize| key.saturating_sub(keys.start).min(keys.len());
-                let seen = (inside(seen.start), inside(seen.end));
-                let row = &mut scores[i * KEY_BLOCK..][..columns];
-                let at = g * n + i;
-                let values = &mut running.values[at * dim..][..dim];
-                let (maximum, sum) = (&mut running.maxima[at], &mut running.sums[at]);
-                soften::<FMA>(row, seen, heads.scale(), maximum, sum, values);
-            }
-            let values = &mut running.values[g * groups.rows * dim..][..groups.rows * dim];
-            self.weigh(block, (groups.rows, keys.len()), scores, pairs, values);
-        }
-    }
-
     fn groups(&self) -> Groups {
         let n = self.queries.rows.len();
         match self.heads.group() {
@@ -238,23 +198,74 @@ impl Task<'_> {
         }
     }
 
+    /// Packs the queries of all rounds and begins their sums.
+    fn begin(&self, groups: &Groups, rounds: &mut [Round], rows: &mut Vec<f32>) {
+        let (dim, n) = (self.heads.dim, groups.rows);
+        let pairs = matches!(self.blocks.first(), Some(KeyBlock::Pairs { .. }));
+        for (g, round) in rounds.iter_mut().enumerate() {
+            if pairs {
+                let query = self.query(g);
+                if groups.stride == dim {
+                    pack_pairs(&mut round.queries, &query[..n * dim], (n, dim));
+                } else {
+                    rows.clear();
+                    (0..n).for_each(|i| rows.extend_from_slice(&query[i * groups.stride..][..dim]));
+                    pack_pairs(&mut round.queries, rows, (n, dim));
+                }
+            }
+            // Whatever the scores of columns are that no key has, they are no numbers of other queries.
+            for (numbers, len, start) in [
+                (&mut round.scores, n * KEY_BLOCK, 0.0),
+                (&mut round.values, n * dim, 0.0),
+                (&mut round.maxima, n, f32::NEG_INFINITY),
+                (&mut round.sums, n, 0.0),
+            ] {
+                numbers.clear();
+                numbers.resize(len, start);
+            }
+        }
+    }
+
+    fn store(&self, groups: &Groups, rounds: &[Round], output: &Scatter<'_>, log_sums: &Scatter<'_>) {
+        let (Heads { dim, .. }, group) = (self.heads, self.heads.group());
+        let n = self.queries.rows.len();
+        for (g, round) in rounds.iter().enumerate() {
+            for (i, sum) in round.sums.iter().enumerate() {
+                let at = g * groups.rows + i;
+                let (row, head) = (self.queries.rows.start + at % n, self.key_head * group + at / n);
+                // SAFETY: no two tasks share both a row and a key head, and so none writes these columns of this row.
+                let (y, log_sum) =
+                    unsafe { (output.part(row, head * dim, dim), log_sums.part(row, head, 1)) };
+                for (y, value) in y.iter_mut().zip(&round.values[i * dim..][..dim]) {
+                    *y = value / sum;
+                }
+                log_sum[0] = round.maxima[i] + sum.ln();
+            }
+        }
+    }
+
     /// The first block that it reads, and how many keys it sees from there on.
     #[inline(always)]
-    fn first(&self) -> Option<(&Self, &KeyBlock<'_>, usize)> {
+    fn first(&self) -> Option<(&KeyBlock<'_>, usize)> {
         let first = self.heads.sight.of(self.queries.position, self.keys).start / KEY_BLOCK;
-        Some((self, self.blocks.get(first)?, self.keys - first * KEY_BLOCK))
+        Some((self.blocks.get(first)?, self.keys - first * KEY_BLOCK))
     }
 
     /// Asks memory for a block of this task's keys and values, so that it comes while another is worked on.
     #[inline(always)]
     fn ask(&self, block: &KeyBlock<'_>) {
         let (dim, width) = (self.heads.dim, self.heads.key_width());
-        let (keys, values, words) = match *block {
-            KeyBlock::Numbers { keys, values } => (words_of(keys), words_of(values), dim),
-            KeyBlock::Pairs { keys, values } => (keys, values, dim / 2),
-        };
-        prefetch(&keys[self.key_head * words * KEY_BLOCK..][..words * KEY_BLOCK]);
-        values.chunks_exact(width).for_each(|row| prefetch(&row[self.key_head * dim..][..dim]));
+        match *block {
+            KeyBlock::Numbers { keys, values } => {
+                prefetch(words_of(&keys[self.key_head * dim * KEY_BLOCK..][..dim * KEY_BLOCK]));
+                let row = |row| prefetch(words_of(&<[f32]>::split_at(row, self.key_head * dim).1[..dim]));
+                values.chunks_exact(width).for_each(row);
+            }
+            KeyBlock::Pairs { keys, values } => {
+                prefetch(self.keys_of(keys).words);
+                prefetch(self.values_of(values).words);
+            }
+        }
     }
 
     /// The queries of round `g`, from the first one on.
@@ -263,72 +274,115 @@ impl Task<'_> {
         &self.q[self.queries.rows.start * self.heads.query_width() + head * self.heads.dim..]
     }
 
-    fn pairs<'a>(&self, groups: &Groups) -> Pairs<'a> {
-        if !matches!(self.blocks.first(), Some(KeyBlock::Pairs { .. })) {
-            return Pairs::default();
-        }
-        let dim = self.heads.dim;
-        let mut rows = Vec::with_capacity(groups.rows * dim);
-        let pack = |g| {
-            rows.clear();
-            let query = self.query(g);
-            (0..groups.rows).for_each(|i| rows.extend_from_slice(&query[i * groups.stride..][..dim]));
-            let mut packed = Vec::new();
-            pack_pairs(&mut packed, &rows, (groups.rows, dim));
-            packed
-        };
-        Pairs { queries: (0..groups.rounds).map(pack).collect(), ..Pairs::default() }
+    /// The keys of this task's head in a block of pairs.
+    #[inline(always)]
+    fn keys_of<'a>(&self, keys: &'a [u32]) -> PairPanels<'a> {
+        PairPanels::of_head(keys, self.key_head, (self.heads.dim / 2, KEY_BLOCK))
     }
 
-    /// Scores [rows, columns] of the queries of round `g` for the keys of a block, rows of [`KEY_BLOCK`].
+    /// The values of this task's head in a block of pairs.
     #[inline(always)]
-    fn score(
-        &self,
-        block: &KeyBlock<'_>,
-        groups: &Groups,
-        (g, columns): (usize, usize),
-        pairs: &Pairs<'_>,
-        scores: &mut [f32],
-    ) {
-        let dim = self.heads.dim;
+    fn values_of<'a>(&self, values: &'a [u32]) -> PairPanels<'a> {
+        PairPanels::of_head(values, self.key_head, (KEY_BLOCK / 2, self.heads.dim))
+    }
+
+    /// Scores the queries of round `g` for so many keys of a block.
+    #[inline(always)]
+    fn score(&self, block: &KeyBlock<'_>, groups: &Groups, (g, count): (usize, usize), round: &mut Round) {
+        let (dim, columns) = (self.heads.dim, columns(block, count));
+        let scores = (&mut round.scores[..], KEY_BLOCK);
         match block {
             KeyBlock::Numbers { keys, .. } => {
                 let left = Left { data: self.query(g), row: groups.stride, column: 1 };
                 let right = Right { data: &keys[self.key_head * dim * KEY_BLOCK..], row: KEY_BLOCK };
-                multiply((scores, KEY_BLOCK), false, (groups.rows, columns, dim), left, right);
+                multiply(scores, false, (groups.rows, columns, dim), left, right);
             }
-            KeyBlock::Pairs { keys, .. } => {
-                let (words, left) = (dim / 2, (&pairs.queries[g][..], dim / 2));
-                let right = (&keys[self.key_head * words * KEY_BLOCK..], KEY_BLOCK, pairs.next[0]);
-                multiply_pairs((scores, KEY_BLOCK), false, (groups.rows, columns, words), left, right);
+            KeyBlock::Pairs { keys, values } => {
+                let next = (self.values_of(values), columns / 2);
+                let size = (groups.rows, columns, dim / 2);
+                multiply_pairs(
+                    scores,
+                    false,
+                    size,
+                    (&round.queries, dim / 2),
+                    self.keys_of(keys),
+                    Some(next),
+                );
             }
         }
     }
 
-    /// Adds the block's values [rows, D], each weighed by its exponential.
+    /// Turns the scores of a block into exponentials against the running maxima.
+    #[inline(always)]
+    fn soften<const FMA: bool>(
+        &self,
+        block: &KeyBlock<'_>,
+        groups: &Groups,
+        keys: &Range<usize>,
+        round: &mut Round,
+    ) {
+        let Task { queries, heads, .. } = self;
+        let Round { scores, weights, values, maxima, sums, .. } = round;
+        let (dim, n, columns) = (heads.dim, queries.rows.len(), columns(block, keys.len()));
+        for i in 0..groups.rows {
+            let seen = heads.sight.of(queries.position + i.min(n - 1), self.keys);
+            let inside = |key: usize| key.saturating_sub(keys.start).min(keys.len());
+            let seen = (inside(seen.start), inside(seen.end));
+            let row = &mut scores[i * KEY_BLOCK..][..columns];
+            let values = &mut values[i * dim..][..dim];
+            soften::<FMA>(row, seen, heads.scale(), &mut maxima[i], &mut sums[i], values);
+        }
+        if matches!(block, KeyBlock::Pairs { .. }) {
+            pack_pairs(weights, scores, (groups.rows, KEY_BLOCK));
+        }
+    }
+
+    /// Adds a block's values, each weighed by its exponential.
     #[inline(always)]
     fn weigh(
         &self,
         block: &KeyBlock<'_>,
-        (rows, count): (usize, usize),
-        exponentials: &[f32],
-        pairs: &mut Pairs<'_>,
-        sums: &mut [f32],
+        groups: &Groups,
+        count: usize,
+        later: Option<(&KeyBlock<'_>, usize)>,
+        round: &mut Round,
     ) {
-        let (Heads { dim, .. }, width) = (self.heads, self.heads.key_width());
+        let (Heads { dim, .. }, rows) = (self.heads, groups.rows);
+        let sums = (&mut round.values[..], dim);
         match block {
             KeyBlock::Numbers { values, .. } => {
-                let left = Left { data: exponentials, row: KEY_BLOCK, column: 1 };
-                let right = Right { data: &values[self.key_head * dim..], row: width };
-                multiply((sums, dim), true, (rows, dim, count), left, right);
+                let left = Left { data: &round.scores, row: KEY_BLOCK, column: 1 };
+                let right = Right { data: &values[self.key_head * dim..], row: self.heads.key_width() };
+                multiply(sums, true, (rows, dim, count), left, right);
             }
             KeyBlock::Pairs { values, .. } => {
-                pack_pairs(&mut pairs.weights, exponentials, (rows, KEY_BLOCK));
-                let right = (&values[self.key_head * dim..], width, pairs.next[1]);
-                let left = (&pairs.weights[..], KEY_BLOCK / 2);
-                multiply_pairs((sums, dim), true, (rows, dim, count.div_ceil(2)), left, right);
+                let next = match later {
+                    Some((KeyBlock::Pairs { keys, .. }, tokens)) => {
+                        Some((self.keys_of(keys).narrow(tokens), dim / 2))
+                    }
+                    _ => None,
+                };
+                let size = (rows, dim, columns(block, count) / 2);
+                multiply_pairs(
+                    sums,
+                    true,
+                    size,
+                    (&round.weights, KEY_BLOCK / 2),
+                    self.values_of(values),
+                    next,
+                );
             }
         }
+    }
+}
+
+/// Columns of scores that are computed for so many keys: whole groups of lanes, and with pairs of bf16 whole tile registers of pairs,
+/// whose shape so stays the same. Keys that are not there have no weight.
+#[inline(always)]
+fn columns(block: &KeyBlock<'_>, keys: usize) -> usize {
+    match block {
+        KeyBlock::Numbers { .. } => keys.next_multiple_of(LANES),
+        KeyBlock::Pairs { .. } => keys.next_multiple_of(2 * LANES),
     }
 }
 
@@ -375,11 +429,7 @@ fn soften<const FMA: bool>(
             *lane = greater(*score, *lane);
         }
     }
-    let mut highest = *maximum;
-    // A loop, because a fold is a call that leaves the instruction set.
-    for lane in lanes {
-        highest = greater(highest, lane);
-    }
+    let highest = greatest_lane(lanes);
     if highest > *maximum {
         let shrink = exp::<FMA>(*maximum - highest);
         *sum *= shrink;

@@ -110,12 +110,6 @@ impl Packed {
         self.format.words(self.inputs)
     }
 
-    fn word(&self, output: usize, word: usize) -> u32 {
-        let (panel, column) = (self.stored(output / COLUMNS), output % COLUMNS);
-        let lines = panel.len() / self.words();
-        panel[word * lines + column / 16].0[column % 16]
-    }
-
     /// The lines of a panel, one or two for each word.
     fn stored(&self, index: usize) -> &[Line] {
         let size = self.words() * LINES;
@@ -124,7 +118,9 @@ impl Packed {
 
     /// Row `output` of the weight, as numbers.
     pub(crate) fn row(&self, output: usize) -> impl Iterator<Item = f32> + '_ {
-        let word = move |index| self.word(output, index);
+        let (panel, column) = (self.stored(output / COLUMNS), output % COLUMNS);
+        let lines = panel.len() / self.words().max(1);
+        let word = move |word: usize| panel[word * lines + column / 16].0[column % 16];
         (0..self.inputs).map(move |input| match self.format {
             Format::F32 | Format::F16 => f32::from_bits(word(input)),
             Format::Bf16 if input % 2 == 0 => f32::from_bits(word(input / 2) << 16),

@@ -179,6 +179,33 @@ pub(crate) fn pack_pairs(to: &mut Vec<u32>, data: &[f32], (rows, depth): (usize,
     unsafe { to.set_len(rows * words) };
 }
 
+/// Turns rows of numbers into columns of pairs: word `w` of row `r` goes to `to[w * step + r]`. Does of `count` rows and of their words
+/// what can be done several at a time, and says how many of either.
+pub(crate) fn turn_words<'a>(
+    to: &mut [u32],
+    step: usize,
+    count: usize,
+    row: impl Fn(usize) -> &'a [f32],
+) -> (usize, usize) {
+    #[cfg(target_arch = "x86_64")]
+    if pack::available() && count >= pack::ROWS {
+        let (rows, words) = (count - count % pack::ROWS, row(0).len() / 2);
+        assert!(rows <= step && to.len() + step >= words * step + rows, "columns end after their panel");
+        let mut done = 0;
+        for first in (0..rows).step_by(pack::ROWS) {
+            let rows: [_; pack::ROWS] = std::array::from_fn(|i| row(first + i));
+            assert!(rows.iter().all(|row| row.len() >= 2 * words), "rows are of one length");
+            // SAFETY: each row has so many pairs, and there is a word for each of them.
+            done = unsafe {
+                pack::turn_rows(to[first..].as_mut_ptr(), step, rows.map(<[f32]>::as_ptr), words, 1.0)
+            };
+        }
+        return (rows, done);
+    }
+    let _ = (to, step, count, row);
+    (0, 0)
+}
+
 /// Packs `scale` times one tile of [rows, depth] numbers.
 pub(super) fn pack_tile(
     tile: &mut [MaybeUninit<u32>],
