@@ -55,6 +55,10 @@ fn main() -> ExitCode {
     if let Err(error) = rootstock_kernels::requested_threads() {
         return fail(&error);
     }
+    if !matches!(cli.command, Command::Verb(_)) {
+        // What a step of training or serving frees, the next one asks for again.
+        rootstock_kernels::keep_freed_memory();
+    }
     let ended = match cli.command {
         Command::Serve(args) => serve::run(args).map_err(Into::into),
         Command::Demo(args) => run_demo(args),

@@ -81,7 +81,6 @@ pub fn run(args: WorkerArgs) -> Result<(), WorkerProcessError> {
         service_name: NAME.to_owned(),
     };
     let telemetry = Telemetry::init(&config)?;
-    rootstock_kernels::keep_freed_memory();
     let work = Work::from_env(&args.job)?;
     let runtime = Runtime::new().map_err(WorkerProcessError::Runtime)?;
     if args.verify {

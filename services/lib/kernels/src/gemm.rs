@@ -24,10 +24,10 @@ use crate::{Dispatch, dispatch::dispatch};
 
 pub use int8::GROUP as INT8_GROUP;
 pub(crate) use kernel::{LeftPart, RightPart, prefetch};
-pub(crate) use lows::{Low, Lows, Part};
+pub(crate) use lows::{Low, Lows, Part, low};
 pub(crate) use panels::{Packed, Turned};
 pub(crate) use rows::Rows;
-pub(crate) use sums::{Piece, Sum, Term, Write, product, products, sums};
+pub(crate) use sums::{Piece, Sum, Term, Write, add_piece, product, products, sums};
 pub(crate) use tiles::{Left, Tiles, Unpacked, flushes, pack_pairs, pair, round, turn_words};
 
 /// Columns of a panel: two registers of 16.

@@ -14,6 +14,7 @@ use crate::{
     matmul::{self, Operand, Right, Sizes},
 };
 
+mod alone;
 mod dora;
 mod norms;
 mod rows;

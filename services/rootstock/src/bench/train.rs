@@ -113,7 +113,6 @@ struct Report {
 
 /// Trains, and prints the figures.
 pub(super) fn run(args: &TrainArgs) -> Result<(), BenchError> {
-    rootstock_kernels::keep_freed_memory();
     let output = Output::new(args.json);
     if !(1..=MAX_RANK).contains(&args.r) {
         let message = format!("--r is {}; a LoRA's rank is 1 to {MAX_RANK}", args.r);

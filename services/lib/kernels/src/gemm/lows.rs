@@ -62,7 +62,7 @@ impl Lows {
         let make = |tile: &Tile| {
             // SAFETY: the tiles' words lie one after the other, and each tile is made once.
             let to = unsafe { target.lines(tile.start, tile.end - tile.start) };
-            multiply(&parts[tile.part], *tile, to);
+            multiply(&parts[tile.part], (tile.row, tile.rows), to);
         };
         let work: usize = parts.iter().map(|part| part.rows.len() * part.b.size().0 * part.b.size().1).sum();
         if work < PARALLEL_FROM {
@@ -109,13 +109,23 @@ thread_local! {
     static SCRATCH: RefCell<(Vec<f32>, Vec<Line>)> = RefCell::default();
 }
 
-/// Sets the words of a tile.
-fn multiply(part: &Part<'_>, tile: Tile, to: &mut [MaybeUninit<u32>]) {
+/// The product of a part that is one row, packed into `words`.
+pub(crate) fn low(part: &Part<'_>, words: &mut Vec<u32>) {
+    let count = part.format.words(part.b.size().1);
+    words.clear();
+    words.reserve(count);
+    multiply(part, (part.rows.start, 1), &mut words.spare_capacity_mut()[..count]);
+    // SAFETY: `multiply` has set so many words.
+    unsafe { words.set_len(count) };
+}
+
+/// Sets the words of so many rows from `row` on, all of them in one tile of the left factor.
+fn multiply(part: &Part<'_>, (row, rows): (usize, usize), to: &mut [MaybeUninit<u32>]) {
     let (depth, columns) = part.b.size();
     let words = part.b.format().words(depth);
     let (mut product, mut panel) = SCRATCH.take();
     product.clear();
-    product.resize(tile.rows * columns, 0.0);
+    product.resize(rows * columns, 0.0);
     for index in 0..columns.div_ceil(COLUMNS) {
         let column = index * COLUMNS;
         let c = product[column..].as_mut_ptr();
@@ -123,13 +133,13 @@ fn multiply(part: &Part<'_>, tile: Tile, to: &mut [MaybeUninit<u32>]) {
         let pass = part.b.format().depth(words);
         for first in (0..words).step_by(pass) {
             let range = first..(first + pass).min(words);
-            let left = part.a.tile(tile.row, tile.rows, range.clone());
+            let left = part.a.tile(row, rows, range.clone());
             let right = part.b.panel(index, range.clone(), &mut panel);
-            let block = kernel::Block { c, stride: columns, rows: tile.rows, count, add: true, below: 0 };
+            let block = kernel::Block { c, stride: columns, rows, count, add: true, below: 0 };
             // SAFETY: the block lies inside the product.
             unsafe { kernel::multiply(part.b.format(), range.len(), &left, &right, &block) };
         }
     }
-    pack_tile(to, &product, (tile.rows, columns), part.format, part.scale);
+    pack_tile(to, &product, (rows, columns), part.format, part.scale);
     SCRATCH.set((product, panel));
 }

@@ -345,7 +345,8 @@ impl<'a> Job<'a> {
             }
         }
         for piece in pieces {
-            self.add(piece, panels.clone(), &mut scratch[STEPS]);
+            // SAFETY: no two tasks share both a panel and a band, and the terms have set these columns of this one's rows.
+            unsafe { add_piece((&self.c, self.columns), piece, panels.clone(), &mut scratch[STEPS]) };
         }
         SCRATCH.set(scratch);
     }
@@ -408,36 +409,58 @@ impl<'a> Job<'a> {
         &self.pieces[before(bands.start)..before(bands.end)]
     }
 
-    /// Adds a piece to its rows.
-    fn add(&self, piece: &Piece<'_>, panels: Range<usize>, scratch: &mut Vec<Line>) {
-        let Piece { row, rows, a, b } = *piece;
-        let words = piece.words();
-        if words == 0 || rows == 0 {
-            return;
-        }
-        let left = LeftPart::packed(b.format(), a, rows);
-        let whole = panels.start..panels.end.min(self.columns / COLUMNS).max(panels.start);
-        let run = if Order::of(b.format()) == Order::ByRow { b.run(whole.clone()) } else { None };
-        if let Some(run) = run.filter(|run| !run.is_empty()) {
-            let block = self.block(row, rows, whole.start, true);
-            // SAFETY: the blocks below each other's columns lie inside the output too, and the terms have set them.
-            unsafe { kernel::multiply_run(words, &left, run, &block) };
-        }
-        for index in if run.is_some() { whole.end..panels.end } else { panels } {
-            let block = self.block(row, rows, index, true);
-            let panel = b.panel(index, 0..words, scratch);
-            // SAFETY: the block lies inside the output, and the terms have set it.
-            unsafe { kernel::multiply(b.format(), words, &left, &panel, &block) };
-        }
-    }
-
     /// Rows of a panel's columns in the output.
     fn block(&self, row: usize, rows: usize, index: usize, add: bool) -> kernel::Block {
-        let column = index * COLUMNS;
-        let count = COLUMNS.min(self.columns - column);
         // SAFETY: no two tasks share both a panel and a band, and so neither this block of the output.
-        let c = unsafe { self.c.block(row, rows, column, count) };
-        kernel::Block { c, stride: self.columns, rows, count, add, below: 0 }
+        unsafe { block((&self.c, self.columns), (row, rows), index, add) }
+    }
+}
+
+/// Rows of a panel's columns in an output of so many columns.
+///
+/// # Safety
+/// No other block that is still in use may overlap this one.
+unsafe fn block(
+    (c, columns): (&Scatter<'_>, usize),
+    (row, rows): (usize, usize),
+    index: usize,
+    add: bool,
+) -> kernel::Block {
+    let column = index * COLUMNS;
+    let count = COLUMNS.min(columns - column);
+    // SAFETY: the caller's promise.
+    let c = unsafe { c.block(row, rows, column, count) };
+    kernel::Block { c, stride: columns, rows, count, add, below: 0 }
+}
+
+/// Adds a piece to its rows of an output of so many columns, in the columns of some panels.
+///
+/// # Safety
+/// Nobody else uses these rows of these columns, and they are set.
+pub(crate) unsafe fn add_piece(
+    output: (&Scatter<'_>, usize),
+    piece: &Piece<'_>,
+    panels: Range<usize>,
+    scratch: &mut Vec<Line>,
+) {
+    let Piece { row, rows, a, b } = *piece;
+    let words = piece.words();
+    if words == 0 || rows == 0 {
+        return;
+    }
+    let left = LeftPart::packed(b.format(), a, rows);
+    let whole = panels.start..panels.end.min(output.1 / COLUMNS).max(panels.start);
+    let run = if Order::of(b.format()) == Order::ByRow { b.run(whole.clone()) } else { None };
+    // SAFETY: the caller's promise; the blocks of a run lie side by side.
+    unsafe {
+        if let Some(run) = run.filter(|run| !run.is_empty()) {
+            kernel::multiply_run(words, &left, run, &block(output, (row, rows), whole.start, true));
+        }
+        for index in if run.is_some() { whole.end..panels.end } else { panels } {
+            let block = block(output, (row, rows), index, true);
+            let panel = b.panel(index, 0..words, scratch);
+            kernel::multiply(b.format(), words, &left, &panel, &block);
+        }
     }
 }
 

@@ -4,7 +4,11 @@ use std::{ops::Range, sync::Arc};
 
 use candle_core::{Result, Tensor, bail};
 
-use super::{LoraPair, update};
+use super::{
+    LoraPair,
+    alone::{self, Alone, is_alone},
+    update,
+};
 use crate::{
     LinearWeight,
     composed::has_kernels,
@@ -72,7 +76,9 @@ pub fn lora_linear_rows(x: &LinearInput, maps: &[LoraMap<'_>]) -> Result<Vec<Ten
     }
     // Pairs of the same rows take turns tile by tile. The sort is stable, so each row's order stays.
     parts.iter_mut().for_each(|part| part.pieces.sort_by_key(|piece| piece.row));
-    let outputs = sums(&parts).into_iter().zip(maps).zip(&bases);
+    let mut outputs = sums(&parts);
+    alone::add(x, &mut outputs, &bases, alone(maps))?;
+    let outputs = outputs.into_iter().zip(maps).zip(&bases);
     let finished = outputs.map(|((mut y, map), base)| {
         map.factors.iter().for_each(|group| group.multiply(&mut y));
         tensor(y, linear::output_shape(x.tensor().shape(), base.outputs))
@@ -80,7 +86,22 @@ pub fn lora_linear_rows(x: &LinearInput, maps: &[LoraMap<'_>]) -> Result<Vec<Ten
     finished.collect()
 }
 
-/// The sizes of a map, if all its parts fit.
+/// The groups of all maps that are updated apart from the base.
+fn alone<'a>(maps: &[LoraMap<'a>]) -> Vec<Alone<'a>> {
+    let groups =
+        maps.iter().enumerate().flat_map(|(map, of)| of.groups.iter().map(move |group| (map, group)));
+    let alone = groups.filter(|(_, group)| is_alone(&group.rows));
+    alone.map(|(map, group)| Alone { map, row: group.rows.start, pair: group.pair }).collect()
+}
+
+impl<'a> LoraMap<'a> {
+    /// The groups that are updated beside the base.
+    fn beside(&self) -> impl Iterator<Item = &LoraRows<'a>> {
+        self.groups.iter().filter(|group| !is_alone(&group.rows))
+    }
+}
+
+/// The sizes of a map, if all its parts fit; of those that are updated apart, that will be seen then.
 fn check(x: &LinearInput, map: &LoraMap<'_>) -> Result<Sizes> {
     let base = sizes(x.tensor().shape(), map.weight.dims()?)?;
     let mut before = 0..0;
@@ -88,8 +109,8 @@ fn check(x: &LinearInput, map: &LoraMap<'_>) -> Result<Sizes> {
         if group.rows != before {
             before = check_rows(&group.rows, before.end, base)?;
         }
-        group.pair.check(base)?;
     }
+    map.beside().try_for_each(|group| group.pair.check(base).map(drop))?;
     let mut end = 0;
     for FactorRows { rows, factors } in &map.factors {
         end = check_rows(rows, end, base)?.end;
@@ -102,7 +123,7 @@ fn check(x: &LinearInput, map: &LoraMap<'_>) -> Result<Sizes> {
 
 /// A and B of every group of all maps, read-locked.
 fn readings<'a>(maps: &'a [LoraMap<'_>]) -> Result<Vec<[Reading<'a>; 2]>> {
-    let groups = maps.iter().flat_map(|map| &map.groups);
+    let groups = maps.iter().flat_map(LoraMap::beside);
     groups.map(|LoraRows { pair, .. }| Ok([pair.a.read()?, pair.b.read()?])).collect()
 }
 
@@ -144,8 +165,8 @@ impl<'a> Pair<'a> {
         readings: &'a [[Reading<'a>; 2]],
     ) -> Result<Vec<Self>> {
         let (mut pairs, mut readings) = (Vec::with_capacity(readings.len()), readings.iter());
-        for (map, (LoraMap { groups, .. }, base)) in maps.iter().zip(bases).enumerate() {
-            for (LoraRows { rows, pair }, [a, b]) in groups.iter().zip(&mut readings) {
+        for (map, (of, base)) in maps.iter().zip(bases).enumerate() {
+            for (LoraRows { rows, pair }, [a, b]) in of.beside().zip(&mut readings) {
                 let rank = pair.rank()?;
                 let a = a.operand().forward(Sizes { outputs: rank, ..*base });
                 let b = b.operand().forward(Sizes { inputs: rank, ..*base });

@@ -1,0 +1,88 @@
+//! Updates of single rows, each by a pair of its own, as in a decode batch of many adapters: apart from the base, because tile registers
+//! multiply its weights as fast as memory gives them. All that belongs to a row is multiplied in the order in which an adapter's
+//! memory holds it, and looked at by the thread that reads it.
+
+use std::{cell::RefCell, ops::Range, sync::OnceLock};
+
+use candle_core::{Error, Result};
+
+use super::LoraPair;
+use crate::{
+    cpu::Scatter,
+    gemm::{COLUMNS, Format, Line, Order, Panels, Part, Piece, add_piece, low},
+    linear::LinearInput,
+    matmul::Sizes,
+    team,
+};
+
+/// The update of a row by one pair.
+pub(super) struct Alone<'a> {
+    pub(super) map: usize,
+    pub(super) row: usize,
+    pub(super) pair: &'a LoraPair,
+}
+
+/// Whether the updates of such rows are made here.
+pub(super) fn is_alone(rows: &Range<usize>) -> bool {
+    rows.len() == 1 && Order::of(Format::Bf16) == Order::ByRow
+}
+
+thread_local! {
+    /// A row between the two factors of a pair, and a panel made for the occasion.
+    static SCRATCH: RefCell<(Vec<u32>, Vec<Line>)> = RefCell::default();
+}
+
+/// Adds updates to the outputs of several maps of `x`, of these sizes. A row's pairs are added in the order in which they come.
+pub(super) fn add(
+    x: &LinearInput,
+    outputs: &mut [Vec<f32>],
+    sizes: &[Sizes],
+    mut updates: Vec<Alone<'_>>,
+) -> Result<()> {
+    if updates.is_empty() {
+        return Ok(());
+    }
+    // Stable, so that each row's order stays.
+    updates.sort_by_key(|update| update.row);
+    let rows: Vec<&[Alone<'_>]> = updates.chunk_by(|a, b| a.row == b.row).collect();
+    let outputs = outputs.iter_mut().zip(sizes).map(|(y, sizes)| (Scatter::new(y, sizes.outputs), *sizes));
+    let outputs: Vec<_> = outputs.collect();
+    let failed = OnceLock::<Error>::new();
+    team::for_each(rows.len(), |row| {
+        let mut scratch = SCRATCH.take();
+        for update in rows[row] {
+            let (output, sizes) = &outputs[update.map];
+            // SAFETY: no two tasks share a row, and all outputs are set.
+            if let Err(error) = unsafe { update.add(x, (output, *sizes), &mut scratch) } {
+                failed.get_or_init(|| error);
+            }
+        }
+        SCRATCH.set(scratch);
+    });
+    failed.into_inner().map_or(Ok(()), Err)
+}
+
+impl Alone<'_> {
+    /// Adds this update to its row.
+    ///
+    /// # Safety
+    /// Nobody else uses the row of this output, and it is set.
+    unsafe fn add(
+        &self,
+        x: &LinearInput,
+        (output, sizes): (&Scatter<'_>, Sizes),
+        (words, scratch): &mut (Vec<u32>, Vec<Line>),
+    ) -> Result<()> {
+        let Self { row, pair, .. } = *self;
+        let rank = pair.check(sizes)?;
+        let (a, b) = (pair.a.read()?, pair.b.read()?);
+        let a = a.operand().forward(Sizes { outputs: rank, ..sizes });
+        let b = b.operand().forward(Sizes { inputs: rank, ..sizes });
+        let (x, scale) = (x.tiles(pair.a.format())?, pair.scale as f32);
+        low(&Part { a: &x, rows: row..row + 1, b: &a, scale, format: b.format() }, words);
+        let piece = Piece { row, rows: 1, a: words, b: &b };
+        // SAFETY: the caller's promise.
+        unsafe { add_piece((output, sizes.outputs), &piece, 0..sizes.outputs.div_ceil(COLUMNS), scratch) };
+        Ok(())
+    }
+}
