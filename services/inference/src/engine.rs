@@ -61,7 +61,7 @@ use crate::{
 
 /// Tokens computed in one step: one of each sequence that decodes, the rest of prompts. Enough to multiply at full speed, few
 /// enough that who decodes hardly waits.
-const STEP_TOKENS: usize = 256;
+const STEP_TOKENS: usize = 512;
 /// Evaluation sequences computed at once: they share a step as well.
 const BACKGROUND_RUNNING: usize = 16;
 /// Evaluation sequences that may wait.
