@@ -326,6 +326,21 @@ mod tests {
     }
 
     #[test]
+    fn pairs_of_other_shapes_are_refused_for_a_row_as_for_several() {
+        let (x, weight) = (normal(1, (3, 40)), LinearWeight::frozen(&normal(2, (35, 40))).unwrap());
+        let of = |shape: (usize, usize)| LinearWeight::frozen(&normal(3, shape)).unwrap();
+        for (a, b) in [((4, 41), (35, 4)), ((4, 40), (34, 4)), ((4, 40), (35, 5))] {
+            let pair = LoraPair { a: of(a), b: of(b), scale: 0.5, dropout: 0.0 };
+            for rows in [0..1, 0..3] {
+                let groups = vec![LoraRows { rows, pair: &pair }];
+                let map = LoraMap { weight: &weight, groups, factors: Vec::new() };
+                let refused = lora_linear_rows(&(&x).into(), &[map]).unwrap_err().to_string();
+                assert!(refused.contains("do not fit a weight [35, 40]"), "{refused}");
+            }
+        }
+    }
+
+    #[test]
     fn maps_without_groups_make_no_grouped_product() {
         let weight = LinearWeight::frozen(&normal(2, (35, 40))).unwrap();
         let maps = [&weight; 3].map(|weight| LoraMap { weight, groups: Vec::new(), factors: Vec::new() });
