@@ -19,9 +19,11 @@ use forward::{KeyBlock, Queries, Sequence};
 mod backward;
 mod cache;
 mod forward;
+mod page;
 mod plain;
 
-pub use cache::{KeyValuePage, KeyValues, attention_cached};
+pub use cache::{KeyValues, attention_cached};
+pub use page::KeyValuePage;
 
 /// Keys are taken in blocks of this many, aligned to their position, whatever the query: so a query's result has the same bits
 /// whether its keys were cached or computed with it.

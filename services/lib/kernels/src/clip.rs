@@ -83,7 +83,7 @@ fn sum_of_squares(numbers: &Numbers<'_>, len: usize) -> f64 {
     team::map(len.div_ceil(BLOCK), block).iter().sum()
 }
 
-/// Exact for every f32 whose square is a number of f64.
+/// Exact: an f64 has room for it.
 #[inline(always)]
 fn square(number: f32) -> f64 {
     f64::from(number) * f64::from(number)

@@ -1,18 +1,17 @@
 //! Keys and values of one sequence in one layer, kept between calls, and attention of new tokens to them.
 
-use std::sync::Arc;
-
 use candle_core::{DType, Device, Result, Tensor, bail};
 
 use super::{
     Heads, KEY_BLOCK, Sight,
-    forward::{self, KeyBlock, Queries, Sequence},
+    forward::{self, Queries, Sequence},
+    page::{KeyValuePage, append_rows},
     plain,
 };
 use crate::{
     composed::has_kernels,
     cpu::{floats, tensor},
-    gemm::{COLUMNS, Format, flushes, numbers_of, numbers_of_mut, pair, round, turn_words, words_of},
+    gemm::Format,
     team,
 };
 
@@ -43,54 +42,6 @@ enum Kept {
     },
 }
 
-/// Keys and values of [`KEY_BLOCK`] tokens in one layer; clones share them. Nobody writes to a page that others hold.
-#[derive(Clone, Debug)]
-pub struct KeyValuePage(Arc<Page>);
-
-/// Laid out as attention reads it ([`KeyBlock`]), in words of one f32 or of two bf16.
-#[derive(Clone, Debug)]
-struct Page {
-    keys: Box<[u32]>,
-    values: Box<[u32]>,
-}
-
-impl KeyValuePage {
-    /// Tokens in a full page.
-    pub const TOKENS: usize = KEY_BLOCK;
-
-    fn new(width: usize, format: Format) -> Self {
-        let zeros = || vec![0_u32; format.words(KEY_BLOCK * width)].into_boxed_slice();
-        Self(Arc::new(Page { keys: zeros(), values: zeros() }))
-    }
-
-    /// Clears the values of pairs from token `from` on.
-    fn forget(&mut self, from: usize, dim: usize, format: Format) {
-        const PAIRS: usize = KEY_BLOCK / 2;
-        if format == Format::F32 || format == Format::F16 {
-            return;
-        }
-        for values in Arc::make_mut(&mut self.0).values.chunks_exact_mut(dim * PAIRS) {
-            for panel in values.chunks_mut(COLUMNS * PAIRS) {
-                let width = panel.len() / PAIRS;
-                for (line, words) in panel.chunks_exact_mut(width).enumerate().skip(from / 2) {
-                    let kept = if 2 * line < from { 0xFFFF } else { 0 };
-                    words.iter_mut().for_each(|word| *word &= kept);
-                }
-            }
-        }
-    }
-
-    fn block(&self, format: Format) -> KeyBlock<'_> {
-        let Page { keys, values } = &*self.0;
-        match format {
-            Format::F32 | Format::F16 => {
-                KeyBlock::Numbers { keys: numbers_of(keys), values: numbers_of(values) }
-            }
-            Format::Bf16 | Format::Int8 => KeyBlock::Pairs { keys, values },
-        }
-    }
-}
-
 impl KeyValues {
     /// An empty store for rows of `Hkv * D` numbers; D is even.
     pub fn new(heads: Heads, format: Format, device: &Device) -> Self {
@@ -117,8 +68,7 @@ impl KeyValues {
     pub fn attach(&mut self, page: KeyValuePage) -> Result<()> {
         match &mut self.kept {
             Kept::Host { pages, len }
-                if *len == pages.len() * KEY_BLOCK
-                    && page.0.keys.len() == self.format.words(KEY_BLOCK * self.width) =>
+                if *len == pages.len() * KEY_BLOCK && page.has(self.format.words(KEY_BLOCK * self.width)) =>
             {
                 pages.push(page);
                 *len += KEY_BLOCK;
@@ -256,81 +206,6 @@ fn rounded(x: &Tensor, format: Format) -> Result<Tensor> {
     match format {
         Format::F32 | Format::F16 => Ok(x.clone()),
         Format::Bf16 | Format::Int8 => x.to_dtype(DType::BF16)?.to_dtype(DType::F32),
-    }
-}
-
-/// Writes rows of keys and values after the first `len` ones.
-fn append_rows(
-    pages: &mut Vec<KeyValuePage>,
-    len: usize,
-    (k, v): (&[f32], &[f32]),
-    (width, dim): (usize, usize),
-    format: Format,
-) {
-    let (rows, mut done) = (k.len() / width, 0);
-    while done < rows {
-        let (page, at) = ((len + done) / KEY_BLOCK, (len + done) % KEY_BLOCK);
-        let count = (KEY_BLOCK - at).min(rows - done);
-        if page == pages.len() {
-            pages.push(KeyValuePage::new(width, format));
-        }
-        let Page { keys, values } = Arc::make_mut(&mut pages[page].0);
-        let range = done * width..(done + count) * width;
-        let (k, v) = (&k[range.clone()], &v[range]);
-        match format {
-            Format::F32 | Format::F16 => {
-                forward::turn(numbers_of_mut(keys), at, k, (width, count, width));
-                values[at * width..(at + count) * width].copy_from_slice(words_of(v));
-            }
-            Format::Bf16 | Format::Int8 => {
-                turn_pairs(keys, at, k, (width, dim));
-                pair_rows(values, at, v, (width, dim));
-            }
-        }
-        done += count;
-    }
-}
-
-/// Writes rows of keys as columns of their heads' panels, from column `at` on, two neighbouring numbers in a word.
-fn turn_pairs(block: &mut [u32], at: usize, rows: &[f32], (width, dim): (usize, usize)) {
-    let (words, count, flush) = (dim / 2, rows.len() / width, flushes());
-    for (head, keys) in block.chunks_exact_mut(words * KEY_BLOCK).enumerate() {
-        let row = |j: usize| &rows[j * width + head * dim..][..dim];
-        let mut j = 0;
-        while j < count {
-            let (panel, column) = ((at + j) / COLUMNS, (at + j) % COLUMNS);
-            let panel = &mut keys[panel * COLUMNS * words..][..COLUMNS * words];
-            let left = (count - j).min(COLUMNS - column);
-            let done = turn_words(&mut panel[column..], COLUMNS, left, |i| row(j + i));
-            for i in 0..left {
-                let numbers = row(j + i).as_chunks::<2>().0;
-                let done = if i < done.0 { done.1 } else { 0 };
-                for (word, [low, high]) in numbers.iter().enumerate().skip(done) {
-                    panel[word * COLUMNS + column + i] = pair(*low, *high, flush);
-                }
-            }
-            j += left;
-        }
-    }
-}
-
-/// Writes rows of values into their heads' panels, from row `at` on, each into its half of the words that it shares with a neighbour.
-fn pair_rows(block: &mut [u32], at: usize, rows: &[f32], (width, dim): (usize, usize)) {
-    const PAIRS: usize = KEY_BLOCK / 2;
-    let flush = flushes();
-    for (head, values) in block.chunks_exact_mut(dim * PAIRS).enumerate() {
-        for (j, row) in rows.chunks_exact(width).enumerate() {
-            let (line, later) = ((at + j) / 2, !(at + j).is_multiple_of(2));
-            // What a truncation has left in the later half is no number of this sequence.
-            let (kept, shift) = if later { (0xFFFF, 16) } else { (0, 0) };
-            let numbers = row[head * dim..][..dim].chunks(COLUMNS);
-            for (panel, numbers) in values.chunks_mut(COLUMNS * PAIRS).zip(numbers) {
-                let words = &mut panel[line * numbers.len()..][..numbers.len()];
-                for (word, number) in words.iter_mut().zip(numbers) {
-                    *word = *word & kept | round(*number, flush) << shift;
-                }
-            }
-        }
     }
 }
 

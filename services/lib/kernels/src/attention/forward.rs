@@ -159,10 +159,11 @@ dispatch! {
         for (block, (index, first)) in blocks.iter().zip(ends).skip(unseen) {
             let keys = first..(first + KEY_BLOCK).min(visible);
             let left = visible.saturating_sub(first + KEY_BLOCK);
-            let later = blocks.get(index + 1).filter(|_| left > 0).map(|block| (block, left));
-            let later = later.or_else(|| next?.first());
-            if let (1, Some((later, _))) = (tasks.len(), later) {
-                tasks[0].ask(later);
+            let here = blocks.get(index + 1).filter(|_| left > 0).map(|block| (&tasks[0], block, left));
+            let mut later = here.or_else(|| next?.first());
+            if let (1, Some((task, block, _))) = (tasks.len(), later) {
+                task.ask(block);
+                later = None;
             }
             // What several tasks do in each of these three does not wait for what any of them did before.
             for (number, round) in rounds.iter_mut().enumerate() {
@@ -173,7 +174,7 @@ dispatch! {
                 tasks[number / groups.rounds].soften::<FMA>(block, groups, &keys, round);
             }
             for (number, round) in rounds.iter_mut().enumerate() {
-                let later = if tasks.len() > 1 { later } else { None };
+                let later = later.map(|(_, block, keys)| (block, keys));
                 tasks[number / groups.rounds].weigh(block, groups, keys.len(), later, round);
             }
         }
@@ -246,9 +247,9 @@ impl Task<'_> {
 
     /// The first block that it reads, and how many keys it sees from there on.
     #[inline(always)]
-    fn first(&self) -> Option<(&KeyBlock<'_>, usize)> {
+    fn first(&self) -> Option<(&Self, &KeyBlock<'_>, usize)> {
         let first = self.heads.sight.of(self.queries.position, self.keys).start / KEY_BLOCK;
-        Some((self.blocks.get(first)?, self.keys - first * KEY_BLOCK))
+        Some((self, self.blocks.get(first)?, self.keys - first * KEY_BLOCK))
     }
 
     /// Asks memory for a block of this task's keys and values, so that it comes while another is worked on.
@@ -258,8 +259,8 @@ impl Task<'_> {
         match *block {
             KeyBlock::Numbers { keys, values } => {
                 prefetch(words_of(&keys[self.key_head * dim * KEY_BLOCK..][..dim * KEY_BLOCK]));
-                let row = |row| prefetch(words_of(&<[f32]>::split_at(row, self.key_head * dim).1[..dim]));
-                values.chunks_exact(width).for_each(row);
+                let ask = |row: &[f32]| prefetch(words_of(&row[self.key_head * dim..][..dim]));
+                values.chunks_exact(width).for_each(ask);
             }
             KeyBlock::Pairs { keys, values } => {
                 prefetch(self.keys_of(keys).words);

@@ -6,7 +6,7 @@ use std::{cell::RefCell, ops::Range, sync::OnceLock};
 
 use candle_core::{Error, Result};
 
-use super::LoraPair;
+use super::{LoraMap, LoraPair};
 use crate::{
     cpu::Scatter,
     gemm::{COLUMNS, Format, Line, Order, Panels, Part, Piece, add_piece, low},
@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// The update of a row by one pair.
-pub(super) struct Alone<'a> {
-    pub(super) map: usize,
-    pub(super) row: usize,
-    pub(super) pair: &'a LoraPair,
+struct Alone<'a> {
+    map: usize,
+    row: usize,
+    pair: &'a LoraPair,
 }
 
 /// Whether the updates of such rows are made here.
@@ -32,13 +32,18 @@ thread_local! {
     static SCRATCH: RefCell<(Vec<u32>, Vec<Line>)> = RefCell::default();
 }
 
-/// Adds updates to the outputs of several maps of `x`, of these sizes. A row's pairs are added in the order in which they come.
+/// Adds the updates of rows that stand alone to the outputs of several maps of `x`, of these sizes. A row's pairs are added in the order
+/// in which they come.
 pub(super) fn add(
     x: &LinearInput,
-    outputs: &mut [Vec<f32>],
+    maps: &[LoraMap<'_>],
     sizes: &[Sizes],
-    mut updates: Vec<Alone<'_>>,
+    outputs: &mut [Vec<f32>],
 ) -> Result<()> {
+    let groups = maps.iter().enumerate().flat_map(|(map, of)| of.groups.iter().map(move |of| (map, of)));
+    let updates = groups.filter(|(_, group)| is_alone(&group.rows));
+    let updates = updates.map(|(map, group)| Alone { map, row: group.rows.start, pair: group.pair });
+    let mut updates: Vec<Alone<'_>> = updates.collect();
     if updates.is_empty() {
         return Ok(());
     }

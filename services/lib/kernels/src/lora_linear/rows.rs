@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor, bail};
 
 use super::{
     LoraPair,
-    alone::{self, Alone, is_alone},
+    alone::{self, is_alone},
     update,
 };
 use crate::{
@@ -77,21 +77,13 @@ pub fn lora_linear_rows(x: &LinearInput, maps: &[LoraMap<'_>]) -> Result<Vec<Ten
     // Pairs of the same rows take turns tile by tile. The sort is stable, so each row's order stays.
     parts.iter_mut().for_each(|part| part.pieces.sort_by_key(|piece| piece.row));
     let mut outputs = sums(&parts);
-    alone::add(x, &mut outputs, &bases, alone(maps))?;
+    alone::add(x, maps, &bases, &mut outputs)?;
     let outputs = outputs.into_iter().zip(maps).zip(&bases);
     let finished = outputs.map(|((mut y, map), base)| {
         map.factors.iter().for_each(|group| group.multiply(&mut y));
         tensor(y, linear::output_shape(x.tensor().shape(), base.outputs))
     });
     finished.collect()
-}
-
-/// The groups of all maps that are updated apart from the base.
-fn alone<'a>(maps: &[LoraMap<'a>]) -> Vec<Alone<'a>> {
-    let groups =
-        maps.iter().enumerate().flat_map(|(map, of)| of.groups.iter().map(move |group| (map, group)));
-    let alone = groups.filter(|(_, group)| is_alone(&group.rows));
-    alone.map(|(map, group)| Alone { map, row: group.rows.start, pair: group.pair }).collect()
 }
 
 impl<'a> LoraMap<'a> {
