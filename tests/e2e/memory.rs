@@ -1,4 +1,5 @@
-//! The memory that a job takes by its estimate, and the memory that its worker then has: within a fifth of each other.
+//! The memory that a job takes by its estimate, and the memory that its worker then has: within a fifth of each other. And in what
+//! pages a server's memory lies.
 use rootstock_client::proto::training::v1::training_event::Event;
 use rootstock_client::proto::training::v1::training_spec::{Method, Objective, Start};
 use rootstock_client::proto::training::v1::{
@@ -112,4 +113,24 @@ async fn six_different_jobs_take_what_was_estimated() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// glibc's heap, which a server never gives back, where the system gives large pages to who asks for them.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[tokio::test]
+async fn a_servers_heap_lies_in_large_pages() {
+    if !std::fs::exists("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or(false) {
+        return;
+    }
+    let server = Server::start(ROOTSTOCK).await;
+    let maps = std::fs::read_to_string(format!("/proc/{}/smaps", server.pid())).unwrap();
+    let (mut heap, mut asked) = (false, 0);
+    for line in maps.lines() {
+        let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+        if range.is_some_and(|(from, _)| u64::from_str_radix(from, 16).is_ok()) {
+            heap = line.ends_with("[heap]");
+        }
+        asked += usize::from(heap && line.starts_with("VmFlags:") && line.contains(" hg"));
+    }
+    assert!(asked > 0, "the system was not asked for the heap's pages");
 }

@@ -2,7 +2,9 @@
 
 mod processors;
 
-use rootstock_kernels::Random;
+use std::borrow::Cow;
+
+use rootstock_kernels::{Random, argmax};
 
 use processors::Processors;
 
@@ -95,7 +97,7 @@ pub(crate) enum NoChoice {
 
 /// A token that is given, with its log-probability under logits [vocab] and the `count` most likely tokens, as for one that is chosen.
 pub(crate) fn measure(logits: &[f32], id: u32, count: usize) -> Result<Token, NoChoice> {
-    check_finite(logits)?;
+    likeliest(logits)?;
     let (logprob, top) = log_probabilities(logits, id, count);
     Ok(Token { id, logprob, top })
 }
@@ -144,12 +146,15 @@ impl Sampler {
 
     /// Chooses the next token from logits [vocab].
     pub(crate) fn choose(&mut self, logits: &[f32]) -> Result<Token, NoChoice> {
-        check_finite(logits)?;
+        let likeliest = likeliest(logits)?;
         let mut processed = self.processors.apply(logits);
         if let Some(constraint) = &mut self.constraint {
             constraint.mask(processed.to_mut())?;
         }
-        let best = argmax(&processed).ok_or(NoChoice::NotFinite)?;
+        let best = match &processed {
+            Cow::Borrowed(_) => likeliest,
+            Cow::Owned(processed) => largest(processed)?,
+        };
         if best.1 == f32::NEG_INFINITY {
             return Err(NoChoice::AllMasked);
         }
@@ -238,31 +243,15 @@ fn keep_min_p(candidates: &mut Vec<Candidate>, p: f64) {
     }
 }
 
-/// A token must be possible, and none may be infinitely likely or no number at all.
-fn check_finite(logits: &[f32]) -> Result<(), NoChoice> {
-    let best = argmax(logits).ok_or(NoChoice::NotFinite)?;
-    let finite = best.1.is_finite() && comparable(logits);
-    if finite { Ok(()) } else { Err(NoChoice::NotFinite) }
+/// The likeliest token and its logit. A token must be possible, and none may be infinitely likely or no number at all.
+fn likeliest(logits: &[f32]) -> Result<(u32, f32), NoChoice> {
+    largest(logits).and_then(|best| if best.1.is_finite() { Ok(best) } else { Err(NoChoice::NotFinite) })
 }
 
-/// The largest logit and the lowest id that has it.
-fn argmax(logits: &[f32]) -> Option<(u32, f32)> {
-    /// Enough for the widest registers; the loop below is a handful of instructions for each of these.
-    const LANES: usize = 64;
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    for part in logits.chunks(LANES) {
-        for (lane, &logit) in lanes.iter_mut().zip(part) {
-            *lane = if logit > *lane { logit } else { *lane };
-        }
-    }
-    let largest = lanes.into_iter().fold(f32::NEG_INFINITY, f32::max);
-    let first = logits.iter().position(|&logit| logit == largest)?;
-    Some((u32::try_from(first).ok()?, largest))
-}
-
-/// Whether every number can be compared with the others.
-fn comparable(logits: &[f32]) -> bool {
-    !logits.iter().fold(false, |any, logit| any | logit.is_nan())
+/// The lowest id that has the largest logit, and that.
+fn largest(logits: &[f32]) -> Result<(u32, f32), NoChoice> {
+    let best = argmax(logits).and_then(|(id, logit)| Some((u32::try_from(id).ok()?, logit)));
+    best.ok_or(NoChoice::NotFinite)
 }
 
 fn log_probabilities(logits: &[f32], chosen: u32, count: usize) -> (Option<f64>, Vec<(u32, f64)>) {

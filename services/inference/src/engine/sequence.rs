@@ -10,6 +10,7 @@ use std::{
 };
 
 use candle_core::Tensor;
+use rootstock_kernels::with_numbers;
 use rootstock_model::{Continued, KvCache, Wanted};
 use rootstock_text::StreamDecoder;
 use tokio::sync::mpsc;
@@ -504,9 +505,8 @@ impl Sequence {
         logits: &Tensor,
         metrics: &Metrics,
     ) -> Result<Progress, Error> {
-        let logits =
-            logits.to_vec1::<f32>().map_err(|error| Error::internal("logits can't be read", error))?;
-        let token = decoding.sampler.choose(&logits)?;
+        let chosen = with_numbers(logits, |logits| decoding.sampler.choose(logits));
+        let token = chosen.map_err(|error| Error::internal("logits can't be read", error))??;
         metrics.token_generated();
         let switched = self.switched.take().map(|to| Switched { to, at_token: decoding.generated });
         let (text, reason) = decoding.note(&token, &self.model);

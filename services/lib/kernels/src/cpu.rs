@@ -48,6 +48,17 @@ pub(crate) fn floats(tensor: &Tensor) -> Result<Floats<'_>> {
     Ok(Floats { storage, range })
 }
 
+/// Shows the numbers of a contiguous f32 tensor where they lie, or a copy of them if that is not in main memory.
+///
+/// # Errors
+/// When it is of another dtype or strided, or can't be copied.
+pub fn with_numbers<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> T) -> Result<T> {
+    if tensor.device().is_cpu() {
+        return Ok(read(&floats(tensor)?));
+    }
+    Ok(read(&tensor.flatten_all()?.to_vec1::<f32>()?))
+}
+
 /// Row-major numbers of a weight, f32 or bf16.
 #[derive(Clone, Copy)]
 pub(crate) enum Matrix<'a> {

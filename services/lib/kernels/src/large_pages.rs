@@ -1,6 +1,9 @@
-//! Large blocks of memory in large pages.
+//! Large blocks of memory in large pages, and all of the heap where it is never given back.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 /// The system's allocator, whose large blocks lie in pages of 2 MiB where the system gives them to who asks ("madvise" in
 /// `/sys/kernel/mm/transparent_hugepage/enabled`): fresh memory then comes with one fault for 512 small pages. With small ones a quarter
@@ -10,6 +13,16 @@ pub struct LargePages;
 
 /// Blocks from this size on are large.
 const LARGE: usize = 1 << 20;
+
+/// Where that part of the heap ends that the system was asked to make of large pages; the end of memory while nobody wants that.
+static HEAP_END: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// Makes the heap of large pages as it grows, as far as [`LargePages`] gives it out. For a heap that every block comes from and that is
+/// never given back: pages of keys and values and activations lie in it, all of which are read for every token.
+pub(crate) fn make_heap_of_large_pages() {
+    #[cfg(target_os = "linux")]
+    HEAP_END.store(linux::heap_end(), Ordering::Relaxed);
+}
 
 // SAFETY: every block comes from the system's allocator, with the layout that was asked for, and goes back to it.
 unsafe impl GlobalAlloc for LargePages {
@@ -34,19 +47,32 @@ unsafe impl GlobalAlloc for LargePages {
     }
 }
 
-/// The block; if it is large, the system is asked for large pages where it lies.
+/// The block; if it is large, or the heap has grown to hold it, the system is asked for large pages where it lies.
 #[inline]
 fn in_large_pages(block: *mut u8, size: usize) -> *mut u8 {
     #[cfg(target_os = "linux")]
-    if size >= LARGE && !block.is_null() {
-        linux::ask(block, size);
+    {
+        let heap_end = HEAP_END.load(Ordering::Relaxed);
+        if heap_end == usize::MAX {
+            if size >= LARGE && !block.is_null() {
+                linux::ask(block.addr(), block.addr() + size);
+            }
+        } else if block.addr() + size > heap_end {
+            linux::ask_beyond(heap_end, block, size);
+        }
     }
     block
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::ffi::{c_int, c_void};
+    use std::{
+        ffi::{c_int, c_void},
+        ptr,
+        sync::atomic::Ordering,
+    };
+
+    use super::{HEAP_END, LARGE};
 
     /// The system's large pages.
     const PAGE: usize = 2 << 20;
@@ -55,16 +81,36 @@ mod linux {
 
     unsafe extern "C" {
         fn madvise(from: *mut c_void, bytes: usize, advice: c_int) -> c_int;
+        fn sbrk(more: isize) -> *mut c_void;
     }
 
-    /// Asks for the pages that a block lies in, the first and the last of which it may share with others.
+    /// Where the heap ends.
+    pub(super) fn heap_end() -> usize {
+        // SAFETY: growing by nothing only tells the end.
+        unsafe { sbrk(0) }.addr()
+    }
+
+    /// Asks for the pages that these addresses lie in, the first and the last of which others may have a part of.
     #[cold]
-    pub(super) fn ask(block: *mut u8, size: usize) {
-        let before = block.addr() % PAGE;
-        let bytes = (before + size).next_multiple_of(PAGE);
+    pub(super) fn ask(from: usize, to: usize) {
+        let from = from / PAGE * PAGE;
+        let bytes = to.next_multiple_of(PAGE) - from;
         // SAFETY: the advice changes neither what memory holds nor what is mapped, so it may cover what others own; the system passes
         // over what is not mapped. Whether it takes the advice changes nothing but time.
-        let _ = unsafe { madvise(block.wrapping_sub(before).cast(), bytes, MADV_HUGEPAGE) };
+        let _ = unsafe { madvise(ptr::without_provenance_mut(from), bytes, MADV_HUGEPAGE) };
+    }
+
+    /// Asks for what the heap has grown by if the block lies in that, or else for a large block's own pages.
+    #[cold]
+    pub(super) fn ask_beyond(asked: usize, block: *mut u8, size: usize) {
+        let (from, end) = (block.addr(), heap_end());
+        if from < end {
+            // Another thread may ask for the same at the same time, to no harm.
+            HEAP_END.store(end, Ordering::Relaxed);
+            ask(asked, end);
+        } else if size >= LARGE {
+            ask(from, from + size);
+        }
     }
 }
 

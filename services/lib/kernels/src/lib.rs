@@ -7,6 +7,7 @@
 mod adafactor;
 mod adamw;
 mod arena;
+mod argmax;
 mod attention;
 pub mod bench;
 mod bias;
@@ -49,6 +50,7 @@ mod weight;
 pub use adafactor::AdafactorOptions;
 pub use adamw::{AdamW, AdamWOptions};
 pub use arena::{ARENA_BLOCK_BYTES, WeightArena};
+pub use argmax::argmax;
 pub use attention::{
     Attended, Heads, KeyValuePage, KeyValues, Sight, attention, attention_backward, attention_cached,
     attention_forward,
@@ -56,6 +58,7 @@ pub use attention::{
 pub use bias::{add_bias, bias_gradient};
 pub use clip::{clip_by_global_norm, global_norm, scale_gradients};
 pub use composed::with_composed;
+pub use cpu::with_numbers;
 pub use cross_entropy::{
     HeadGradients, IGNORE_INDEX, LossOptions, LossSum, cross_entropy, cross_entropy_of_logits,
     cross_entropy_of_logits_with_gradient, cross_entropy_sum, cross_entropy_with_gradients,

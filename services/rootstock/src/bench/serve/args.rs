@@ -13,6 +13,7 @@ use super::load::Load;
 use super::made::Shape;
 use super::overload::OverloadArgs;
 use super::registered::RegisteredArgs;
+use super::requests::Plan;
 use super::swaps::SwapsArgs;
 use super::tenants::TenantsArgs;
 use crate::bench::BenchError;
@@ -46,6 +47,9 @@ pub struct ServeArgs {
     /// Requests of all clients together [default: one of each]
     #[arg(long, value_name = "R")]
     requests: Option<NonZeroUsize>,
+    /// Requests before those that are measured [default: none; with --registered half as many]
+    #[arg(long, value_name = "W", conflicts_with_all = ["swaps", "load_churn", "overload", "tenants", "evaluate"], value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    warm: Option<u32>,
     /// Requests that are repeated alone and compared [default: one of each client, but at most 4]
     #[arg(long, value_name = "N")]
     repeat: Option<usize>,
@@ -114,6 +118,16 @@ impl ServeArgs {
     /// What the adapters are like that a measurement makes itself.
     pub(super) fn shape(&self, model: &ModelDir) -> Shape {
         Shape { rank: self.rank as usize, base: model.config.clone() }
+    }
+
+    /// How many requests warm up.
+    pub(super) fn warm(&self) -> Option<usize> {
+        self.warm.map(|warm| warm as usize)
+    }
+
+    /// What to measure, if nothing else is asked for.
+    pub(super) fn plan(&self) -> Plan {
+        Plan { warm: self.warm().unwrap_or(0) }
     }
 
     /// How many requests are repeated alone.

@@ -11,7 +11,7 @@ use crate::bench::BenchError;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Mode {
     /// So many requests, by all clients at once.
-    Requests,
+    Requests(requests::Plan),
     Swaps(swaps::Plan),
     Registered(registered::Plan),
     Churn(churn::Plan),
@@ -26,14 +26,14 @@ impl Mode {
         if let Some(plan) = args.swaps.plan(load, adapters)? {
             return Ok(Self::Swaps(plan));
         }
-        if let Some(plan) = args.registered.plan(load)? {
+        if let Some(plan) = args.registered.plan(load, args.warm())? {
             return Ok(Self::Registered(plan));
         }
         let overload = args.overload.plan().map(Self::Overload);
         let tenants = args.tenants.plan().map(Self::Tenants);
         let evaluate = args.evaluate.plan().map(Self::Evaluate);
         let churn = args.churn.plan().map(Self::Churn);
-        Ok(overload.or(tenants).or(evaluate).or(churn).unwrap_or(Self::Requests))
+        Ok(overload.or(tenants).or(evaluate).or(churn).unwrap_or_else(|| Self::Requests(args.plan())))
     }
 
     /// Requests at once.
@@ -56,7 +56,7 @@ impl Mode {
     /// Measures; `again` requests are repeated where not every answer is compared anyway.
     pub(super) async fn measure(self, bench: &Bench, again: usize) -> Result<Measured, BenchError> {
         match self {
-            Self::Requests => requests::measure(bench, again).await,
+            Self::Requests(plan) => requests::measure(bench, plan, again).await,
             Self::Swaps(plan) => swaps::measure(bench, plan).await,
             Self::Registered(plan) => registered::measure(bench, plan, again).await,
             Self::Churn(plan) => churn::measure(bench, plan).await,

@@ -29,9 +29,6 @@ pub(super) struct RegisteredArgs {
     /// The k-th of them is asked for in proportion to 1/k^S [default: 1]
     #[arg(long, value_name = "S", requires = "registered", value_parser = exponent)]
     zipf: Option<f64>,
-    /// Requests before those that are measured [default: half as many]
-    #[arg(long, value_name = "W", requires = "registered", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
-    warm: Option<u32>,
 }
 
 /// What to measure.
@@ -60,8 +57,8 @@ fn exponent(text: &str) -> Result<f64, String> {
 }
 
 impl RegisteredArgs {
-    /// What to measure, if it is this.
-    pub(super) fn plan(&self, load: &Load) -> Result<Option<Plan>, BenchError> {
+    /// What to measure, if it is this: half as many requests warm up, unless told otherwise.
+    pub(super) fn plan(&self, load: &Load, warm: Option<usize>) -> Result<Option<Plan>, BenchError> {
         let Some(registered) = self.registered.map(|registered| registered as usize) else {
             return Ok(None);
         };
@@ -73,7 +70,7 @@ impl RegisteredArgs {
             );
             return Err(BenchError::Refused(message));
         }
-        let warm = self.warm.map_or(load.requests / 2, |warm| warm as usize);
+        let warm = warm.unwrap_or(load.requests / 2);
         Ok(Some(Plan { registered, resident, zipf: self.zipf.unwrap_or(EXPONENT), warm }))
     }
 }
@@ -126,9 +123,8 @@ mod tests {
     #[test]
     fn each_client_can_have_an_adapter_in_memory() {
         let load = Load { concurrency: 4, requests: 10, ..Load::default() };
-        let asked = |registered, resident| {
-            RegisteredArgs { registered, resident, zipf: None, warm: None }.plan(&load)
-        };
+        let asked =
+            |registered, resident| RegisteredArgs { registered, resident, zipf: None }.plan(&load, None);
         assert_eq!(asked(None, None).unwrap(), None);
         let plan = Plan { registered: 9, resident: 4, zipf: 1.0, warm: 5 };
         assert_eq!(asked(Some(9), Some(4)).unwrap(), Some(plan));

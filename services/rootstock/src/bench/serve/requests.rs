@@ -8,6 +8,13 @@ use super::truth::{self, Sample};
 use super::{Bench, Measured, load};
 use crate::bench::BenchError;
 
+/// What to measure.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    /// Requests before those that are measured, so that the server has the memory that it will need.
+    pub(super) warm: usize,
+}
+
 #[derive(Debug, Serialize)]
 struct Report {
     /// How the requests came to the engine.
@@ -17,8 +24,14 @@ struct Report {
 }
 
 /// Lets all clients ask at once, and asks some of it again.
-pub(super) async fn measure(bench: &Bench, again: usize) -> Result<Measured, BenchError> {
+pub(super) async fn measure(bench: &Bench, plan: Plan, again: usize) -> Result<Measured, BenchError> {
     let Bench { transport, load, output, .. } = bench;
+    if plan.warm > 0 {
+        output.line(&format!("{} requests to warm up", plan.warm));
+        // After the one that has warmed up already: each has a prompt of its own.
+        let first = load.requests + 1;
+        load::together(transport, load, first..first + plan.warm).await?;
+    }
     output.line(&format!("{} requests of {} clients", load.requests, load.concurrency));
     let samples = load::together(transport, load, 0..load.requests).await?;
     let report =
