@@ -10,6 +10,7 @@ use candle_core::{DType, Device};
 pub(crate) use lease::{AdapterLease, Leases};
 pub(crate) use probe::Proved;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
+use rootstock_kernels::with_threads;
 use rootstock_model::{Format, KvCache};
 use rootstock_peft::{AdapterConfig, AnyAdapter, CONFIG_FILE};
 use rootstock_runtime::Tasks;
@@ -197,7 +198,9 @@ impl Adapters {
             let fetched = adapters.store.fetch(&digest).await?;
             check_artifact(&fetched.artifact, &model)?;
             let (loading, tasks) = (adapters.clone(), adapters.tasks.clone());
-            tasks.spawn_blocking("inference-load-adapter", move || load(fetched, &model, &loading)).await?
+            // The other threads are the steps': a load that held them, and was itself held up, would hold up every stream.
+            let load = move || with_threads(1, || load(fetched, &model, &loading));
+            tasks.spawn_blocking("inference-load-adapter", load).await?
         };
         self.residents.get_or_load(digest, load).await
     }

@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use parking_lot::Mutex;
 use rootstock_artifacts::Digest;
+use rootstock_kernels::{all_finite, with_numbers};
 use rootstock_model::{Adapter, Continued, KvCache, Wanted};
 
 use crate::{error::Error, models::Model};
@@ -58,7 +59,5 @@ fn is_finite(weights: &dyn Adapter, start: Option<&KvCache>, model: &Model) -> R
         adapter: Some(weights),
         wants: Wanted::Last,
     }])?;
-    let read = logits.flatten_all().and_then(|logits| logits.to_vec1::<f32>());
-    let logits = read.map_err(|error| Error::internal("logits can't be read", error))?;
-    Ok(logits.iter().all(|logit| logit.is_finite()))
+    with_numbers(&logits, all_finite).map_err(|error| Error::internal("logits can't be read", error))
 }

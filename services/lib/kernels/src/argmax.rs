@@ -1,12 +1,9 @@
 //! The greatest of many numbers and its place, read once: what greedy decoding chooses from a row of logits.
 
-use crate::simd::{LANES, dispatch, greater, greatest_lane};
+use crate::simd::{INFINITE, LANES, dispatch, greater, greatest_lane, magnitude};
 
 /// Numbers that are looked through again for the greatest among them: a piece of the first-level cache.
 const BLOCK: usize = 1024;
-/// The bits of infinity; those of what is not a number are more, but for the sign.
-const INFINITY: u32 = f32::INFINITY.to_bits();
-const WITHOUT_SIGN: u32 = u32::MAX >> 1;
 
 dispatch! {
     /// The first place of the greatest number, and the number. `None` if there are no numbers, or something among them is not one and
@@ -14,8 +11,8 @@ dispatch! {
     pub fn argmax(numbers: &[f32]) -> Option<(usize, f32)> {
         let (mut largest, mut first) = (f32::NEG_INFINITY, 0);
         for (index, block) in numbers.chunks(BLOCK).enumerate() {
-            let (greatest, bits) = greatest_of(block);
-            if bits > INFINITY {
+            let (greatest, most) = greatest_of(block);
+            if most > INFINITE {
                 return None;
             }
             if greatest > largest {
@@ -27,17 +24,17 @@ dispatch! {
     }
 }
 
-/// The greatest number of a block, and the most that the bits of one are without its sign.
+/// The greatest number of a block, and the greatest [`magnitude`].
 #[inline(always)]
 fn greatest_of(block: &[f32]) -> (f32, u32) {
-    let (mut lanes, mut bits) = ([f32::NEG_INFINITY; LANES], [0_u32; LANES]);
+    let (mut lanes, mut most) = ([f32::NEG_INFINITY; LANES], [0_u32; LANES]);
     for part in block.chunks(LANES) {
-        for ((lane, bits), number) in lanes.iter_mut().zip(&mut bits).zip(part) {
+        for ((lane, most), number) in lanes.iter_mut().zip(&mut most).zip(part) {
             *lane = greater(*number, *lane);
-            *bits = (*bits).max(number.to_bits() & WITHOUT_SIGN);
+            *most = (*most).max(magnitude(*number));
         }
     }
-    (greatest_lane(lanes), bits.into_iter().fold(0, u32::max))
+    (greatest_lane(lanes), most.into_iter().fold(0, u32::max))
 }
 
 #[cfg(test)]

@@ -104,6 +104,15 @@ pub(crate) fn greatest(values: &[f32]) -> f32 {
     rest.iter().chain(&lanes).fold(f32::NEG_INFINITY, |greatest, value| greater(*value, greatest))
 }
 
+/// The [`magnitude`] of infinity: more than any finite number's, and less than that of what is not a number.
+pub(crate) const INFINITE: u32 = f32::INFINITY.to_bits();
+
+/// The bits of a number without its sign, which are in the order of how far from zero numbers are.
+#[inline(always)]
+pub(crate) fn magnitude(number: f32) -> u32 {
+    number.to_bits() & (u32::MAX >> 1)
+}
+
 /// `e^x` to about one unit in the last place, 0 below the normal range (Cody and Waite's reduction, then a polynomial).
 #[inline(always)]
 pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use rootstock_kernels::{Format, INT8_GROUP, LinearWeight, WeightArena};
+use rootstock_kernels::{Format, INT8_GROUP, LinearWeight, WeightArena, all_finite, with_numbers};
 use rootstock_model::Decoder;
 use safetensors::Dtype;
 
@@ -248,8 +248,10 @@ pub(crate) fn packed_bytes<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> usi
 }
 
 fn refuse_not_finite(name: &str, tensor: &Tensor) -> Result<(), PeftError> {
-    let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-    match values.iter().position(|value| !value.is_finite()) {
+    let finite = with_numbers(&tensor.to_dtype(DType::F32)?, |numbers| {
+        if all_finite(numbers) { None } else { numbers.iter().position(|number| !number.is_finite()) }
+    });
+    match finite? {
         None => Ok(()),
         Some(element) => Err(PeftError::NotFinite { name: name.to_owned(), element }),
     }
