@@ -270,9 +270,9 @@ fn in_service(alias: Arc<Alias>) -> Result<Arc<Alias>, Error> {
     if !alias.retired {
         return Ok(alias);
     }
-    let Alias { name, generation, .. } = &*alias;
+    let Alias { name, generation, digest, .. } = &*alias;
     Err(Error::NotFound(format!(
-        "{name} was retired as generation {generation}; publish it again to bring it back"
+        "{name} was retired as generation {generation}; publish its version {digest} to bring it back"
     )))
 }
 

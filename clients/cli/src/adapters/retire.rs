@@ -16,8 +16,11 @@ pub struct RetireArgs {
 
 pub(crate) async fn run(args: RetireArgs, context: &Context) -> Result<(), CliError> {
     let name = names::alias(Kind::Adapter, &args.name)?;
+    // Not always the newest one: it may have been rolled back to.
+    let served = context.clients().checkpoint().get_alias(&name).await.ok();
     let generation = context.clients().adapters().retire_adapter(&name, args.expected_generation).await?;
     context.line(format!("{name} is retired as generation {generation}"))?;
-    context.note(format!("bring it back with `rootstock adapters publish {}`", args.name));
+    let digest = served.map(|alias| format!(" --digest {}", alias.digest)).unwrap_or_default();
+    context.note(format!("bring it back with `rootstock adapters publish {}{digest}`", args.name));
     Ok(())
 }

@@ -39,12 +39,13 @@ impl Swapped {
 }
 
 impl Tabular for Swapped {
-    const HEADER: &'static [&'static str] = &["name", "digest", "generation", "base", "swap ms"];
+    const HEADER: &'static [&'static str] = &["name", "digest", "generation", "base", "canary", "swap ms"];
 
     fn cells(&self) -> Vec<String> {
         let Served { name, digest, generation, base_digest, .. } = &self.served;
         let swap_ms = format!("{:.1}", self.swap_ms);
-        vec![name.clone(), digest.clone(), generation.to_string(), base_digest.clone(), swap_ms]
+        let canary = self.served.canary();
+        vec![name.clone(), digest.clone(), generation.to_string(), base_digest.clone(), canary, swap_ms]
     }
 }
 

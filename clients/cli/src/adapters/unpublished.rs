@@ -6,6 +6,8 @@ use crate::{CliError, Context};
 
 /// How the name of an adapter begins.
 const ADAPTERS: &str = "adapters/";
+/// What an error says of an adapter that is out of service; it says itself which version brings it back.
+const RETIRED: &str = "was retired";
 
 /// The error of a call that named these adapters, with the command that publishes the one that only lacks that.
 pub(crate) async fn explain(context: &Context, error: ClientError, adapters: &[String]) -> CliError {
@@ -27,7 +29,7 @@ pub(crate) async fn explain(context: &Context, error: ClientError, adapters: &[S
 
 fn is_missing_alias(name: &str, message: &str) -> bool {
     let is_alias = name.strip_prefix(ADAPTERS).is_some_and(|id| !id.contains('/'));
-    is_alias && message.contains(name)
+    is_alias && message.contains(name) && !message.contains(RETIRED)
 }
 
 #[cfg(test)]
@@ -38,6 +40,7 @@ mod tests {
     fn only_an_alias_that_the_error_names_can_lack_publishing() {
         assert!(is_missing_alias("adapters/a", "adapters/a is not there"));
         assert!(!is_missing_alias("adapters/b", "adapters/a is not there"));
+        assert!(!is_missing_alias("adapters/a", "adapters/a was retired as generation 3"));
         assert!(!is_missing_alias(
             "adapters/a/versions/sha256:1",
             "adapters/a/versions/sha256:1 is not there"

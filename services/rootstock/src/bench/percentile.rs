@@ -28,9 +28,9 @@ impl Times {
         self.0.get(rank.saturating_sub(1)).copied()
     }
 
-    /// The time in the middle.
+    /// The time in the middle, the longer one of two.
     pub(super) fn median_ms(&self) -> Option<f64> {
-        self.percentile_ms(0.5)
+        self.0.get(self.0.len() / 2).copied()
     }
 }
 
@@ -55,6 +55,7 @@ mod tests {
             assert_eq!(hundred.percentile_ms(share), Some(ms), "{share}");
         }
         assert_eq!(times([7, 5, 6]).median_ms(), Some(6.0));
+        assert_eq!(times([8, 7, 5, 6]).median_ms(), Some(7.0));
     }
 
     #[test]

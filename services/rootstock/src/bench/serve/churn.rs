@@ -124,7 +124,7 @@ mod tests {
         };
         let counts = |loads, resident| Counts { loads, resident };
         let report = Report::new(&streams, (counts(1, 1), counts(9, 3)), 2);
-        assert_eq!((report.quiet_gap_ms_p50, report.churn_gap_ms_p50), (Some(4.0), Some(5.0)));
+        assert_eq!((report.quiet_gap_ms_p50, report.churn_gap_ms_p50), (Some(4.0), Some(10.0)));
         assert_eq!(report.churn_p999_over_quiet_p50, Some(2.5));
         assert_eq!((report.adapter_loads, report.adapter_evictions, report.errors), (8, 6, 3));
     }

@@ -160,7 +160,7 @@ mod tests {
         let streams = Beside {
             ran: Ran { errors: 1, ..Ran::default() },
             alone: Times::of_ms([4.0, 2.0, 9.0]),
-            beside: Times::of_ms([5.0, 20.0]),
+            beside: Times::of_ms([5.0, 5.0, 20.0]),
         };
         let report = Report::new(&streams, 7);
         assert_eq!((report.beside_over_alone, report.alone_itl_ms_p99), (Some(1.25), Some(9.0)));

@@ -18,9 +18,9 @@ pub(super) struct Figures {
     gaps: Times,
     /// Tokens a second from the first request to the last token.
     output: Option<f64>,
-    /// Tokens after the first of each answer, from the first first token to the last token.
+    /// Tokens after the first of each answer, from the first first token to the last token, where no client asked again.
     decode: Option<f64>,
-    /// Prompt tokens from the first request to the last first token.
+    /// Prompt tokens from the first request to the last first token, where no client asked again.
     prefill: Option<f64>,
     /// Repeated requests that got other tokens alone.
     pub(super) mismatches: usize,
@@ -63,13 +63,16 @@ impl Figures {
             return Err(BenchError::Unexpected("no tokens".to_owned()));
         };
         let tokens: usize = answers.iter().map(|answer| answer.arrivals.len()).sum();
+        // Where clients ask again, prompts and tokens take turns all the time.
+        let first_ended = answers.iter().filter_map(|answer| answer.arrivals.last()).min();
+        let apart = answers.iter().all(|answer| first_ended.is_none_or(|ended| answer.sent <= *ended));
         let began = answers.iter().filter(|answer| !answer.arrivals.is_empty()).count();
         Ok(Self {
             first_tokens: answers.iter().copied().filter_map(Answer::first_token).collect(),
             gaps: answers.iter().copied().flat_map(gaps).collect(),
             output: per_second(tokens, ended - sent),
-            decode: per_second(tokens - began, ended - first),
-            prefill: per_second(answers.len() * prompt, last_first - sent),
+            decode: per_second(tokens - began, ended - first).filter(|_| apart),
+            prefill: per_second(answers.len() * prompt, last_first - sent).filter(|_| apart),
             mismatches,
         })
     }
@@ -127,13 +130,21 @@ mod tests {
     fn figures_follow_from_when_tokens_came() {
         let answers = answers(&[(0, &[100, 110, 130]), (10, &[210, 220, 500])]);
         let report = Figures::new(&answers, 42, 1).unwrap().report(7, "bf16", Value::Null);
-        assert_eq!((report.ttft_ms_p50, report.ttft_ms_p99), (Some(100.0), Some(200.0)));
-        assert_eq!((report.itl_ms_p50, report.itl_ms_p99), (Some(10.0), Some(280.0)));
+        assert_eq!((report.ttft_ms_p50, report.ttft_ms_p99), (Some(200.0), Some(200.0)));
+        assert_eq!((report.itl_ms_p50, report.itl_ms_p99), (Some(20.0), Some(280.0)));
         assert_eq!(report.gap_ms_p999, Some(280.0));
         assert_eq!(report.output_tokens_per_second, Some(6.0 / 0.5));
         assert_eq!(report.decode_tokens_per_second, Some(4.0 / 0.4));
         assert_eq!(report.prefill_tokens_per_second, Some(84.0 / 0.21));
         assert_eq!((report.mismatches, report.peak_rss_bytes, report.weight_format), (1, 7, "bf16"));
+    }
+
+    #[test]
+    fn prompts_and_tokens_that_take_turns_have_no_rates_of_their_own() {
+        let answers = answers(&[(0, &[100, 110]), (120, &[200, 220])]);
+        let report = Figures::new(&answers, 42, 0).unwrap().report(7, "bf16", Value::Null);
+        assert_eq!((report.decode_tokens_per_second, report.prefill_tokens_per_second), (None, None));
+        assert_eq!(report.output_tokens_per_second, Some(4.0 / 0.22));
     }
 
     #[test]
