@@ -159,7 +159,8 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
     let adapters = Adapters::parse(&args.adapter)?;
     let names = adapters.names();
     let request = request(args, adapters, context).await?;
-    let mut asked = asked::written(&request);
+    let asked = asked::written(&request);
+    let is_held = request.sampling.as_ref().is_some_and(|sampling| sampling.constraint.is_some());
     let mut stream = match context.clients().generation().generate(request).await {
         Ok(stream) => stream,
         Err(error) => return Err(unpublished::explain(context, error, &names).await),
@@ -182,10 +183,25 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
             None => {}
         }
     }
+    generation.request = asked;
+    show(&mut generation, (json, several), context)?;
+    // A script that reads JSON out of it should know why it is none.
+    if is_held && generation.completions().any(Completion::is_cut) {
+        context
+            .note("--max-tokens ended the text, perhaps before it was all that it is held to; ask for more");
+    }
+    Ok(())
+}
+
+/// Ends what has been written as it came, or writes it all.
+fn show(
+    generation: &mut Generation,
+    (json, several): (bool, bool),
+    context: &Context,
+) -> Result<(), CliError> {
     if json {
-        asked["sampling"]["seed"] = generation.started.seed.into();
-        generation.request = asked;
-        return context.json(&generation);
+        generation.request["sampling"]["seed"] = generation.started.seed.into();
+        return context.json(generation);
     }
     if several {
         let texts: Vec<&str> = generation.completions().map(Completion::text).collect();

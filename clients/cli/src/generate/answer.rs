@@ -26,6 +26,9 @@ pub(super) struct Generation {
     pub(super) request: Value,
 }
 
+/// The reason of an end for want of tokens.
+const LENGTH: &str = "length";
+
 /// One completion of the prompt.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Completion {
@@ -56,6 +59,11 @@ impl Generation {
 impl Completion {
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether it has as many tokens as were asked for.
+    pub(super) fn is_cut(&self) -> bool {
+        self.finished.finish_reason == LENGTH
     }
 
     pub(super) fn add(&mut self, delta: GenerationDelta) {
@@ -171,7 +179,7 @@ impl From<GenerationFinished> for Finished {
                 FinishReason::Unspecified => "unknown",
                 FinishReason::Eos => "eos",
                 FinishReason::Stop => "stop",
-                FinishReason::Length => "length",
+                FinishReason::Length => LENGTH,
             },
             completion_tokens: finished.completion_tokens,
             queue_ms: finished.queue_ms,
