@@ -84,6 +84,15 @@ impl From<&Turn> for Holding {
     }
 }
 
+/// Takes the keys and values of the one that came last among those that have some.
+fn empty_one(parked: &mut VecDeque<Sequence>, room: &mut Room, garbage: &mut Garbage) -> bool {
+    let with_memory = parked.iter_mut().filter(|sequence| sequence.has_begun());
+    let Some(sequence) = with_memory.max_by_key(|sequence| sequence.number) else { return false };
+    room.give_back(sequence.held_bytes());
+    garbage.caches.extend(sequence.forget());
+    true
+}
+
 impl State {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
@@ -286,12 +295,10 @@ impl State {
 
     /// Takes the keys and values of one whose client doesn't read; it stays where it is.
     fn empty_parked(&mut self) -> bool {
-        let with_memory = self.parked.iter_mut().filter(|sequence| sequence.has_begun());
-        let Some(sequence) = with_memory.max_by_key(|sequence| sequence.number) else { return false };
-        self.room.give_back(sequence.held_bytes());
-        self.garbage.caches.extend(sequence.forget());
-        self.preempted += 1;
-        true
+        let Self { parked, room, garbage, preempted, .. } = self;
+        let emptied = empty_one(parked, room, garbage);
+        *preempted += u64::from(emptied);
+        emptied
     }
 
     /// Who gives up room for a sequence: those of its lane that came after it, the last one first; for a request, evaluations before
@@ -363,16 +370,19 @@ impl State {
     }
 
     /// The tenants take turns, and in each the one before all others is served first: who needs much room is not overtaken by those who
-    /// need little, nor by an evaluation's.
+    /// need little, nor by an evaluation's. Whose client doesn't read makes room.
     fn start_queued(&mut self) {
-        let Self { interactive, background, room, garbage, .. } = self;
+        let Self { interactive, background, parked, room, garbage, preempted, .. } = self;
         for lane in [interactive, background] {
             while lane.running < lane.max_running {
                 let Some(next) = lane.next() else { break };
                 let shared = room.find(next.beginnings());
                 let bytes = next.needs(shared.len());
-                if !room.take(bytes, &mut garbage.blocks) {
-                    return;
+                while !room.take(bytes, &mut garbage.blocks) {
+                    if !empty_one(parked, room, garbage) {
+                        return;
+                    }
+                    *preempted += 1;
                 }
                 next.start(shared, bytes);
                 lane.begin();

@@ -386,6 +386,20 @@ async fn whoever_does_not_read_gives_up_its_room_first() {
 }
 
 #[tokio::test]
+async fn whoever_does_not_read_makes_room_for_those_who_wait_to_begin() {
+    let limits = Limits { cache_bytes: cache_for(4), ..limits() };
+    let rig = Rig::new(limits.clone());
+    let long = [1; 200];
+    let unread = rig.submit(&long, 50);
+    eventually("it waits for its client", || rig.engine.shared.state.lock().next_expiry(&limits).is_some())
+        .await;
+    let other = tokio::time::timeout(limits.stall_timeout / 2, read(rig.submit(&[2; 150], 20)));
+    assert_eq!(other.await.unwrap().0.len(), 20);
+    let (ids, ..) = read(unread).await;
+    assert_eq!(ids, read(Rig::new(limits).submit(&long, 50)).await.0);
+}
+
+#[tokio::test]
 async fn hanging_up_ends_a_sequence_wherever_it_is() {
     let limits = Limits { cache_bytes: cache_for(60), ..limits() };
     let rig = Rig::new(limits.clone());

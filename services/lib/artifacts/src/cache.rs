@@ -120,14 +120,19 @@ impl Cache {
     }
 
     /// Begins or resumes the transfer of a blob of `size` bytes, unless it is there already. Waits while another
-    /// transfer of the same blob is under way, in whichever process.
+    /// transfer of the same blob is under way, in whichever process. What has another size, as where a disk lost the end of
+    /// a file, is removed and comes again.
     ///
     /// # Errors
     /// When there is no room, or the file system fails.
     pub fn fill(&self, digest: &Digest, size: u64) -> Result<Fill, CacheError> {
         loop {
             if let Some(lease) = self.lease(digest)? {
-                return Ok(Fill::Present(lease));
+                if std::fs::metadata(&lease.path)?.len() == size {
+                    return Ok(Fill::Present(lease));
+                }
+                // Who has leased it keeps what it has open.
+                fsync::remove(&lease.path)?;
             }
             if let Some(partial) = Partial::open(self, *digest, size)? {
                 // Another transfer may have ended between the first look and the lock.

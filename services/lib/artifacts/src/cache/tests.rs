@@ -103,3 +103,13 @@ fn blobs_show_up_as_a_directory() {
     }
     assert_eq!(std::fs::read(model.join("config.json")).unwrap(), b"{}");
 }
+
+#[test]
+fn a_blob_that_has_lost_its_end_comes_again() {
+    let (_dir, cache) = cache(100);
+    let bytes = b"some weights";
+    let lease = cache.insert(bytes).unwrap();
+    File::options().write(true).open(lease.path()).unwrap().set_len(3).unwrap();
+    assert_eq!(partial(&cache, bytes).offset(), 0);
+    assert_eq!(std::fs::read(cache.insert(bytes).unwrap().path()).unwrap(), bytes);
+}

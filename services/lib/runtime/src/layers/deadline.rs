@@ -116,6 +116,7 @@ fn parse_timeout(text: &str) -> Option<Duration> {
 mod tests {
     use std::convert::Infallible;
     use std::pin::Pin;
+    use std::sync::Arc;
     use std::task::{Context, Poll};
 
     use http_body::{Body as _, Frame};
@@ -192,6 +193,53 @@ mod tests {
                 Some(Code::DeadlineExceeded)
             );
             assert_eq!(began.elapsed().as_secs(), 3600);
+        }
+    }
+
+    /// A stream that always has more, and shows when it is dropped, which is when a permit is given back.
+    struct Held {
+        _held: Arc<()>,
+    }
+
+    impl http_body::Body for Held {
+        type Data = bytes::Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<bytes::Bytes>, Status>>> {
+            Poll::Ready(Some(Ok(Frame::data(bytes::Bytes::from_static(b"x")))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_that_nobody_reads_holds_nothing_beyond_its_deadline_or_a_minute() {
+        let hour = Duration::from_secs(3600);
+        for (timeout, ends_after) in [("2S", 2), ("99999999H", 61)] {
+            // Whether a frame has been taken or none.
+            for frames in [0, 1] {
+                let held = Arc::new(());
+                let answer = Arc::clone(&held);
+                let caps = Caps { unary: hour, stream: hour, watch: hour };
+                let service = wrap(caps).layer(service_fn(move |_| {
+                    let body = Body::new(Held { _held: Arc::clone(&answer) });
+                    async move { Ok::<_, Infallible>(Response::new(body)) }
+                }));
+                let request = Request::builder().uri(GENERATE).header(GRPC_TIMEOUT, timeout);
+                let mut body =
+                    service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap().into_body();
+                let owners = Arc::strong_count(&held);
+                for _ in 0..frames {
+                    let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+                    assert!(frame.unwrap().unwrap().is_data());
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                assert_eq!(Arc::strong_count(&held), owners);
+                tokio::time::sleep(Duration::from_secs(ends_after - 1)).await;
+                assert_eq!(Arc::strong_count(&held), owners - 1, "{timeout}");
+                assert_eq!(code_of_trailers(body).await, Some(Code::DeadlineExceeded));
+            }
         }
     }
 

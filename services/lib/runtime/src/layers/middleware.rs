@@ -2,10 +2,16 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use http::{Request, Response};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
+use parking_lot::Mutex;
+use rootstock_proto::common::v1::ErrorReason;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service, ServiceExt};
@@ -88,24 +94,85 @@ impl<M: Middleware, S: Callee> Service<Request<Body>> for Wrapped<M, S> {
     }
 }
 
-/// Runs a call until it ends or `cut` says why it must.
+/// How long a caller may take nothing of a response that is there before the call is ended.
+const UNREAD: Duration = Duration::from_secs(60);
+
+/// Runs a call until it ends, `cut` says why it must, or its caller takes nothing of it for [`UNREAD`].
 ///
 /// `waiting -> streaming -> ended`; a cut while waiting is the response, a cut while streaming is the trailers. Either
-/// way the handler's future or stream is dropped, which stops its work.
+/// way the handler's future or stream is dropped, which stops its work and gives back what it holds.
 pub(crate) async fn until(
     call: impl Future<Output = Response<Body>>,
     mut cut: Pin<Box<dyn Future<Output = Failure> + Send>>,
 ) -> Response<Body> {
     tokio::select! {
         biased;
-        response = call => response.map(|body| Body::new(Until { inner: Some(body), cut })),
+        response = call => response.map(|body| if body.is_end_stream() { body } else { Body::new(Until::new(body, cut)) }),
         failure = &mut cut => failure.into_response(),
     }
 }
 
+/// A body that a task of its own ends: nobody polls the body of a caller that doesn't read.
 struct Until {
+    running: Arc<Mutex<Running>>,
+    watch: AbortHandle,
+}
+
+struct Running {
     inner: Option<Body>,
-    cut: Pin<Box<dyn Future<Output = Failure> + Send>>,
+    /// Why it was cut, until its caller has been told.
+    cut: Option<Failure>,
+    /// Who waits for the next frame.
+    waiting: Option<Waker>,
+    /// Since when there has been something that nobody took.
+    unread_since: Option<Instant>,
+}
+
+impl Until {
+    fn new(inner: Body, cut: impl Future<Output = Failure> + Send + 'static) -> Self {
+        let unread_since = Some(Instant::now());
+        let running = Running { inner: Some(inner), cut: None, waiting: None, unread_since };
+        let running = Arc::new(Mutex::new(running));
+        let watched = Arc::clone(&running);
+        let watch = tokio::spawn(async move {
+            let failure = tokio::select! {
+                failure = cut => failure,
+                failure = unread(&watched) => failure,
+            };
+            // Dropped outside of the lock.
+            let (_inner, waiting) = watched.lock().end(failure);
+            waiting.into_iter().for_each(Waker::wake);
+        });
+        Self { running, watch: watch.abort_handle() }
+    }
+}
+
+impl Drop for Until {
+    fn drop(&mut self) {
+        self.watch.abort();
+    }
+}
+
+impl Running {
+    /// Leaves the failure for whoever polls next, if the call goes on.
+    fn end(&mut self, failure: Failure) -> (Option<Body>, Option<Waker>) {
+        let inner = self.inner.take();
+        self.cut = inner.is_some().then_some(failure);
+        (inner, self.waiting.take())
+    }
+}
+
+/// Resolves when the caller has taken nothing for too long.
+async fn unread(running: &Mutex<Running>) -> Failure {
+    loop {
+        let since = running.lock().unread_since;
+        let waited = since.map_or(Duration::ZERO, |since| since.elapsed());
+        if waited >= UNREAD {
+            let message = "the caller has not read for too long; read faster, or hang up";
+            return Failure::new(ErrorReason::DeadlineExceeded, message);
+        }
+        tokio::time::sleep(UNREAD - waited).await;
+    }
 }
 
 impl http_body::Body for Until {
@@ -113,29 +180,32 @@ impl http_body::Body for Until {
     type Error = Status;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<bytes::Bytes>, Status>>> {
-        let this = &mut *self;
-        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
-        // First, or a stream that is always ready would outlive its cut.
-        if let Poll::Ready(failure) = this.cut.as_mut().poll(cx) {
-            this.inner = None;
+        let mut running = self.running.lock();
+        if let Some(failure) = running.cut.take() {
             return Poll::Ready(Some(Ok(Frame::trailers(failure.into_trailers()))));
         }
+        let Some(inner) = &mut running.inner else { return Poll::Ready(None) };
         let frame = Pin::new(inner).poll_frame(cx);
-        if matches!(&frame, Poll::Ready(last) if is_last(last.as_ref())) {
-            this.inner = None;
+        match &frame {
+            Poll::Ready(last) if is_last(last.as_ref()) => running.inner = None,
+            // The next is asked for once this one is on its way.
+            Poll::Ready(_) => running.unread_since = Some(Instant::now()),
+            Poll::Pending => (running.waiting, running.unread_since) = (Some(cx.waker().clone()), None),
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(http_body::Body::is_end_stream)
+        let running = self.running.lock();
+        running.cut.is_none() && running.inner.as_ref().is_none_or(http_body::Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), http_body::Body::size_hint)
+        let running = self.running.lock();
+        running.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), http_body::Body::size_hint)
     }
 }
 
