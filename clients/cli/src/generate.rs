@@ -159,7 +159,7 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
     let adapters = Adapters::parse(&args.adapter)?;
     let names = adapters.names();
     let request = request(args, adapters, context).await?;
-    let asked = asked::written(&request);
+    let mut asked = asked::written(&request);
     let is_held = request.sampling.as_ref().is_some_and(|sampling| sampling.constraint.is_some());
     let mut stream = match context.clients().generation().generate(request).await {
         Ok(stream) => stream,
@@ -183,8 +183,9 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
             None => {}
         }
     }
+    asked["sampling"]["seed"] = generation.started.seed.into();
     generation.request = asked;
-    show(&mut generation, (json, several), context)?;
+    show(&generation, (json, several), context)?;
     // A script that reads JSON out of it should know why it is none.
     if is_held && generation.completions().any(Completion::is_cut) {
         context
@@ -194,13 +195,8 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
 }
 
 /// Ends what has been written as it came, or writes it all.
-fn show(
-    generation: &mut Generation,
-    (json, several): (bool, bool),
-    context: &Context,
-) -> Result<(), CliError> {
+fn show(generation: &Generation, (json, several): (bool, bool), context: &Context) -> Result<(), CliError> {
     if json {
-        generation.request["sampling"]["seed"] = generation.started.seed.into();
         return context.json(generation);
     }
     if several {

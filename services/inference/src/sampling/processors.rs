@@ -61,11 +61,10 @@ impl Processors {
         each(&mut logits, self.logit_bias.iter().copied(), |logit, bias| logit + bias);
         if repetition {
             let seen = self.seen.iter().map(|&id| (id, self.repetition_penalty));
-            each(
-                &mut logits,
-                seen,
-                |logit, by| if logit < 0.0 { logit * by } else { (logit / by).min(f32::MAX) },
-            );
+            // A tiny penalty must not make a logit infinite.
+            let penalise =
+                |logit: f32, by: f32| if logit < 0.0 { logit * by } else { (logit / by).min(f32::MAX) };
+            each(&mut logits, seen, penalise);
         }
         if additive {
             let penalty = |count: u16| self.frequency_penalty * f32::from(count) + self.presence_penalty;

@@ -222,3 +222,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_smallest_penalty_leaves_a_token_that_can_be_chosen() {
+    for temperature in [0.0, 1.0] {
+        let sampling = Sampling { repetition_penalty: f32::MIN_POSITIVE, temperature, ..Sampling::greedy(1) };
+        let mut sampler = Sampler::new(sampling, &[1], &[]);
+        assert_eq!(sampler.choose(&[3.0, 100.0, 2.0]).unwrap().id, 1);
+    }
+}

@@ -129,10 +129,14 @@ mod tests {
 
     const GENERATE: &str = "/rootstock.inference.v1.GenerationService/Generate";
 
-    /// A stream that never says anything.
-    struct Silent;
+    /// A stream that always has more to say, or never anything. It shows when it is dropped, which is when a permit is given back.
+    #[derive(Clone)]
+    struct Stream {
+        talks: bool,
+        _held: Arc<()>,
+    }
 
-    impl http_body::Body for Silent {
+    impl http_body::Body for Stream {
         type Data = bytes::Bytes;
         type Error = Status;
 
@@ -140,25 +144,36 @@ mod tests {
             self: Pin<&mut Self>,
             _: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<bytes::Bytes>, Status>>> {
-            Poll::Pending
+            if !self.talks {
+                return Poll::Pending;
+            }
+            Poll::Ready(Some(Ok(Frame::data(bytes::Bytes::from_static(b"x")))))
         }
     }
 
-    /// Calls Generate, with an hour as the server's cap, and answers with a silent stream or not at all.
-    async fn generate(timeout: Option<&str>, answers: bool) -> Response<Body> {
+    /// Calls Generate, with an hour as the server's cap, which answers with a stream or not at all.
+    async fn call(timeout: Option<&str>, answer: Option<Stream>) -> Response<Body> {
         let hour = Duration::from_secs(3600);
         let caps = Caps { unary: hour, stream: hour, watch: hour };
-        let service = wrap(caps).layer(service_fn(move |_| async move {
-            if !answers {
-                std::future::pending::<()>().await;
+        let service = wrap(caps).layer(service_fn(move |_| {
+            let answer = answer.clone();
+            async move {
+                match answer {
+                    Some(stream) => Ok::<_, Infallible>(Response::new(Body::new(stream))),
+                    None => std::future::pending().await,
+                }
             }
-            Ok::<_, Infallible>(Response::new(Body::new(Silent)))
         }));
         let mut request = Request::builder().uri(GENERATE);
         if let Some(timeout) = timeout {
             request = request.header(GRPC_TIMEOUT, timeout);
         }
         service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    /// The same, answered with a silent stream or not at all.
+    async fn generate(timeout: Option<&str>, answers: bool) -> Response<Body> {
+        call(timeout, answers.then(|| Stream { talks: false, _held: Arc::default() })).await
     }
 
     async fn code_of_trailers(mut body: Body) -> Option<Code> {
@@ -196,48 +211,22 @@ mod tests {
         }
     }
 
-    /// A stream that always has more, and shows when it is dropped, which is when a permit is given back.
-    struct Held {
-        _held: Arc<()>,
-    }
-
-    impl http_body::Body for Held {
-        type Data = bytes::Bytes;
-        type Error = Status;
-
-        fn poll_frame(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<bytes::Bytes>, Status>>> {
-            Poll::Ready(Some(Ok(Frame::data(bytes::Bytes::from_static(b"x")))))
-        }
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_response_that_nobody_reads_holds_nothing_beyond_its_deadline_or_a_minute() {
-        let hour = Duration::from_secs(3600);
         for (timeout, ends_after) in [("2S", 2), ("99999999H", 61)] {
             // Whether a frame has been taken or none.
             for frames in [0, 1] {
-                let held = Arc::new(());
-                let answer = Arc::clone(&held);
-                let caps = Caps { unary: hour, stream: hour, watch: hour };
-                let service = wrap(caps).layer(service_fn(move |_| {
-                    let body = Body::new(Held { _held: Arc::clone(&answer) });
-                    async move { Ok::<_, Infallible>(Response::new(body)) }
-                }));
-                let request = Request::builder().uri(GENERATE).header(GRPC_TIMEOUT, timeout);
-                let mut body =
-                    service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap().into_body();
-                let owners = Arc::strong_count(&held);
+                let held = Arc::<()>::default();
+                let stream = Stream { talks: true, _held: Arc::clone(&held) };
+                let mut body = call(Some(timeout), Some(stream)).await.into_body();
                 for _ in 0..frames {
                     let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
                     assert!(frame.unwrap().unwrap().is_data());
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                assert_eq!(Arc::strong_count(&held), owners);
+                assert_eq!(Arc::strong_count(&held), 2);
                 tokio::time::sleep(Duration::from_secs(ends_after - 1)).await;
-                assert_eq!(Arc::strong_count(&held), owners - 1, "{timeout}");
+                assert_eq!(Arc::strong_count(&held), 1, "{timeout}");
                 assert_eq!(code_of_trailers(body).await, Some(Code::DeadlineExceeded));
             }
         }

@@ -22,8 +22,9 @@ use crate::status::Failure;
 ///
 /// How streams count: a permit belongs to the call, not to its response's headers. It is held until the last message
 /// is sent, the caller hangs up or reads nothing for a minute, the deadline expires or the server cuts the stream, since
-/// each of these drops the body that holds it; it can neither leak nor be given back early. Watches only listen, so they have a count of their
-/// own and can't starve work, nor be starved by it. Health checks always pass: a busy server is alive.
+/// each of these drops the body that holds it; it can neither leak nor be given back early. Watches only listen, so they
+/// have a count of their own and can't starve work, nor be starved by it. Health checks always pass: a busy server is
+/// alive.
 #[derive(Clone)]
 pub(crate) struct Limits {
     work: Pool,

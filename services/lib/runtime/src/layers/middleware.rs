@@ -107,7 +107,7 @@ pub(crate) async fn until(
 ) -> Response<Body> {
     tokio::select! {
         biased;
-        response = call => response.map(|body| if body.is_end_stream() { body } else { Body::new(Until::new(body, cut)) }),
+        response = call => response.map(|body| Until::watch(body, cut)),
         failure = &mut cut => failure.into_response(),
     }
 }
@@ -129,7 +129,11 @@ struct Running {
 }
 
 impl Until {
-    fn new(inner: Body, cut: impl Future<Output = Failure> + Send + 'static) -> Self {
+    fn watch(inner: Body, cut: impl Future<Output = Failure> + Send + 'static) -> Body {
+        // An error is all in its headers.
+        if inner.is_end_stream() {
+            return inner;
+        }
         let unread_since = Some(Instant::now());
         let running = Running { inner: Some(inner), cut: None, waiting: None, unread_since };
         let running = Arc::new(Mutex::new(running));
@@ -143,7 +147,7 @@ impl Until {
             let (_inner, waiting) = watched.lock().end(failure);
             waiting.into_iter().for_each(Waker::wake);
         });
-        Self { running, watch: watch.abort_handle() }
+        Body::new(Self { running, watch: watch.abort_handle() })
     }
 }
 

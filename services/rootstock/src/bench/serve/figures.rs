@@ -56,16 +56,15 @@ impl Figures {
         let answers: Vec<&Answer> = answers.into_iter().collect();
         let firsts = || answers.iter().filter_map(|answer| answer.arrivals.first().copied());
         let sent = answers.iter().map(|answer| answer.sent).min();
-        let ended = answers.iter().filter_map(|answer| answer.arrivals.last().copied()).max();
-        let (Some(sent), Some(first), Some(last_first), Some(ended)) =
-            (sent, firsts().min(), firsts().max(), ended)
+        let lasts = || answers.iter().filter_map(|answer| answer.arrivals.last().copied());
+        let (Some(sent), Some(first), Some(last_first), Some(first_last), Some(ended)) =
+            (sent, firsts().min(), firsts().max(), lasts().min(), lasts().max())
         else {
             return Err(BenchError::Unexpected("no tokens".to_owned()));
         };
         let tokens: usize = answers.iter().map(|answer| answer.arrivals.len()).sum();
         // Where clients ask again, prompts and tokens take turns all the time.
-        let first_ended = answers.iter().filter_map(|answer| answer.arrivals.last()).min();
-        let apart = answers.iter().all(|answer| first_ended.is_none_or(|ended| answer.sent <= *ended));
+        let apart = answers.iter().all(|answer| answer.sent <= first_last);
         let began = answers.iter().filter(|answer| !answer.arrivals.is_empty()).count();
         Ok(Self {
             first_tokens: answers.iter().copied().filter_map(Answer::first_token).collect(),
