@@ -15,6 +15,7 @@ mod panels;
 mod rows;
 mod sums;
 mod tiles;
+mod words;
 
 use std::ops::Range;
 
@@ -27,8 +28,10 @@ pub(crate) use kernel::{LeftPart, RightPart, prefetch};
 pub(crate) use lows::{Low, Lows, Part, low};
 pub(crate) use panels::{Packed, Turned};
 pub(crate) use rows::Rows;
+use sums::STAYING;
 pub(crate) use sums::{Piece, Sum, Term, Write, add_piece, product, products, sums};
 pub(crate) use tiles::{Left, Tiles, Unpacked, flushes, pack_pairs, pair, round, turn_words};
+pub(crate) use words::Words;
 
 /// Columns of a panel: two registers of 16.
 pub(crate) const COLUMNS: usize = 32;
@@ -108,11 +111,12 @@ impl Format {
     }
 
     /// Of so many words along the sum those in one pass; none that belong together are parted.
-    fn depth(self, words: usize) -> usize {
+    fn depth(self, words: usize, rows: usize) -> usize {
         match self {
             Self::Int8 => DEPTH - DEPTH % int8::GROUP_WORDS,
             _ if Order::of(self) == Order::ByRow => {
-                let passes = words.div_ceil(TILE_DEPTH).max(1);
+                let most = if rows > TALL_ROWS { STAYING } else { TILE_DEPTH };
+                let passes = words.div_ceil(most).max(1);
                 words.div_ceil(passes).next_multiple_of(TILE_WORDS).max(TILE_WORDS)
             }
             _ => DEPTH,
@@ -241,7 +245,8 @@ pub(crate) fn multiply_tile(
     (left, right): (LeftPart<'_>, RightPart<'_>),
 ) {
     assert!(count <= stride && (rows - 1) * stride + count <= c.len(), "tile writes past its output");
-    let block = kernel::Block { c: c.as_mut_ptr(), stride, rows, count, add, below: 0 };
+    let to = kernel::Place { at: c.as_mut_ptr(), stride };
+    let block = kernel::Block { from: add.then_some(to), to, rows, count };
     // SAFETY: the block has been found inside the output.
     unsafe { kernel::multiply(format, steps, &left, &right, &block) };
 }
@@ -255,8 +260,8 @@ pub(crate) fn multiply_resident(format: Format, numbers: usize, times: usize) ->
     let (left, right) = (LeftPart::packed(format, &left, rows), RightPart::of(&panel, LINES));
     let mut c = vec![0_f32; rows * COLUMNS];
     for _ in 0..times {
-        let block =
-            kernel::Block { c: c.as_mut_ptr(), stride: COLUMNS, rows, count: COLUMNS, add: true, below: 0 };
+        let to = kernel::Place { at: c.as_mut_ptr(), stride: COLUMNS };
+        let block = kernel::Block { from: Some(to), to, rows, count: COLUMNS };
         // SAFETY: the block has so many rows of 32.
         unsafe { kernel::multiply(format, words, &left, &right, &block) };
     }

@@ -24,26 +24,66 @@ pub(crate) fn make_heap_of_large_pages() {
     HEAP_END.store(linux::heap_end(), Ordering::Relaxed);
 }
 
-// SAFETY: every block comes from the system's allocator, with the layout that was asked for, and goes back to it.
+/// Blocks from this size on begin with a cache line: who loads or stores whole registers would find half of each in the next line.
+const ALIGNED_FROM: usize = 16 << 10;
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// What the system is asked for in place of a layout, the same each time.
+#[inline]
+fn widened(layout: Layout) -> Layout {
+    if layout.size() < ALIGNED_FROM {
+        return layout;
+    }
+    layout.align_to(LINE).unwrap_or(layout)
+}
+
+// SAFETY: every block comes from the system's allocator, and goes back to it, with the layout that `widened` makes of what was asked
+// for: it has the same size, and at least the same alignment.
 unsafe impl GlobalAlloc for LargePages {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps to the same contract.
-        in_large_pages(unsafe { System.alloc(layout) }, layout.size())
+        in_large_pages(unsafe { System.alloc(widened(layout)) }, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as above.
-        in_large_pages(unsafe { System.alloc_zeroed(layout) }, layout.size())
+        let wide = widened(layout);
+        if wide.align() == layout.align() {
+            // SAFETY: as above.
+            return in_large_pages(unsafe { System.alloc_zeroed(wide) }, layout.size());
+        }
+        // The system's allocator would write its zeros before large pages are asked for.
+        // SAFETY: as above; a block that there is has so many bytes.
+        unsafe {
+            let block = self.alloc(layout);
+            if !block.is_null() {
+                block.write_bytes(0, layout.size());
+            }
+            block
+        }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as above.
-        in_large_pages(unsafe { System.realloc(block, layout, size) }, size)
+        let wide = widened(layout);
+        let Ok(new) = Layout::from_size_align(size, layout.align()) else { return std::ptr::null_mut() };
+        if wide.align() == layout.align() && widened(new).align() == layout.align() {
+            // SAFETY: as above.
+            return in_large_pages(unsafe { System.realloc(block, wide, size) }, size);
+        }
+        // SAFETY: as above; both blocks have the bytes that are copied, and are not the same.
+        unsafe {
+            let moved = self.alloc(new);
+            if !moved.is_null() {
+                moved.copy_from_nonoverlapping(block, layout.size().min(size));
+                self.dealloc(block, layout);
+            }
+            moved
+        }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: as above.
-        unsafe { System.dealloc(block, layout) }
+        unsafe { System.dealloc(block, widened(layout)) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The innermost loop: a tile of rows times a panel of columns, summed in registers, for each format and instruction set.
 
-use super::{COLUMNS, Format, Order, ROWS};
+use super::{COLUMNS, Format, Order, ROWS, TALL_ROWS};
 use crate::{
     Dispatch,
     simd::{dispatch, madd},
@@ -10,21 +10,81 @@ use crate::{
 mod amx;
 mod int8;
 
-/// Where a tile's results go.
+/// Where rows of sums lie.
 #[derive(Clone, Copy)]
-pub(super) struct Block {
-    /// The first result.
-    pub(super) c: *mut f32,
+pub(super) struct Place {
+    /// The first number.
+    pub(super) at: *mut f32,
     /// Numbers from one row to the next.
     pub(super) stride: usize,
+}
+
+impl Place {
+    /// From a row and column of it on.
+    #[inline(always)]
+    pub(super) fn inside(self, row: usize, column: usize) -> Self {
+        Self { at: self.at.wrapping_add(row * self.stride + column), ..self }
+    }
+}
+
+/// Where a tile's sums come from and go to.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    /// What the sums go on from; from zero, if nothing.
+    pub(super) from: Option<Place>,
+    pub(super) to: Place,
     /// Rows, from 1 to a tile's.
     pub(super) rows: usize,
     /// Columns that are there; at most a panel's.
     pub(super) count: usize,
-    /// Whether the sums go on from what is there.
-    pub(super) add: bool,
-    /// Rows below it that are written next.
-    pub(super) below: usize,
+}
+
+/// Tiles of one size that are multiplied one after the other: by how much each of them is further on than the one before, and what else
+/// is known of them.
+#[derive(Clone, Copy)]
+pub(super) struct Tiles<'a> {
+    pub(super) count: usize,
+    /// Words, in the left factor.
+    pub(super) left: usize,
+    /// Words, in the right factor.
+    pub(super) right: usize,
+    /// Numbers, where sums come from.
+    pub(super) from: usize,
+    /// Numbers, where sums go to.
+    pub(super) to: usize,
+    pub(super) passing: Passing,
+    /// What is read later: memory is asked for it, evenly over all tiles.
+    pub(super) ahead: &'a [&'a [u32]],
+}
+
+impl Tiles<'_> {
+    pub(super) const ONE: Self =
+        Self { count: 1, left: 0, right: 0, from: 0, to: 0, passing: Passing::Neither, ahead: &[] };
+
+    /// One of them.
+    fn one<'b>(
+        &self,
+        index: usize,
+        left: &LeftPart<'b>,
+        right: &RightPart<'b>,
+        block: &Block,
+    ) -> (LeftPart<'b>, RightPart<'b>, Block) {
+        let further = |place: Place, by: usize| Place { at: place.at.wrapping_add(index * by), ..place };
+        let from = block.from.map(|from| further(from, self.from));
+        (
+            LeftPart { words: &left.words[index * self.left..], ..*left },
+            RightPart { words: &right.words[index * self.right..], ..*right },
+            Block { from, to: further(block.to, self.to), ..*block },
+        )
+    }
+}
+
+/// Which factor of a product is not read again before the first-level cache has forgotten it, and so need not be kept there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passing {
+    Left,
+    Right,
+    Neither,
 }
 
 /// The part of the left factor that a tile needs: the word of row `r` and step `w` lies at `r * row + w * step`.
@@ -61,7 +121,7 @@ pub(super) const NEXT: usize = 32;
 /// Multiplies `steps` words along the sum of a tile by those of a panel.
 ///
 /// # Safety
-/// `rows` rows of `count` numbers can be written at the block.
+/// `rows` rows of `count` numbers can be read where the block's sums come from, and written where they go to.
 pub(super) unsafe fn multiply(
     format: Format,
     steps: usize,
@@ -88,7 +148,8 @@ pub(super) unsafe fn multiply(
         unsafe {
             match (format, crate::dispatch::dispatch(), packed) {
                 (Format::Bf16, Dispatch::AmxBf16, _) => {
-                    return amx::pairs_by_rows(steps, left, right, block);
+                    let tiles = Tiles { ahead: right.next, ..Tiles::ONE };
+                    return amx::pairs_by_rows(steps, (left, right), block, &tiles);
                 }
                 (Format::Bf16, Dispatch::Avx512Bf16, true) if ahead => {
                     return avx512::pairs_by_rows::<true, true>(steps, left, right, block);
@@ -127,13 +188,45 @@ pub(super) unsafe fn multiply(
     plain(format, steps, left, right, block);
 }
 
+/// [`multiply`] for tiles one after the other; the parts of the factors hold what all of them read.
+///
+/// # Safety
+/// As for [`multiply`], for each of the tiles.
+pub(super) unsafe fn multiply_tiles(
+    format: Format,
+    steps: usize,
+    (left, right): (&LeftPart<'_>, &RightPart<'_>),
+    block: &Block,
+    tiles: &Tiles<'_>,
+) {
+    if steps == 0 || tiles.count == 0 {
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if format == Format::Bf16 && Order::of(format) == Order::ByRow {
+        assert!((1..=TALL_ROWS).contains(&block.rows) && (1..=COLUMNS).contains(&block.count));
+        let last = tiles.count - 1;
+        let left_end = last * tiles.left + (block.rows - 1) * left.row + steps;
+        let right_end = last * tiles.right + (steps - 1) * right.step + block.count;
+        assert!(left_end <= left.words.len(), "tile read past its end");
+        assert!(right_end <= right.words.len(), "panel read past its end");
+        // SAFETY: the factors hold what is read by the assertions above, the blocks by the caller's promise.
+        return unsafe { amx::pairs_by_rows(steps, (left, right), block, tiles) };
+    }
+    for index in 0..tiles.count {
+        let (left, right, block) = tiles.one(index, left, right, block);
+        // SAFETY: the caller's promise.
+        unsafe { multiply(format, steps, &left, &right, &block) };
+    }
+}
+
 /// Adds to tiles that lie side by side, the first of which is given, the products of one left factor with the panels of a run, in tile
 /// registers.
 ///
 /// # Safety
 /// As for [`multiply`], for each of the tiles; the path in use has tile registers.
 pub(super) unsafe fn multiply_run(steps: usize, left: &LeftPart<'_>, run: &[u32], block: &Block) {
-    assert!((1..=ROWS).contains(&block.rows) && block.count == COLUMNS && block.add);
+    assert!((1..=ROWS).contains(&block.rows) && block.count == COLUMNS && block.from.is_some());
     assert!((block.rows - 1) * left.row + steps <= left.words.len(), "tile read past its end");
     assert!(run.len().is_multiple_of(steps * COLUMNS), "a run of panels ends inside one");
     #[cfg(target_arch = "x86_64")]
@@ -175,11 +268,11 @@ dispatch! {
     fn plain(format: Format, steps: usize, left: &LeftPart<'_>, right: &RightPart<'_>, block: &Block) {
         let rows = block.rows;
         let mut sums = [[0_f32; COLUMNS]; ROWS];
-        if block.add {
+        if let Some(from) = block.from {
             for (row, sums) in sums.iter_mut().enumerate().take(rows) {
                 for (column, sum) in sums.iter_mut().enumerate().take(block.count) {
-                    // SAFETY: `multiply`'s caller promises that rows of `count` numbers lie at the block.
-                    *sum = unsafe { *block.c.add(row * block.stride + column) };
+                    // SAFETY: `multiply`'s caller promises that rows of `count` numbers lie there.
+                    *sum = unsafe { *from.inside(row, column).at };
                 }
             }
         }
@@ -203,7 +296,7 @@ dispatch! {
         for (row, sums) in sums.iter().enumerate().take(rows) {
             for (column, sum) in sums.iter().enumerate().take(block.count) {
                 // SAFETY: as above.
-                unsafe { *block.c.add(row * block.stride + column) = *sum };
+                unsafe { *block.to.inside(row, column).at = *sum };
             }
         }
     }
@@ -276,7 +369,7 @@ mod avx512 {
         _mm512_setzero_si512, _mm512_slli_epi32,
     };
 
-    use super::{Block, LeftPart, NEXT, RightPart};
+    use super::{Block, LeftPart, NEXT, Place, RightPart};
 
     /// Defines the loop for one way of multiplying, and its choice of the number of rows and registers. With `PACKED` a tile's
     /// words lie as close as can be, so that their places are constants; with `AHEAD` something is read next.
@@ -326,9 +419,9 @@ mod avx512 {
             ) {
                 let masks = masks(block.count);
                 let mut sums = [[_mm512_setzero_ps(); J]; M];
-                if block.add {
+                if let Some(from) = block.from {
                     // SAFETY: the caller promises M rows of `count` numbers; the masks leave the others alone.
-                    unsafe { load(&mut sums, block, masks) };
+                    unsafe { load(&mut sums, from, masks) };
                 }
                 let (row, step) = if PACKED { (1, M) } else { (left.row, left.step) };
                 let (mut from_left, mut from_right) = (left.words.as_ptr(), right.words.as_ptr());
@@ -363,7 +456,7 @@ mod avx512 {
                     done = end;
                 }
                 // SAFETY: as for loading.
-                unsafe { store(&sums, block, masks) };
+                unsafe { store(&sums, block.to, masks) };
             }
         };
     }
@@ -417,11 +510,11 @@ mod avx512 {
     #[target_feature(enable = "avx512f")]
     pub(super) unsafe fn load<const M: usize, const J: usize>(
         sums: &mut [[__m512; J]; M],
-        block: &Block,
+        from: Place,
         masks: [__mmask16; 2],
     ) {
         for (r, sums) in sums.iter_mut().enumerate() {
-            let row = block.c.wrapping_add(r * block.stride);
+            let row = from.inside(r, 0).at;
             for j in 0..J {
                 // SAFETY: the caller promises the row; masked lanes are not read.
                 sums[j] = unsafe { _mm512_maskz_loadu_ps(masks[j], row.wrapping_add(16 * j)) };
@@ -433,11 +526,11 @@ mod avx512 {
     #[target_feature(enable = "avx512f")]
     pub(super) unsafe fn store<const M: usize, const J: usize>(
         sums: &[[__m512; J]; M],
-        block: &Block,
+        to: Place,
         masks: [__mmask16; 2],
     ) {
         for (r, sums) in sums.iter().enumerate() {
-            let row = block.c.wrapping_add(r * block.stride);
+            let row = to.inside(r, 0).at;
             for j in 0..J {
                 // SAFETY: the caller promises the row; masked lanes are not written.
                 unsafe { _mm512_mask_storeu_ps(row.wrapping_add(16 * j), masks[j], sums[j]) };

@@ -5,7 +5,7 @@ use std::{cell::RefCell, mem::MaybeUninit, ops::Range};
 
 use super::{
     COLUMNS, Format, Leftward, Line, Panels, ROWS, Tiles, kernel,
-    tiles::{Words, pack_tile},
+    tiles::{Target, pack_tile},
 };
 use crate::team;
 
@@ -58,7 +58,7 @@ impl Lows {
         let tiles = tiles(parts);
         let count = tiles.last().map_or(0, |tile| tile.end);
         let mut words = Vec::with_capacity(count);
-        let target = Words::new(&mut words.spare_capacity_mut()[..count]);
+        let target = Target::new(&mut words.spare_capacity_mut()[..count]);
         let make = |tile: &Tile| {
             // SAFETY: the tiles' words lie one after the other, and each tile is made once.
             let to = unsafe { target.lines(tile.start, tile.end - tile.start) };
@@ -130,12 +130,13 @@ fn multiply(part: &Part<'_>, (row, rows): (usize, usize), to: &mut [MaybeUninit<
         let column = index * COLUMNS;
         let c = product[column..].as_mut_ptr();
         let count = COLUMNS.min(columns - column);
-        let pass = part.b.format().depth(words);
+        let pass = part.b.format().depth(words, rows);
         for first in (0..words).step_by(pass) {
             let range = first..(first + pass).min(words);
             let left = part.a.tile(row, rows, range.clone());
             let right = part.b.panel(index, range.clone(), &mut panel);
-            let block = kernel::Block { c, stride: columns, rows, count, add: true, below: 0 };
+            let to = kernel::Place { at: c, stride: columns };
+            let block = kernel::Block { from: Some(to), to, rows, count };
             // SAFETY: the block lies inside the product.
             unsafe { kernel::multiply(part.b.format(), range.len(), &left, &right, &block) };
         }

@@ -7,13 +7,21 @@ use super::{
 };
 use crate::{cpu::Scatter, team};
 
+mod tall;
+
+pub(super) use tall::STAYING;
+use tall::Walk;
+
 /// Products below which other threads are not worth a word.
 const PARALLEL_FROM: usize = 32 * 1024;
 /// Parts of terms that a block of the output is summed over before the next one.
 const STEPS: usize = 8;
-/// Bands that meet all panels of a task before the next ones, where tile registers multiply: what they read and write of both factors
-/// and of the output stays in the second-level cache.
-const BLOCK_BANDS: usize = 2;
+/// Rows from which on tile registers meet a right factor in blocks: what is made of it for one block would be made again for the next.
+const BLOCK_ROWS: usize = 192;
+/// Bytes of a right factor that each thread's second-level cache holds, however many rows meet it: threads share out the rows, so that
+/// each of them reads a part of the left factor alone. In [`Walk::Rows`] it goes by once for each tile's rows.
+const SHARED_BYTES: usize = 2 << 20;
+const SHARED_BYTES_BY_ROWS: usize = 1 << 20;
 /// Bytes of a right factor at most that is packed for a sum, to meet several blocks of tiles.
 const MADE_BYTES: usize = 16 << 20;
 /// Words that parts may have beside the longest one: their panels stay in a cache together while the tiles go by.
@@ -126,7 +134,7 @@ pub(crate) fn product(c: &mut [f32], write: Write, a: &dyn Leftward, b: &dyn Pan
 fn made(term: Term<'_>) -> Option<Packed> {
     let Term { a, b } = term;
     let (along, across) = b.size();
-    let blocks = Order::of(b.format()) == Order::ByRow && a.rows() > BLOCK_BANDS * BAND_ROWS;
+    let blocks = Order::of(b.format()) == Order::ByRow && a.rows() > BLOCK_ROWS;
     let wanted = blocks && b.ready(0).is_none();
     (wanted && Packed::size_in_bytes(across, along, b.format()) <= MADE_BYTES).then(|| Packed::made(b))
 }
@@ -218,7 +226,7 @@ fn passes(terms: &[Term<'_>]) -> Vec<Vec<Step>> {
     for (term, factors) in terms.iter().enumerate() {
         let b = factors.b;
         let words = b.format().words(b.size().0);
-        let depth = b.format().depth(words);
+        let depth = b.format().depth(words, factors.a.rows());
         let (depth, most) =
             if factors.sweeps() { (depth.min(SWEEP), SWEEP) } else { (depth, depth + BESIDE) };
         for first in (0..words).step_by(depth) {
@@ -257,8 +265,9 @@ struct Job<'a> {
     passes: Vec<Vec<Step>>,
     /// Rows that are not shared out: whole tiles of all terms.
     band: usize,
-    /// Whether bands meet all panels in blocks of [`BLOCK_BANDS`].
+    /// Whether rows meet all panels in blocks.
     blocked: bool,
+    walk: Walk,
     work: usize,
 }
 
@@ -268,8 +277,15 @@ impl<'a> Job<'a> {
         let passes = if work == 0 { Vec::new() } else { passes(&sum.terms) };
         let (terms, pieces) = (&sum.terms[..], &sum.pieces[..]);
         let tall = terms.iter().any(|term| Order::of(term.b.format()) == Order::ByRow);
-        let (band, blocked) = if tall { (BAND_ROWS, blocked(terms)) } else { (ROWS, false) };
-        Self { c, write, rows, columns, terms, pieces, passes, band, blocked, work }
+        let flat = terms.iter().any(|term| Order::of(term.b.format()) == Order::ByWord);
+        let band = match (tall, flat || !pieces.is_empty()) {
+            (true, false) => TALL_ROWS,
+            (true, true) => BAND_ROWS,
+            (false, _) => ROWS,
+        };
+        let blocked = tall && blocked(terms);
+        let walk = Walk::of(terms, &passes);
+        Self { c, write, rows, columns, terms, pieces, passes, band, blocked, walk, work }
     }
 
     fn panels(&self) -> usize {
@@ -286,12 +302,17 @@ impl<'a> Job<'a> {
         if self.terms.iter().any(Term::sweeps) {
             return (panels.div_ceil(threads), bands);
         }
-        if self.blocked && bands > BLOCK_BANDS {
-            // A thread's panels stay in its cache while all blocks of bands go by.
-            let split = panels >= threads;
-            return if split { (panels.div_ceil(threads), bands) } else { (panels, bands.div_ceil(threads)) };
-        }
         let words: usize = self.passes.iter().flatten().map(|step| step.words.len()).sum();
+        if self.blocked && self.rows > BLOCK_ROWS {
+            let bytes = panels * words * COLUMNS * size_of::<u32>();
+            let most = if self.walk == Walk::Rows { SHARED_BYTES_BY_ROWS } else { SHARED_BYTES };
+            let by_rows = panels < threads || bytes <= most;
+            return if by_rows {
+                (panels, bands.div_ceil(threads))
+            } else {
+                (panels.div_ceil(threads), bands)
+            };
+        }
         let band_bytes = self.band * words * size_of::<u32>();
         if bands * band_bytes > LEFT_BYTES {
             // Memory can't give the left factor once for each panel. Where it is high, a part of it meets all panels; where it is
@@ -301,9 +322,9 @@ impl<'a> Job<'a> {
             }
             return (panels.div_ceil(threads), bands);
         }
-        if bands == 1 {
+        if bands == 1 || self.walk != Walk::Passes && self.rows <= BAND_ROWS {
             // Each panel is read once, as fast as memory gives it: best in long runs.
-            return (panels.div_ceil(threads), 1);
+            return (panels.div_ceil(threads), bands);
         }
         // Whole panels where there are enough of them, so that each is read by one thread; else their bands are shared out too.
         let groups = if all >= 4 * threads { 1 } else { (2 * threads).div_ceil(all).min(bands) };
@@ -312,17 +333,36 @@ impl<'a> Job<'a> {
 
     /// Computes the given bands of the given panels.
     fn run(&self, panels: Range<usize>, bands: Range<usize>) {
-        let blocks = if self.blocked { bands.len().div_ceil(BLOCK_BANDS) } else { 1 };
+        let blocks = match self.walk {
+            Walk::Panels if self.blocked => bands.len().div_ceil(self.together()),
+            _ => 1,
+        };
         let each = bands.len().div_ceil(blocks.max(1)).max(1);
         for first in bands.clone().step_by(each) {
             self.run_block(panels.clone(), first..(first + each).min(bands.end));
         }
     }
 
-    /// A block of them, pass by pass.
+    /// A block of them.
     fn run_block(&self, panels: Range<usize>, bands: Range<usize>) {
-        let mut scratch = SCRATCH.take();
         let pieces = self.pieces_of(&bands);
+        let rows = bands.start * self.band..(bands.end * self.band).min(self.rows);
+        match self.walk {
+            Walk::Passes => self.run_passes(panels.clone(), bands, pieces),
+            Walk::Panels => self.run_panels(panels.clone(), rows),
+            Walk::Rows => self.run_rows(panels.clone(), rows),
+        }
+        let mut scratch = SCRATCH.take();
+        for piece in pieces {
+            // SAFETY: no two tasks share both a panel and a band, and the terms have set these columns of this one's rows.
+            unsafe { add_piece((&self.c, self.columns), piece, panels.clone(), &mut scratch[STEPS]) };
+        }
+        SCRATCH.set(scratch);
+    }
+
+    /// Pass by pass.
+    fn run_passes(&self, panels: Range<usize>, bands: Range<usize>, pieces: &[Piece<'_>]) {
+        let mut scratch = SCRATCH.take();
         let mut ahead = Ahead::default();
         for (number, pass) in self.passes.iter().enumerate() {
             let lefts = self.lefts(pass, &bands);
@@ -343,10 +383,6 @@ impl<'a> Job<'a> {
                     }
                 }
             }
-        }
-        for piece in pieces {
-            // SAFETY: no two tasks share both a panel and a band, and the terms have set these columns of this one's rows.
-            unsafe { add_piece((&self.c, self.columns), piece, panels.clone(), &mut scratch[STEPS]) };
         }
         SCRATCH.set(scratch);
     }
@@ -375,7 +411,7 @@ impl<'a> Job<'a> {
         ahead: &mut Ahead<'_>,
     ) {
         let (a, words) = (self.terms[step.term].a, &step.words);
-        let (start, end) = (bands.start * self.band, (bands.end * self.band).min(self.rows));
+        let start = bands.start * self.band;
         let first = band * self.band;
         let last = (first + self.band).min(self.rows);
         let height = match all {
@@ -386,8 +422,7 @@ impl<'a> Job<'a> {
         for row in (first..last).step_by(height) {
             let rows = height.min(last - row);
             let panel = RightPart { next: ahead.take(words.len()), ..*panel };
-            let below = height.min(end - row - rows);
-            let block = kernel::Block { below, ..self.block(row, rows, index, add) };
+            let block = self.block(row, rows, index, add);
             let left = match all {
                 None => a.tile(row, rows, words.clone()),
                 Some(all) => LeftPart { words: &all.words[(row - start) * all.row..], ..*all },
@@ -430,7 +465,8 @@ unsafe fn block(
     let count = COLUMNS.min(columns - column);
     // SAFETY: the caller's promise.
     let c = unsafe { c.block(row, rows, column, count) };
-    kernel::Block { c, stride: columns, rows, count, add, below: 0 }
+    let to = kernel::Place { at: c, stride: columns };
+    kernel::Block { from: add.then_some(to), to, rows, count }
 }
 
 /// Adds a piece to its rows of an output of so many columns, in the columns of some panels.

@@ -4,7 +4,7 @@ use std::{mem::MaybeUninit, ops::Range};
 
 #[cfg(target_arch = "x86_64")]
 use super::pack;
-use super::{Format, LeftPart, Leftward, Order, ROWS, int8, words_of};
+use super::{Format, LeftPart, Leftward, Order, ROWS, Words, int8, words_of};
 use crate::{Dispatch, dispatch::dispatch, simd::dispatch, team};
 
 /// Numbers below which packing stays on one thread.
@@ -22,12 +22,12 @@ const LINE_ROWS: usize = 32;
 const LINE_WORDS: usize = 16;
 
 /// Words that several tasks set.
-pub(super) struct Words(*mut MaybeUninit<u32>);
+pub(super) struct Target(*mut MaybeUninit<u32>);
 
 // SAFETY: callers of `lines` promise that no two threads hold the same ones.
-unsafe impl Sync for Words {}
+unsafe impl Sync for Target {}
 
-impl Words {
+impl Target {
     pub(super) fn new(words: &mut [MaybeUninit<u32>]) -> Self {
         Self(words.as_mut_ptr())
     }
@@ -63,7 +63,7 @@ pub(crate) struct Tiles {
     format: Format,
     rows: usize,
     depth: usize,
-    words: Vec<u32>,
+    words: Words,
 }
 
 impl Tiles {
@@ -72,8 +72,8 @@ impl Tiles {
         let (Left::Rows(data) | Left::Columns(data)) = left;
         assert!(data.len() >= rows * depth, "a left factor is shorter than its size");
         let width = room(format, depth);
-        let mut words = Vec::with_capacity(rows * width);
-        let spare = &mut words.spare_capacity_mut()[..rows * width];
+        let mut words = Words::default();
+        let spare = words.room(rows * width);
         // Columns of several tiles together, since they lie side by side.
         let together = if matches!(left, Left::Columns(_)) { ROWS * COLUMN_TILES } else { ROWS };
         let part = |(index, part): (usize, &mut [MaybeUninit<u32>])| {
@@ -99,7 +99,7 @@ impl Tiles {
             team::chunks_mut(spare, size, |index, words| part((index, words)));
         }
         // SAFETY: the parts cover all words, and each of the ways to fill one sets every word of every row.
-        unsafe { words.set_len(rows * width) };
+        unsafe { words.set(rows * width) };
         Self { format, rows, depth, words }
     }
 
@@ -109,10 +109,9 @@ impl Tiles {
         assert!(data.len() >= rows * columns, "a left factor is shorter than its size");
         let format = Format::Bf16;
         let (across, along) = (room(format, columns), room(format, rows));
-        let (mut by_row, mut by_column) =
-            (Vec::with_capacity(rows * across), Vec::with_capacity(columns * along));
-        let target = Words::new(&mut by_column.spare_capacity_mut()[..columns * along]);
-        let spare = &mut by_row.spare_capacity_mut()[..rows * across];
+        let (mut by_row, mut by_column) = (Words::default(), Words::default());
+        let target = Target::new(by_column.room(columns * along));
+        let spare = by_row.room(rows * across);
         let together = if Order::of(format) == Order::ByRow { LINE_ROWS } else { ROWS_BOTH };
         team::chunks_mut(spare, (together * across).max(1), |index, part| {
             let start = index * together;
@@ -146,8 +145,8 @@ impl Tiles {
         });
         // SAFETY: each task has set all words of its rows, and of its pairs of rows in the tiles of all columns.
         unsafe {
-            by_row.set_len(rows * across);
-            by_column.set_len(columns * along);
+            by_row.set(rows * across);
+            by_column.set(columns * along);
         }
         let tiles = |rows, depth, words| Self { format, rows, depth, words };
         (tiles(rows, columns, by_row), tiles(columns, rows, by_column))

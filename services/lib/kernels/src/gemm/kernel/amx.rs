@@ -6,13 +6,15 @@
 
 use std::{arch::asm, cell::Cell, ops::Range};
 
-use super::{Block, LeftPart, NEXT, RightPart};
+use super::{Block, LeftPart, Passing, Place, RightPart, Tiles};
 use crate::gemm::{COLUMNS, TALL_ROWS, TILE_WORDS};
 
 /// Words in a row of a register; it has as many rows, and columns.
 const SIDE: usize = TILE_WORDS;
 /// Bytes of a register's row.
 const ROW_BYTES: usize = 64;
+/// Words of a cache line.
+const LINE_WORDS: usize = 16;
 /// Bytes of a panel's line.
 const LINE_BYTES: usize = COLUMNS * size_of::<u32>();
 
@@ -84,12 +86,22 @@ fn configure(shape: Shape) {
 /// Loads register `$tile` from rows that lie so many bytes apart.
 macro_rules! load {
     ($tile:literal, $from:expr, $stride:expr) => {
+        load!("tileloadd", $tile, $from, $stride)
+    };
+    ($instruction:literal, $tile:literal, $from:expr, $stride:expr) => {
         asm!(
-            concat!("tileloadd tmm", $tile, ", [{} + {}]"),
+            concat!($instruction, " tmm", $tile, ", [{} + {}]"),
             in(reg) $from,
             in(reg) $stride,
             options(nostack, preserves_flags, readonly),
         )
+    };
+}
+
+/// Loads part of a factor; one that passes leaves the first-level cache to the other.
+macro_rules! load_factor {
+    ($passes:expr, $tile:literal, $from:expr, $stride:expr) => {
+        if $passes { load!("tileloaddt1", $tile, $from, $stride) } else { load!($tile, $from, $stride) }
     };
 }
 
@@ -120,65 +132,75 @@ macro_rules! add {
     };
 }
 
-/// Asks for a line that will be written: tiles are multiplied sooner than the system's last cache gives their output's lines.
-macro_rules! ask_to_write {
-    ($line:expr) => {
-        asm!("prefetchw [{}]", in(reg) $line, options(nostack, preserves_flags, readonly))
-    };
-}
-
-/// Multiplies a tile whose words lie row by row.
+/// Multiplies tiles whose words lie row by row.
 ///
 /// # Safety
-/// As for `multiply`, which has asserted its sizes; `dispatch` has found tile registers.
-pub(super) unsafe fn pairs_by_rows(steps: usize, left: &LeftPart<'_>, right: &RightPart<'_>, block: &Block) {
+/// As for `multiply_tiles`, which has asserted its sizes; `dispatch` has found tile registers.
+pub(super) unsafe fn pairs_by_rows(
+    steps: usize,
+    (left, right): (&LeftPart<'_>, &RightPart<'_>),
+    block: &Block,
+    tiles: &Tiles<'_>,
+) {
     assert!(left.step == 1, "a tile for tile registers lies row by row");
+    // SAFETY: the promises are passed on; a block of whole rows has room for them.
+    unsafe {
+        if block.count.is_multiple_of(SIDE) {
+            return multiply(steps, (left, right), block, tiles);
+        }
+        for index in 0..tiles.count {
+            let (left, right, block) = tiles.one(index, left, right, block);
+            narrow(steps, (&left, &right), &block);
+        }
+    }
+}
+
+/// Multiplies a tile whose columns do not fill registers.
+unsafe fn narrow(steps: usize, (left, right): (&LeftPart<'_>, &RightPart<'_>), block: &Block) {
     let columns = block.count.next_multiple_of(SIDE);
+    let (mut words, mut step) = (Vec::new(), right.step);
     if (steps - 1) * right.step + columns > right.words.len() {
         // Registers have whole rows; the last line ends with the columns that are there.
-        let mut words = vec![0; steps * columns];
+        (words, step) = (vec![0; steps * columns], columns);
         for (to, from) in words.chunks_exact_mut(columns).zip(right.words.chunks(right.step)) {
             to[..block.count].copy_from_slice(&from[..block.count]);
         }
-        let whole = RightPart { words: &words, step: columns, ..*right };
-        // SAFETY: the promises are passed on.
-        return unsafe { pairs_by_rows(steps, left, &whole, block) };
     }
-    // SAFETY: the promises are passed on; a block of whole rows has room for them.
+    let right = RightPart { words: if words.is_empty() { right.words } else { &words }, step, ..*right };
+    let mut sums = [[0_f32; COLUMNS]; TALL_ROWS];
+    let here = Place { at: sums.as_mut_ptr().cast(), stride: COLUMNS };
+    // SAFETY: the promises are passed on; there is room for 32 rows of 32 numbers.
     unsafe {
-        if block.count == columns {
-            return multiply(steps, left, right, block);
-        }
-        let mut sums = [[0_f32; COLUMNS]; TALL_ROWS];
-        let whole = Block { c: sums.as_mut_ptr().cast(), stride: COLUMNS, ..*block };
-        if block.add {
-            for (row, sums) in sums.iter_mut().enumerate().take(block.rows) {
-                let from = block.c.add(row * block.stride);
-                sums.as_mut_ptr().copy_from_nonoverlapping(from, block.count);
+        if let Some(from) = block.from {
+            for row in 0..block.rows {
+                here.inside(row, 0).at.copy_from_nonoverlapping(from.inside(row, 0).at, block.count);
             }
         }
-        multiply(steps, left, right, &whole);
-        for (row, sums) in sums.iter().enumerate().take(block.rows) {
-            let to = block.c.add(row * block.stride);
-            to.copy_from_nonoverlapping(sums.as_ptr(), block.count);
+        let whole = Block { from: block.from.and(Some(here)), to: here, count: columns, ..*block };
+        multiply(steps, (left, &right), &whole, &Tiles::ONE);
+        for row in 0..block.rows {
+            block.to.inside(row, 0).at.copy_from_nonoverlapping(here.inside(row, 0).at, block.count);
         }
     }
 }
 
 /// Multiplies what fills registers along the sum, and then what is left.
-unsafe fn multiply(steps: usize, left: &LeftPart<'_>, right: &RightPart<'_>, block: &Block) {
-    let mut ahead = Ahead::new(right.next);
+unsafe fn multiply(steps: usize, factors: (&LeftPart<'_>, &RightPart<'_>), block: &Block, tiles: &Tiles<'_>) {
     let whole = steps - steps % SIDE;
     // SAFETY: the promises are passed on.
     unsafe {
         if whole > 0 {
             configure(Shape { rows: block.rows, words: SIDE });
-            multiply_words(0..whole, left, right, block, &mut ahead);
+            multiply_words(0..whole, factors, block, tiles);
         }
         if whole < steps {
             configure(Shape { rows: block.rows, words: steps - whole });
-            let block = Block { add: block.add || whole > 0, ..*block };
-            multiply_words(whole..steps, left, right, &block, &mut ahead);
+            if whole > 0 {
+                let tiles = Tiles { from: tiles.to, ahead: &[], ..*tiles };
+                multiply_words(whole..steps, factors, &Block { from: Some(block.to), ..*block }, &tiles);
+            } else {
+                multiply_words(0..steps, factors, block, tiles);
+            }
         }
     }
 }
@@ -186,90 +208,99 @@ unsafe fn multiply(steps: usize, left: &LeftPart<'_>, right: &RightPart<'_>, blo
 /// One or two registers of rows and of columns.
 unsafe fn multiply_words(
     words: Range<usize>,
-    left: &LeftPart<'_>,
-    right: &RightPart<'_>,
+    factors: (&LeftPart<'_>, &RightPart<'_>),
     block: &Block,
-    ahead: &mut Ahead<'_>,
+    tiles: &Tiles<'_>,
 ) {
     // SAFETY: the promises are passed on.
     unsafe {
-        match (block.rows > SIDE, block.count > SIDE) {
-            (true, true) => registers::<true, true>(words, left, right, block, ahead),
-            (true, false) => registers::<true, false>(words, left, right, block, ahead),
-            (false, true) => registers::<false, true>(words, left, right, block, ahead),
-            (false, false) => registers::<false, false>(words, left, right, block, ahead),
+        match (block.rows > SIDE, block.count > SIDE, tiles.passing) {
+            (true, true, Passing::Neither) => registers::<true, true, 0>(words, factors, block, tiles),
+            (true, true, Passing::Left) => registers::<true, true, 1>(words, factors, block, tiles),
+            (true, true, Passing::Right) => registers::<true, true, 2>(words, factors, block, tiles),
+            (true, false, _) => registers::<true, false, 0>(words, factors, block, tiles),
+            (false, true, _) => registers::<false, true, 0>(words, factors, block, tiles),
+            (false, false, _) => registers::<false, false, 0>(words, factors, block, tiles),
         }
     }
 }
 
-/// The loop along the sum, with two registers of rows if `TALL` and two of columns if `WIDE`.
-unsafe fn registers<const TALL: bool, const WIDE: bool>(
+/// The loop along the sum of each tile, with two registers of rows if `TALL` and two of columns if `WIDE`; the left factor passes if
+/// `PASSING` is 1, the right one if it is 2. A tile's sums are still on their way to the cache while the next tile is multiplied, as
+/// long as nothing else is written in between.
+unsafe fn registers<const TALL: bool, const WIDE: bool, const PASSING: u8>(
     words: Range<usize>,
-    left: &LeftPart<'_>,
-    right: &RightPart<'_>,
+    (left, right): (&LeftPart<'_>, &RightPart<'_>),
     block: &Block,
-    ahead: &mut Ahead<'_>,
+    tiles: &Tiles<'_>,
 ) {
     let (row, line) = (left.row * size_of::<u32>(), right.step * size_of::<u32>());
-    let stride = block.stride * size_of::<f32>();
-    let (a, b) = (left.words.as_ptr(), right.words.as_ptr());
-    // The rows after the first ones, where there are any.
-    let (c, lower) = (block.c, block.c.wrapping_add(SIDE * block.stride));
-    // SAFETY: `multiply` has asserted that the factors hold the block's rows and columns, and `pairs_by_rows` that they hold whole
-    // registers of columns; the caller promises the output. What is asked for may lie anywhere.
-    unsafe {
-        if block.add {
-            load!("0", c, stride);
+    let passes = words.len().div_ceil(SIDE);
+    let (mut a, mut b) = (
+        left.words.as_ptr().wrapping_add(words.start),
+        right.words.as_ptr().wrapping_add(words.start * right.step),
+    );
+    let (lower, across) = (SIDE * left.row, SIDE * right.step);
+    let (mut to, stride) = (block.to.at, block.to.stride * size_of::<f32>());
+    let to_lower = SIDE * block.to.stride;
+    let from = block.from.unwrap_or(block.to);
+    let (mut from, from_stride, from_lower) = (from.at, from.stride * size_of::<f32>(), SIDE * from.stride);
+    let mut ahead = Ahead::new(tiles.ahead, passes * tiles.count);
+    for _ in 0..tiles.count {
+        // SAFETY: `multiply_tiles` has asserted that the factors hold the rows and columns of all tiles, which fill registers; its caller
+        // promises the sums. What is asked for may lie anywhere.
+        unsafe {
+            if block.from.is_some() {
+                load!("0", from, from_stride);
+                if WIDE {
+                    load!("1", from.wrapping_add(SIDE), from_stride);
+                }
+                if TALL {
+                    load!("2", from.wrapping_add(from_lower), from_stride);
+                }
+                if TALL && WIDE {
+                    load!("3", from.wrapping_add(from_lower + SIDE), from_stride);
+                }
+            } else {
+                zero!("0");
+                zero!("1");
+                if TALL {
+                    zero!("2");
+                    zero!("3");
+                }
+            }
+            let (mut next_a, mut next_b) = (a, b);
+            for _ in 0..passes {
+                ahead.ask();
+                load_factor!(PASSING == 1, "4", next_a, row);
+                load_factor!(PASSING == 2, "6", next_b, line);
+                add!("0", "4", "6");
+                if TALL {
+                    load_factor!(PASSING == 1, "5", next_a.wrapping_add(lower), row);
+                    add!("2", "5", "6");
+                }
+                if WIDE {
+                    load_factor!(PASSING == 2, "7", next_b.wrapping_add(SIDE), line);
+                    add!("1", "4", "7");
+                }
+                if TALL && WIDE {
+                    add!("3", "5", "7");
+                }
+                (next_a, next_b) = (next_a.wrapping_add(SIDE), next_b.wrapping_add(across));
+            }
+            store!("0", to, stride);
             if WIDE {
-                load!("1", c.add(SIDE), stride);
+                store!("1", to.wrapping_add(SIDE), stride);
             }
             if TALL {
-                load!("2", lower, stride);
+                store!("2", to.wrapping_add(to_lower), stride);
             }
             if TALL && WIDE {
-                load!("3", lower.add(SIDE), stride);
-            }
-        } else {
-            zero!("0");
-            zero!("1");
-            if TALL {
-                zero!("2");
-                zero!("3");
+                store!("3", to.wrapping_add(to_lower + SIDE), stride);
             }
         }
-        for row in block.rows..block.rows + block.below {
-            ask_to_write!(c.wrapping_add(row * block.stride));
-            if WIDE {
-                ask_to_write!(c.wrapping_add(row * block.stride + SIDE));
-            }
-        }
-        for word in words.step_by(SIDE) {
-            ahead.ask();
-            load!("4", a.add(word), row);
-            load!("6", b.add(word * right.step), line);
-            add!("0", "4", "6");
-            if TALL {
-                load!("5", a.add(SIDE * left.row + word), row);
-                add!("2", "5", "6");
-            }
-            if WIDE {
-                load!("7", b.add(word * right.step + SIDE), line);
-                add!("1", "4", "7");
-            }
-            if TALL && WIDE {
-                add!("3", "5", "7");
-            }
-        }
-        store!("0", c, stride);
-        if WIDE {
-            store!("1", c.add(SIDE), stride);
-        }
-        if TALL {
-            store!("2", lower, stride);
-        }
-        if TALL && WIDE {
-            store!("3", lower.add(SIDE), stride);
-        }
+        (a, b) = (a.wrapping_add(tiles.left), b.wrapping_add(tiles.right));
+        (from, to) = (from.wrapping_add(tiles.from), to.wrapping_add(tiles.to));
     }
 }
 
@@ -284,17 +315,18 @@ pub(super) unsafe fn add_run(steps: usize, left: &LeftPart<'_>, run: &[u32], blo
         if steps > SIDE {
             for (index, words) in panels {
                 let right = RightPart { words, step: COLUMNS, next: &[] };
-                let block = Block { c: block.c.add(index * COLUMNS), ..*block };
-                multiply(steps, left, &right, &block);
+                let place = block.to.inside(0, index * COLUMNS);
+                let block = Block { from: Some(place), to: place, ..*block };
+                multiply(steps, (left, &right), &block, &Tiles::ONE);
             }
             return;
         }
         configure(Shape { rows: block.rows, words: steps });
-        let (row, stride) = (left.row * size_of::<u32>(), block.stride * size_of::<f32>());
+        let (row, stride) = (left.row * size_of::<u32>(), block.to.stride * size_of::<f32>());
         // The left factor stays in its register.
         load!("4", left.words.as_ptr(), row);
         for (index, words) in panels {
-            let c = block.c.add(index * COLUMNS);
+            let c = block.to.at.add(index * COLUMNS);
             super::prefetch_lines::<RUN_LINES>(words.as_ptr().wrapping_add(RUN_AHEAD));
             load!("0", c, stride);
             load!("6", words.as_ptr(), LINE_BYTES);
@@ -308,24 +340,30 @@ pub(super) unsafe fn add_run(steps: usize, left: &LeftPart<'_>, run: &[u32], blo
     }
 }
 
-/// Lines that memory is asked for.
+/// What memory is asked for.
 struct Ahead<'a> {
     later: std::slice::Iter<'a, &'a [u32]>,
     now: &'a [u32],
+    /// Words to ask for at a time.
+    each: usize,
 }
 
 impl<'a> Ahead<'a> {
-    fn new(next: &'a [&'a [u32]]) -> Self {
-        Self { later: next.iter(), now: &[] }
+    fn new(parts: &'a [&'a [u32]], times: usize) -> Self {
+        let words: usize = parts.iter().map(|part| part.len()).sum();
+        Self { later: parts.iter(), now: &[], each: words.div_ceil(times).next_multiple_of(LINE_WORDS) }
     }
 
-    /// Asks for what belongs to the words of a register.
+    /// Asks for an even part of it.
     #[inline(always)]
     fn ask(&mut self) {
-        let mut left = SIDE * NEXT;
+        let mut left = self.each;
         while left > 0 {
             if self.now.is_empty() {
-                let Some(next) = self.later.next() else { return };
+                let Some(next) = self.later.next() else {
+                    self.each = 0;
+                    return;
+                };
                 self.now = next;
             }
             let (now, later) = self.now.split_at(left.min(self.now.len()));

@@ -103,9 +103,9 @@ pub(super) mod vnni {
     ) {
         let masks = masks(block.count);
         let mut totals = [[_mm512_setzero_ps(); J]; M];
-        if block.add {
+        if let Some(from) = block.from {
             // SAFETY: the caller promises M rows of `count` numbers; the masks leave the others alone.
-            unsafe { load(&mut totals, block, masks) };
+            unsafe { load(&mut totals, from, masks) };
         }
         for head in (0..steps).step_by(GROUP_WORDS) {
             let heads = &left.words[head * M..][..M];
@@ -143,6 +143,6 @@ pub(super) mod vnni {
             }
         }
         // SAFETY: as for loading.
-        unsafe { store(&totals, block, masks) };
+        unsafe { store(&totals, block.to, masks) };
     }
 }
