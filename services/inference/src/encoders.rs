@@ -2,15 +2,13 @@
 
 mod compute;
 mod rank;
-mod turns;
 
 use std::sync::Arc;
 
 use rootstock_artifacts::{ArtifactName, Digest};
 use rootstock_runtime::Tasks;
 
-use crate::{bind::Binder, error::Error, models::EncoderModel};
-use turns::Turns;
+use crate::{bind::Binder, error::Error, models::EncoderModel, turns::Turns};
 
 /// Bytes of a message that labels may take, below what a message holds.
 const MAX_ANSWER_BYTES: usize = 3 << 20;
@@ -88,7 +86,8 @@ pub(crate) struct Encoders {
 
 impl Encoders {
     pub(crate) fn new(binder: Binder, tasks: Tasks) -> Self {
-        Self { binder, turns: Turns::new(tasks) }
+        // A pass takes all cores by itself.
+        Self { binder, turns: Turns::new(tasks, 1, "encoders") }
     }
 
     /// Sorts texts. Dropping the future ends the work after the texts under way.

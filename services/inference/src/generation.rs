@@ -1,5 +1,6 @@
 //! Generation: binds a request, turns its prompt into tokens, and queues it.
 
+mod encodings;
 mod score;
 
 use std::{sync::Arc, time::Instant};
@@ -19,6 +20,7 @@ use crate::{
     sampling::Sampling,
 };
 
+use encodings::Encodings;
 pub(crate) use score::{ScoreRequest, Scored, Scores};
 
 /// A prompt as it comes.
@@ -28,6 +30,17 @@ pub(crate) enum Input {
     Ids(Vec<u32>),
     /// Rendered with the model's own chat template.
     Chat(Vec<ChatMessage>),
+}
+
+impl Input {
+    /// Bytes of text that the tokenizer is given.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Ids(_) => 0,
+            Self::Chat(messages) => messages.iter().map(|message| message.content.len()).sum(),
+        }
+    }
 }
 
 /// How often a request of several completions is bound anew because its adapter moves meanwhile.
@@ -85,11 +98,15 @@ pub(crate) struct Started {
 pub(crate) struct Generation {
     pub(crate) binder: Binder,
     pub(crate) engine: Engine,
-    pub(crate) tasks: Tasks,
-    pub(crate) compiler: Compiler,
+    compiler: Compiler,
+    encodings: Encodings,
 }
 
 impl Generation {
+    pub(crate) fn new(binder: Binder, engine: Engine, tasks: &Tasks) -> Self {
+        Self { binder, engine, compiler: Compiler::new(tasks.clone()), encodings: Encodings::new(tasks) }
+    }
+
     /// Admits a request: says what it is bound to and gives the events of each completion.
     pub(crate) async fn generate(
         &self,
@@ -107,8 +124,7 @@ impl Generation {
             None => None,
         };
         let model = bound.model.clone();
-        let encoded = self.tasks.spawn_blocking("inference-encode", move || prompt(input, &model));
-        let prompt = encoded.await??;
+        let prompt = self.encodings.run(input.bytes(), move || prompt(input, &model)).await?;
         if prompt_logprobs.is_some() && prompt.len() > MAX_SCORED_PROMPT {
             let tokens = prompt.len();
             let message =

@@ -34,6 +34,7 @@ mod stop;
 mod store;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod warm;
 
 pub use config::{Config, ConfigProblem, WeightDtype};

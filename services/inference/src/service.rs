@@ -17,7 +17,6 @@ use crate::{
     aliases::Aliases,
     bind::Binder,
     config::{Config, ConfigProblem},
-    constraint::Compiler,
     encoders::Encoders,
     engine::{Engine, Limits},
     error::Error,
@@ -188,9 +187,7 @@ impl Core {
             residency,
             warm: warm.clone(),
         };
-        let compiler = Compiler::new(tasks.clone());
-        let generation =
-            Generation { binder: binder.clone(), engine: engine.clone(), tasks: tasks.clone(), compiler };
+        let generation = Generation::new(binder.clone(), engine.clone(), tasks);
         let encoders = Encoders::new(binder.clone(), tasks.clone());
         let parts = Parts {
             book: book.clone(),

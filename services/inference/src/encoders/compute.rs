@@ -3,8 +3,8 @@
 use candle_core::Tensor;
 use rootstock_model::{EncoderRow, ModelError};
 
-use super::{Classified, Filled, Likely, MAX_ANSWER_BYTES, Mask, rank::likeliest, turns::Turn};
-use crate::{error::Error, models::EncoderModel};
+use super::{Classified, Filled, Likely, MAX_ANSWER_BYTES, Mask, rank::likeliest};
+use crate::{error::Error, models::EncoderModel, turns::Turn};
 
 /// Texts of one pass.
 const TEXTS_AT_ONCE: usize = 8;

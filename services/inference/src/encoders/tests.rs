@@ -3,18 +3,16 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use candle_core::Device;
 use rootstock_artifacts::Kind;
 use rootstock_model::{Encoder, EncoderConfig, EncoderRow, Task, save_tensors};
-use rootstock_runtime::{ErrorReason, Shutdown};
+use rootstock_runtime::ErrorReason;
 use rootstock_text::{TextTokenizer, TokenizerFiles, TrainOptions, train_byte_level_bpe};
-use tokio::sync::oneshot;
 
 use super::*;
 use crate::{
     config::Config,
     publish::Change,
     store::Running,
-    tests::{World, eventually, request},
+    tests::{World, request},
 };
-use turns::{MAX_WAITING, Turn};
 
 const LABELS: [&str; 3] = ["no", "yes", "both"];
 
@@ -198,46 +196,4 @@ fn an_answer_that_no_message_holds_is_refused_before_it_is_computed() {
     check_answer(12, &labels).unwrap();
     let refused = check_answer(13, &labels).unwrap_err().to_string();
     assert!(refused.contains("at most 12"), "{refused}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_answers_at_once_and_who_leaves_makes_room() {
-    let turns = Turns::new(Tasks::new(Shutdown::new()));
-    let (release, released) = oneshot::channel::<()>();
-    let (begun, begins) = oneshot::channel();
-    let (told, tells) = oneshot::channel();
-    let first = tokio::spawn({
-        let turns = turns.clone();
-        async move {
-            let work = move |turn: &Turn| {
-                begun.send(()).unwrap();
-                released.blocking_recv().unwrap();
-                told.send(turn.check()).unwrap();
-                Ok(())
-            };
-            turns.run(work).await
-        }
-    });
-    begins.await.unwrap();
-    let wait = || {
-        tokio::spawn({
-            let turns = turns.clone();
-            async move { turns.run(|_| Ok(())).await }
-        })
-    };
-    let waiting: Vec<_> = (0..MAX_WAITING).map(|_| wait()).collect();
-    eventually("all places are taken", || turns.waiting() == MAX_WAITING).await;
-    let refused = turns.run(|_| Ok(())).await.unwrap_err();
-    assert_eq!(refused.reason(), ErrorReason::Overloaded);
-
-    waiting[0].abort();
-    eventually("a place is free", || turns.waiting() < MAX_WAITING).await;
-    let late = wait();
-    first.abort();
-    assert!(first.await.unwrap_err().is_cancelled());
-    release.send(()).unwrap();
-    assert!(matches!(tells.await.unwrap(), Err(Error::DeadlineExceeded(_))));
-    for call in waiting.into_iter().skip(1).chain([late]) {
-        call.await.unwrap().unwrap();
-    }
 }

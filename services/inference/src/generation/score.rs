@@ -51,11 +51,12 @@ impl Generation {
         let ScoreRequest { model, adapter, input, continuations, routing_key } = request;
         let bound = self.binder.bind(model.as_ref(), &adapter, &routing_key, &caller.tenant).await?;
         let model = bound.model.clone();
+        let bytes = input.bytes() + continuations.iter().map(Input::bytes).sum::<usize>();
         let encode = move || {
             let continuations = (0..).zip(continuations).map(|(index, input)| encode(index, input, &model));
             Ok::<_, Error>((prompt(input, &model)?, continuations.collect::<Result<Vec<_>, _>>()?))
         };
-        let (prompt, continuations) = self.tasks.spawn_blocking("inference-encode", encode).await??;
+        let (prompt, continuations) = self.encodings.run(bytes, encode).await?;
         let started = Started::new(&bound, 0, prompt.len());
         started.log();
         let mut ids = continuations.into_iter();
