@@ -1,6 +1,7 @@
 //! Adapter versions in memory: loaded when first asked for, once they have proved that they can be computed with.
 
 mod lease;
+mod pace;
 mod probe;
 mod tenants;
 
@@ -8,6 +9,7 @@ use std::{fs::File, io::BufReader, sync::Arc};
 
 use candle_core::{DType, Device};
 pub(crate) use lease::{AdapterLease, Leases};
+pub(crate) use pace::Pace;
 pub(crate) use probe::Proved;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
 use rootstock_kernels::with_threads;
@@ -79,6 +81,7 @@ pub(crate) struct Adapters {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) residents: Residents<Version>,
     pub(crate) tasks: Tasks,
+    pub(crate) pace: Pace,
     pub(crate) leases: Leases,
     pub(crate) proved: Proved,
     pub(crate) tenants: Tenants,
@@ -197,10 +200,10 @@ impl Adapters {
             let _paid = paid;
             let fetched = adapters.store.fetch(&digest).await?;
             check_artifact(&fetched.artifact, &model)?;
-            let (loading, tasks) = (adapters.clone(), adapters.tasks.clone());
+            let (loading, pace) = (adapters.clone(), adapters.pace.clone());
             // The other threads are the steps': a load that held them, and was itself held up, would hold up every stream.
             let load = move || with_threads(1, || load(fetched, &model, &loading));
-            tasks.spawn_blocking("inference-load-adapter", load).await?
+            pace.run(load).await?
         };
         self.residents.get_or_load(digest, load).await
     }

@@ -13,7 +13,7 @@ use rootstock_proto::inference::v1::{
 use rootstock_runtime::{Health, MAX_MESSAGE_BYTES, Metrics as Registry, Server, Shutdown, Tasks};
 
 use crate::{
-    adapters::{Adapters, Caps, Leases, Proved, Tenants},
+    adapters::{Adapters, Caps, Leases, Pace, Proved, Tenants},
     aliases::Aliases,
     bind::Binder,
     config::{Config, ConfigProblem},
@@ -290,6 +290,7 @@ fn binder(
             tenants: Tenants::new(tenant_caps(config), adapters.clone()),
             residents: adapters,
             tasks: tasks.clone(),
+            pace: Pace::new(tasks.clone(), metrics.running.clone()),
             leases: Leases::default(),
             proved: Proved::default(),
             max_bytes: config.max_adapter_bytes,
