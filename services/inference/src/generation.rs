@@ -33,12 +33,14 @@ pub(crate) enum Input {
 }
 
 impl Input {
-    /// Bytes of text that the tokenizer is given.
+    /// Bytes of text that come to be tokenized.
     fn bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
             Self::Ids(_) => 0,
-            Self::Chat(messages) => messages.iter().map(|message| message.content.len()).sum(),
+            Self::Chat(messages) => {
+                messages.iter().map(|message| message.role.len() + message.content.len()).sum()
+            }
         }
     }
 }

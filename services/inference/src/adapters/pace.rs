@@ -1,6 +1,9 @@
 //! When adapters load: at once while nobody is answered, and beside running requests so that these hardly notice.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use prometheus_client::metrics::gauge::Gauge;
 use rootstock_kernels::bench::threads;
@@ -10,6 +13,8 @@ use tokio::sync::Semaphore;
 /// How many times as long as a load took, nothing loads after it in its place: a step that waits for a thread that a load has taken
 /// waits once.
 const REST: u32 = 3;
+/// A rest at most: a load may have waited for a disk.
+const LONGEST_REST: Duration = Duration::from_millis(100);
 
 /// Lets loads through; clones share the places.
 #[derive(Clone, Debug)]
@@ -17,7 +22,7 @@ pub(crate) struct Pace {
     tasks: Tasks,
     /// Sequences that are computed.
     running: Gauge,
-    /// As many loads at once as half the threads that steps are computed on.
+    /// For loads beside them: as many at once as half the threads that steps are computed on.
     places: Arc<Semaphore>,
 }
 
@@ -26,32 +31,31 @@ impl Pace {
         Self { tasks, running, places: Arc::new(Semaphore::new((threads() / 2).max(1))) }
     }
 
-    /// Does the work, which may block, when it has a place.
+    /// Does the work, which may block: at once if nobody is answered, or when it has a place.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Panicked> {
-        // Nobody closes it.
+        if self.running.get() == 0 {
+            return self.tasks.spawn_blocking("inference-load-adapter", work).await;
+        }
+        // Nobody closes the places. This one goes with the work, whoever waits for it.
         let place = Arc::clone(&self.places).acquire_owned().await;
         let timed = move || {
             let begun = Instant::now();
-            (work(), begun.elapsed())
+            (work(), begun.elapsed(), place)
         };
-        let (done, took) = self.tasks.spawn_blocking("inference-load-adapter", timed).await?;
-        if self.running.get() > 0 {
-            tokio::spawn(async move {
-                tokio::time::sleep(took * REST).await;
-                drop(place);
-            });
-        }
+        let (done, took, place) = self.tasks.spawn_blocking("inference-load-adapter", timed).await?;
+        tokio::spawn(async move {
+            tokio::time::sleep((took * REST).min(LONGEST_REST)).await;
+            drop(place);
+        });
         Ok(done)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use rootstock_runtime::Shutdown;
 
     use super::*;

@@ -43,8 +43,7 @@ const TALL_ROWS: usize = 32;
 const BAND_ROWS: usize = 96;
 /// Words along the sum in one pass: their part of a panel, 64 KiB, stays in the second-level cache while the tiles go by.
 const DEPTH: usize = 512;
-/// The same at most for tile registers, which are slowed down more by reading and writing sums once more: their part of a panel, 128 KiB,
-/// stays in the second-level cache together with the rows that it meets.
+/// The same at most for tile registers where all rows are one tile's: a panel is read once then, and nothing is gained by cutting it.
 const TILE_DEPTH: usize = 1024;
 /// Words along the sum that tile registers multiply at once: no pass ends within them.
 const TILE_WORDS: usize = 16;
@@ -110,7 +109,7 @@ impl Format {
         numbers.div_ceil(self.step()) + heads
     }
 
-    /// Of so many words along the sum those in one pass; none that belong together are parted.
+    /// Of so many words along the sum those in one pass of so many rows; none that belong together are parted.
     fn depth(self, words: usize, rows: usize) -> usize {
         match self {
             Self::Int8 => DEPTH - DEPTH % int8::GROUP_WORDS,
@@ -193,7 +192,7 @@ pub(crate) trait Leftward: Sync {
     fn rows(&self) -> usize;
     /// Numbers along the sum.
     fn depth(&self) -> usize;
-    /// Words `range` of some rows, all of them in one tile.
+    /// Words `range` of some rows, all of them in one tile unless they lie row by row.
     fn tile(&self, row: usize, rows: usize, range: Range<usize>) -> LeftPart<'_>;
 }
 

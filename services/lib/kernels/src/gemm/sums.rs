@@ -16,7 +16,8 @@ use tall::Walk;
 const PARALLEL_FROM: usize = 32 * 1024;
 /// Parts of terms that a block of the output is summed over before the next one.
 const STEPS: usize = 8;
-/// Rows from which on tile registers meet a right factor in blocks: what is made of it for one block would be made again for the next.
+/// Rows above which tile registers meet a right factor in blocks of at least as many: what is made of it for one block would be made again
+/// for the next.
 const BLOCK_ROWS: usize = 192;
 /// Bytes of a right factor that each thread's second-level cache holds, however many rows meet it: threads share out the rows, so that
 /// each of them reads a part of the left factor alone. In [`Walk::Rows`] it goes by once for each tile's rows.
@@ -313,11 +314,14 @@ impl<'a> Job<'a> {
                 (panels.div_ceil(threads), bands)
             };
         }
-        let band_bytes = self.band * words * size_of::<u32>();
+        let bytes_of = |rows: usize| rows * words * size_of::<u32>();
+        let band_bytes = bytes_of(self.band);
         if bands * band_bytes > LEFT_BYTES {
             // Memory can't give the left factor once for each panel. Where it is high, a part of it meets all panels; where it is
-            // wide, each thread takes many panels through one pass before the next.
-            if band_bytes <= BLOCK_BYTES / 4 {
+            // wide, each thread takes many panels past it.
+            if bytes_of(self.band.max(if self.walk == Walk::Passes { 0 } else { BAND_ROWS }))
+                <= BLOCK_BYTES / 4
+            {
                 return (panels, (BLOCK_BYTES / band_bytes.max(1)).clamp(1, bands.div_ceil(threads)));
             }
             return (panels.div_ceil(threads), bands);

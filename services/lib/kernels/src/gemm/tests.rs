@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Rows, depth, columns: multiples of no block, single ones, none, and more than one pass along the sum.
-const SHAPES: [(usize, usize, usize); 9] = [
+const SHAPES: [(usize, usize, usize); 11] = [
     (0, 3, 2),
     (1, 1, 1),
     (3, 0, 4),
@@ -17,6 +17,8 @@ const SHAPES: [(usize, usize, usize); 9] = [
     (67, 129, 95),
     (9, 1100, 70),
     (2, 2051, 40),
+    (210, 1100, 70),
+    (70, 500, 96),
 ];
 
 fn numbers(seed: u64, n: usize) -> Vec<f32> {
@@ -117,13 +119,17 @@ fn every_form_of_the_factors_gives_the_product() {
 
 #[test]
 fn sums_go_on_from_what_is_there_and_the_scale_multiplies_the_left_factor() {
-    let (m, k, n) = (14, 40, 37);
-    let (a, b) = (numbers(1, m * k), numbers(2, n * k));
-    let packed = Packed::new(Matrix::F32(&b), n, k, Format::F32);
-    let mut c = vec![1.0; m * n];
-    product(&mut c, Write::Add, &Tiles::pack(Left::Rows(&a), m, k, Format::F32, 0.5), &packed);
-    let expected: Vec<f64> = reference(&a, &b, (m, k, n)).iter().map(|v| 1.0 + 0.5 * v).collect();
-    close(&c, &expected, k);
+    for (m, k, n) in [(14, 40, 37), (210, 1100, 70), (70, 500, 96)] {
+        let (a, b) = (numbers(1, m * k), numbers(2, n * k));
+        for format in [Format::F32, Format::Bf16] {
+            let packed = Packed::new(Matrix::F32(&b), n, k, format);
+            let mut c = vec![1.0; m * n];
+            product(&mut c, Write::Add, &Tiles::pack(Left::Rows(&a), m, k, format, 0.5), &packed);
+            let (a, b) = (rounded_to(format, &a), rounded_to(format, &b));
+            let expected: Vec<f64> = reference(&a, &b, (m, k, n)).iter().map(|v| 1.0 + 0.5 * v).collect();
+            close(&c, &expected, k);
+        }
+    }
 }
 
 #[test]
@@ -154,7 +160,12 @@ fn rounding_to_bf16_is_that_of_the_half_crate() {
 /// The promise on which answers rest: a row is the same bits alone and among others, on one thread and on two.
 #[test]
 fn a_row_is_the_same_among_any_others_and_on_any_number_of_threads() {
-    let (k, n) = (1300, 150);
+    // Sums of several passes, and of one, for which tile registers go another way.
+    [1300, 500].into_iter().for_each(a_row_of_so_many_numbers_is_the_same);
+}
+
+fn a_row_of_so_many_numbers_is_the_same(k: usize) {
+    let n = 150;
     let (mut a, b) = (numbers(1, 500 * k), numbers(2, n * k));
     // Subnormal, and rounded up to a normal bf16 unless it is taken for zero.
     a.iter_mut().step_by(97).for_each(|value| *value = 1.175_4e-38);
@@ -176,7 +187,7 @@ fn a_row_is_the_same_among_any_others_and_on_any_number_of_threads() {
                 assert_eq!(
                     run(threads, first, rows),
                     all[first * n..(first + rows) * n],
-                    "{rows} from {first}"
+                    "{rows} of {k} from {first}"
                 );
             }
         }

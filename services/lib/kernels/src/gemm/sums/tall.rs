@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, ops::Range};
 
-use super::{Job, SCRATCH, Step, Term, Write, after, part_of, ready};
+use super::{BLOCK_ROWS, Job, SCRATCH, Step, Term, Write, after, part_of, ready};
 use crate::gemm::{COLUMNS, LINES, LeftPart, Line, Order, ROWS, RightPart, TALL_ROWS, kernel};
 
 /// Words along the sum of a tile's rows, or of a panel, that stay in the first-level cache: 36 KiB.
@@ -145,6 +145,7 @@ impl Job<'_> {
         let (words, whole) = (step.words.len(), self.columns / COLUMNS);
         let together = (PANEL_BYTES / (words * COLUMNS * size_of::<u32>())).max(1);
         let height = height(rows.len(), true);
+        let mut scratch = SCRATCH.take();
         for first in panels.clone().step_by(together) {
             let group = first..(first + together).min(panels.end);
             let side = group.start..group.end.min(whole);
@@ -169,13 +170,14 @@ impl Job<'_> {
                     unsafe { kernel::multiply_tiles(a.format(), words, (&left, &right), &block, &tiles) };
                 }
                 for index in if run.is_some() { side.end..group.end } else { group.clone() } {
-                    let Some(panel) = ready(b, index, &step.words) else { continue };
+                    let panel = part_of(b, index, step.words.clone(), &mut scratch[0]);
                     let block = self.block(rows.start + row, count, index, self.write == Write::Add);
                     // SAFETY: as above.
                     unsafe { kernel::multiply(a.format(), words, &left, &panel, &block) };
                 }
             }
         }
+        SCRATCH.set(scratch);
     }
 
     fn rows_of<'a>(&'a self, step: &'a Step, rows: &Range<usize>) -> Rows<'a> {
@@ -195,7 +197,7 @@ impl Job<'_> {
     /// Bands that meet a panel before the next one: their rows stay in the second-level cache.
     pub(super) fn together(&self) -> usize {
         let words: usize = self.passes.iter().flatten().map(|step| step.words.len()).sum();
-        (LEFT_PART_BYTES / (self.band * words.max(1) * size_of::<u32>())).max(1)
+        (LEFT_PART_BYTES / (self.band * words.max(1) * size_of::<u32>())).max(BLOCK_ROWS / self.band)
     }
 }
 
