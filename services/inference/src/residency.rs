@@ -10,16 +10,21 @@ use std::{
 use futures::{Stream, stream};
 use rootstock_artifacts::{AliasName, Kind};
 use rootstock_runtime::Tasks;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 use crate::{
     adapters::Adapters,
     aliases::Aliases,
-    error::Error,
+    error::{Error, unavailable},
     residents::Counts,
     store::{Alias, Store},
 };
 
+/// How long a list waits for the table of aliases after a start.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The shortest time between two rounds of a watch.
 const ROUND: Duration = Duration::from_millis(100);
 /// A watch looks for at most one in so many parts of the time.
@@ -75,6 +80,11 @@ pub(crate) struct Residency {
 impl Residency {
     /// Up to `limit` published adapters by name, those after `after`.
     pub(crate) async fn list(&self, after: Option<AliasName>, limit: usize) -> Result<Vec<Adapter>, Error> {
+        if timeout(PATIENCE, self.aliases.synced()).await.is_err() {
+            return Err(unavailable(
+                "the checkpoint service has not told yet which adapters are published; list them again later",
+            ));
+        }
         let residency = self.clone();
         let list = move || {
             let aliases = residency.aliases.list(Kind::Adapter, after.as_ref(), limit);
@@ -142,6 +152,9 @@ impl Watching {
             if self.totals.is_some() {
                 self.changed().await;
                 tokio::time::sleep_until(self.next_round).await;
+            } else {
+                // What a table that is not complete lacks would pass for retired.
+                self.residency.aliases.synced().await;
             }
             self.round().await?;
         }

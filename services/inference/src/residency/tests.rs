@@ -1,10 +1,12 @@
 //! The watch tells each change in time, the latest state of each adapter, and nothing twice.
 
 use futures::{StreamExt, stream::BoxStream};
+use rootstock_runtime::{ErrorReason, Shutdown};
 
 use super::*;
 use crate::{
     config::Config,
+    metrics::Metrics,
     publish::Change,
     store::Running,
     tests::{PATIENCE, World, request},
@@ -26,7 +28,7 @@ async fn until(
             }
         }
     };
-    tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("never came: {what}"))
+    timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("never came: {what}"))
 }
 
 #[tokio::test]
@@ -52,6 +54,25 @@ async fn a_watch_begins_with_all_and_then_tells_moves_leases_and_retirement() {
     world.core.publisher.retire(&NAME.parse().unwrap(), None).await.unwrap();
     let retired = until(&mut watch, "the retirement", |changes| !changes.retired.is_empty()).await;
     assert_eq!((retired.retired, retired.adapters), (vec![NAME.parse().unwrap()], Vec::new()));
+}
+
+/// Nothing is said of a table that is not complete: who reads it would take what is lacking for retired.
+#[tokio::test]
+async fn a_list_and_a_watch_wait_for_the_table_of_aliases() {
+    let world = World::start(Config::default()).await;
+    let base = world.store.put_model("base", 1);
+    world.store.point(NAME, world.store.put_adapter(base, 1));
+    let aliases = Aliases::new(world.store.clone(), Metrics::default());
+    let residency = Residency { aliases: aliases.clone(), ..world.core.publisher.residency.clone() };
+    let refused = residency.list(None, 10).await.unwrap_err();
+    assert_eq!(refused.reason(), ErrorReason::DependencyUnavailable);
+    let mut watch = residency.watch().boxed();
+    assert!(futures::poll!(watch.next()).is_pending(), "told what a table without aliases holds");
+
+    tokio::spawn(aliases.follow(Shutdown::new()));
+    let first = timeout(PATIENCE, watch.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!((first.adapters.len(), first.synced), (1, true));
+    assert_eq!(residency.list(None, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
