@@ -111,7 +111,7 @@ pub(crate) struct RightPart<'a> {
     pub(crate) words: &'a [u32],
     pub(crate) step: usize,
     /// What will be read next: memory is asked for some lines of it at each step, so that it brings them meanwhile. Only where the
-    /// left factor is packed.
+    /// left factor is packed, or lies row by row.
     pub(crate) next: &'a [&'a [u32]],
 }
 

@@ -293,6 +293,11 @@ impl<'a> Job<'a> {
         self.columns.div_ceil(COLUMNS)
     }
 
+    /// Words along the sums of all terms.
+    fn words(&self) -> usize {
+        self.passes.iter().flatten().map(|step| step.words.len()).sum()
+    }
+
     fn bands(&self) -> usize {
         self.rows.div_ceil(self.band)
     }
@@ -303,7 +308,7 @@ impl<'a> Job<'a> {
         if self.terms.iter().any(Term::sweeps) {
             return (panels.div_ceil(threads), bands);
         }
-        let words: usize = self.passes.iter().flatten().map(|step| step.words.len()).sum();
+        let words = self.words();
         if self.blocked && self.rows > BLOCK_ROWS {
             let bytes = panels * words * COLUMNS * size_of::<u32>();
             let most = if self.walk == Walk::Rows { SHARED_BYTES_BY_ROWS } else { SHARED_BYTES };
@@ -319,9 +324,8 @@ impl<'a> Job<'a> {
         if bands * band_bytes > LEFT_BYTES {
             // Memory can't give the left factor once for each panel. Where it is high, a part of it meets all panels; where it is
             // wide, each thread takes many panels past it.
-            if bytes_of(self.band.max(if self.walk == Walk::Passes { 0 } else { BAND_ROWS }))
-                <= BLOCK_BYTES / 4
-            {
+            let high = if self.walk == Walk::Passes { self.band } else { BAND_ROWS };
+            if bytes_of(high) <= BLOCK_BYTES / 4 {
                 return (panels, (BLOCK_BYTES / band_bytes.max(1)).clamp(1, bands.div_ceil(threads)));
             }
             return (panels.div_ceil(threads), bands);

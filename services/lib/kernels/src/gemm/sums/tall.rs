@@ -95,15 +95,16 @@ impl Job<'_> {
     ) {
         let (a, steps) = (self.terms[step.term].a, step.words.len());
         let height = height(rows.len(), left.is_some());
-        let below = |place: kernel::Place, row| place.inside(row, 0);
+        let tile = |row, rows| {
+            let from = block.from.map(|from| from.inside(row, 0));
+            kernel::Block { from, to: block.to.inside(row, 0), rows, ..*block }
+        };
         let Some(left) = left else {
             for row in (0..rows.len()).step_by(height) {
                 let count = height.min(rows.len() - row);
                 let left = a.tile(rows.start + row, count, step.words.clone());
-                let from = block.from.map(|from| below(from, row));
-                let tile = kernel::Block { from, to: below(block.to, row), rows: count, ..*block };
                 // SAFETY: the tile lies inside the block, which lies inside the output or a buffer of as many rows.
-                unsafe { kernel::multiply(a.format(), steps, &left, panel, &tile) };
+                unsafe { kernel::multiply(a.format(), steps, &left, panel, &tile(row, count)) };
             }
             return;
         };
@@ -120,19 +121,11 @@ impl Job<'_> {
         };
         // SAFETY: as above.
         unsafe {
-            kernel::multiply_tiles(
-                a.format(),
-                steps,
-                (left, panel),
-                &kernel::Block { rows: height, ..*block },
-                &tiles,
-            );
+            kernel::multiply_tiles(a.format(), steps, (left, panel), &tile(0, height), &tiles);
             if rest > 0 {
                 let row = whole * height;
                 let left = LeftPart { words: &left.words[row * left.row..], ..*left };
-                let from = block.from.map(|from| below(from, row));
-                let tile = kernel::Block { from, to: below(block.to, row), rows: rest, ..*block };
-                kernel::multiply(a.format(), steps, &left, panel, &tile);
+                kernel::multiply(a.format(), steps, &left, panel, &tile(row, rest));
             }
         }
     }
@@ -196,8 +189,7 @@ impl Job<'_> {
 
     /// Bands that meet a panel before the next one: their rows stay in the second-level cache.
     pub(super) fn together(&self) -> usize {
-        let words: usize = self.passes.iter().flatten().map(|step| step.words.len()).sum();
-        (LEFT_PART_BYTES / (self.band * words.max(1) * size_of::<u32>())).max(BLOCK_ROWS / self.band)
+        (LEFT_PART_BYTES / (self.band * self.words().max(1) * size_of::<u32>())).max(BLOCK_ROWS / self.band)
     }
 }
 
