@@ -2,7 +2,7 @@
 
 use rootstock_model::{ConfigError, ModelError};
 use rootstock_peft::PeftError;
-use rootstock_runtime::{ErrorReason, Failure, Panicked};
+use rootstock_runtime::{BySizeError, ErrorReason, Failure, Panicked};
 
 use crate::{constraint::Unmatched, sampling::NoChoice};
 
@@ -87,7 +87,7 @@ pub enum Error {
     /// The state of the evaluation or the adapter doesn't allow the call.
     #[error("{0}")]
     WrongState(String),
-    /// A call to another service failed.
+    /// A call to another service failed, or the process has no room for a text.
     #[error(transparent)]
     Remote(Box<Failure>),
     /// A defect or a broken disk.
@@ -169,6 +169,12 @@ impl From<Failure> for Error {
 impl From<Panicked> for Error {
     fn from(panicked: Panicked) -> Self {
         Self::Internal(panicked.to_string())
+    }
+}
+
+impl From<BySizeError> for Error {
+    fn from(error: BySizeError) -> Self {
+        Failure::from(error).into()
     }
 }
 

@@ -1,13 +1,13 @@
 //! Generation: binds a request, turns its prompt into tokens, and queues it.
 
-mod encodings;
+mod prompt;
 mod score;
 
 use std::{sync::Arc, time::Instant};
 
 use rootstock_artifacts::{ArtifactName, Digest};
 use rootstock_runtime::Tasks;
-use rootstock_text::{ChatMessage, ChatTemplateError, TextTokenizer};
+use rootstock_text::ChatMessage;
 use uuid::Uuid;
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     sampling::Sampling,
 };
 
-use encodings::Encodings;
+use prompt::Prompt;
 pub(crate) use score::{ScoreRequest, Scored, Scores};
 
 /// A prompt as it comes.
@@ -30,19 +30,6 @@ pub(crate) enum Input {
     Ids(Vec<u32>),
     /// Rendered with the model's own chat template.
     Chat(Vec<ChatMessage>),
-}
-
-impl Input {
-    /// Bytes of text that come to be tokenized.
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Ids(_) => 0,
-            Self::Chat(messages) => {
-                messages.iter().map(|message| message.role.len() + message.content.len()).sum()
-            }
-        }
-    }
 }
 
 /// How often a request of several completions is bound anew because its adapter moves meanwhile.
@@ -101,12 +88,12 @@ pub(crate) struct Generation {
     pub(crate) binder: Binder,
     pub(crate) engine: Engine,
     compiler: Compiler,
-    encodings: Encodings,
+    tasks: Tasks,
 }
 
 impl Generation {
     pub(crate) fn new(binder: Binder, engine: Engine, tasks: &Tasks) -> Self {
-        Self { binder, engine, compiler: Compiler::new(tasks.clone()), encodings: Encodings::new(tasks) }
+        Self { binder, engine, compiler: Compiler::new(tasks.clone()), tasks: tasks.clone() }
     }
 
     /// Admits a request: says what it is bound to and gives the events of each completion.
@@ -126,7 +113,10 @@ impl Generation {
             None => None,
         };
         let model = bound.model.clone();
-        let prompt = self.encodings.run(input.bytes(), move || prompt(input, &model)).await?;
+        let prompt = Prompt::new(input, &model, &self.tasks).await?;
+        let bytes = prompt.bytes();
+        let encode = move || prompt.tokens(&model);
+        let prompt = self.tasks.spawn_by_size("inference-encode", bytes, encode).await??;
         if prompt_logprobs.is_some() && prompt.len() > MAX_SCORED_PROMPT {
             let tokens = prompt.len();
             let message =
@@ -204,15 +194,6 @@ impl Started {
     }
 }
 
-/// A prompt's tokens.
-fn prompt(input: Input, model: &Model) -> Result<Vec<u32>, Error> {
-    match input {
-        Input::Ids(ids) => check_ids(ids, model, "prompt_ids"),
-        Input::Text(text) => encode(&text, model),
-        Input::Chat(messages) => chat(&messages, model),
-    }
-}
-
 fn check_ids(ids: Vec<u32>, model: &Model, field: &str) -> Result<Vec<u32>, Error> {
     for (position, &id) in ids.iter().enumerate() {
         check_id(id, model, || format!("{field}.ids[{position}]"))?;
@@ -237,37 +218,4 @@ fn check_id(id: u32, model: &Model, field: impl FnOnce() -> String) -> Result<()
         return Ok(());
     }
     Err(Error::invalid(field(), format!("{id} is not below the model's vocabulary size {vocab_size}")))
-}
-
-fn encode(text: &str, model: &Model) -> Result<Vec<u32>, Error> {
-    let ids = tokenizer(model, "prompt")?
-        .encode_ids(text, true)
-        .map_err(|error| Error::invalid("prompt", error.to_string()))?;
-    if ids.is_empty() {
-        return Err(Error::invalid(
-            "prompt",
-            "is empty, and the tokenizer adds no token of its own; write something",
-        ));
-    }
-    Ok(ids)
-}
-
-/// The conversation up to where the answer begins; the template writes the special tokens itself.
-fn chat(messages: &[ChatMessage], model: &Model) -> Result<Vec<u32>, Error> {
-    let refused = |message: String| Error::invalid("messages", message);
-    let tokenizer = tokenizer(model, "messages")?;
-    let text = tokenizer.render_chat(messages, true).map_err(|error| match error {
-        ChatTemplateError::Overloaded => Error::Overloaded(error.to_string()),
-        _ => refused(error.to_string()),
-    })?;
-    let ids = tokenizer.encode_ids(&text, false).map_err(|error| refused(error.to_string()))?;
-    if ids.is_empty() {
-        return Err(refused("the chat template makes an empty prompt of them".to_owned()));
-    }
-    Ok(ids)
-}
-
-fn tokenizer<'a>(model: &'a Model, field: &str) -> Result<&'a TextTokenizer, Error> {
-    let without = || Error::invalid(field, "the base model has no tokenizer; send prompt_ids");
-    model.tokenizer().ok_or_else(without)
 }

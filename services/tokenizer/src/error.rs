@@ -1,8 +1,7 @@
 //! What can go wrong in the tokenization service, and the reason that each failure has in the contract.
 
 use rootstock_client::{ClientError, ErrorReason};
-use rootstock_runtime::Failure;
-use rootstock_runtime::tasks::Panicked;
+use rootstock_runtime::{BySizeError, Failure, Panicked};
 use rootstock_text::{ChatTemplateError, DocumentError, TokenizerError, TrainError};
 
 /// A failure of the tokenization service.
@@ -32,7 +31,7 @@ pub enum Error {
         /// The document and what is wrong with it.
         source: DocumentError,
     },
-    /// A call to the checkpoint service failed.
+    /// A call to the checkpoint service failed, or the process has no room for a text.
     #[error(transparent)]
     Remote(Box<Failure>),
     /// Chat templates that can't be stopped still run.
@@ -102,6 +101,12 @@ fn training_field(error: &TrainError) -> &'static str {
         TrainError::ChatTemplate(_) => "chat_template",
         TrainError::WordChars { .. } => "word_piece.max_input_chars_per_word",
         _ => "special_tokens",
+    }
+}
+
+impl From<BySizeError> for Error {
+    fn from(error: BySizeError) -> Self {
+        Self::Remote(Box::new(error.into()))
     }
 }
 

@@ -10,7 +10,7 @@ use rootstock_client::ClientError;
 use rootstock_proto::checkpoint::v1::ListAliasesRequest;
 use rootstock_proto::tokenization::v1::{self as proto, tokenization_service_server::TokenizationService};
 use rootstock_runtime::status;
-use rootstock_text::Encoding;
+use rootstock_text::{ChatMessage, Encoding};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::Error;
@@ -37,11 +37,30 @@ impl Grpc {
         let bytes: usize = texts.iter().map(String::len).sum();
         let loaded = Arc::clone(loaded);
         let work = move || encode(&loaded, &texts, add_special_tokens, return_offsets);
-        let encodings = self.registry.tasks.spawn_blocking("tokenizer-encode", work).await??;
+        let encodings = self.registry.tasks.spawn_by_size("tokenizer-encode", bytes, work).await??;
         let tokens: usize = encodings.iter().map(|encoding| encoding.ids.len()).sum();
         self.registry.metrics.encoded_bytes.inc_by(bytes as u64);
         self.registry.metrics.encoded_tokens.inc_by(tokens as u64);
         Ok(convert::encodings(encodings, return_offsets))
+    }
+
+    /// A conversation as text and as tokens. How much there is to tokenize is known when it is text.
+    async fn rendered(
+        &self,
+        loaded: Arc<Loaded>,
+        messages: Vec<ChatMessage>,
+        add_generation_prompt: bool,
+    ) -> Result<(String, Vec<u32>), Error> {
+        let tasks = &self.registry.tasks;
+        let template = Arc::clone(&loaded);
+        let render = move || template.tokenizer.render_chat(&messages, add_generation_prompt);
+        let text = tasks.spawn_blocking("tokenizer-chat", render).await?.map_err(|e| Error::chat(&e))?;
+        let bytes = text.len();
+        let encode = move || {
+            let ids = loaded.tokenizer.encode_ids(&text, false).map_err(|e| Error::text("messages", &e))?;
+            Ok((text, ids))
+        };
+        tasks.spawn_by_size("tokenizer-encode", bytes, encode).await?
     }
 
     async fn list(
@@ -127,17 +146,8 @@ impl TokenizationService for Grpc {
         let messages = convert::messages(request.messages).map_err(status)?;
         let loaded = self.registry.get("tokenizer", &request.tokenizer).await.map_err(status)?;
         let tokenizer_digest = loaded.tokenizer_digest();
-        let add_generation_prompt = request.add_generation_prompt;
-        let work = move || {
-            let text = loaded
-                .tokenizer
-                .render_chat(&messages, add_generation_prompt)
-                .map_err(|e| Error::chat(&e))?;
-            let ids = loaded.tokenizer.encode_ids(&text, false).map_err(|e| Error::text("messages", &e))?;
-            Ok::<_, Error>((text, ids))
-        };
-        let rendered = self.registry.tasks.spawn_blocking("tokenizer-chat", work).await.map_err(Error::from);
-        let (text, ids) = rendered.and_then(|result| result).map_err(status)?;
+        let rendered = self.rendered(loaded, messages, request.add_generation_prompt).await;
+        let (text, ids) = rendered.map_err(status)?;
         Ok(Response::new(proto::RenderChatResponse { text, ids, tokenizer_digest }))
     }
 

@@ -41,7 +41,9 @@ impl Target {
     /// Computes and judges one row.
     pub(super) async fn judge(self: Arc<Self>, index: usize) -> Result<Item, Error> {
         let this = Arc::clone(&self);
-        let encoded = self.tasks.spawn_blocking("inference-encode-row", move || this.encode(index)).await??;
+        let bytes = self.questions[index].row.bytes();
+        let encode = move || this.encode(index);
+        let encoded = self.tasks.spawn_by_size("inference-encode-row", bytes, encode).await??;
         let room = self.context() - encoded.prompt.len();
         let sampling = Sampling::greedy(self.max_tokens.min(room));
         let generate = Generate {

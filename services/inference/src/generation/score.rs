@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use rootstock_artifacts::ArtifactName;
 
-use super::{Caller, Generation, Input, Started, check_ids, prompt};
+use super::{Caller, Generation, Input, Prompt, Started, check_ids};
 use crate::{
     adapters::Applied,
     bind::{Bound, Wanted},
@@ -51,12 +51,14 @@ impl Generation {
         let ScoreRequest { model, adapter, input, continuations, routing_key } = request;
         let bound = self.binder.bind(model.as_ref(), &adapter, &routing_key, &caller.tenant).await?;
         let model = bound.model.clone();
-        let bytes = input.bytes() + continuations.iter().map(Input::bytes).sum::<usize>();
+        let prompt = Prompt::new(input, &model, &self.tasks).await?;
+        let bytes = prompt.bytes() + continuations.iter().map(text_bytes).sum::<usize>();
         let encode = move || {
             let continuations = (0..).zip(continuations).map(|(index, input)| encode(index, input, &model));
-            Ok::<_, Error>((prompt(input, &model)?, continuations.collect::<Result<Vec<_>, _>>()?))
+            Ok::<_, Error>((prompt.tokens(&model)?, continuations.collect::<Result<Vec<_>, _>>()?))
         };
-        let (prompt, continuations) = self.encodings.run(bytes, encode).await?;
+        let encoded = self.tasks.spawn_by_size("inference-encode", bytes, encode).await??;
+        let (prompt, continuations) = encoded;
         let started = Started::new(&bound, 0, prompt.len());
         started.log();
         let mut ids = continuations.into_iter();
@@ -95,6 +97,11 @@ impl Generation {
             _ => Err(Error::Internal("the engine dropped a sequence".into())),
         }
     }
+}
+
+/// Bytes of a continuation to tokenize.
+fn text_bytes(continuation: &Input) -> usize {
+    if let Input::Text(text) = continuation { text.len() } else { 0 }
 }
 
 /// The tokens of a continuation.

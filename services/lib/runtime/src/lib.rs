@@ -25,7 +25,7 @@ pub use metrics::Metrics;
 pub use server::{MAX_MESSAGE_BYTES, Server, ServerConfig, ServerError};
 pub use shutdown::Shutdown;
 pub use status::{Failure, from_remote, status};
-pub use tasks::{Panicked, Tasks, TasksError};
+pub use tasks::{BySizeError, Panicked, Tasks, TasksError};
 pub use telemetry::{Telemetry, TelemetryConfig, TelemetryError};
 
 /// The reasons of the contract, re-exported because every [`Failure`] names one.

@@ -1,5 +1,7 @@
 //! Supervised background work: named tasks and threads whose panics are logged and stop the process, not vanish.
 
+mod by_size;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,8 +13,11 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+pub use by_size::{BySizeError, MAX_WAITING_BYTES};
+
 use crate::shutdown::Shutdown;
 use crate::status::Failure;
+use by_size::BySize;
 
 /// How many closures [`Tasks::spawn_blocking`] runs at once; more wait their turn.
 pub const MAX_BLOCKING: usize = 32;
@@ -34,6 +39,7 @@ struct Shared {
     next_id: std::sync::atomic::AtomicU64,
     panicked: Mutex<Option<&'static str>>,
     blocking: Arc<Semaphore>,
+    by_size: BySize,
 }
 
 /// Work handed to [`Tasks::spawn_blocking`] panicked; the panic is in the log.
@@ -71,6 +77,7 @@ impl Tasks {
             next_id: std::sync::atomic::AtomicU64::new(0),
             panicked: Mutex::new(None),
             blocking: Arc::new(Semaphore::new(MAX_BLOCKING)),
+            by_size: BySize::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -126,11 +133,37 @@ impl Tasks {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Panicked> {
         let permit = Arc::clone(&self.shared.blocking).acquire_owned().await;
+        self.compute(name, permit, work).await
+    }
+
+    /// Runs work whose time and memory grow with the bytes that it is given, as tokenizing text does: as many pieces at once as
+    /// there are processors, short ones first; large ones, above 64 KiB, leave places to others, and those that wait are bounded by
+    /// [`MAX_WAITING_BYTES`]. A caller that stops waiting leaves the queue, but doesn't stop work that has begun.
+    ///
+    /// # Errors
+    /// Too much waits already, or the work panicked.
+    pub async fn spawn_by_size<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, BySizeError> {
+        let place = self.shared.by_size.place(bytes).await?;
+        Ok(self.compute(name, place, work).await?)
+    }
+
+    /// Runs the work with what it holds until its end.
+    async fn compute<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        held: impl Send + 'static,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Panicked> {
         let guard = self.enter(name);
         let span = tracing::Span::current();
         let (done, result) = oneshot::channel();
         self.shared.tracker.spawn_blocking(move || {
-            let _permit = permit;
+            let _held = held;
             let _guard = guard;
             let outcome = span.in_scope(|| catch_unwind(AssertUnwindSafe(work)));
             let _ = done.send(outcome);

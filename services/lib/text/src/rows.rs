@@ -206,6 +206,13 @@ fn wordings(columns: &Map<String, Value>, names: &[String]) -> Result<Vec<String
 }
 
 impl Row {
+    /// Bytes of the question and its answer.
+    pub fn bytes(&self) -> usize {
+        let said = |message: &Arc<ChatMessage>| message.role.len() + message.content.len();
+        let history: usize = self.history.iter().map(said).sum();
+        self.instruction.len() + self.input.len() + self.output.len() + history
+    }
+
     fn from_raw(raw: RawRow) -> Result<Vec<Self>, BadField> {
         let RawRow { instruction, input, output, messages, conversations } = raw;
         let missing = "each row needs instruction and output, or messages";

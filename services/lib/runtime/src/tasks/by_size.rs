@@ -1,0 +1,335 @@
+//! The order of work whose time and memory grow with the bytes that it is given: work of every size has its share, whatever waits of
+//! other sizes, and what is in memory at once is bounded.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::Panicked;
+use crate::{ErrorReason, Failure};
+
+/// Each class's work is up to four times as large as the one's before; the first one's has up to 1 KiB, the last one's whatever it has.
+const CLASSES: usize = 7;
+/// Bytes above which work is large: it begins only where it leaves places to other work.
+const LARGE: usize = 64 << 10;
+/// Bytes of all large work that has begun, but for a single larger one.
+const LARGE_AT_ONCE: usize = 8 << 20;
+/// Bytes of all large work that waits; more is refused. How much short work waits is bounded by the calls that a server has in work.
+pub const MAX_WAITING_BYTES: usize = 64 << 20;
+/// What a byte takes until some have been measured.
+const FIRST_GUESS: Duration = Duration::from_nanos(500);
+
+/// Why work by size isn't done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BySizeError {
+    /// Too much waits already.
+    #[error("{} MiB of text wait to be tokenized already; retry later", MAX_WAITING_BYTES >> 20)]
+    Full {
+        /// When what waits now should be done.
+        retry_after: Duration,
+    },
+    /// The work panicked.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+}
+
+impl From<BySizeError> for Failure {
+    fn from(error: BySizeError) -> Self {
+        match error {
+            BySizeError::Full { retry_after } => {
+                Self::new(ErrorReason::Overloaded, error.to_string()).retry_after(retry_after)
+            }
+            BySizeError::Panicked(panicked) => panicked.into(),
+        }
+    }
+}
+
+/// Who works and who waits; clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct BySize {
+    places: usize,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    working: usize,
+    working_large: usize,
+    working_large_bytes: usize,
+    classes: [Class; CLASSES],
+    waiting_large_bytes: usize,
+    arrivals: u64,
+    /// What the class whose work began last had been served before.
+    clock: u64,
+    /// Of all work that has ended.
+    bytes: u64,
+    time: Duration,
+}
+
+/// Work of about one size, first come, first served.
+#[derive(Debug, Default)]
+struct Class {
+    /// Bytes that have begun. The class with the fewest is next; one that was empty has as many as the others when it is so no more.
+    served: u64,
+    /// By the order in which they came.
+    waiting: BTreeMap<u64, Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    bytes: usize,
+    begin: oneshot::Sender<Place>,
+}
+
+/// A piece of work's place, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    queue: BySize,
+    bytes: usize,
+    begun: Instant,
+}
+
+/// Takes work out of the queue when its caller leaves.
+struct Leaves<'a> {
+    queue: &'a BySize,
+    class: usize,
+    arrival: u64,
+}
+
+/// The class of work of so many bytes.
+fn class(bytes: usize) -> usize {
+    let quarters = (bytes.saturating_sub(1) >> 10).checked_ilog(4).map_or(0, |log| log as usize + 1);
+    quarters.min(CLASSES - 1)
+}
+
+/// The bytes, if they are many.
+fn large(bytes: usize) -> usize {
+    if bytes <= LARGE { 0 } else { bytes }
+}
+
+impl BySize {
+    /// As many places as the process has processors, two at least.
+    pub(super) fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::with_places(processors.max(2))
+    }
+
+    fn with_places(places: usize) -> Self {
+        Self { places, state: Arc::default() }
+    }
+
+    /// Waits for a place. Who stops waiting leaves the queue.
+    pub(super) async fn place(&self, bytes: usize) -> Result<Place, BySizeError> {
+        let (begin, begins) = oneshot::channel();
+        let _leaves = self.enter(bytes, begin)?;
+        self.begin();
+        // The queue drops a sender only where its caller has left.
+        Ok(begins.await.expect("a caller that waits is in the queue"))
+    }
+
+    fn enter(&self, bytes: usize, begin: oneshot::Sender<Place>) -> Result<Leaves<'_>, BySizeError> {
+        let mut state = self.state.lock();
+        if bytes > LARGE && state.waiting_large_bytes + bytes > MAX_WAITING_BYTES {
+            return Err(BySizeError::Full { retry_after: state.drained_after(self.places) });
+        }
+        state.arrivals += 1;
+        state.waiting_large_bytes += large(bytes);
+        let (arrival, clock, class) = (state.arrivals, state.clock, class(bytes));
+        let of_its_size = &mut state.classes[class];
+        if of_its_size.waiting.is_empty() {
+            of_its_size.served = of_its_size.served.max(clock);
+        }
+        of_its_size.waiting.insert(arrival, Waiting { bytes, begin });
+        Ok(Leaves { queue: self, class, arrival })
+    }
+
+    /// Begins what may begin.
+    fn begin(&self) {
+        let mut gone = Vec::new();
+        let mut state = self.state.lock();
+        while state.working < self.places {
+            let Some(Waiting { bytes, begin }) = state.next(self.places) else { break };
+            let place = Place { queue: self.clone(), bytes, begun: Instant::now() };
+            if let Err(place) = begin.send(place) {
+                // Gives its place back, which takes the lock.
+                gone.push(place);
+            }
+        }
+        drop(state);
+        drop(gone);
+    }
+}
+
+impl State {
+    fn may_begin(&self, bytes: usize, places: usize) -> bool {
+        let room = self.working_large == 0 || self.working_large_bytes + bytes <= LARGE_AT_ONCE;
+        bytes <= LARGE || (room && self.working_large < places / 2)
+    }
+
+    /// Takes the next work out of the queue.
+    fn next(&mut self, places: usize) -> Option<Waiting> {
+        let first = |class: &Class| class.waiting.first_key_value().map(|(_, work)| work.bytes);
+        let ready = self.classes.iter().enumerate();
+        let ready =
+            ready.filter(|(_, class)| first(class).is_some_and(|bytes| self.may_begin(bytes, places)));
+        let (index, _) = ready.min_by_key(|(_, class)| class.served)?;
+        let class = &mut self.classes[index];
+        let (_, work) = class.waiting.pop_first()?;
+        self.clock = class.served;
+        class.served += work.bytes as u64;
+        self.working += 1;
+        self.working_large += usize::from(work.bytes > LARGE);
+        self.working_large_bytes += large(work.bytes);
+        self.waiting_large_bytes -= large(work.bytes);
+        Some(work)
+    }
+
+    fn count_out(&mut self, place: &Place) {
+        self.working -= 1;
+        self.working_large -= usize::from(place.bytes > LARGE);
+        self.working_large_bytes -= large(place.bytes);
+        self.bytes += place.bytes as u64;
+        self.time += place.begun.elapsed();
+    }
+
+    fn drained_after(&self, places: usize) -> Duration {
+        let byte = if self.bytes == 0 { FIRST_GUESS } else { self.time.div_f64(self.bytes as f64) };
+        // Large work has half of the places.
+        byte.mul_f64(self.waiting_large_bytes as f64 / (places / 2) as f64).max(Duration::from_secs(1))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.queue.state.lock().count_out(self);
+        self.queue.begin();
+    }
+}
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        let mut state = self.queue.state.lock();
+        if let Some(work) = state.classes[self.class].waiting.remove(&self.arrival) {
+            state.waiting_large_bytes -= large(work.bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    const SHORT: usize = LARGE;
+    const LONG: usize = LARGE + 1;
+
+    type Wait<'a> = Pin<Box<dyn Future<Output = Result<Place, BySizeError>> + 'a>>;
+
+    /// Gets in line; the place, if there was one at once.
+    fn ask(queue: &BySize, bytes: usize) -> (Wait<'_>, Option<Place>) {
+        let mut wait: Wait<'_> = Box::pin(queue.place(bytes));
+        let place = (&mut wait).now_or_never().map(Result::unwrap);
+        (wait, place)
+    }
+
+    fn begun(wait: &mut Wait<'_>) -> Option<Place> {
+        wait.now_or_never().map(Result::unwrap)
+    }
+
+    #[test]
+    fn short_work_passes_long_work_and_long_work_leaves_places_to_it() {
+        let queue = BySize::with_places(2);
+        let (_, long) = ask(&queue, LONG);
+        let (mut second, waits) = ask(&queue, LONG);
+        assert!(waits.is_none(), "long work has taken all places");
+        let (_, short) = ask(&queue, SHORT);
+        assert!(long.is_some() && short.is_some());
+        let (mut later, waits) = ask(&queue, 100);
+        assert!(waits.is_none(), "three work in two places");
+        drop(short);
+        let later = begun(&mut later);
+        assert!(later.is_some() && begun(&mut second).is_none());
+        drop(long);
+        assert!(begun(&mut second).is_some());
+    }
+
+    #[test]
+    fn sizes_share_the_places_by_their_bytes() {
+        let queue = BySize::with_places(2);
+        let (_, _held) = ask(&queue, 1);
+        let (_, mut working) = ask(&queue, 1);
+        let sizes = [vec![10_000; 8], vec![1000; 80]].concat();
+        let mut waiting: Vec<_> = sizes.iter().map(|&bytes| (bytes, ask(&queue, bytes).0)).collect();
+        let mut order = Vec::new();
+        while order.len() < 44 {
+            drop(working.take());
+            let begins = |(index, (bytes, wait)): (usize, &mut (usize, Wait<'_>))| {
+                begun(wait).map(|place| (index, *bytes, place))
+            };
+            let (index, bytes, place) = waiting.iter_mut().enumerate().find_map(begins).unwrap();
+            drop(waiting.remove(index));
+            order.push(bytes);
+            working = Some(place);
+        }
+        assert_eq!(order.iter().filter(|&&bytes| bytes == 1000).sum::<usize>(), 40_000, "{order:?}");
+        assert!(order[..12].contains(&10_000) && order[..12].contains(&1000), "{order:?}");
+    }
+
+    #[test]
+    fn classes_are_told_by_bytes() {
+        let sizes = [0, 1, 1 << 10, (1 << 10) + 1, 4 << 10, (4 << 10) + 1, 64 << 10, (64 << 10) + 1, 4 << 20];
+        assert_eq!(sizes.map(class), [0, 0, 0, 1, 1, 2, 3, 4, 6]);
+    }
+
+    #[test]
+    fn large_work_is_bounded_in_bytes_and_a_larger_piece_works_alone() {
+        let queue = BySize::with_places(16);
+        let (_, first) = ask(&queue, 2 * LARGE_AT_ONCE);
+        let (mut second, waits) = ask(&queue, LONG);
+        assert!(first.is_some() && waits.is_none());
+        drop(first);
+        let second = begun(&mut second);
+        assert!(second.is_some());
+        let (_, fits) = ask(&queue, LARGE_AT_ONCE - LONG);
+        let (_, waits) = ask(&queue, LONG);
+        assert!(fits.is_some() && waits.is_none());
+    }
+
+    #[test]
+    fn a_full_queue_refuses_and_who_leaves_makes_room() {
+        let queue = BySize::with_places(2);
+        let (_, working) = ask(&queue, LONG);
+        let (waiting, _) = ask(&queue, MAX_WAITING_BYTES);
+        let (_, short) = ask(&queue, SHORT);
+        assert!(short.is_some());
+        let refused = queue.place(LONG).now_or_never().unwrap().unwrap_err();
+        let BySizeError::Full { retry_after } = refused else { panic!("{refused:?}") };
+        assert_eq!(retry_after, FIRST_GUESS.mul_f64(MAX_WAITING_BYTES as f64));
+        assert_eq!(Failure::from(refused).retry_after, Some(retry_after));
+        drop(waiting);
+        let (mut next, _) = ask(&queue, LONG);
+        drop(working);
+        assert!(begun(&mut next).is_some());
+        assert_eq!(queue.state.lock().waiting_large_bytes, 0);
+    }
+
+    #[test]
+    fn a_place_that_came_as_its_caller_left_goes_to_the_next() {
+        let queue = BySize::with_places(2);
+        let (_, working) = ask(&queue, LONG);
+        let (leaving, _) = ask(&queue, LONG);
+        let (mut next, _) = ask(&queue, LONG);
+        drop(working);
+        drop(leaving);
+        assert!(begun(&mut next).is_some());
+    }
+}
