@@ -53,13 +53,24 @@ pub(super) struct Tiles<'a> {
     /// Numbers, where sums go to.
     pub(super) to: usize,
     pub(super) passing: Passing,
+    /// Whether whole tiles go past the caches to where they go, which the sums do not come from. [`streamed`] is to be called before
+    /// anybody reads them.
+    pub(super) streams: bool,
     /// What is read later: memory is asked for it, evenly over all tiles.
     pub(super) ahead: &'a [&'a [u32]],
 }
 
 impl Tiles<'_> {
-    pub(super) const ONE: Self =
-        Self { count: 1, left: 0, right: 0, from: 0, to: 0, passing: Passing::Neither, ahead: &[] };
+    pub(super) const ONE: Self = Self {
+        count: 1,
+        left: 0,
+        right: 0,
+        from: 0,
+        to: 0,
+        passing: Passing::Neither,
+        streams: false,
+        ahead: &[],
+    };
 
     /// One of them.
     fn one<'b>(
@@ -236,6 +247,15 @@ pub(super) unsafe fn multiply_run(steps: usize, left: &LeftPart<'_>, run: &[u32]
     }
     #[cfg(not(target_arch = "x86_64"))]
     unreachable!("tile registers belong to another architecture");
+}
+
+/// Waits until what this thread has written past the caches is where others see it.
+pub(super) fn streamed() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: each x86-64 processor has the instruction, which touches no memory.
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
 }
 
 /// Asks for words that will be read soon, so that memory brings them while others are multiplied.

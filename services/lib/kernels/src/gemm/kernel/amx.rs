@@ -4,7 +4,15 @@
 //!
 //! The compiler does not know these registers, and so never uses them: what one instruction leaves there, the next one finds.
 
-use std::{arch::asm, cell::Cell, ops::Range};
+use std::{
+    arch::{
+        asm,
+        x86_64::{_mm512_load_ps, _mm512_stream_ps},
+    },
+    cell::Cell,
+    mem::MaybeUninit,
+    ops::Range,
+};
 
 use super::{Block, LeftPart, Passing, Place, RightPart, Tiles};
 use crate::gemm::{COLUMNS, TALL_ROWS, TILE_WORDS};
@@ -191,7 +199,8 @@ unsafe fn multiply(steps: usize, factors: (&LeftPart<'_>, &RightPart<'_>), block
     unsafe {
         if whole > 0 {
             configure(Shape { rows: block.rows, words: SIDE });
-            multiply_words(0..whole, factors, block, tiles);
+            let tiles = Tiles { streams: tiles.streams && whole == steps, ..*tiles };
+            multiply_words(0..whole, factors, block, &tiles);
         }
         if whole < steps {
             configure(Shape { rows: block.rows, words: steps - whole });
@@ -214,21 +223,27 @@ unsafe fn multiply_words(
 ) {
     // SAFETY: the promises are passed on.
     unsafe {
+        let streams = tiles.streams && Drain::can_write(block.to);
         match (block.rows > SIDE, block.count > SIDE, tiles.passing) {
-            (true, true, Passing::Neither) => registers::<true, true, 0>(words, factors, block, tiles),
-            (true, true, Passing::Left) => registers::<true, true, 1>(words, factors, block, tiles),
-            (true, true, Passing::Right) => registers::<true, true, 2>(words, factors, block, tiles),
-            (true, false, _) => registers::<true, false, 0>(words, factors, block, tiles),
-            (false, true, _) => registers::<false, true, 0>(words, factors, block, tiles),
-            (false, false, _) => registers::<false, false, 0>(words, factors, block, tiles),
+            (true, true, Passing::Left) if streams => {
+                registers::<true, true, 1, true>(words, factors, block, tiles)
+            }
+            (true, true, _) if streams => registers::<true, true, 2, true>(words, factors, block, tiles),
+            (true, true, Passing::Neither) => registers::<true, true, 0, false>(words, factors, block, tiles),
+            (true, true, Passing::Left) => registers::<true, true, 1, false>(words, factors, block, tiles),
+            (true, true, Passing::Right) => registers::<true, true, 2, false>(words, factors, block, tiles),
+            (true, false, _) => registers::<true, false, 0, false>(words, factors, block, tiles),
+            (false, true, _) => registers::<false, true, 0, false>(words, factors, block, tiles),
+            (false, false, _) => registers::<false, false, 0, false>(words, factors, block, tiles),
         }
     }
 }
 
 /// The loop along the sum of each tile, with two registers of rows if `TALL` and two of columns if `WIDE`; the left factor passes if
 /// `PASSING` is 1, the right one if it is 2. A tile's sums are still on their way to the cache while the next tile is multiplied, as
-/// long as nothing else is written in between.
-unsafe fn registers<const TALL: bool, const WIDE: bool, const PASSING: u8>(
+/// long as nothing else is written in between. If `STREAMS`, they go through a buffer past the caches while the next tile is multiplied.
+#[target_feature(enable = "avx512f")]
+unsafe fn registers<const TALL: bool, const WIDE: bool, const PASSING: u8, const STREAMS: bool>(
     words: Range<usize>,
     (left, right): (&LeftPart<'_>, &RightPart<'_>),
     block: &Block,
@@ -241,12 +256,14 @@ unsafe fn registers<const TALL: bool, const WIDE: bool, const PASSING: u8>(
         right.words.as_ptr().wrapping_add(words.start * right.step),
     );
     let (lower, across) = (SIDE * left.row, SIDE * right.step);
-    let (mut to, stride) = (block.to.at, block.to.stride * size_of::<f32>());
-    let to_lower = SIDE * block.to.stride;
+    let mut sums = MaybeUninit::<Sums>::uninit();
+    let mut drain = Drain::new(sums.as_mut_ptr().cast(), block, passes);
+    let (mut to, stride) = if STREAMS { (drain.sums, COLUMNS) } else { (block.to.at, block.to.stride) };
+    let (stride, to_lower) = (stride * size_of::<f32>(), SIDE * stride);
     let from = block.from.unwrap_or(block.to);
     let (mut from, from_stride, from_lower) = (from.at, from.stride * size_of::<f32>(), SIDE * from.stride);
     let mut ahead = Ahead::new(tiles.ahead, passes * tiles.count);
-    for _ in 0..tiles.count {
+    for index in 0..tiles.count {
         // SAFETY: `multiply_tiles` has asserted that the factors hold the rows and columns of all tiles, which fill registers; its caller
         // promises the sums. What is asked for may lie anywhere.
         unsafe {
@@ -272,6 +289,9 @@ unsafe fn registers<const TALL: bool, const WIDE: bool, const PASSING: u8>(
             let (mut next_a, mut next_b) = (a, b);
             for _ in 0..passes {
                 ahead.ask();
+                if STREAMS {
+                    drain.write(drain.each);
+                }
                 load_factor!(PASSING == 1, "4", next_a, row);
                 load_factor!(PASSING == 2, "6", next_b, line);
                 add!("0", "4", "6");
@@ -288,6 +308,10 @@ unsafe fn registers<const TALL: bool, const WIDE: bool, const PASSING: u8>(
                 }
                 (next_a, next_b) = (next_a.wrapping_add(SIDE), next_b.wrapping_add(across));
             }
+            if STREAMS {
+                drain.write(TALL_ROWS);
+                drain.refill(block.to.at.wrapping_add(index * tiles.to), block.rows);
+            }
             store!("0", to, stride);
             if WIDE {
                 store!("1", to.wrapping_add(SIDE), stride);
@@ -300,7 +324,63 @@ unsafe fn registers<const TALL: bool, const WIDE: bool, const PASSING: u8>(
             }
         }
         (a, b) = (a.wrapping_add(tiles.left), b.wrapping_add(tiles.right));
-        (from, to) = (from.wrapping_add(tiles.from), to.wrapping_add(tiles.to));
+        from = from.wrapping_add(tiles.from);
+        to = to.wrapping_add(if STREAMS { 0 } else { tiles.to });
+    }
+    if STREAMS {
+        // SAFETY: as above.
+        unsafe { drain.write(TALL_ROWS) };
+    }
+}
+
+/// Sums of a tile on their way past the caches.
+#[repr(C, align(64))]
+struct Sums([[f32; COLUMNS]; TALL_ROWS]);
+
+/// What of them is not yet written.
+struct Drain {
+    sums: *mut f32,
+    next: *const f32,
+    to: *mut f32,
+    stride: usize,
+    rows: usize,
+    /// Rows to write with each pass along the next tile's sum.
+    each: usize,
+}
+
+impl Drain {
+    /// Whether rows of whole cache lines lie there.
+    fn can_write(to: Place) -> bool {
+        to.at.addr().is_multiple_of(ROW_BYTES) && to.stride.is_multiple_of(LINE_WORDS)
+    }
+
+    fn new(sums: *mut f32, block: &Block, passes: usize) -> Self {
+        let each = block.rows.div_ceil(passes);
+        Self { sums, next: sums, to: block.to.at, stride: block.to.stride, rows: 0, each }
+    }
+
+    /// Says that the sums hold rows which go there.
+    fn refill(&mut self, to: *mut f32, rows: usize) {
+        (self.next, self.to, self.rows) = (self.sums, to, rows);
+    }
+
+    /// Writes so many rows, or those that are left.
+    ///
+    /// # Safety
+    /// As many rows as it was refilled with lie in the buffer, and have room where they go, in whole cache lines.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn write(&mut self, rows: usize) {
+        for _ in 0..rows.min(self.rows) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let (first, second) = (_mm512_load_ps(self.next), _mm512_load_ps(self.next.add(SIDE)));
+                _mm512_stream_ps(self.to, first);
+                _mm512_stream_ps(self.to.add(SIDE), second);
+            }
+            (self.next, self.to) = (self.next.wrapping_add(COLUMNS), self.to.wrapping_add(self.stride));
+        }
+        self.rows -= rows.min(self.rows);
     }
 }
 

@@ -13,6 +13,10 @@ const LEFT_PART_BYTES: usize = 1 << 20;
 /// Bytes of panels that stay in the second-level cache while all rows meet them.
 const PANEL_BYTES: usize = 1 << 20;
 
+/// Bytes of an output that no cache holds until it is read: it is written past them, so that they keep the factors, and memory is not
+/// first read for it.
+const STREAMED_BYTES: usize = 2 << 20;
+
 /// What of a block is multiplied after what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Walk {
@@ -55,7 +59,7 @@ struct Rows<'a> {
 impl Job<'_> {
     /// [`Walk::Panels`].
     pub(super) fn run_panels(&self, panels: Range<usize>, rows: Range<usize>) {
-        let (mut scratch, mut sums) = (SCRATCH.take(), SUMS.take());
+        let (mut scratch, mut sums, streams) = (SCRATCH.take(), SUMS.take(), self.streams());
         sums.resize(rows.len() * LINES, Line::default());
         let buffer = kernel::Place { at: sums.as_mut_ptr().cast(), stride: COLUMNS };
         let steps: Vec<Rows<'_>> =
@@ -77,8 +81,17 @@ impl Job<'_> {
                 let block = kernel::Block { from, to, ..output };
                 let passing =
                     if index > panels.start { kernel::Passing::Left } else { kernel::Passing::Neither };
-                self.column(part, &panel, &rows, &block, (passing, next.as_slice()));
+                let tiles = kernel::Tiles {
+                    passing,
+                    streams: last && streams,
+                    ahead: next.as_slice(),
+                    ..kernel::Tiles::ONE
+                };
+                self.column(part, &panel, &rows, &block, &tiles);
             }
+        }
+        if streams {
+            kernel::streamed();
         }
         SCRATCH.set(scratch);
         SUMS.set(sums);
@@ -91,7 +104,7 @@ impl Job<'_> {
         panel: &RightPart<'_>,
         rows: &Range<usize>,
         block: &kernel::Block,
-        (passing, ahead): (kernel::Passing, &[&[u32]]),
+        tiles: &kernel::Tiles<'_>,
     ) {
         let (a, steps) = (self.terms[step.term].a, step.words.len());
         let height = height(rows.len(), left.is_some());
@@ -115,9 +128,7 @@ impl Job<'_> {
             left: height * left.row,
             from,
             to: height * block.to.stride,
-            passing,
-            ahead,
-            ..kernel::Tiles::ONE
+            ..*tiles
         };
         // SAFETY: as above.
         unsafe {
@@ -137,7 +148,7 @@ impl Job<'_> {
         let (a, b) = (self.terms[step.term].a, self.terms[step.term].b);
         let (words, whole) = (step.words.len(), self.columns / COLUMNS);
         let together = (PANEL_BYTES / (words * COLUMNS * size_of::<u32>())).max(1);
-        let height = height(rows.len(), true);
+        let (height, streams) = (height(rows.len(), true), self.streams());
         let mut scratch = SCRATCH.take();
         for first in panels.clone().step_by(together) {
             let group = first..(first + together).min(panels.end);
@@ -156,6 +167,7 @@ impl Job<'_> {
                         from: COLUMNS,
                         to: COLUMNS,
                         passing: if row == 0 { kernel::Passing::Neither } else { kernel::Passing::Right },
+                        streams,
                         ahead: if row == 0 { &ahead } else { &[] },
                         ..kernel::Tiles::ONE
                     };
@@ -170,7 +182,16 @@ impl Job<'_> {
                 }
             }
         }
+        if streams {
+            kernel::streamed();
+        }
         SCRATCH.set(scratch);
+    }
+
+    /// Whether the output goes past the caches.
+    fn streams(&self) -> bool {
+        let large = self.rows * self.columns * size_of::<f32>() > STREAMED_BYTES;
+        large && self.write == Write::Set && self.pieces.is_empty()
     }
 
     fn rows_of<'a>(&'a self, step: &'a Step, rows: &Range<usize>) -> Rows<'a> {
