@@ -9,7 +9,7 @@ use candle_core::{DType, Result};
 use crate::{
     ARENA_BLOCK_BYTES, LinearInput, LinearWeight, LoraMap, LoraPair, LoraRows, Random, WeightArena,
     cpu::{Matrix, tensor},
-    gemm::{Format, Left, Packed, Tiles, Turned, Write, product},
+    gemm::{Format, Packed, Tiles, Turned, Write, product},
     lora_linear_rows, team,
 };
 pub use peaks::{Peaks, measure_peaks};
@@ -66,7 +66,10 @@ impl LinearCase {
     }
 
     /// Seconds of a run in the median, the packing of its input included.
-    pub fn measure(&self, weights: Weights) -> f64 {
+    ///
+    /// # Errors
+    /// When memory for the numbers is not to be had.
+    pub fn measure(&self, weights: Weights) -> Result<f64> {
         let copies = copies(self.weight_bytes(), weights);
         let numbers = random(1, self.outputs * self.inputs);
         let mut arena = WeightArena::new(ARENA_BLOCK_BYTES);
@@ -78,17 +81,18 @@ impl LinearCase {
             Direction::Forward => (self.inputs, self.outputs),
             Direction::InputGradient => (self.outputs, self.inputs),
         };
-        let x = random(2, self.rows * depth);
+        let x = tensor(random(2, self.rows * depth), (self.rows, depth))?;
         let mut y = vec![0_f32; self.rows * width];
         let mut turn = 0;
         median(|| {
             let weight = &packed[turn % copies];
             turn += 1;
-            let x = Tiles::pack(Left::Rows(&x), self.rows, depth, self.format, 1.0);
+            let x = Tiles::of(&x, self.rows, depth, self.format)?;
             match self.direction {
                 Direction::Forward => product(&mut y, Write::Set, &x, weight),
                 Direction::InputGradient => product(&mut y, Write::Set, &x, &Turned(weight)),
             }
+            Ok(())
         })
     }
 }
@@ -140,16 +144,15 @@ impl LoraCase {
             sets.push((base, pairs));
         }
         let x = tensor(random(4, rows * inputs), (rows, inputs))?;
-        let (mut turn, mut outcome) = (0, Ok(Vec::new()));
-        let seconds = median(|| {
+        let mut turn = 0;
+        median(|| {
             let (weight, pairs) = &sets[turn % sets.len()];
             turn += 1;
             let groups = pairs.iter().enumerate();
             let groups = groups.map(|(row, pair)| LoraRows { rows: row..row + 1, pair }).collect();
-            outcome =
-                lora_linear_rows(&LinearInput::from(&x), &[LoraMap { weight, groups, factors: Vec::new() }]);
-        });
-        outcome.map(|_| seconds)
+            let map = LoraMap { weight, groups, factors: Vec::new() };
+            lora_linear_rows(&LinearInput::from(&x), &[map]).map(drop)
+        })
     }
 }
 
@@ -164,16 +167,16 @@ pub fn threads() -> usize {
 }
 
 /// The median of as many runs as there is patience for; the first one is not counted.
-fn median(mut run: impl FnMut()) -> f64 {
-    run();
+fn median(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
+    run()?;
     let (begun, mut times) = (Instant::now(), Vec::new());
     while times.len() < RUNS.0 || (times.len() < RUNS.1 && begun.elapsed().as_secs_f64() < PATIENCE) {
         let start = Instant::now();
-        run();
+        run()?;
         times.push(start.elapsed().as_secs_f64());
     }
     times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    Ok(times[times.len() / 2])
 }
 
 fn random(seed: u64, n: usize) -> Vec<f32> {
@@ -189,7 +192,8 @@ mod tests {
     fn a_figure_is_the_time_of_a_run_and_a_cold_weight_is_never_faster_by_much() {
         for direction in [Direction::Forward, Direction::InputGradient] {
             let case = LinearCase { rows: 3, inputs: 512, outputs: 512, format: Format::Bf16, direction };
-            let (cold, resident) = (case.measure(Weights::Cold), case.measure(Weights::Resident));
+            let [cold, resident] =
+                [Weights::Cold, Weights::Resident].map(|weights| case.measure(weights).unwrap());
             assert!(cold > 0.0 && resident > 0.0 && resident < 10.0 * cold, "{cold} {resident}");
             assert_eq!(case.flops(), 2.0 * 3.0 * 512.0 * 512.0);
         }

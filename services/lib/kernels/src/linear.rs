@@ -43,7 +43,7 @@ impl LinearInput {
         }
         let (rows, inputs) = rows_and_width(self.x.shape())?;
         let x = self.x.contiguous()?;
-        let tiles = Tiles::pack(Left::Rows(&floats(&x)?), rows, inputs, format, 1.0);
+        let tiles = Tiles::of(&x, rows, inputs, format)?;
         Ok(slot.get_or_init(|| Arc::new(tiles)).clone())
     }
 }
@@ -84,8 +84,7 @@ impl OutputGradient {
         if let Some(rows) = self.rows.get().filter(|rows| Leftward::format(&***rows) == format) {
             return Ok(rows.clone());
         }
-        let dy = floats(&self.dy)?;
-        Ok(Arc::new(Tiles::pack(Left::Rows(&dy), sizes.rows, sizes.outputs, format, 1.0)))
+        Ok(Arc::new(Tiles::of(&self.dy, sizes.rows, sizes.outputs, format)?))
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn run(args: &KernelsArgs) -> Result<(), BenchError> {
     ));
     let mut kernels = Vec::new();
     for (case, weights) in cases() {
-        let figure = measure(case, weights, &peaks);
+        let figure = measure(case, weights, &peaks)?;
         output.line(&figure.line());
         kernels.push(figure);
     }
@@ -123,8 +123,8 @@ fn cases() -> Vec<(LinearCase, Weights)> {
     cases
 }
 
-fn measure(case: LinearCase, weights: Weights, peaks: &Peaks) -> Figure {
-    let seconds = case.measure(weights);
+fn measure(case: LinearCase, weights: Weights, peaks: &Peaks) -> Result<Figure, BenchError> {
+    let seconds = case.measure(weights)?;
     let (gflops, read) = (case.flops() / seconds / 1e9, case.weight_bytes() / seconds / 1e9);
     let peak = match case.format {
         Format::F32 | Format::F16 => peaks.f32_gflops,
@@ -132,7 +132,7 @@ fn measure(case: LinearCase, weights: Weights, peaks: &Peaks) -> Figure {
         Format::Int8 => peaks.int8_gops,
     };
     let from_memory = if weights == Weights::Cold { read / peaks.read_gb_s } else { 0.0 };
-    Figure {
+    Ok(Figure {
         op: if case.direction == Direction::Forward { "linear" } else { "linear_input_gradient" },
         format: case.format.name(),
         rows: case.rows,
@@ -143,14 +143,14 @@ fn measure(case: LinearCase, weights: Weights, peaks: &Peaks) -> Figure {
         weight_gb_s: read,
         share_of_peak: from_memory.max(gflops / peak),
         times_of_limit: None,
-    }
+    })
 }
 
 fn measure_lora(case: LoraCase, peaks: &Peaks) -> Result<Figure, BenchError> {
     let LoraCase { rows, inputs, outputs, .. } = case;
     let (format, direction) = (Format::Bf16, Direction::Forward);
     let bare = LinearCase { rows, inputs, outputs, format, direction };
-    let rate = bare.flops() / bare.measure(Weights::Resident);
+    let rate = bare.flops() / bare.measure(Weights::Resident)?;
     let seconds = case.measure(Weights::Cold)?;
     let limit = case.weight_bytes() / (peaks.read_gb_s * 1e9) + case.flops() / rate;
     let (gflops, read) = (case.flops() / seconds / 1e9, case.weight_bytes() / seconds / 1e9);
@@ -209,7 +209,7 @@ mod tests {
             format: Format::Bf16,
             direction: Direction::Forward,
         };
-        assert!(measure(case, Weights::Cold, &peaks).share_of_peak > 1.0);
-        assert!(measure(case, Weights::Resident, &peaks).share_of_peak < 1e-3);
+        assert!(measure(case, Weights::Cold, &peaks).unwrap().share_of_peak > 1.0);
+        assert!(measure(case, Weights::Resident, &peaks).unwrap().share_of_peak < 1e-3);
     }
 }

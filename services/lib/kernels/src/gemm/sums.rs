@@ -23,6 +23,8 @@ const BLOCK_ROWS: usize = 192;
 /// each of them reads a part of the left factor alone. In [`Walk::Rows`] it goes by once for each tile's rows.
 const SHARED_BYTES: usize = 2 << 20;
 const SHARED_BYTES_BY_ROWS: usize = 1 << 20;
+/// The same where each thread has a block of rows: then it comes from memory as often if threads share it out.
+const READ_BY_EACH_BYTES: usize = 16 << 20;
 /// Bytes of a right factor at most that is packed for a sum, to meet several blocks of tiles.
 const MADE_BYTES: usize = 16 << 20;
 /// Words that parts may have beside the longest one: their panels stay in a cache together while the tiles go by.
@@ -312,7 +314,8 @@ impl<'a> Job<'a> {
         if self.blocked && self.rows > BLOCK_ROWS {
             let bytes = panels * words * COLUMNS * size_of::<u32>();
             let most = if self.walk == Walk::Rows { SHARED_BYTES_BY_ROWS } else { SHARED_BYTES };
-            let by_rows = panels < threads || bytes <= most;
+            let high = self.rows >= threads * BLOCK_ROWS && bytes <= READ_BY_EACH_BYTES;
+            let by_rows = panels < threads || bytes <= most || high;
             return if by_rows {
                 (panels, bands.div_ceil(threads))
             } else {

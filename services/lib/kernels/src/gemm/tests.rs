@@ -1,3 +1,4 @@
+use candle_core::{Device, Tensor};
 use half::{bf16, f16};
 
 use super::{tiles::round_f16, *};
@@ -178,11 +179,16 @@ fn a_row_is_the_same_in_so_many_numbers(k: usize, n: usize) {
             // Only what begins with a cache line goes past the caches.
             let line = room.as_ptr().align_offset(64);
             let c = &mut room[line..line + rows * n];
-            let left = Left::Rows(&a[first * k..(first + rows) * k]);
+            let rows_of_a = &a[first * k..(first + rows) * k];
+            let x = Tensor::from_slice(rows_of_a, (rows, k), &Device::Cpu).unwrap();
             crate::with_threads(threads, || {
-                product(c, Write::Set, &Tiles::pack(left, rows, k, format, 1.0), &packed);
-            });
-            c.to_vec()
+                let before = Tiles::pack(Left::Rows(rows_of_a), rows, k, format, 1.0);
+                product(c, Write::Set, &before, &packed);
+                let packed_before = c.to_vec();
+                product(c, Write::Set, &Tiles::of(&x, rows, k, format).unwrap(), &packed);
+                assert_eq!(packed_before, c, "{rows} of {k} packed when they are needed");
+                packed_before
+            })
         };
         let all = run(2, 0, 500);
         assert_eq!(all, run(1, 0, 500));

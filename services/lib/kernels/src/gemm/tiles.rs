@@ -1,11 +1,16 @@
 //! The left factor: rows in tiles of words, rounded to their format once however many panels they meet.
 
+mod pending;
+
 use std::{mem::MaybeUninit, ops::Range};
+
+use candle_core::{Result, Tensor};
 
 #[cfg(target_arch = "x86_64")]
 use super::pack;
 use super::{Format, LeftPart, Leftward, Order, ROWS, Words, int8, words_of};
-use crate::{Dispatch, dispatch::dispatch, simd::dispatch, team};
+use crate::{Dispatch, cpu::floats, dispatch::dispatch, simd::dispatch, team};
+use pending::Pending;
 
 /// Numbers below which packing stays on one thread.
 const PARALLEL_FROM: usize = 64 * 1024;
@@ -22,10 +27,13 @@ const LINE_ROWS: usize = 32;
 const LINE_WORDS: usize = 16;
 
 /// Words that several tasks set.
+#[derive(Debug)]
 pub(super) struct Target(*mut MaybeUninit<u32>);
 
 // SAFETY: callers of `lines` promise that no two threads hold the same ones.
 unsafe impl Sync for Target {}
+// SAFETY: as above.
+unsafe impl Send for Target {}
 
 impl Target {
     pub(super) fn new(words: &mut [MaybeUninit<u32>]) -> Self {
@@ -64,9 +72,24 @@ pub(crate) struct Tiles {
     rows: usize,
     depth: usize,
     words: Words,
+    /// What is not packed before it is needed.
+    pending: Option<Pending>,
 }
 
 impl Tiles {
+    /// Packs a tensor [rows, depth] of f32 numbers; a large one for tile registers when its rows are first multiplied, by the thread that does
+    /// that: they then lie in its cache.
+    pub(crate) fn of(x: &Tensor, rows: usize, depth: usize, format: Format) -> Result<Self> {
+        let width = room(format, depth);
+        let by_row = format == Format::Bf16 && Order::of(format) == Order::ByRow;
+        if !by_row || rows * width < PARALLEL_FROM {
+            return Ok(Self::pack(Left::Rows(&floats(x)?), rows, depth, format, 1.0));
+        }
+        let mut words = Words::default();
+        let pending = Some(Pending::new(x, (rows, depth), words.room(rows * width))?);
+        Ok(Self { format, rows, depth, words, pending })
+    }
+
     /// Packs `scale` times a matrix [rows, depth].
     pub(crate) fn pack(left: Left<'_>, rows: usize, depth: usize, format: Format, scale: f32) -> Self {
         let (Left::Rows(data) | Left::Columns(data)) = left;
@@ -100,7 +123,7 @@ impl Tiles {
         }
         // SAFETY: the parts cover all words, and each of the ways to fill one sets every word of every row.
         unsafe { words.set(rows * width) };
-        Self { format, rows, depth, words }
+        Self { format, rows, depth, words, pending: None }
     }
 
     /// Packs a matrix [rows, columns] as bf16 both ways, as left factor [rows, columns] and as [columns, rows], reading it from memory
@@ -148,7 +171,7 @@ impl Tiles {
             by_row.set(rows * across);
             by_column.set(columns * along);
         }
-        let tiles = |rows, depth, words| Self { format, rows, depth, words };
+        let tiles = |rows, depth, words| Self { format, rows, depth, words, pending: None };
         (tiles(rows, columns, by_row), tiles(columns, rows, by_column))
     }
 }
@@ -237,7 +260,7 @@ impl Leftward for Tiles {
 
     fn tile(&self, row: usize, rows: usize, range: Range<usize>) -> LeftPart<'_> {
         let width = room(self.format, self.depth);
-        let part = |row, step| LeftPart { words: &self.words, row, step };
+        let part = |row, step| LeftPart { words: &[], row, step };
         let (start, left) = match Order::of(self.format) {
             Order::ByRow => (row * width + range.start, part(width, 1)),
             Order::ByWord => {
@@ -250,7 +273,15 @@ impl Leftward for Tiles {
         };
         let len =
             if range.is_empty() { 0 } else { (rows - 1) * left.row + (range.len() - 1) * left.step + 1 };
-        LeftPart { words: &self.words[start..start + len], ..left }
+        let words = match &self.pending {
+            None => &self.words[start..start + len],
+            Some(pending) => {
+                pending.pack(row..row + rows);
+                // SAFETY: these rows have just been packed, or had been, and are not written again.
+                unsafe { self.words.part(start, len) }
+            }
+        };
+        LeftPart { words, ..left }
     }
 }
 

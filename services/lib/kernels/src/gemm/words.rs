@@ -29,6 +29,16 @@ impl Words {
         words
     }
 
+    /// Some of the words of the room, of which others may not yet be set.
+    ///
+    /// # Safety
+    /// These are set, and not again while the borrow lasts.
+    pub(crate) unsafe fn part(&self, start: usize, len: usize) -> &[u32] {
+        assert!(start + len <= self.lines.capacity() * EACH, "a part of words ends after their room");
+        // SAFETY: a line is 16 words and nothing else; the caller promises that these are set.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast::<u32>().add(start), len) }
+    }
+
     /// Says that all words of the room have been set.
     ///
     /// # Safety

@@ -226,7 +226,7 @@ unsafe fn multiply_words(
         let streams = tiles.streams && Drain::can_write(block.to);
         match (block.rows > SIDE, block.count > SIDE, tiles.passing) {
             (true, true, Passing::Left) if streams => {
-                registers::<true, true, 1, true>(words, factors, block, tiles)
+                registers::<true, true, 1, true>(words, factors, block, tiles);
             }
             (true, true, _) if streams => registers::<true, true, 2, true>(words, factors, block, tiles),
             (true, true, Passing::Neither) => registers::<true, true, 0, false>(words, factors, block, tiles),
