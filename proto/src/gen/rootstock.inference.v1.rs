@@ -431,7 +431,8 @@ pub mod adapter_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists the adapters that are published, by name. Errors: INVALID_FIELD.
+        /// Lists the adapters that are published, by name. Waits for 2 seconds after a start until it knows them.
+        /// Errors: INVALID_FIELD, DEPENDENCY_UNAVAILABLE (it doesn't know them yet).
         pub async fn list_adapters(
             &mut self,
             request: impl tonic::IntoRequest<super::ListAdaptersRequest>,
@@ -462,7 +463,7 @@ pub mod adapter_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// First streams every published adapter as this server has it, then those that have changed: at most one round every 100
-        /// milliseconds, with the latest state of each. Errors: none but the connection's.
+        /// milliseconds, with the latest state of each. Errors: DEPENDENCY_UNAVAILABLE, as ListAdapters.
         pub async fn watch_adapters(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchAdaptersRequest>,
@@ -548,7 +549,8 @@ pub mod adapter_service_server {
             tonic::Response<super::PinAdapterResponse>,
             tonic::Status,
         >;
-        /// Lists the adapters that are published, by name. Errors: INVALID_FIELD.
+        /// Lists the adapters that are published, by name. Waits for 2 seconds after a start until it knows them.
+        /// Errors: INVALID_FIELD, DEPENDENCY_UNAVAILABLE (it doesn't know them yet).
         async fn list_adapters(
             &self,
             request: tonic::Request<super::ListAdaptersRequest>,
@@ -563,7 +565,7 @@ pub mod adapter_service_server {
             + std::marker::Send
             + 'static;
         /// First streams every published adapter as this server has it, then those that have changed: at most one round every 100
-        /// milliseconds, with the latest state of each. Errors: none but the connection's.
+        /// milliseconds, with the latest state of each. Errors: DEPENDENCY_UNAVAILABLE, as ListAdapters.
         async fn watch_adapters(
             &self,
             request: tonic::Request<super::WatchAdaptersRequest>,

@@ -399,7 +399,8 @@ pub mod tokenization_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Encodes a batch of texts. Errors: INVALID_FIELD, NOT_FOUND, INVALID_FILE.
+        /// Encodes a batch of texts. Errors: INVALID_FIELD, NOT_FOUND, INVALID_FILE, OVERLOADED (more than 64 MiB in texts above 64 KiB
+        /// wait to be encoded; RetryInfo says how long these should take).
         pub async fn encode(
             &mut self,
             request: impl tonic::IntoRequest<super::EncodeRequest>,
@@ -487,7 +488,7 @@ pub mod tokenization_service_client {
             self.inner.streaming(req, path, codec).await
         }
         /// Renders chat messages with the tokenizer's chat template, within fuel and output limits.
-        /// Errors: INVALID_FIELD (also when the template refuses the messages), NOT_FOUND.
+        /// Errors: INVALID_FIELD (also when the template refuses the messages), NOT_FOUND, OVERLOADED.
         pub async fn render_chat(
             &mut self,
             request: impl tonic::IntoRequest<super::RenderChatRequest>,
@@ -653,7 +654,8 @@ pub mod tokenization_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with TokenizationServiceServer.
     #[async_trait]
     pub trait TokenizationService: std::marker::Send + std::marker::Sync + 'static {
-        /// Encodes a batch of texts. Errors: INVALID_FIELD, NOT_FOUND, INVALID_FILE.
+        /// Encodes a batch of texts. Errors: INVALID_FIELD, NOT_FOUND, INVALID_FILE, OVERLOADED (more than 64 MiB in texts above 64 KiB
+        /// wait to be encoded; RetryInfo says how long these should take).
         async fn encode(
             &self,
             request: tonic::Request<super::EncodeRequest>,
@@ -679,7 +681,7 @@ pub mod tokenization_service_server {
             tonic::Status,
         >;
         /// Renders chat messages with the tokenizer's chat template, within fuel and output limits.
-        /// Errors: INVALID_FIELD (also when the template refuses the messages), NOT_FOUND.
+        /// Errors: INVALID_FIELD (also when the template refuses the messages), NOT_FOUND, OVERLOADED.
         async fn render_chat(
             &self,
             request: tonic::Request<super::RenderChatRequest>,

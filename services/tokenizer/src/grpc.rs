@@ -33,15 +33,27 @@ impl Grpc {
 
     /// Encodes texts off the async runtime.
     async fn encoded(&self, loaded: &Arc<Loaded>, texts: Texts) -> Result<Vec<proto::Encoding>, Error> {
-        let Texts { texts, add_special_tokens, return_offsets } = texts;
-        let bytes: usize = texts.iter().map(String::len).sum();
-        let loaded = Arc::clone(loaded);
-        let work = move || encode(&loaded, &texts, add_special_tokens, return_offsets);
+        let (bytes, return_offsets, work) = encoding(loaded, texts);
         let encodings = self.registry.tasks.spawn_by_size("tokenizer-encode", bytes, work).await??;
+        Ok(self.told(bytes, encodings, return_offsets))
+    }
+
+    /// The same for one message of a stream, which waits as long as need be.
+    async fn encoded_in_bulk(
+        &self,
+        loaded: &Arc<Loaded>,
+        texts: Texts,
+    ) -> Result<Vec<proto::Encoding>, Error> {
+        let (bytes, return_offsets, work) = encoding(loaded, texts);
+        let encodings = self.registry.tasks.spawn_in_bulk("tokenizer-encode", bytes, work).await??;
+        Ok(self.told(bytes, encodings, return_offsets))
+    }
+
+    fn told(&self, bytes: usize, encodings: Vec<Encoding>, return_offsets: bool) -> Vec<proto::Encoding> {
         let tokens: usize = encodings.iter().map(|encoding| encoding.ids.len()).sum();
         self.registry.metrics.encoded_bytes.inc_by(bytes as u64);
         self.registry.metrics.encoded_tokens.inc_by(tokens as u64);
-        Ok(convert::encodings(encodings, return_offsets))
+        convert::encodings(encodings, return_offsets)
     }
 
     /// A conversation as text and as tokens. How much there is to tokenize is known when it is text.
@@ -87,6 +99,16 @@ impl Grpc {
         }
         Ok(proto::ListTokenizersResponse { tokenizers, next_page_token: listed.next_page_token })
     }
+}
+
+/// The bytes of texts, whether offsets are asked for, and what encodes them.
+fn encoding(
+    loaded: &Arc<Loaded>,
+    texts: Texts,
+) -> (usize, bool, impl FnOnce() -> Result<Vec<Encoding>, Error> + Send + use<>) {
+    let Texts { texts, add_special_tokens, return_offsets } = texts;
+    let (loaded, bytes) = (Arc::clone(loaded), texts.iter().map(String::len).sum());
+    (bytes, return_offsets, move || encode(&loaded, &texts, add_special_tokens, return_offsets))
 }
 
 fn encode(loaded: &Loaded, texts: &[String], special: bool, offsets: bool) -> Result<Vec<Encoding>, Error> {

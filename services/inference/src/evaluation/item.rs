@@ -43,7 +43,7 @@ impl Target {
         let this = Arc::clone(&self);
         let bytes = self.questions[index].row.bytes();
         let encode = move || this.encode(index);
-        let encoded = self.tasks.spawn_by_size("inference-encode-row", bytes, encode).await??;
+        let encoded = self.tasks.spawn_in_bulk("inference-encode-row", bytes, encode).await??;
         let room = self.context() - encoded.prompt.len();
         let sampling = Sampling::greedy(self.max_tokens.min(room));
         let generate = Generate {

@@ -68,7 +68,7 @@ impl LinearCase {
     /// Seconds of a run in the median, the packing of its input included.
     ///
     /// # Errors
-    /// When memory for the numbers is not to be had.
+    /// When the input can't be read, which has been made for it.
     pub fn measure(&self, weights: Weights) -> Result<f64> {
         let copies = copies(self.weight_bytes(), weights);
         let numbers = random(1, self.outputs * self.inputs);

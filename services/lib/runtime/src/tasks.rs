@@ -136,9 +136,9 @@ impl Tasks {
         self.compute(name, permit, work).await
     }
 
-    /// Runs work whose time and memory grow with the bytes that it is given, as tokenizing text does: as many pieces at once as
-    /// there are processors, short ones first; large ones, above 64 KiB, leave places to others, and those that wait are bounded by
-    /// [`MAX_WAITING_BYTES`]. A caller that stops waiting leaves the queue, but doesn't stop work that has begun.
+    /// Runs work whose time and memory grow with the bytes that it is given, as tokenizing text does: as many pieces at once as there are
+    /// processors (two at least), every size having its share. Large ones, above 64 KiB, leave places to others, and those that wait are
+    /// bounded by [`MAX_WAITING_BYTES`]. A caller that stops waiting leaves the queue, but doesn't stop work that has begun.
     ///
     /// # Errors
     /// Too much waits already, or the work panicked.
@@ -150,6 +150,20 @@ impl Tasks {
     ) -> Result<T, BySizeError> {
         let place = self.shared.by_size.place(bytes).await?;
         Ok(self.compute(name, place, work).await?)
+    }
+
+    /// [`Tasks::spawn_by_size`] for callers that have one piece in work at a time, of many: it waits, however much waits already.
+    ///
+    /// # Errors
+    /// The work panicked.
+    pub async fn spawn_in_bulk<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Panicked> {
+        let place = self.shared.by_size.place_in_bulk(bytes).await;
+        self.compute(name, place, work).await
     }
 
     /// Runs the work with what it holds until its end.

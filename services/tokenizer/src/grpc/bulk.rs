@@ -45,7 +45,7 @@ impl State {
             (None, name) => self.service.registry.get("tokenizer", name).await?,
         };
         let texts = Texts::new(request.texts, request.add_special_tokens, request.return_offsets)?;
-        let encodings = self.service.encoded(&loaded, texts).await?;
+        let encodings = self.service.encoded_in_bulk(&loaded, texts).await?;
         let tokenizer_digest = loaded.tokenizer_digest();
         self.loaded = Some(loaded);
         Ok(EncodeStreamResponse { encodings, tokenizer_digest })

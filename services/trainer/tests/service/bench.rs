@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
-    store::{Call, Store},
+    store::Store,
     tokens::{Tokens, tokenizer_files},
 };
 
@@ -269,9 +269,9 @@ impl Bench {
     /// Meanwhile it waits for its next state, so that the job has no end before that.
     pub(crate) async fn cut(&self, job: &str) {
         let (token, pid) = self.worker_of(job).await;
+        self.store.hold_after_state();
         let worker = tokio::spawn(run(self.worker_args(job, &token)));
         self.saves(job).await;
-        self.store.hold(Some(Call::CommitArtifact));
         assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
         assert_eq!(worker.await.unwrap().unwrap(), Ended::LeaseLost);
         self.store.hold(None);

@@ -41,6 +41,8 @@ struct Kept {
     deleted: BTreeSet<String>,
     /// Artifacts that somebody wanted to commit since a call was held.
     wanted: Vec<proto::ArtifactKind>,
+    /// Commits are held from the next state on.
+    holds_after_state: bool,
 }
 
 fn missing(name: &str) -> Status {
@@ -66,6 +68,11 @@ impl Store {
     pub(crate) fn hold(&self, call: Option<Call>) {
         self.kept.lock().unwrap().wanted.clear();
         self.held.send_replace(call);
+    }
+
+    /// Lets commits wait from the next state of a job on, which is still stored.
+    pub(crate) fn hold_after_state(&self) {
+        self.kept.lock().unwrap().holds_after_state = true;
     }
 
     /// Whether somebody waits to commit an artifact of a kind.
@@ -233,7 +240,12 @@ impl CheckpointService for Store {
         let artifact = request.into_inner().artifact.unwrap();
         self.kept.lock().unwrap().wanted.push(artifact.kind());
         self.pass(Call::CommitArtifact).await;
-        let artifact = self.kept.lock().unwrap().commit(artifact);
+        let mut kept = self.kept.lock().unwrap();
+        if artifact.kind() == proto::ArtifactKind::TrainingState && kept.holds_after_state {
+            kept.holds_after_state = false;
+            self.held.send_replace(Some(Call::CommitArtifact));
+        }
+        let artifact = kept.commit(artifact);
         Ok(Response::new(proto::CommitArtifactResponse { artifact: Some(artifact) }))
     }
 

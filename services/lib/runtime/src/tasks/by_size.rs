@@ -13,22 +13,26 @@ use tokio::sync::oneshot;
 use super::Panicked;
 use crate::{ErrorReason, Failure};
 
-/// Each class's work is up to four times as large as the one's before; the first one's has up to 1 KiB, the last one's whatever it has.
-const CLASSES: usize = 7;
-/// Bytes above which work is large: it begins only where it leaves places to other work.
+/// Each class's work is up to four times as large as the one's before; the first one's has up to 1 KiB.
+const SHORT_CLASSES: usize = 4;
+/// The last one's has whatever it has.
+const LARGE_CLASSES: usize = 3;
+/// Bytes above which work is large: no more of it is done at once than leaves half of the places to short work.
 const LARGE: usize = 64 << 10;
 /// Bytes of all large work that has begun, but for a single larger one.
 const LARGE_AT_ONCE: usize = 8 << 20;
 /// Bytes of all large work that waits; more is refused. How much short work waits is bounded by the calls that a server has in work.
 pub const MAX_WAITING_BYTES: usize = 64 << 20;
-/// What a byte takes until some have been measured.
+/// Bytes that the least work counts as: what it takes to begin it.
+const LEAST: u64 = 256;
+/// What a byte of large work takes until some has been measured.
 const FIRST_GUESS: Duration = Duration::from_nanos(500);
 
 /// Why work by size isn't done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BySizeError {
     /// Too much waits already.
-    #[error("{} MiB of text wait to be tokenized already; retry later", MAX_WAITING_BYTES >> 20)]
+    #[error("{} MiB of text wait to be tokenized, and there is no room for more; retry later", MAX_WAITING_BYTES >> 20)]
     Full {
         /// When what waits now should be done.
         retry_after: Duration,
@@ -58,17 +62,24 @@ pub(super) struct BySize {
 
 #[derive(Debug, Default)]
 struct State {
-    working: usize,
-    working_large: usize,
-    working_large_bytes: usize,
-    classes: [Class; CLASSES],
-    waiting_large_bytes: usize,
+    short: Group<SHORT_CLASSES>,
+    large: Group<LARGE_CLASSES>,
+    /// Of large work.
+    working_bytes: usize,
+    waiting_bytes: usize,
     arrivals: u64,
-    /// What the class whose work began last had been served before.
-    clock: u64,
-    /// Of all work that has ended.
+    /// Of large work that has ended.
     bytes: u64,
     time: Duration,
+}
+
+/// Classes that share their places by bytes.
+#[derive(Debug)]
+struct Group<const CLASSES: usize> {
+    classes: [Class; CLASSES],
+    working: usize,
+    /// What the class whose work began last had been served before; it never falls.
+    clock: u64,
 }
 
 /// Work of about one size, first come, first served.
@@ -97,19 +108,14 @@ pub(super) struct Place {
 /// Takes work out of the queue when its caller leaves.
 struct Leaves<'a> {
     queue: &'a BySize,
-    class: usize,
+    bytes: usize,
     arrival: u64,
 }
 
-/// The class of work of so many bytes.
+/// The class of work of so many bytes, of all classes.
 fn class(bytes: usize) -> usize {
     let quarters = (bytes.saturating_sub(1) >> 10).checked_ilog(4).map_or(0, |log| log as usize + 1);
-    quarters.min(CLASSES - 1)
-}
-
-/// The bytes, if they are many.
-fn large(bytes: usize) -> usize {
-    if bytes <= LARGE { 0 } else { bytes }
+    quarters.min(SHORT_CLASSES + LARGE_CLASSES - 1)
 }
 
 impl BySize {
@@ -123,37 +129,46 @@ impl BySize {
         Self { places, state: Arc::default() }
     }
 
-    /// Waits for a place. Who stops waiting leaves the queue.
+    /// Waits for a place, unless too much waits already. Who stops waiting leaves the queue.
     pub(super) async fn place(&self, bytes: usize) -> Result<Place, BySizeError> {
-        let (begin, begins) = oneshot::channel();
-        let _leaves = self.enter(bytes, begin)?;
-        self.begin();
-        // The queue drops a sender only where its caller has left.
-        Ok(begins.await.expect("a caller that waits is in the queue"))
+        {
+            let state = self.state.lock();
+            if bytes > LARGE && state.waiting_bytes + bytes > MAX_WAITING_BYTES {
+                return Err(BySizeError::Full { retry_after: state.drained_after(self.places) });
+            }
+        }
+        Ok(self.place_in_bulk(bytes).await)
     }
 
-    fn enter(&self, bytes: usize, begin: oneshot::Sender<Place>) -> Result<Leaves<'_>, BySizeError> {
+    /// Waits for a place, however much waits.
+    pub(super) async fn place_in_bulk(&self, bytes: usize) -> Place {
+        let (begin, begins) = oneshot::channel();
+        let _leaves = self.enter(bytes, begin);
+        self.begin();
+        // The queue drops a sender only where its caller has left.
+        begins.await.expect("a caller that waits is in the queue")
+    }
+
+    fn enter(&self, bytes: usize, begin: oneshot::Sender<Place>) -> Leaves<'_> {
         let mut state = self.state.lock();
-        if bytes > LARGE && state.waiting_large_bytes + bytes > MAX_WAITING_BYTES {
-            return Err(BySizeError::Full { retry_after: state.drained_after(self.places) });
-        }
         state.arrivals += 1;
-        state.waiting_large_bytes += large(bytes);
-        let (arrival, clock, class) = (state.arrivals, state.clock, class(bytes));
-        let of_its_size = &mut state.classes[class];
-        if of_its_size.waiting.is_empty() {
-            of_its_size.served = of_its_size.served.max(clock);
+        let arrival = state.arrivals;
+        if bytes > LARGE {
+            state.waiting_bytes += bytes;
         }
-        of_its_size.waiting.insert(arrival, Waiting { bytes, begin });
-        Ok(Leaves { queue: self, class, arrival })
+        let (class, clock) = state.class(bytes);
+        if class.waiting.is_empty() {
+            class.served = class.served.max(clock);
+        }
+        class.waiting.insert(arrival, Waiting { bytes, begin });
+        Leaves { queue: self, bytes, arrival }
     }
 
     /// Begins what may begin.
     fn begin(&self) {
         let mut gone = Vec::new();
         let mut state = self.state.lock();
-        while state.working < self.places {
-            let Some(Waiting { bytes, begin }) = state.next(self.places) else { break };
+        while let Some(Waiting { bytes, begin }) = state.next(self.places) {
             let place = Place { queue: self.clone(), bytes, begun: Instant::now() };
             if let Err(place) = begin.send(place) {
                 // Gives its place back, which takes the lock.
@@ -166,41 +181,81 @@ impl BySize {
 }
 
 impl State {
-    fn may_begin(&self, bytes: usize, places: usize) -> bool {
-        let room = self.working_large == 0 || self.working_large_bytes + bytes <= LARGE_AT_ONCE;
-        bytes <= LARGE || (room && self.working_large < places / 2)
+    /// The class of so many bytes, and its group's clock.
+    fn class(&mut self, bytes: usize) -> (&mut Class, u64) {
+        match class(bytes) {
+            short if short < SHORT_CLASSES => (&mut self.short.classes[short], self.short.clock),
+            large => (&mut self.large.classes[large - SHORT_CLASSES], self.large.clock),
+        }
     }
 
-    /// Takes the next work out of the queue.
+    /// Takes the next work out of the queue, if there is a place for it: each group has half of the places, and short work also those
+    /// that large work leaves.
     fn next(&mut self, places: usize) -> Option<Waiting> {
-        let first = |class: &Class| class.waiting.first_key_value().map(|(_, work)| work.bytes);
-        let ready = self.classes.iter().enumerate();
-        let ready =
-            ready.filter(|(_, class)| first(class).is_some_and(|bytes| self.may_begin(bytes, places)));
-        let (index, _) = ready.min_by_key(|(_, class)| class.served)?;
-        let class = &mut self.classes[index];
-        let (_, work) = class.waiting.pop_first()?;
-        self.clock = class.served;
-        class.served += work.bytes as u64;
-        self.working += 1;
-        self.working_large += usize::from(work.bytes > LARGE);
-        self.working_large_bytes += large(work.bytes);
-        self.waiting_large_bytes -= large(work.bytes);
+        let free = self.short.working + self.large.working < places;
+        let own = self.short.working < places - places / 2;
+        if free && (own || !self.large_may_begin(places)) && self.short.first().is_some() {
+            return self.short.take();
+        }
+        if !free || !self.large_may_begin(places) {
+            return None;
+        }
+        let work = self.large.take()?;
+        self.waiting_bytes -= work.bytes;
+        self.working_bytes += work.bytes;
         Some(work)
     }
 
+    /// Whether the large work that is next may begin. Where it has to wait for room, smaller work behind it waits too.
+    fn large_may_begin(&self, places: usize) -> bool {
+        let fits = |bytes| self.large.working == 0 || self.working_bytes + bytes <= LARGE_AT_ONCE;
+        self.large.working < places / 2 && self.large.first().is_some_and(fits)
+    }
+
     fn count_out(&mut self, place: &Place) {
-        self.working -= 1;
-        self.working_large -= usize::from(place.bytes > LARGE);
-        self.working_large_bytes -= large(place.bytes);
+        if place.bytes <= LARGE {
+            self.short.working -= 1;
+            return;
+        }
+        self.large.working -= 1;
+        self.working_bytes -= place.bytes;
         self.bytes += place.bytes as u64;
         self.time += place.begun.elapsed();
     }
 
     fn drained_after(&self, places: usize) -> Duration {
         let byte = if self.bytes == 0 { FIRST_GUESS } else { self.time.div_f64(self.bytes as f64) };
-        // Large work has half of the places.
-        byte.mul_f64(self.waiting_large_bytes as f64 / (places / 2) as f64).max(Duration::from_secs(1))
+        byte.mul_f64(self.waiting_bytes as f64 / (places / 2) as f64).max(Duration::from_secs(1))
+    }
+}
+
+impl<const CLASSES: usize> Default for Group<CLASSES> {
+    fn default() -> Self {
+        Self { classes: std::array::from_fn(|_| Class::default()), working: 0, clock: 0 }
+    }
+}
+
+impl<const CLASSES: usize> Group<CLASSES> {
+    /// The number of the class that is next.
+    fn next(&self) -> Option<usize> {
+        let waiting = self.classes.iter().enumerate().filter(|(_, class)| !class.waiting.is_empty());
+        waiting.min_by_key(|(_, class)| class.served).map(|(index, _)| index)
+    }
+
+    /// Bytes of the work that is next.
+    fn first(&self) -> Option<usize> {
+        let (_, work) = self.classes[self.next()?].waiting.first_key_value()?;
+        Some(work.bytes)
+    }
+
+    fn take(&mut self) -> Option<Waiting> {
+        let index = self.next()?;
+        let class = &mut self.classes[index];
+        let (_, work) = class.waiting.pop_first()?;
+        self.clock = self.clock.max(class.served);
+        class.served += (work.bytes as u64).max(LEAST);
+        self.working += 1;
+        Some(work)
     }
 }
 
@@ -214,9 +269,15 @@ impl Drop for Place {
 impl Drop for Leaves<'_> {
     fn drop(&mut self) {
         let mut state = self.queue.state.lock();
-        if let Some(work) = state.classes[self.class].waiting.remove(&self.arrival) {
-            state.waiting_large_bytes -= large(work.bytes);
+        if state.class(self.bytes).0.waiting.remove(&self.arrival).is_none() {
+            return;
         }
+        if self.bytes > LARGE {
+            state.waiting_bytes -= self.bytes;
+        }
+        drop(state);
+        // It may have been all that others waited for.
+        self.queue.begin();
     }
 }
 
@@ -319,7 +380,7 @@ mod tests {
         let (mut next, _) = ask(&queue, LONG);
         drop(working);
         assert!(begun(&mut next).is_some());
-        assert_eq!(queue.state.lock().waiting_large_bytes, 0);
+        assert_eq!(queue.state.lock().waiting_bytes, 0);
     }
 
     #[test]
@@ -331,5 +392,55 @@ mod tests {
         drop(working);
         drop(leaving);
         assert!(begun(&mut next).is_some());
+    }
+
+    #[test]
+    fn smaller_large_work_does_not_keep_larger_work_from_its_turn() {
+        const MIB: usize = 1 << 20;
+        let queue = BySize::with_places(12);
+        let mut working: Vec<Place> = (0..6).map(|_| ask(&queue, MIB).1.unwrap()).collect();
+        let (mut largest, waits) = ask(&queue, 4 * MIB);
+        assert!(waits.is_none());
+        for ended in 0.. {
+            let (mut next, _) = ask(&queue, MIB);
+            drop(working.remove(0));
+            if let Some(place) = begun(&mut largest) {
+                drop(place);
+                break;
+            }
+            assert!(ended < 8, "4 MiB never begin beside ever more of 1 MiB");
+            working.extend(begun(&mut next));
+            std::mem::forget(next);
+        }
+    }
+
+    #[test]
+    fn a_class_of_large_work_begins_with_what_other_large_work_has_had() {
+        let queue = BySize::with_places(2);
+        let mut large = ask(&queue, 1 << 20).1;
+        // Much short work, beside which hardly any large work is done.
+        for _ in 0..1000 {
+            drop(ask(&queue, SHORT).1.unwrap());
+        }
+        let (mut first, _) = ask(&queue, 1 << 20);
+        let (mut second, _) = ask(&queue, 300 << 10);
+        drop(large.take());
+        large = begun(&mut first);
+        assert!(large.is_some());
+        drop(large);
+        assert!(begun(&mut second).is_some());
+    }
+
+    #[test]
+    fn bulk_work_waits_where_other_work_is_refused() {
+        let queue = BySize::with_places(2);
+        let (_, working) = ask(&queue, LONG);
+        let (waiting, _) = ask(&queue, MAX_WAITING_BYTES);
+        assert!(queue.place(LONG).now_or_never().unwrap().is_err());
+        let mut bulk = Box::pin(queue.place_in_bulk(LONG));
+        assert!((&mut bulk).now_or_never().is_none());
+        drop(waiting);
+        drop(working);
+        assert!((&mut bulk).now_or_never().is_some());
     }
 }

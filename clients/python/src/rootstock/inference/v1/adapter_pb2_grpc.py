@@ -111,7 +111,8 @@ class AdapterServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListAdapters(self, request, context):
-        """Lists the adapters that are published, by name. Errors: INVALID_FIELD.
+        """Lists the adapters that are published, by name. Waits for 2 seconds after a start until it knows them.
+        Errors: INVALID_FIELD, DEPENDENCY_UNAVAILABLE (it doesn't know them yet).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,7 +120,7 @@ class AdapterServiceServicer(object):
 
     def WatchAdapters(self, request, context):
         """First streams every published adapter as this server has it, then those that have changed: at most one round every 100
-        milliseconds, with the latest state of each. Errors: none but the connection's.
+        milliseconds, with the latest state of each. Errors: DEPENDENCY_UNAVAILABLE, as ListAdapters.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

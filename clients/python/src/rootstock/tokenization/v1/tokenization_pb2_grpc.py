@@ -84,7 +84,8 @@ class TokenizationServiceServicer(object):
     """
 
     def Encode(self, request, context):
-        """Encodes a batch of texts. Errors: INVALID_FIELD, NOT_FOUND, INVALID_FILE.
+        """Encodes a batch of texts. Errors: INVALID_FIELD, NOT_FOUND, INVALID_FILE, OVERLOADED (more than 64 MiB in texts above 64 KiB
+        wait to be encoded; RetryInfo says how long these should take).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +108,7 @@ class TokenizationServiceServicer(object):
 
     def RenderChat(self, request, context):
         """Renders chat messages with the tokenizer's chat template, within fuel and output limits.
-        Errors: INVALID_FIELD (also when the template refuses the messages), NOT_FOUND.
+        Errors: INVALID_FIELD (also when the template refuses the messages), NOT_FOUND, OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -199,13 +199,14 @@ unsafe fn multiply(steps: usize, factors: (&LeftPart<'_>, &RightPart<'_>), block
     unsafe {
         if whole > 0 {
             configure(Shape { rows: block.rows, words: SIDE });
+            // What is read again is not written past the caches.
             let tiles = Tiles { streams: tiles.streams && whole == steps, ..*tiles };
             multiply_words(0..whole, factors, block, &tiles);
         }
         if whole < steps {
             configure(Shape { rows: block.rows, words: steps - whole });
             if whole > 0 {
-                let tiles = Tiles { from: tiles.to, ahead: &[], ..*tiles };
+                let tiles = Tiles { from: tiles.to, streams: false, ahead: &[], ..*tiles };
                 multiply_words(whole..steps, factors, &Block { from: Some(block.to), ..*block }, &tiles);
             } else {
                 multiply_words(0..steps, factors, block, tiles);
@@ -228,7 +229,12 @@ unsafe fn multiply_words(
             (true, true, Passing::Left) if streams => {
                 registers::<true, true, 1, true>(words, factors, block, tiles);
             }
-            (true, true, _) if streams => registers::<true, true, 2, true>(words, factors, block, tiles),
+            (true, true, Passing::Right) if streams => {
+                registers::<true, true, 2, true>(words, factors, block, tiles);
+            }
+            (true, true, Passing::Neither) if streams => {
+                registers::<true, true, 0, true>(words, factors, block, tiles);
+            }
             (true, true, Passing::Neither) => registers::<true, true, 0, false>(words, factors, block, tiles),
             (true, true, Passing::Left) => registers::<true, true, 1, false>(words, factors, block, tiles),
             (true, true, Passing::Right) => registers::<true, true, 2, false>(words, factors, block, tiles),

@@ -13,8 +13,8 @@ const LEFT_PART_BYTES: usize = 1 << 20;
 /// Bytes of panels that stay in the second-level cache while all rows meet them.
 const PANEL_BYTES: usize = 1 << 20;
 
-/// Bytes of an output that no cache holds until it is read: it is written past them, so that they keep the factors, and memory is not
-/// first read for it.
+/// Bytes above which an output would displace the factors in a core's cache: it is written past them, and memory is not first read for
+/// it.
 const STREAMED_BYTES: usize = 2 << 20;
 
 /// What of a block is multiplied after what.

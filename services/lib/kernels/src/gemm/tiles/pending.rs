@@ -4,11 +4,12 @@ use std::{
     hint,
     mem::MaybeUninit,
     ops::Range,
-    sync::atomic::{AtomicU8, Ordering},
+    sync::atomic::{AtomicU8, AtomicUsize, Ordering},
     thread,
 };
 
 use candle_core::{Result, Tensor};
+use parking_lot::Mutex;
 
 use super::{Source, Target, rows_bf16};
 use crate::cpu::floats;
@@ -22,18 +23,33 @@ const LOOKS: usize = 1024;
 const WAITS: u8 = 0;
 const BEGUN: u8 = 1;
 const PACKED: u8 = 2;
+const FAILED: u8 = 3;
 
 /// A matrix of f32 numbers on its way to pairs of bf16, row by row.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// Holds the numbers, and is not written to.
-    source: Tensor,
+    /// Holds the numbers, and is not written to; let go of with the last chunk.
+    source: Mutex<Option<Tensor>>,
     rows: usize,
     depth: usize,
     /// Words for each row.
     width: usize,
     target: Target,
     chunks: Vec<AtomicU8>,
+    /// Chunks that are not packed.
+    left: AtomicUsize,
+}
+
+/// A chunk that its thread packs; it has failed unless it says that it is done.
+struct Begun<'a> {
+    chunk: &'a AtomicU8,
+    becomes: u8,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.chunk.store(self.becomes, Ordering::Release);
+    }
 }
 
 impl Pending {
@@ -45,8 +61,9 @@ impl Pending {
     ) -> Result<Self> {
         assert!(floats(source)?.len() >= rows * depth, "a left factor is shorter than its size");
         let width = room.len() / rows;
-        let chunks = (0..rows.div_ceil(CHUNK)).map(|_| AtomicU8::new(WAITS)).collect();
-        Ok(Self { source: source.clone(), rows, depth, width, target: Target::new(room), chunks })
+        let chunks: Vec<_> = (0..rows.div_ceil(CHUNK)).map(|_| AtomicU8::new(WAITS)).collect();
+        let (source, left) = (Mutex::new(Some(source.clone())), AtomicUsize::new(chunks.len()));
+        Ok(Self { source, rows, depth, width, target: Target::new(room), chunks, left })
     }
 
     /// Sees to it that these rows are packed.
@@ -56,14 +73,19 @@ impl Pending {
             let chunk = &self.chunks[index];
             let waits = chunk.load(Ordering::Relaxed) == WAITS;
             if waits && chunk.compare_exchange(WAITS, BEGUN, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                let mut begun = Begun { chunk, becomes: FAILED };
                 self.pack_chunk(index);
-                chunk.store(PACKED, Ordering::Release);
+                begun.becomes = PACKED;
             }
         }
         for index in chunks {
             let mut looks = 0;
-            while self.chunks[index].load(Ordering::Acquire) != PACKED {
-                looks += 1;
+            loop {
+                match self.chunks[index].load(Ordering::Acquire) {
+                    PACKED => break,
+                    FAILED => panic!("rows could not be packed"),
+                    _ => looks += 1,
+                }
                 if looks % LOOKS == 0 { thread::yield_now() } else { hint::spin_loop() }
             }
         }
@@ -73,10 +95,15 @@ impl Pending {
         let first = index * CHUNK;
         let count = CHUNK.min(self.rows - first);
         let source = Source { first, count, rows: self.rows, depth: self.depth, scale: 1.0 };
-        // It could be read as numbers when this was made, and a tensor stays what it is.
-        let Ok(numbers) = floats(&self.source) else { unreachable!("a tensor has become another one") };
+        let tensor = self.source.lock().clone();
+        // It is there as long as a chunk waits, could be read as numbers when this was made, and stays what it is.
+        let numbers = tensor.as_ref().and_then(|tensor| floats(tensor).ok());
+        let Some(numbers) = numbers else { unreachable!("a tensor has become another one") };
         // SAFETY: the room has so many words for each row, and the chunk is this thread's alone.
         let words = unsafe { self.target.lines(first * self.width, count * self.width) };
         rows_bf16(words, &numbers, source);
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.source.lock().take();
+        }
     }
 }
