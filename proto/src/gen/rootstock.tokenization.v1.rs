@@ -455,7 +455,7 @@ pub mod tokenization_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Encodes any amount of text in order and in bounded memory: one response for each request.
-        /// Errors: as Encode.
+        /// Errors: as Encode, but for OVERLOADED: it waits.
         pub async fn encode_stream(
             &mut self,
             request: impl tonic::IntoStreamingRequest<
@@ -672,7 +672,7 @@ pub mod tokenization_service_server {
             + std::marker::Send
             + 'static;
         /// Encodes any amount of text in order and in bounded memory: one response for each request.
-        /// Errors: as Encode.
+        /// Errors: as Encode, but for OVERLOADED: it waits.
         async fn encode_stream(
             &self,
             request: tonic::Request<tonic::Streaming<super::EncodeStreamRequest>>,

@@ -35,7 +35,7 @@ impl Grpc {
     async fn encoded(&self, loaded: &Arc<Loaded>, texts: Texts) -> Result<Vec<proto::Encoding>, Error> {
         let (bytes, return_offsets, work) = encoding(loaded, texts);
         let encodings = self.registry.tasks.spawn_by_size("tokenizer-encode", bytes, work).await??;
-        Ok(self.told(bytes, encodings, return_offsets))
+        Ok(self.counted(bytes, encodings, return_offsets))
     }
 
     /// The same for one message of a stream, which waits as long as need be.
@@ -46,10 +46,10 @@ impl Grpc {
     ) -> Result<Vec<proto::Encoding>, Error> {
         let (bytes, return_offsets, work) = encoding(loaded, texts);
         let encodings = self.registry.tasks.spawn_in_bulk("tokenizer-encode", bytes, work).await??;
-        Ok(self.told(bytes, encodings, return_offsets))
+        Ok(self.counted(bytes, encodings, return_offsets))
     }
 
-    fn told(&self, bytes: usize, encodings: Vec<Encoding>, return_offsets: bool) -> Vec<proto::Encoding> {
+    fn counted(&self, bytes: usize, encodings: Vec<Encoding>, return_offsets: bool) -> Vec<proto::Encoding> {
         let tokens: usize = encodings.iter().map(|encoding| encoding.ids.len()).sum();
         self.registry.metrics.encoded_bytes.inc_by(bytes as u64);
         self.registry.metrics.encoded_tokens.inc_by(tokens as u64);

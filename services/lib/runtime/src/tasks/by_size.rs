@@ -131,26 +131,33 @@ impl BySize {
 
     /// Waits for a place, unless too much waits already. Who stops waiting leaves the queue.
     pub(super) async fn place(&self, bytes: usize) -> Result<Place, BySizeError> {
-        {
-            let state = self.state.lock();
-            if bytes > LARGE && state.waiting_bytes + bytes > MAX_WAITING_BYTES {
-                return Err(BySizeError::Full { retry_after: state.drained_after(self.places) });
-            }
-        }
-        Ok(self.place_in_bulk(bytes).await)
+        let (leaves, begins) = self.enter(bytes, MAX_WAITING_BYTES)?;
+        Ok(self.wait(leaves, begins).await)
     }
 
     /// Waits for a place, however much waits.
-    pub(super) async fn place_in_bulk(&self, bytes: usize) -> Place {
-        let (begin, begins) = oneshot::channel();
-        let _leaves = self.enter(bytes, begin);
+    pub(super) async fn place_in_bulk(&self, bytes: usize) -> Result<Place, BySizeError> {
+        let (leaves, begins) = self.enter(bytes, usize::MAX)?;
+        Ok(self.wait(leaves, begins).await)
+    }
+
+    async fn wait(&self, _leaves: Leaves<'_>, begins: oneshot::Receiver<Place>) -> Place {
         self.begin();
         // The queue drops a sender only where its caller has left.
         begins.await.expect("a caller that waits is in the queue")
     }
 
-    fn enter(&self, bytes: usize, begin: oneshot::Sender<Place>) -> Leaves<'_> {
+    /// Gets in line, where no more than so many bytes of large work wait then.
+    fn enter(
+        &self,
+        bytes: usize,
+        most: usize,
+    ) -> Result<(Leaves<'_>, oneshot::Receiver<Place>), BySizeError> {
+        let (begin, begins) = oneshot::channel();
         let mut state = self.state.lock();
+        if bytes > LARGE && state.waiting_bytes + bytes > most {
+            return Err(BySizeError::Full { retry_after: state.drained_after(self.places) });
+        }
         state.arrivals += 1;
         let arrival = state.arrivals;
         if bytes > LARGE {
@@ -161,7 +168,7 @@ impl BySize {
             class.served = class.served.max(clock);
         }
         class.waiting.insert(arrival, Waiting { bytes, begin });
-        Leaves { queue: self, bytes, arrival }
+        Ok((Leaves { queue: self, bytes, arrival }, begins))
     }
 
     /// Begins what may begin.

@@ -100,7 +100,7 @@ class TokenizationServiceServicer(object):
 
     def EncodeStream(self, request_iterator, context):
         """Encodes any amount of text in order and in bounded memory: one response for each request.
-        Errors: as Encode.
+        Errors: as Encode, but for OVERLOADED: it waits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
