@@ -10,6 +10,7 @@ use std::{fs::File, io::BufReader, sync::Arc};
 use candle_core::{DType, Device};
 pub(crate) use lease::{AdapterLease, Leases};
 pub(crate) use pace::Pace;
+use pace::Slices;
 pub(crate) use probe::Proved;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
 use rootstock_kernels::with_threads;
@@ -202,7 +203,7 @@ impl Adapters {
             check_artifact(&fetched.artifact, &model)?;
             let (loading, pace) = (adapters.clone(), adapters.pace.clone());
             // The other threads are the steps': a load that held them, and was itself held up, would hold up every stream.
-            let load = move || with_threads(1, || load(fetched, &model, &loading));
+            let load = move |slices: &mut Slices| with_threads(1, || load(fetched, &model, &loading, slices));
             pace.run(load).await?
         };
         self.residents.get_or_load(digest, load).await
@@ -264,25 +265,24 @@ fn adapter_format(model: &Model) -> Format {
 }
 
 /// Reads the weights, every tensor accounted for and finite, after reserving the room that follows from the configuration, and
-/// computes the probe; blocks.
-fn load(fetched: Fetched, model: &Model, adapters: &Adapters) -> Result<Version, Error> {
+/// computes the probe, in slices; blocks.
+fn load(fetched: Fetched, model: &Model, adapters: &Adapters, slices: &mut Slices) -> Result<Version, Error> {
     let settings = settings(&fetched)?;
     let name = settings.weights_file();
-    let (config, weights) = (fetched.path(CONFIG_FILE)?, fetched.path(name)?);
+    let weights = fetched.path(name)?;
     let open = || {
         let file = File::open(weights)?;
         let bytes = file.metadata()?.len();
         Ok::<_, std::io::Error>((file, bytes))
     };
     let (file, file_bytes) = open().map_err(|error| Error::internal(name, error))?;
-    let headers = settings.read_header(&mut BufReader::new(file), file_bytes)?;
     let base = model.decoder();
-    settings.check_tensors(base.config(), &headers)?;
-    let reservation = adapters.reserve(foretell(&settings, model)?)?;
+    let admitted = settings.admit(BufReader::new(file), file_bytes, base.config())?;
+    let reservation = adapters.reserve(foretell(admitted.config(), model)?)?;
     let dtype = if adapter_format(model) == Format::Bf16 { DType::BF16 } else { DType::F32 };
-    let weights = AnyAdapter::load_files(config, weights, base, dtype, &Device::Cpu)?;
-    let start = base.begin(&weights)?;
-    adapters.proved.prove(&fetched.artifact.digest, (&weights, start.as_ref()), model)?;
+    let weights = admitted.load(base, dtype, &Device::Cpu)?;
+    let start = base.begin(&weights, &mut || slices.rest())?;
+    adapters.proved.prove(&fetched.artifact.digest, (&weights, start.as_ref()), (model, slices))?;
     let bytes = (weights.bytes() + start.as_ref().map_or(0, KvCache::bytes)) as u64;
     Ok(Version { artifact: fetched.artifact.clone(), weights, start, bytes, _reservation: reservation })
 }

@@ -238,7 +238,7 @@ impl Evaluations {
 
     /// Runs evaluations one after the other until shutdown. Those that a restart interrupted begin again.
     pub(crate) async fn run(self, shutdown: Shutdown) {
-        runner::run(self, shutdown).await;
+        Box::pin(runner::run(self, shutdown)).await;
     }
 
     async fn rows(&self, dataset: &Digest) -> Result<Arc<Vec<JudgedRow>>, Error> {

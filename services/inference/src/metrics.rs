@@ -103,6 +103,8 @@ pub(crate) struct Metrics {
     pub(crate) preemptions: Counter,
     pub(crate) adapter_swaps: Counter,
     pub(crate) adapters_resident: Gauge,
+    /// Those that load beside sequences, or rest after it.
+    pub(crate) adapters_loading: Gauge,
     pub(crate) adapter_bytes: Gauge,
     pub(crate) models_resident: Gauge,
     pub(crate) encoders_resident: Gauge,
@@ -138,6 +140,7 @@ impl Default for Metrics {
             preemptions: Counter::default(),
             adapter_swaps: Counter::default(),
             adapters_resident: Gauge::default(),
+            adapters_loading: Gauge::default(),
             adapter_bytes: Gauge::default(),
             models_resident: Gauge::default(),
             encoders_resident: Gauge::default(),
@@ -163,6 +166,11 @@ impl Metrics {
             ("rootstock_inference_parked", "Sequences that wait for their client to read", &self.parked),
             ("rootstock_inference_kv_cache_bytes", "Bytes reserved for keys and values", &self.cache_bytes),
             ("rootstock_inference_adapters_resident", "Adapters in memory", &self.adapters_resident),
+            (
+                "rootstock_inference_adapters_loading",
+                "Adapters that load beside sequences, or have just done so",
+                &self.adapters_loading,
+            ),
             ("rootstock_inference_adapter_bytes", "Bytes reserved for adapters", &self.adapter_bytes),
             ("rootstock_inference_models_resident", "Base models in memory", &self.models_resident),
             ("rootstock_inference_encoders_resident", "Encoders in memory", &self.encoders_resident),

@@ -61,6 +61,19 @@ impl CheckpointClient {
         progress: &Progress,
     ) -> Result<FetchedArtifact, ClientError> {
         let artifact = self.get_artifact(name).await?;
+        self.fetch_files(artifact, cache, progress).await
+    }
+
+    /// Fetches the files of an artifact whose record is known already.
+    ///
+    /// # Errors
+    /// As [`CheckpointClient::fetch_artifact`].
+    pub async fn fetch_files(
+        &self,
+        artifact: Artifact,
+        cache: &Cache,
+        progress: &Progress,
+    ) -> Result<FetchedArtifact, ClientError> {
         let meter = Meter::new(progress, u64::try_from(artifact.size_bytes).unwrap_or_default());
         // One after the other for files that are the same: the second would wait for the first's lock for ever.
         let mut by_digest: BTreeMap<&str, Vec<BlobEntry>> = BTreeMap::new();

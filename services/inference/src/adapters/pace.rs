@@ -1,23 +1,26 @@
 //! When adapters load: at once while nobody is answered, and beside running requests so that these hardly notice.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use prometheus_client::metrics::gauge::Gauge;
 use rootstock_kernels::bench::threads;
 use rootstock_runtime::{Panicked, Tasks};
-use tokio::sync::Semaphore;
+use tokio::{runtime::Handle, sync::Semaphore};
 
-/// How many times as long as a load took, nothing loads after it in its place: a step that waits for a thread that a load has taken
-/// waits once. Where others wait for the place, they share this rest, and each has one as long as the load at least.
+/// How many times as long as it took, a load rests in its place beside running requests: a step that waits for a thread that a load has
+/// taken waits once. Where others wait for the place, they share this rest, and each has one as long as the load at least.
 const REST: u32 = 7;
+/// A rest after a load at least, where nobody waits: what comes before and after it takes time of a thread too.
+const SHORTEST_REST: Duration = Duration::from_millis(25);
 /// A rest at most: a load may have waited for a disk.
 const LONGEST_REST: Duration = Duration::from_millis(100);
+/// A load that takes longer rests in between, where it can.
+const SLICE: Duration = Duration::from_millis(3);
+/// How long after a place was given back the next load is expected: where one follows the other, steps are short all the while.
+const RECENT: Duration = Duration::from_millis(50);
 
 /// Lets loads through; clones share the places.
 #[derive(Clone, Debug)]
@@ -27,54 +30,90 @@ pub(crate) struct Pace {
     running: Gauge,
     /// For loads beside them: as many at once as half the threads that steps are computed on.
     places: Arc<Semaphore>,
-    waiting: Arc<AtomicU32>,
+    /// Loads that wait for one.
+    waiting: Gauge,
+    /// Loads that have one, or had one a moment ago.
+    loading: Gauge,
 }
 
-/// One that waits for a place, until it is dropped.
-struct Waits<'a>(&'a AtomicU32);
+/// Counts as one until it is dropped.
+struct Counted(Gauge);
 
-impl<'a> Waits<'a> {
-    fn new(waiting: &'a AtomicU32) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
-        Self(waiting)
+impl Counted {
+    fn among(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
     }
 }
 
-impl Drop for Waits<'_> {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.dec();
+    }
+}
+
+/// A load under way, which rests now and then.
+pub(super) struct Slices {
+    pace: Pace,
+    runtime: Handle,
+    /// When it began, or went on after its last rest.
+    begun: Instant,
+}
+
+impl Slices {
+    /// Rests, if this is beside running requests and it is time; blocks.
+    pub(super) fn rest(&mut self) {
+        let took = self.begun.elapsed();
+        if took >= SLICE && self.pace.running.get() > 0 {
+            let rest = tokio::time::sleep(self.pace.rest(took, Duration::ZERO));
+            let _ = self.runtime.block_on(self.pace.tasks.shutdown().unless_requested(rest));
+            self.begun = Instant::now();
+        }
     }
 }
 
 impl Pace {
-    pub(crate) fn new(tasks: Tasks, running: Gauge) -> Self {
+    pub(crate) fn new(tasks: Tasks, running: Gauge, loading: Gauge) -> Self {
         let places = Arc::new(Semaphore::new((threads() / 2).max(1)));
-        Self { tasks, running, places, waiting: Arc::default() }
+        Self { tasks, running, places, waiting: Gauge::default(), loading }
     }
 
     /// Does the work, which may block: at once if nobody is answered, or when it has a place.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Slices) -> T + Send + 'static,
     ) -> Result<T, Panicked> {
+        let (pace, runtime) = (self.clone(), Handle::current());
+        let sliced = move || {
+            let mut slices = Slices { pace, runtime, begun: Instant::now() };
+            (work(&mut slices), slices.begun.elapsed())
+        };
         if self.running.get() == 0 {
-            return self.tasks.spawn_blocking("inference-load-adapter", work).await;
+            return Ok(self.tasks.spawn_blocking("inference-load-adapter", sliced).await?.0);
         }
-        let waits = Waits::new(&self.waiting);
+        let waits = Counted::among(&self.waiting);
         // Nobody closes the places. This one goes with the work, whoever waits for it.
         let place = Arc::clone(&self.places).acquire_owned().await;
         drop(waits);
-        let timed = move || {
-            let begun = Instant::now();
-            (work(), begun.elapsed(), place)
-        };
-        let (done, took, place) = self.tasks.spawn_blocking("inference-load-adapter", timed).await?;
-        let rest = (REST / (1 + self.waiting.load(Ordering::Relaxed))).max(1);
+        let held = (place, Counted::among(&self.loading));
+        let holding = move || (sliced(), held);
+        let ((done, took), (place, loads)) =
+            self.tasks.spawn_blocking("inference-load-adapter", holding).await?;
+        let rest = self.rest(took, SHORTEST_REST);
         tokio::spawn(async move {
-            tokio::time::sleep((took * rest).min(LONGEST_REST)).await;
+            tokio::time::sleep(rest).await;
             drop(place);
+            tokio::time::sleep(RECENT).await;
+            drop(loads);
         });
         Ok(done)
+    }
+
+    /// How long to rest after work that took so long, and at least where nobody waits.
+    fn rest(&self, took: Duration, least: Duration) -> Duration {
+        let waiting = u32::try_from(self.waiting.get()).unwrap_or(0);
+        let alone = (took * REST).max(least).min(LONGEST_REST);
+        (alone / (1 + waiting)).max(took.min(LONGEST_REST))
     }
 }
 
@@ -90,22 +129,23 @@ mod tests {
     fn pace(running: i64) -> Pace {
         let gauge = Gauge::default();
         gauge.set(running);
-        let pace = Pace::new(Tasks::new(Shutdown::new()), gauge);
+        let pace = Pace::new(Tasks::new(Shutdown::new()), gauge, Gauge::default());
         let spare = pace.places.available_permits() - 1;
         pace.places.forget_permits(spare);
         pace
     }
 
+    fn spin(time: Duration) -> Instant {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            std::hint::spin_loop();
+        }
+        begun
+    }
+
     /// When a load began and ended.
     async fn load(pace: Pace) -> (Instant, Instant) {
-        let work = || {
-            let begun = Instant::now();
-            while begun.elapsed() < WORK {
-                std::hint::spin_loop();
-            }
-            (begun, Instant::now())
-        };
-        pace.run(work).await.unwrap()
+        pace.run(|_| (spin(WORK), Instant::now())).await.unwrap()
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -115,6 +155,24 @@ mod tests {
             let (_, end) = load(pace.clone()).await;
             let (next, _) = load(pace).await;
             assert_eq!(next - end >= WORK * (REST - 1), rests, "{:?} beside {running}", next - end);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_long_load_rests_between_its_slices_beside_running_requests() {
+        for (running, rests) in [(0, false), (1, true)] {
+            let work = |slices: &mut Slices| {
+                let begun = spin(SLICE);
+                for _ in 0..3 {
+                    slices.rest();
+                    // Too short to rest after.
+                    slices.rest();
+                    spin(SLICE);
+                }
+                begun.elapsed()
+            };
+            let took = pace(running).run(work).await.unwrap();
+            assert_eq!(took >= SLICE * (4 + 3 * REST), rests, "{took:?} beside {running}");
         }
     }
 
@@ -129,6 +187,7 @@ mod tests {
         times.sort();
         let took = times[15].1 - times[0].0;
         assert!(took < 15 * WORK * REST, "{took:?}");
-        assert_eq!(pace.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(pace.waiting.get(), 0);
+        assert!(pace.loading.get() > 0, "the last one rests");
     }
 }

@@ -7,6 +7,7 @@ use rootstock_artifacts::Digest;
 use rootstock_kernels::{all_finite, with_numbers};
 use rootstock_model::{Adapter, Continued, KvCache, Wanted};
 
+use super::pace::Slices;
 use crate::{error::Error, models::Model};
 
 /// Tokens of the probe, spread over the vocabulary.
@@ -21,17 +22,17 @@ pub(crate) struct Proved {
 }
 
 impl Proved {
-    /// Computes the probe with a version that hasn't yet; blocks for as long as a forward of [`TOKENS`] takes.
+    /// Computes the probe with a version that hasn't yet; blocks for as long as a forward of [`TOKENS`] takes, and its rests.
     pub(super) fn prove(
         &self,
         digest: &Digest,
         (weights, start): (&dyn Adapter, Option<&KvCache>),
-        model: &Model,
+        (model, slices): (&Model, &mut Slices),
     ) -> Result<(), Error> {
         if self.digests.lock().contains(digest) {
             return Ok(());
         }
-        if !is_finite(weights, start, model)? {
+        if !is_finite(weights, start, (model, slices))? {
             return Err(Error::InvalidFile(format!(
                 "adapter {digest} gives numbers that are not finite; train it again"
             )));
@@ -46,18 +47,18 @@ impl Proved {
 }
 
 /// Whether the logits after the probe are finite. One number that isn't, at any token, spreads to those after the last.
-fn is_finite(weights: &dyn Adapter, start: Option<&KvCache>, model: &Model) -> Result<bool, Error> {
+fn is_finite(
+    weights: &dyn Adapter,
+    start: Option<&KvCache>,
+    (model, slices): (&Model, &mut Slices),
+) -> Result<bool, Error> {
     let last = model.vocab_size() - 1;
     let virtual_tokens = start.map_or(0, KvCache::len);
     let tokens = TOKENS.min(model.context() - virtual_tokens);
     let ids: Vec<u32> = (0..tokens).map(|place| (place * last / (TOKENS - 1)) as u32).collect();
     let begun = |start: &KvCache| Ok(start.fork(virtual_tokens + tokens));
     let mut cache = start.map_or_else(|| model.new_cache(tokens), begun)?;
-    let logits = model.decoder().forward_batch(&mut [Continued {
-        ids: &ids,
-        cache: &mut cache,
-        adapter: Some(weights),
-        wants: Wanted::Last,
-    }])?;
+    let sequence = Continued { ids: &ids, cache: &mut cache, adapter: Some(weights), wants: Wanted::Last };
+    let logits = model.decoder().forward_in_slices(&mut [sequence], &mut || slices.rest())?;
     with_numbers(&logits, all_finite).map_err(|error| Error::internal("logits can't be read", error))
 }

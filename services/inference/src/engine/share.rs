@@ -7,15 +7,24 @@ const URGENT: usize = 128;
 /// Steps over which what waits is spread: over twice as many, the last of 32 prompts at once had its first token after 1.9 s instead of
 /// 1.6, for gaps of 105 ms instead of 145 meanwhile (both at the 99th percentile).
 const STEPS: usize = 4;
+/// The same beside loads of adapters, each of which takes a thread from a step: with prompts of its share alone, the longest steps would
+/// be longer than twice the usual one.
+const STEPS_BESIDE_LOADS: usize = 2 * STEPS;
 
 /// Tokens of prompts in a step of `budget` tokens, beside so many that decode, where prompts of these lengths wait. As many as decode;
 /// more where many requests wait for their first token, and so for each other: one alone is in no hurry.
-pub(super) fn prompt_tokens(decode: usize, budget: usize, waiting: impl Iterator<Item = usize>) -> usize {
+pub(super) fn prompt_tokens(
+    decode: usize,
+    budget: usize,
+    waiting: impl Iterator<Item = usize>,
+    beside_loads: bool,
+) -> usize {
     if decode == 0 {
         return budget;
     }
     let urgent: usize = waiting.skip(1).map(|tokens| tokens.min(URGENT)).sum();
-    (urgent / STEPS).max(decode).min(budget.saturating_sub(decode)).max(LEAST)
+    let steps = if beside_loads { STEPS_BESIDE_LOADS } else { STEPS };
+    (urgent / steps).max(decode).min(budget.saturating_sub(decode)).max(LEAST)
 }
 
 #[cfg(test)]
@@ -25,7 +34,7 @@ mod tests {
     const BUDGET: usize = 256;
 
     fn tokens(decode: usize, waiting: &[usize]) -> usize {
-        prompt_tokens(decode, BUDGET, waiting.iter().copied())
+        prompt_tokens(decode, BUDGET, waiting.iter().copied(), false)
     }
 
     #[test]
@@ -38,12 +47,13 @@ mod tests {
     #[test]
     fn a_step_that_is_full_of_those_who_decode_still_gets_on_with_prompts() {
         assert_eq!(tokens(300, &[1000]), LEAST);
-        assert_eq!(prompt_tokens(16, 16, std::iter::once(1000)), LEAST);
+        assert_eq!(prompt_tokens(16, 16, std::iter::once(1000), false), LEAST);
     }
 
     #[test]
     fn many_that_wait_get_more() {
         assert_eq!(tokens(16, &[128; 16]), BUDGET - 16);
         assert_eq!(tokens(16, &[32; 9]), 64);
+        assert_eq!(prompt_tokens(16, BUDGET, [32; 9].into_iter(), true), 32);
     }
 }

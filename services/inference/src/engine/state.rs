@@ -158,8 +158,9 @@ impl State {
     }
 
     /// The next to step together: who is first in turn, and those of its lane and model who can join. First one token of each
-    /// that decodes, then prompts as far as a step's tokens go, so that a long prompt holds nobody up.
-    pub(super) fn take_batch(&mut self) -> Vec<Turn> {
+    /// that decodes, then prompts as far as a step's tokens go, so that a long prompt holds nobody up; beside loads of adapters less of
+    /// these.
+    pub(super) fn take_batch(&mut self, beside_loads: bool) -> Vec<Turn> {
         let Some(first) = self.pop_ready() else { return Vec::new() };
         let (priority, model) = (first.priority, Arc::clone(first.model()));
         // Beside interactive sequences an evaluation's steps are short, since those wait for them.
@@ -182,7 +183,7 @@ impl State {
             Wants::Prompt(tokens) => Some(tokens),
             Wants::Token => None,
         });
-        let mut left = share::prompt_tokens(batch.len(), budget, waiting);
+        let mut left = share::prompt_tokens(batch.len(), budget, waiting, beside_loads);
         while left > 0 {
             let Some(sequence) = self.take_ready(priority, prompts) else { break };
             let Wants::Prompt(prompt) = sequence.wants() else { break };

@@ -140,7 +140,7 @@ fn admitted(rig: &Rig, prompts: &[usize]) -> (State, Vec<mpsc::Receiver<Event>>)
 
 /// Takes the next step; tells how many tokens each sequence in it has.
 fn step(state: &mut State) -> Vec<usize> {
-    let batch = state.take_batch();
+    let batch = state.take_batch(false);
     let tokens = batch.iter().map(|turn| turn.tokens).collect();
     let holdings: Vec<_> = batch.iter().map(state::Holding::from).collect();
     let stepped = batch::step(batch, &Metrics::default());
@@ -246,7 +246,7 @@ fn turns(weights: &[(&str, f64)], requests: &[(&str, i32)]) -> Vec<(String, i32)
     }
     loop {
         state.sweep(Instant::now(), &limits, &Metrics::default());
-        let batch = state.take_batch();
+        let batch = state.take_batch(false);
         let Some(first) = batch.first() else { return seen };
         if first.sequence.wants() != sequence::Wants::Token {
             seen.push((first.sequence.tenant.to_string(), first.sequence.order));
@@ -352,7 +352,7 @@ async fn an_evaluation_takes_no_request_its_room_and_a_request_takes_an_evaluati
     let mut prompts = Vec::new();
     loop {
         state.sweep(Instant::now(), &limits, &Metrics::default());
-        let batch = state.take_batch();
+        let batch = state.take_batch(false);
         if batch.is_empty() {
             if state.is_idle() {
                 break;

@@ -36,14 +36,19 @@ impl Store for Remote {
 
     async fn fetch(&self, digest: &Digest) -> Result<Fetched, Error> {
         let name = digest.to_string();
-        let (client, cache, wanted) = (self.clients.checkpoint(), self.cache.clone(), name.clone());
+        let (client, cache) = (self.clients.checkpoint(), self.cache.clone());
+        // A record never changes, and what an alias names is not deleted.
+        let record = match self.local.record(digest) {
+            Some(record) => record,
+            None => client.get_artifact(name.clone()).await.map_err(|error| failed(error, &name))?,
+        };
         let runtime = Handle::current();
         // A transfer hashes and writes most of the time, so a thread of its own carries it from end to end.
-        let transfer = move || runtime.block_on(client.fetch_artifact(wanted, &cache, &Progress::none()));
+        let transfer = move || runtime.block_on(client.fetch_files(record, &cache, &Progress::none()));
         let fetched = self.tasks.spawn_blocking("inference-fetch", transfer).await?;
         let fetched = fetched.map_err(|error| failed(error, &name))?;
         let artifact = to_artifact(&fetched.artifact)?;
-        self.local.fetched(*digest, &fetched.files);
+        self.local.fetched(*digest, &fetched);
         Ok(Fetched { artifact, files: fetched.files.clone(), _keep: Box::new(fetched) })
     }
 

@@ -59,13 +59,19 @@ unsafe impl Sync for Heap {}
 #[derive(Debug)]
 pub(crate) enum Lines {
     Own(Vec<Line>),
-    /// So many lines of a block from `first` on, which no other weight has.
+    /// So many lines of a block, which no other weight has.
     Part {
-        block: Arc<Block>,
-        first: usize,
+        start: NonNull<Line>,
         count: usize,
+        /// Keeps the lines where they are. They are found without it: who reads many small weights would wait for it each time.
+        _block: Arc<Block>,
     },
 }
+
+// SAFETY: the lines belong to this value alone, and are read and written through it as a vector's would be.
+unsafe impl Send for Lines {}
+// SAFETY: as above.
+unsafe impl Sync for Lines {}
 
 impl WeightArena {
     /// An arena of blocks of `block_bytes`, or of a weight that is larger.
@@ -83,9 +89,10 @@ impl WeightArena {
             (self.block, self.used) = (Some(Arc::new(block)), 0);
         }
         let Some(block) = &self.block else { return Lines::zeros(count) };
-        let first = self.used;
+        // SAFETY: so many lines of the block are not given away, and its memory is no null.
+        let start = unsafe { NonNull::new_unchecked(block.start().add(self.used)) };
         self.used += count;
-        Lines::Part { block: Arc::clone(block), first, count }
+        Lines::Part { start, count, _block: Arc::clone(block) }
     }
 }
 
@@ -145,8 +152,8 @@ impl Lines {
             Self::Own(lines) => lines,
             // SAFETY: the lines lie inside the block, are aligned as it is, were zeros when it was made, and belong to this value alone,
             // which is borrowed mutably.
-            Self::Part { block, first, count } => unsafe {
-                std::slice::from_raw_parts_mut(block.start().add(*first), *count)
+            Self::Part { start, count, .. } => unsafe {
+                std::slice::from_raw_parts_mut(start.as_ptr(), *count)
             },
         }
     }
@@ -159,9 +166,7 @@ impl Deref for Lines {
         match self {
             Self::Own(lines) => lines,
             // SAFETY: as in `as_mut_slice`; nobody writes while this value is borrowed.
-            Self::Part { block, first, count } => unsafe {
-                std::slice::from_raw_parts(block.start().add(*first), *count)
-            },
+            Self::Part { start, count, .. } => unsafe { std::slice::from_raw_parts(start.as_ptr(), *count) },
         }
     }
 }

@@ -24,7 +24,7 @@ use candle_core::{DType, Result, bail};
 use crate::{Dispatch, dispatch::dispatch};
 
 pub use int8::GROUP as INT8_GROUP;
-pub(crate) use kernel::{LeftPart, RightPart, prefetch};
+pub(crate) use kernel::{LeftPart, RightPart, ask_for, prefetch};
 pub(crate) use lows::{Low, Lows, Part, low};
 pub(crate) use panels::{Packed, Turned};
 pub(crate) use rows::Rows;

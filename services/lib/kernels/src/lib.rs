@@ -69,7 +69,7 @@ pub use dispatch::{DISPATCH_VARIABLE, Dispatch, DispatchError, dispatch, request
 pub use dropout::{DropoutKey, DropoutMask, dropout};
 pub use elastic::{ElasticPenalty, Fisher};
 pub use embedding::{embedding, embedding_backward};
-pub use finite::all_finite;
+pub use finite::{all_finite, first_not_finite};
 pub use gelu::{gelu, gelu_backward};
 pub use gemm::{Format, INT8_GROUP};
 pub use gradient::{Gradient, RowGradient};

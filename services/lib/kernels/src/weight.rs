@@ -8,7 +8,7 @@ use crate::{
     arena::{Lines, WeightArena},
     composed::has_kernels,
     cpu::{self, Matrix, tensor, weight},
-    gemm::{Format, Packed},
+    gemm::{Format, Packed, ask_for},
     matmul::Operand,
 };
 
@@ -227,6 +227,14 @@ impl LinearWeight {
     /// Where it lies.
     pub fn device(&self) -> Device {
         self.as_tensor().map_or(Device::Cpu, |tensor| tensor.device().clone())
+    }
+
+    /// Asks memory for what says where the numbers lie.
+    #[inline]
+    pub(crate) fn ask(&self) {
+        if let Kind::Packed(packed) = &self.0 {
+            ask_for(Arc::as_ptr(packed));
+        }
     }
 
     pub(crate) fn read(&self) -> Result<Reading<'_>> {

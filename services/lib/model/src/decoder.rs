@@ -215,6 +215,18 @@ impl Decoder {
     /// When a sequence brings no ids, one is not below the vocabulary size, or a cache is too small; all caches keep their tokens
     /// then.
     pub fn forward_batch(&self, sequences: &mut [Continued<'_>]) -> Result<Tensor, ModelError> {
+        self.forward_in_slices(sequences, &mut || ())
+    }
+
+    /// [`Decoder::forward_batch`] which calls `between` before each layer, for who makes room for others now and then.
+    ///
+    /// # Errors
+    /// Those of [`Decoder::forward_batch`].
+    pub fn forward_in_slices(
+        &self,
+        sequences: &mut [Continued<'_>],
+        between: &mut dyn FnMut(),
+    ) -> Result<Tensor, ModelError> {
         let mut ids = Vec::new();
         for sequence in sequences.iter_mut() {
             self.check_ids(sequence.ids)?;
@@ -223,21 +235,27 @@ impl Decoder {
             ids.extend_from_slice(sequence.ids);
         }
         let owners: Vec<Owner<'_>> = sequences.iter().map(Owner::of).collect();
-        let x = self.go_on(self.embed(&ids, &owners)?, sequences)?; // [T, H]
+        let x = self.go_on(self.embed(&ids, &owners)?, sequences, between)?; // [T, H]
         self.show_each(&x, sequences)?;
         let logits = self.last_logits(&x, sequences)?; // [n, V]
         sequences.iter_mut().for_each(|sequence| sequence.cache.advance(sequence.ids.len()));
         Ok(logits)
     }
 
-    /// Takes rows `x` [T, H], which go on from what caches hold, through all layers.
-    fn go_on(&self, mut x: Tensor, sequences: &mut [Continued<'_>]) -> Result<Tensor, ModelError> {
+    /// Takes rows `x` [T, H], which go on from what caches hold, through all layers; calls `between` before each.
+    fn go_on(
+        &self,
+        mut x: Tensor,
+        sequences: &mut [Continued<'_>],
+        between: &mut dyn FnMut(),
+    ) -> Result<Tensor, ModelError> {
         let positions = sequences.iter().flat_map(|sequence| {
             let start = sequence.cache.len() as u32;
             start..start + sequence.ids.len() as u32
         });
         let pass = self.pass(&positions.collect::<Vec<_>>(), None);
         for layer in &self.layers {
+            between();
             (x, _) = layer.forward(&x, &pass, &mut Context::Cached(sequences))?;
         }
         Ok(x)

@@ -215,7 +215,8 @@ impl World {
 
     /// A cache for a sequence, with what its adapter puts before it.
     fn cache(&self, sequence: usize) -> KvCache {
-        let begun = self.adapter(sequence).and_then(|adapter| self.decoder.begin(adapter).unwrap());
+        let begun =
+            self.adapter(sequence).and_then(|adapter| self.decoder.begin(adapter, &mut || ()).unwrap());
         let new =
             || KvCache::new(self.decoder.config(), self.decoder.format(), LONGEST, &Device::Cpu).unwrap();
         begun.map_or_else(new, |begun| begun.fork(begun.len() + LONGEST))

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     fs::File,
     io::{BufReader, Read},
     path::Path,
@@ -19,7 +20,8 @@ use crate::{
     PeftError, TensorHeader, VirtualTokens, VirtualTokensConfig, WEIGHTS_FILE, check_tensors,
     config::Fields,
     expected_shapes,
-    files::{read_config, save_files},
+    files::{Stored, read_config, save_files},
+    header::admitted,
     read_header, resident_bytes,
 };
 
@@ -92,6 +94,22 @@ impl AdapterConfig {
         }
     }
 
+    /// Reads the header of the file of weights, of so many bytes, and checks that its tensors are exactly those that the settings ask for
+    /// on this base model; no weight is read yet.
+    ///
+    /// # Errors
+    /// Those of [`AdapterConfig::read_header`] and [`AdapterConfig::check_tensors`].
+    pub fn admit<R: Read>(
+        self,
+        mut weights: R,
+        file_bytes: u64,
+        base: &Config,
+    ) -> Result<Admitted<R>, PeftError> {
+        let entries = admitted(&mut weights, file_bytes, |headers| self.check_tensors(base, headers));
+        let entries = entries.map_err(|error| error.of_weights(self.weights_file()))?;
+        Ok(Admitted { stored: Stored::new(weights, entries), config: self })
+    }
+
     /// Checks that an adapter's tensors are exactly those that its settings ask for on this base model, in a dtype that is read.
     ///
     /// # Errors
@@ -129,6 +147,46 @@ impl AdapterConfig {
     }
 }
 
+/// An adapter of which the settings and the header are read, and fit the base model.
+pub struct Admitted<R> {
+    config: AdapterConfig,
+    stored: Stored<R>,
+}
+
+impl<R> fmt::Debug for Admitted<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admitted").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl<R: Read> Admitted<R> {
+    /// The settings.
+    pub fn config(&self) -> &AdapterConfig {
+        &self.config
+    }
+
+    /// Reads the weights, frozen in `dtype` (f32 or bf16); the base is of the shape that the adapter was admitted for.
+    ///
+    /// # Errors
+    /// When the file can't be read, or holds a value that is not finite or is said to be the base's and isn't.
+    pub fn load(mut self, base: &Decoder, dtype: DType, device: &Device) -> Result<AnyAdapter, PeftError> {
+        let stored = &mut self.stored;
+        let loaded = match &self.config {
+            AdapterConfig::Lora(config) => {
+                LoraAdapter::read(config, stored, (base, dtype, device)).map(AnyAdapter::Lora)
+            }
+            AdapterConfig::VirtualTokens(config) => {
+                VirtualTokens::read(config, stored, (base, device)).map(AnyAdapter::VirtualTokens)
+            }
+            AdapterConfig::Bottleneck(config) => {
+                BottleneckAdapter::read(config, stored, (base.config(), dtype, device))
+                    .map(AnyAdapter::Bottleneck)
+            }
+        };
+        loaded.map_err(|error| error.of_weights(self.config.weights_file()))
+    }
+}
+
 impl AnyAdapter {
     /// Reads an adapter from its two files, of any name, into frozen weights of `dtype` (f32 or bf16).
     ///
@@ -146,28 +204,7 @@ impl AnyAdapter {
         let name = config.weights_file();
         let file = File::open(weights).map_err(|error| PeftError::io(name, error))?;
         let bytes = file.metadata().map_err(|error| PeftError::io(name, error))?.len();
-        Self::read(&config, &mut BufReader::new(file), bytes, (base, dtype, device))
-            .map_err(|error| error.of_weights(name))
-    }
-
-    fn read(
-        config: &AdapterConfig,
-        reader: &mut impl Read,
-        bytes: u64,
-        (base, dtype, device): (&Decoder, DType, &Device),
-    ) -> Result<Self, PeftError> {
-        match config {
-            AdapterConfig::Lora(config) => {
-                LoraAdapter::read(config, reader, bytes, (base, dtype, device)).map(Self::Lora)
-            }
-            AdapterConfig::VirtualTokens(config) => {
-                VirtualTokens::read(config, reader, bytes, (base, device)).map(Self::VirtualTokens)
-            }
-            AdapterConfig::Bottleneck(config) => {
-                BottleneckAdapter::read(config, reader, bytes, (base.config(), dtype, device))
-                    .map(Self::Bottleneck)
-            }
-        }
+        config.admit(BufReader::new(file), bytes, base.config())?.load(base, dtype, device)
     }
 
     fn adapter(&self) -> &dyn Adapter {

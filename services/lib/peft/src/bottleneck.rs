@@ -8,8 +8,7 @@ use rootstock_model::{Adapter, Bottleneck, Config, Place, Projection, Update};
 
 use crate::{
     PeftError,
-    files::{packed_bytes, read_tensor, tensor_file},
-    header::read_entries,
+    files::{Stored, packed_bytes, tensor_file},
 };
 pub use config::{BottleneckConfig, MAX_REDUCTION_FACTOR, MAX_SCALING, MIN_REDUCTION_FACTOR};
 
@@ -62,19 +61,14 @@ impl BottleneckAdapter {
 
     pub(crate) fn read(
         config: &BottleneckConfig,
-        reader: &mut impl Read,
-        bytes: u64,
+        stored: &mut Stored<impl Read>,
         (base, dtype, device): (&Config, DType, &Device),
     ) -> Result<Self, PeftError> {
-        let entries = read_entries(reader, bytes)?;
-        let headers: Vec<_> = entries.iter().map(|entry| entry.header.clone()).collect();
-        config.check_tensors(base, &headers)?;
+        // Biases are f32, whatever the matrices are.
+        let dtype_of = |_: &str, shape: &[usize]| if shape.len() == 1 { DType::F32 } else { dtype };
         let mut tensors = BTreeMap::new();
-        for entry in &entries {
-            let (name, shape, _) = &entry.header;
-            // Biases are f32, whatever the matrices are.
-            let dtype = if shape.len() == 1 { DType::F32 } else { dtype };
-            tensors.insert(name.clone(), read_tensor(reader, entry, dtype, device)?);
+        while let Some((name, tensor)) = stored.read_next(dtype_of, device)? {
+            tensors.insert(name, tensor);
         }
         // In one block, since they are read together for every token.
         let mut arena = WeightArena::new(packed_bytes(tensors.values()));

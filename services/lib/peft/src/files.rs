@@ -5,16 +5,17 @@ use std::{
     fs::{self, File},
     io::{self, BufReader, Read, Write},
     path::Path,
+    vec,
 };
 
 use candle_core::{DType, Device, Tensor};
-use rootstock_kernels::{Format, INT8_GROUP, LinearWeight, WeightArena, all_finite, with_numbers};
+use rootstock_kernels::{Format, INT8_GROUP, LinearWeight, WeightArena, first_not_finite};
 use rootstock_model::Decoder;
 use safetensors::Dtype;
 
 use crate::{
-    Half, LoraAdapter, LoraConfig, MAX_CONFIG_BYTES, Module, PeftError, TensorHeader, check_tensors,
-    header::{Entry, read_entries},
+    Half, LoraAdapter, LoraConfig, MAX_CONFIG_BYTES, Module, PeftError, check_tensors,
+    header::{Entry, admitted},
     names::{Part, part_name},
 };
 
@@ -62,7 +63,7 @@ impl LoraAdapter {
         let config = LoraConfig::from_json(&read_config(config)?)?;
         let file = File::open(weights).map_err(|error| PeftError::io(WEIGHTS_FILE, error))?;
         let bytes = file.metadata().map_err(|error| PeftError::io(WEIGHTS_FILE, error))?.len();
-        Self::read(&config, &mut BufReader::new(file), bytes, (base, dtype, device))
+        Self::read_file(&config, BufReader::new(file), bytes, (base, dtype, device))
     }
 
     /// [`LoraAdapter::load`] from the contents of the two files.
@@ -77,28 +78,36 @@ impl LoraAdapter {
         device: &Device,
     ) -> Result<Self, PeftError> {
         let config = LoraConfig::from_json(config)?;
-        Self::read(&config, &mut &weights[..], weights.len() as u64, (base, dtype, device))
+        Self::read_file(&config, weights, weights.len() as u64, (base, dtype, device))
+    }
+
+    fn read_file(
+        config: &LoraConfig,
+        mut reader: impl Read,
+        bytes: u64,
+        (base, dtype, device): (&Decoder, DType, &Device),
+    ) -> Result<Self, PeftError> {
+        let check = |headers: &[_]| check_tensors(config, base.config(), headers);
+        let entries = admitted(&mut reader, bytes, check)?;
+        Self::read(config, &mut Stored::new(reader, entries), (base, dtype, device))
     }
 
     pub(crate) fn read(
         config: &LoraConfig,
-        reader: &mut impl Read,
-        bytes: u64,
+        stored: &mut Stored<impl Read>,
         (base, dtype, device): (&Decoder, DType, &Device),
     ) -> Result<Self, PeftError> {
-        let entries = read_entries(reader, bytes)?;
-        let headers: Vec<TensorHeader> = entries.iter().map(|entry| entry.header.clone()).collect();
-        check_tensors(config, base.config(), &headers)?;
         let mut tensors = Tensors(HashMap::new());
-        for entry in &entries {
-            let (name, shape, _) = &entry.header;
-            if let Some(weight) = original(name, base) {
-                check_copy(name, &read_tensor(reader, entry, DType::F32, device)?, weight)?;
-                continue;
+        // Magnitudes and biases are f32, whatever the matrices are.
+        let dtype_of = |name: &str, shape: &[usize]| match original(name, base) {
+            None if shape.len() != 1 => dtype,
+            _ => DType::F32,
+        };
+        while let Some((name, tensor)) = stored.read_next(dtype_of, device)? {
+            match original(&name, base) {
+                Some(weight) => check_copy(&name, &tensor, weight)?,
+                None => drop(tensors.0.insert(name, tensor)),
             }
-            // Magnitudes and biases are f32, whatever the matrices are.
-            let dtype = if shape.len() == 1 { DType::F32 } else { dtype };
-            tensors.0.insert(name.clone(), read_tensor(reader, entry, dtype, device)?);
         }
         tensors.adapter(config, base)
     }
@@ -218,24 +227,42 @@ pub(crate) fn read_config(path: &Path) -> Result<Vec<u8>, PeftError> {
     Ok(bytes)
 }
 
-/// The entries follow each other without gaps, which `read_entries` has checked, so reading goes straight on.
-pub(crate) fn read_tensor(
-    reader: &mut impl Read,
-    entry: &Entry,
-    dtype: DType,
-    device: &Device,
-) -> Result<Tensor, PeftError> {
-    let (name, shape, stored) = &entry.header;
-    let mut data = vec![0; entry.bytes];
-    reader.read_exact(&mut data).map_err(|error| PeftError::io(WEIGHTS_FILE, error))?;
-    let stored = match stored {
-        Dtype::F16 => DType::F16,
-        Dtype::BF16 => DType::BF16,
-        _ => DType::F32,
-    };
-    let tensor = Tensor::from_raw_buffer(&data, stored, shape, &Device::Cpu)?.to_dtype(dtype)?;
-    refuse_not_finite(name, &tensor)?;
-    Ok(tensor.to_device(device)?)
+/// The tensors of a file whose header is read. They follow each other without gaps, as that was checked, so reading goes straight on.
+pub(crate) struct Stored<R> {
+    reader: R,
+    entries: vec::IntoIter<Entry>,
+    /// A tensor's bytes as the file has them.
+    bytes: Vec<u8>,
+}
+
+impl<R: Read> Stored<R> {
+    pub(crate) fn new(reader: R, entries: Vec<Entry>) -> Self {
+        Self { reader, entries: entries.into_iter(), bytes: Vec::new() }
+    }
+
+    /// The next tensor with its name, in the dtype that follows from name and shape; refuses numbers that are not finite in that.
+    pub(crate) fn read_next(
+        &mut self,
+        dtype: impl FnOnce(&str, &[usize]) -> DType,
+        device: &Device,
+    ) -> Result<Option<(String, Tensor)>, PeftError> {
+        let Some(Entry { header: (name, shape, stored), bytes }) = self.entries.next() else {
+            return Ok(None);
+        };
+        self.bytes.resize(bytes, 0);
+        self.reader.read_exact(&mut self.bytes).map_err(|error| PeftError::io(WEIGHTS_FILE, error))?;
+        let stored = match stored {
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            _ => DType::F32,
+        };
+        let tensor = Tensor::from_raw_buffer(&self.bytes, stored, &shape, &Device::Cpu)?;
+        let tensor = tensor.to_dtype(dtype(&name, &shape))?;
+        match first_not_finite(&tensor)? {
+            None => Ok(Some((name, tensor.to_device(device)?))),
+            Some(element) => Err(PeftError::NotFinite { name, element }),
+        }
+    }
 }
 
 /// Bytes that tensors take when they are packed.
@@ -245,16 +272,6 @@ pub(crate) fn packed_bytes<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> usi
         tensor.dims2().map_or(0, |(outputs, inputs)| LinearWeight::packed_bytes(outputs, inputs, format))
     };
     tensors.map(bytes).sum()
-}
-
-fn refuse_not_finite(name: &str, tensor: &Tensor) -> Result<(), PeftError> {
-    let finite = with_numbers(&tensor.to_dtype(DType::F32)?, |numbers| {
-        if all_finite(numbers) { None } else { numbers.iter().position(|number| !number.is_finite()) }
-    });
-    match finite? {
-        None => Ok(()),
-        Some(element) => Err(PeftError::NotFinite { name: name.to_owned(), element }),
-    }
 }
 
 /// Writes beside the final name and renames, so that nobody reads half a file.

@@ -26,6 +26,18 @@ pub fn read_header(reader: &mut impl Read, file_bytes: u64) -> Result<Vec<Tensor
     Ok(read_entries(reader, file_bytes)?.into_iter().map(|entry| entry.header).collect())
 }
 
+/// The entries of a file whose tensors pass this check.
+pub(crate) fn admitted(
+    reader: &mut impl Read,
+    file_bytes: u64,
+    check: impl FnOnce(&[TensorHeader]) -> Result<(), PeftError>,
+) -> Result<Vec<Entry>, PeftError> {
+    let entries = read_entries(reader, file_bytes)?;
+    let headers: Vec<TensorHeader> = entries.iter().map(|entry| entry.header.clone()).collect();
+    check(&headers)?;
+    Ok(entries)
+}
+
 pub(crate) fn read_entries(reader: &mut impl Read, file_bytes: u64) -> Result<Vec<Entry>, PeftError> {
     let mut length = [0; LENGTH_BYTES];
     read_exactly(reader, &mut length)?;

@@ -20,7 +20,7 @@ mod targets;
 mod virtual_tokens;
 
 pub use adapter::LoraAdapter;
-pub use any::{AdapterConfig, AnyAdapter};
+pub use any::{AdapterConfig, Admitted, AnyAdapter};
 pub use biases::Biases;
 pub use bottleneck::{
     BottleneckAdapter, BottleneckConfig, MAX_REDUCTION_FACTOR, MAX_SCALING, MIN_REDUCTION_FACTOR,

@@ -131,6 +131,9 @@ fn by_pattern<T: Copy>(
     modules: &[Module],
     default: T,
 ) -> Result<Vec<T>, PeftError> {
+    if patterns.is_empty() {
+        return Ok(vec![default; modules.len()]);
+    }
     let paths: Vec<String> = modules.iter().map(|module| module.path()).collect();
     let mut values = vec![None; modules.len()];
     for (key, value) in patterns {
@@ -180,8 +183,8 @@ fn refuse_unadaptable(
     match targets {
         Matcher::AllLinear => Ok(()),
         Matcher::Names(names) => {
-            let paths: Vec<String> = Module::all(base).map(Module::path).collect();
-            match names.iter().find(|name| !paths.iter().any(|path| names_module(name, path))) {
+            let chooses = |name: &str| Module::all(base).any(|module| names_module(name, &module.path()));
+            match names.iter().find(|name| !chooses(name)) {
                 Some(name) => Err(idle(&format!("{name:?} matches no linear module of the base model"))),
                 None => Ok(()),
             }

@@ -9,8 +9,7 @@ use rootstock_model::{Adapter, Beginning, Config, Decoder, Gradients, Projection
 
 use crate::{
     PeftError,
-    files::{read_tensor, tensor_file},
-    header::read_entries,
+    files::{Stored, tensor_file},
 };
 use config::{EMBEDDINGS, key_width};
 pub use config::{MAX_ENCODER_WIDTH, MAX_VIRTUAL_TOKENS, VirtualTokensConfig, VirtualTokensKind};
@@ -71,15 +70,11 @@ impl VirtualTokens {
 
     pub(crate) fn read(
         config: &VirtualTokensConfig,
-        reader: &mut impl Read,
-        bytes: u64,
+        stored: &mut Stored<impl Read>,
         (base, device): (&Decoder, &Device),
     ) -> Result<Self, PeftError> {
-        let entries = read_entries(reader, bytes)?;
-        let headers: Vec<_> = entries.iter().map(|entry| entry.header.clone()).collect();
-        config.check_tensors(base.config(), &headers)?;
-        let entry = entries.first().ok_or_else(|| PeftError::MissingTensor(EMBEDDINGS.to_owned()))?;
-        let embeddings = read_tensor(reader, entry, DType::F32, device)?;
+        let first = stored.read_next(|_, _| DType::F32, device)?;
+        let (_, embeddings) = first.ok_or_else(|| PeftError::MissingTensor(EMBEDDINGS.to_owned()))?;
         let (config, base) = (config.clone(), base.config().clone());
         Ok(Self { config, base, embeddings, variable: None, encoder: None })
     }

@@ -278,7 +278,7 @@ fn train(
 fn token_by_token(decoder: &Decoder, ids: &[u32], adapter: Option<&dyn Adapter>) -> Outcome<Tensor> {
     const FIRST: usize = 3;
     let mut logits = Vec::new();
-    let begun = adapter.map_or(Ok(None), |adapter| decoder.begin(adapter))?;
+    let begun = adapter.map_or(Ok(None), |adapter| decoder.begin(adapter, &mut || ()))?;
     let new = || match &begun {
         Some(begun) => Ok(begun.fork(begun.len() + ids.len())),
         None => KvCache::new(decoder.config(), decoder.format(), ids.len(), &Device::Cpu),

@@ -270,6 +270,18 @@ pub(crate) fn prefetch(words: &[u32]) {
     let _ = words;
 }
 
+/// Asks for a value's cache lines, wherever it lies.
+#[inline]
+pub(crate) fn ask_for<T>(value: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    for byte in (0..size_of::<T>()).step_by(64).chain(size_of::<T>().checked_sub(1)) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing, wherever it points.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(value.cast::<i8>().wrapping_add(byte)) };
+    }
+    let _ = value;
+}
+
 /// Asks for so many cache lines from a word on, wherever it lies.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]

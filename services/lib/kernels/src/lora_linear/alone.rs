@@ -9,7 +9,7 @@ use candle_core::{Error, Result};
 use super::{LoraMap, LoraPair};
 use crate::{
     cpu::Scatter,
-    gemm::{COLUMNS, Format, Line, Order, Panels, Part, Piece, add_piece, low},
+    gemm::{COLUMNS, Format, Line, Order, Panels, Part, Piece, add_piece, ask_for, low},
     linear::LinearInput,
     matmul::Sizes,
     team,
@@ -53,8 +53,17 @@ pub(super) fn add(
     let outputs = outputs.iter_mut().zip(sizes).map(|(y, sizes)| (Scatter::new(y, sizes.outputs), *sizes));
     let outputs: Vec<_> = outputs.collect();
     let failed = OnceLock::<Error>::new();
+    let ahead = team::threads();
     team::for_each(rows.len(), |row| {
         let mut scratch = SCRATCH.take();
+        // What says where the pairs lie is found in turn, each time after a wait for memory: this thread does so while it multiplies,
+        // for the rows that it probably takes after this one.
+        let later = |rounds: usize| rows.get(row + rounds * ahead).copied().unwrap_or_default();
+        later(2).iter().for_each(|update| ask_for(update.pair));
+        for LoraPair { a, b, .. } in later(1).iter().map(|update| update.pair) {
+            a.ask();
+            b.ask();
+        }
         for update in rows[row] {
             let (output, sizes) = &outputs[update.map];
             // SAFETY: no two tasks share a row, and all outputs are set.

@@ -12,11 +12,16 @@ use crate::{
 
 impl Decoder {
     /// The keys and values of what stands before each sequence, if anything does: caches that go on from them are made by
-    /// [`KvCache::fork`]. An answer has the bits that it has if they are computed together with its tokens.
+    /// [`KvCache::fork`]. An answer has the bits that it has if they are computed together with its tokens. `between` is called before
+    /// each layer that is computed.
     ///
     /// # Errors
     /// When the adapter was made for a model of another shape.
-    pub fn begin(&self, adapter: &dyn Adapter) -> Result<Option<KvCache>, ModelError> {
+    pub fn begin(
+        &self,
+        adapter: &dyn Adapter,
+        between: &mut dyn FnMut(),
+    ) -> Result<Option<KvCache>, ModelError> {
         let Some(beginning) = adapter.beginning() else { return Ok(None) };
         let tokens = beginning.tokens()?;
         let mut cache = KvCache::new(&self.config, self.format(), tokens, &self.device)?;
@@ -24,7 +29,7 @@ impl Decoder {
             Beginning::Rows(rows) => {
                 let (ids, wants) = (vec![0; tokens], Wanted::Nothing);
                 let sequence = Continued { ids: &ids, cache: &mut cache, adapter: Some(adapter), wants };
-                self.go_on(rows.detach(), &mut [sequence])?;
+                self.go_on(rows.detach(), &mut [sequence], between)?;
             }
             Beginning::States(states) => {
                 for layer in &self.layers {
