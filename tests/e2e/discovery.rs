@@ -1,7 +1,9 @@
 //! What a stranger finds on the port: reflection, health, metrics.
 use std::collections::BTreeSet;
 
-use rootstock_test_support::{Server, ServerOptions, eventually};
+use rootstock_client::proto::inference::v1::AdapterTier;
+use rootstock_client::{Clients, Endpoints, Service};
+use rootstock_test_support::{Server, ServerOptions, eventually, fixtures, generate, prompt_request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
@@ -13,6 +15,9 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use crate::ROOTSTOCK;
+
+/// Memory in which one of the adapters has room, but not two.
+const ROOM_FOR_ONE: u64 = 24 << 10;
 
 const SERVICES: [&str; 8] = [
     "rootstock.checkpoint.v1.CheckpointService",
@@ -82,6 +87,39 @@ async fn metrics_count_calls_and_healthz_names_the_services() {
     assert!(health.contains("rootstock.checkpoint.v1.CheckpointService: SERVING"), "{health}");
 }
 
+/// Clients of a store and of a process with all the other services.
+fn clients_of(store: &Server, rest: &Server) -> Clients {
+    let mut endpoints = Endpoints::single(rest.endpoint()).unwrap();
+    endpoints.set(Service::Checkpoint, store.endpoint()).unwrap();
+    Clients::new(endpoints).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_on_the_disk_is_loaded_again_while_the_store_is_away() {
+    let mut store = ServerOptions::new(ROOTSTOCK).args(&["--role", "checkpoint"]).start().await;
+    let inference = ServerOptions::new(ROOTSTOCK)
+        .args(&["--role", "tokenizer,inference"])
+        .env("ROOTSTOCK_CHECKPOINT_ENDPOINT", store.endpoint())
+        .env("ROOTSTOCK_INFERENCE_ADAPTER_MEMORY_BYTES", ROOM_FOR_ONE.to_string())
+        .start()
+        .await;
+    let clients = clients_of(&store, &inference);
+    let base = fixtures::stage(&clients).await;
+    let scaled = fixtures::scaled_adapter(3);
+    for (id, dir) in [("first", &fixtures::golden("lora")), ("second", &scaled.path().to_owned())] {
+        let stored = fixtures::store_adapter(&clients, dir, id, &base).await.unwrap();
+        clients.adapters().publish_adapter(format!("adapters/{id}"), stored.digest, None).await.unwrap();
+    }
+    let ask = |adapter| generate(&clients, prompt_request(adapter, "colour 1?", 8));
+    let first = ask("adapters/first").await.unwrap().ids;
+    assert_ne!(ask("adapters/second").await.unwrap().ids, first);
+    let listed = clients.adapters().list_adapters().await.unwrap();
+    assert_eq!(listed[0].tier(), AdapterTier::OnDisk, "{listed:?}");
+
+    store.kill9(true).await;
+    assert_eq!(ask("adapters/first").await.unwrap().ids, first);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn roles_in_processes_of_their_own_do_the_same_job() {
     let store = ServerOptions::new(ROOTSTOCK).args(&["--role", "checkpoint"]).start().await;
@@ -91,16 +129,13 @@ async fn roles_in_processes_of_their_own_do_the_same_job() {
         .env("ROOTSTOCK_CHECKPOINT_ENDPOINT", store.endpoint())
         .start()
         .await;
-    let mut endpoints = rootstock_client::Endpoints::single(rest.endpoint()).unwrap();
-    endpoints.set(rootstock_client::Service::Checkpoint, store.endpoint()).unwrap();
-    let clients = rootstock_client::Clients::new(endpoints).unwrap();
-    rootstock_test_support::fixtures::stage(&clients).await;
+    let clients = clients_of(&store, &rest);
+    fixtures::stage(&clients).await;
     let digest =
         rootstock_test_support::jobs::train(&clients, rootstock_test_support::jobs::lora_spec("a", 2, 0))
             .await;
     clients.adapters().publish_adapter("adapters/a", digest, None).await.unwrap();
-    let request = rootstock_test_support::prompt_request("adapters/a", "colour 1?", 4);
-    let answer = rootstock_test_support::generate(&clients, request).await.unwrap();
+    let answer = generate(&clients, prompt_request("adapters/a", "colour 1?", 4)).await.unwrap();
     assert_eq!(answer.ids.len(), 4);
     eventually(std::time::Duration::from_secs(5), "the lease is given back", || async {
         let listed = clients.adapters().list_adapters().await.ok()?;

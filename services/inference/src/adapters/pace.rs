@@ -17,10 +17,11 @@ const REST: u32 = 7;
 const SHORTEST_REST: Duration = Duration::from_millis(25);
 /// A rest at most: a load may have waited for a disk.
 const LONGEST_REST: Duration = Duration::from_millis(100);
-/// A load that takes longer rests in between, where it can.
+/// A load that takes longer rests in between, where it can, and how many times as long: whoever waits for it waits for these rests too.
 const SLICE: Duration = Duration::from_millis(3);
+const REST_BETWEEN: u32 = 2;
 /// How long after a place was given back the next load is expected: where one follows the other, steps are short all the while.
-const RECENT: Duration = Duration::from_millis(50);
+const RECENT: Duration = Duration::from_millis(20);
 
 /// Lets loads through; clones share the places.
 #[derive(Clone, Debug)]
@@ -65,7 +66,7 @@ impl Slices {
     pub(super) fn rest(&mut self) {
         let took = self.begun.elapsed();
         if took >= SLICE && self.pace.running.get() > 0 {
-            let rest = tokio::time::sleep(self.pace.rest(took, Duration::ZERO));
+            let rest = tokio::time::sleep((took * REST_BETWEEN).min(LONGEST_REST));
             let _ = self.runtime.block_on(self.pace.tasks.shutdown().unless_requested(rest));
             self.begun = Instant::now();
         }
@@ -99,7 +100,7 @@ impl Pace {
         let holding = move || (sliced(), held);
         let ((done, took), (place, loads)) =
             self.tasks.spawn_blocking("inference-load-adapter", holding).await?;
-        let rest = self.rest(took, SHORTEST_REST);
+        let rest = self.rest(took);
         tokio::spawn(async move {
             tokio::time::sleep(rest).await;
             drop(place);
@@ -109,10 +110,10 @@ impl Pace {
         Ok(done)
     }
 
-    /// How long to rest after work that took so long, and at least where nobody waits.
-    fn rest(&self, took: Duration, least: Duration) -> Duration {
+    /// How long to rest after work that took so long since its last rest.
+    fn rest(&self, took: Duration) -> Duration {
         let waiting = u32::try_from(self.waiting.get()).unwrap_or(0);
-        let alone = (took * REST).max(least).min(LONGEST_REST);
+        let alone = (took * REST).clamp(SHORTEST_REST, LONGEST_REST);
         (alone / (1 + waiting)).max(took.min(LONGEST_REST))
     }
 }
@@ -160,19 +161,17 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_long_load_rests_between_its_slices_beside_running_requests() {
-        for (running, rests) in [(0, false), (1, true)] {
+        for running in [0, 1] {
             let work = |slices: &mut Slices| {
-                let begun = spin(SLICE);
-                for _ in 0..3 {
-                    slices.rest();
-                    // Too short to rest after.
-                    slices.rest();
-                    spin(SLICE);
-                }
-                begun.elapsed()
+                let begun = slices.begun;
+                spin(SLICE);
+                slices.rest();
+                (begun, slices.begun)
             };
-            let took = pace(running).run(work).await.unwrap();
-            assert_eq!(took >= SLICE * (4 + 3 * REST), rests, "{took:?} beside {running}");
+            let (begun, went_on) = pace(running).run(work).await.unwrap();
+            let rested =
+                if running == 0 { went_on == begun } else { went_on - begun >= SLICE * (1 + REST_BETWEEN) };
+            assert!(rested, "{:?} beside {running}", went_on - begun);
         }
     }
 

@@ -47,7 +47,7 @@ pub struct ServeArgs {
     /// Requests of all clients together [default: one of each]
     #[arg(long, value_name = "R")]
     requests: Option<NonZeroUsize>,
-    /// Requests before those that are measured [default: none; with --registered half as many]
+    /// Requests before those that are measured; with --registered of one token each [default: none; with --registered half as many]
     #[arg(long, value_name = "W", conflicts_with_all = ["swaps", "load_churn", "overload", "tenants", "evaluate"], value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     warm: Option<u32>,
     /// Requests that are repeated alone and compared [default: one of each client, but at most 4]

@@ -92,7 +92,9 @@ pub(super) async fn measure(bench: &Bench, plan: Plan, again: usize) -> Result<M
         ..bench.load.clone()
     };
     bench.output.line(&format!("{} requests to warm up", plan.warm));
-    load::together(&bench.transport, &load, 0..plan.warm).await?;
+    // One token each: what is to be warm are the adapters.
+    let warm_up = Load { generate: 1, ..load.clone() };
+    load::together(&bench.transport, &warm_up, 0..plan.warm).await?;
     bench.output.line(&format!("{} requests of {} clients", load.requests, load.concurrency));
     let before = Counts::read(&bench.metrics)?;
     let samples = load::together(&bench.transport, &load, plan.warm..plan.warm + load.requests).await?;
