@@ -10,7 +10,7 @@ use std::{fs::File, io::BufReader, sync::Arc};
 use candle_core::{DType, Device};
 pub(crate) use lease::{AdapterLease, Leases};
 pub(crate) use pace::Pace;
-use pace::Slices;
+use pace::{Queue, Slices};
 pub(crate) use probe::Proved;
 use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
 use rootstock_kernels::with_threads;
@@ -76,6 +76,23 @@ pub(crate) struct Binding {
     pub(crate) base: Digest,
 }
 
+/// What an adapter is loaded for, until it is.
+enum For {
+    /// A publish, or whoever wants it in memory before requests ask.
+    Publish,
+    /// A request, whose tenant pays for it meanwhile.
+    Request { _paid: Vec<Use> },
+}
+
+impl For {
+    fn queue(&self) -> Queue {
+        match self {
+            Self::Publish => Queue::Publishes,
+            Self::Request { .. } => Queue::Requests,
+        }
+    }
+}
+
 /// The adapters: loaded when first asked for, within a budget of bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Adapters {
@@ -93,17 +110,17 @@ pub(crate) struct Adapters {
 impl Adapters {
     /// A lease on what was bound, loaded for `model` if need be.
     pub(crate) async fn lease(&self, binding: &Binding, model: &Arc<Model>) -> Result<AdapterLease, Error> {
-        self.lease_paid(binding, model, Vec::new()).await
+        self.lease_of(binding, model, For::Publish).await
     }
 
-    async fn lease_paid(
+    async fn lease_of(
         &self,
         binding: &Binding,
         model: &Arc<Model>,
-        paid: Vec<Use>,
+        wanted: For,
     ) -> Result<AdapterLease, Error> {
         check_base(&binding.digest, &binding.base, model.digest())?;
-        let version = self.load_paid(binding.digest, model, paid).await?;
+        let version = self.load_of(binding.digest, model, wanted).await?;
         let counted = binding.alias.clone().map(|alias| self.leases.count(alias));
         let generation = binding.generation;
         Ok(AdapterLease {
@@ -127,8 +144,8 @@ impl Adapters {
         check_base(&binding.digest, &binding.base, model.digest())?;
         // Before the load, so that a tenant above its caps takes no room from others.
         let used = self.take_for(tenant, binding.digest, model).await?;
-        let paid = used.iter().map(Use::again).collect();
-        Ok(AdapterLease { follower, used, ..self.lease_paid(binding, model, paid).await? })
+        let paid = For::Request { _paid: used.iter().map(Use::again).collect() };
+        Ok(AdapterLease { follower, used, ..self.lease_of(binding, model, paid).await? })
     }
 
     async fn take_for(
@@ -186,25 +203,19 @@ impl Adapters {
 
     /// The version, loaded for `model` if need be.
     pub(crate) async fn load(&self, digest: Digest, model: &Arc<Model>) -> Result<Arc<Version>, Error> {
-        self.load_paid(digest, model, Vec::new()).await
+        self.load_of(digest, model, For::Publish).await
     }
 
     /// A load goes on when nobody waits for it any more, and so does its tenant's paying.
-    async fn load_paid(
-        &self,
-        digest: Digest,
-        model: &Arc<Model>,
-        paid: Vec<Use>,
-    ) -> Result<Arc<Version>, Error> {
+    async fn load_of(&self, digest: Digest, model: &Arc<Model>, wanted: For) -> Result<Arc<Version>, Error> {
         let (adapters, model) = (self.clone(), Arc::clone(model));
         let load = || async move {
-            let _paid = paid;
             let fetched = adapters.store.fetch(&digest).await?;
             check_artifact(&fetched.artifact, &model)?;
             let (loading, pace) = (adapters.clone(), adapters.pace.clone());
             // The other threads are the steps': a load that held them, and was itself held up, would hold up every stream.
             let load = move |slices: &mut Slices| with_threads(1, || load(fetched, &model, &loading, slices));
-            pace.run(load).await?
+            pace.run(wanted.queue(), load).await?
         };
         self.residents.get_or_load(digest, load).await
     }

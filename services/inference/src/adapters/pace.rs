@@ -29,12 +29,22 @@ pub(crate) struct Pace {
     tasks: Tasks,
     /// Sequences that are computed.
     running: Gauge,
-    /// For loads beside them: as many at once as half the threads that steps are computed on.
+    /// For requests' loads beside them: as many at once as half the threads that steps are computed on.
     places: Arc<Semaphore>,
-    /// Loads that wait for one.
+    /// For those of publishes, one at a time.
+    publishes: Arc<Semaphore>,
+    /// Loads that wait for a place.
     waiting: Gauge,
     /// Loads that have one, or had one a moment ago.
     loading: Gauge,
+}
+
+/// What a load waits among. A publish is one among few, and answers whoever has trained: it doesn't wait for all the adapters that
+/// requests want at the moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Queue {
+    Publishes,
+    Requests,
 }
 
 /// Counts as one until it is dropped.
@@ -76,12 +86,14 @@ impl Slices {
 impl Pace {
     pub(crate) fn new(tasks: Tasks, running: Gauge, loading: Gauge) -> Self {
         let places = Arc::new(Semaphore::new((threads() / 2).max(1)));
-        Self { tasks, running, places, waiting: Gauge::default(), loading }
+        let publishes = Arc::new(Semaphore::new(1));
+        Self { tasks, running, places, publishes, waiting: Gauge::default(), loading }
     }
 
     /// Does the work, which may block: at once if nobody is answered, or when it has a place.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        queue: Queue,
         work: impl FnOnce(&mut Slices) -> T + Send + 'static,
     ) -> Result<T, Panicked> {
         let (pace, runtime) = (self.clone(), Handle::current());
@@ -93,8 +105,12 @@ impl Pace {
             return Ok(self.tasks.spawn_blocking("inference-load-adapter", sliced).await?.0);
         }
         let waits = Counted::among(&self.waiting);
+        let places = match queue {
+            Queue::Publishes => &self.publishes,
+            Queue::Requests => &self.places,
+        };
         // Nobody closes the places. This one goes with the work, whoever waits for it.
-        let place = Arc::clone(&self.places).acquire_owned().await;
+        let place = Arc::clone(places).acquire_owned().await;
         drop(waits);
         let held = (place, Counted::among(&self.loading));
         let holding = move || (sliced(), held);
@@ -146,7 +162,7 @@ mod tests {
 
     /// When a load began and ended.
     async fn load(pace: Pace) -> (Instant, Instant) {
-        pace.run(|_| (spin(WORK), Instant::now())).await.unwrap()
+        pace.run(Queue::Requests, |_| (spin(WORK), Instant::now())).await.unwrap()
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -168,7 +184,7 @@ mod tests {
                 slices.rest();
                 (begun, slices.begun)
             };
-            let (begun, went_on) = pace(running).run(work).await.unwrap();
+            let (begun, went_on) = pace(running).run(Queue::Requests, work).await.unwrap();
             let rested =
                 if running == 0 { went_on == begun } else { went_on - begun >= SLICE * (1 + REST_BETWEEN) };
             assert!(rested, "{:?} beside {running}", went_on - begun);
@@ -188,5 +204,21 @@ mod tests {
         assert!(took < 15 * WORK * REST, "{took:?}");
         assert_eq!(pace.waiting.get(), 0);
         assert!(pace.loading.get() > 0, "the last one rests");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_publish_is_not_behind_all_that_requests_want() {
+        let pace = pace(1);
+        let cold: Vec<_> = (0..16).map(|_| tokio::spawn(load(pace.clone()))).collect();
+        while pace.waiting.get() == 0 {
+            assert!(cold.iter().any(|load| !load.is_finished()), "nothing has waited");
+            tokio::task::yield_now().await;
+        }
+        let published = pace.run(Queue::Publishes, |_| Instant::now()).await.unwrap();
+        let mut last = published;
+        for load in cold {
+            last = last.max(load.await.unwrap().0);
+        }
+        assert!(last > published, "all loads were before it");
     }
 }
