@@ -2,7 +2,6 @@
 use std::collections::BTreeSet;
 
 use rootstock_client::proto::inference::v1::AdapterTier;
-use rootstock_client::{Clients, Endpoints, Service};
 use rootstock_test_support::{Server, ServerOptions, eventually, fixtures, generate, prompt_request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::transport::Endpoint;
@@ -87,13 +86,6 @@ async fn metrics_count_calls_and_healthz_names_the_services() {
     assert!(health.contains("rootstock.checkpoint.v1.CheckpointService: SERVING"), "{health}");
 }
 
-/// Clients of a store and of a process with all the other services.
-fn clients_of(store: &Server, rest: &Server) -> Clients {
-    let mut endpoints = Endpoints::single(rest.endpoint()).unwrap();
-    endpoints.set(Service::Checkpoint, store.endpoint()).unwrap();
-    Clients::new(endpoints).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_lies_on_the_disk_is_loaded_again_while_the_store_is_away() {
     let mut store = ServerOptions::new(ROOTSTOCK).args(&["--role", "checkpoint"]).start().await;
@@ -103,7 +95,7 @@ async fn what_lies_on_the_disk_is_loaded_again_while_the_store_is_away() {
         .env("ROOTSTOCK_INFERENCE_ADAPTER_MEMORY_BYTES", ROOM_FOR_ONE.to_string())
         .start()
         .await;
-    let clients = clients_of(&store, &inference);
+    let clients = inference.clients_beside(&store);
     let base = fixtures::stage(&clients).await;
     let scaled = fixtures::scaled_adapter(3);
     for (id, dir) in [("first", &fixtures::golden("lora")), ("second", &scaled.path().to_owned())] {
@@ -129,7 +121,7 @@ async fn roles_in_processes_of_their_own_do_the_same_job() {
         .env("ROOTSTOCK_CHECKPOINT_ENDPOINT", store.endpoint())
         .start()
         .await;
-    let clients = clients_of(&store, &rest);
+    let clients = rest.clients_beside(&store);
     fixtures::stage(&clients).await;
     let digest =
         rootstock_test_support::jobs::train(&clients, rootstock_test_support::jobs::lora_spec("a", 2, 0))

@@ -9,7 +9,7 @@ use rootstock_client::proto::training::v1::{
     Publication, PublicationCanary, PublicationResult, TrainingArguments, TrainingJob, TrainingJobState,
     TrainingSpec, training_spec,
 };
-use rootstock_client::{Clients, Endpoints, ErrorReason, Service};
+use rootstock_client::{Clients, ErrorReason};
 use rootstock_test_support::server::signal;
 use rootstock_test_support::{
     Server, ServerOptions, eventually, fixtures, generate, jobs, prompt_request, rootstock,
@@ -306,9 +306,7 @@ async fn what_cannot_be_published_is_refused_when_the_job_is_created() {
         .env("ROOTSTOCK_INFERENCE_ENDPOINT", store.endpoint())
         .start()
         .await;
-    let mut endpoints = Endpoints::single(alone.endpoint()).unwrap();
-    endpoints.set(Service::Checkpoint, store.endpoint()).unwrap();
-    let clients = Clients::new(endpoints).unwrap();
+    let clients = alone.clients_beside(&store);
     fixtures::stage(&clients).await;
     let told = refusal(jobs::create(&clients, spec(1, lenient())).await, ErrorReason::WrongState);
     assert!(told.contains("needs the inference service"), "{told}");

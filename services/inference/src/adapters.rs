@@ -144,8 +144,8 @@ impl Adapters {
         check_base(&binding.digest, &binding.base, model.digest())?;
         // Before the load, so that a tenant above its caps takes no room from others.
         let used = self.take_for(tenant, binding.digest, model).await?;
-        let paid = For::Request { _paid: used.iter().map(Use::again).collect() };
-        Ok(AdapterLease { follower, used, ..self.lease_of(binding, model, paid).await? })
+        let wanted = For::Request { _paid: used.iter().map(Use::again).collect() };
+        Ok(AdapterLease { follower, used, ..self.lease_of(binding, model, wanted).await? })
     }
 
     async fn take_for(

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rootstock_client::{Clients, Endpoints};
+use rootstock_client::{Clients, Endpoints, Service};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -101,6 +101,16 @@ impl Server {
     /// When the server isn't running.
     pub fn clients(&self) -> Clients {
         let endpoints = Endpoints::single(&self.endpoint).expect("a started server has an endpoint");
+        Clients::new(endpoints).expect("clients connect lazily")
+    }
+
+    /// Clients of its services, and of the checkpoint service of another server.
+    ///
+    /// # Panics
+    /// When one of them isn't running.
+    pub fn clients_beside(&self, store: &Self) -> Clients {
+        let mut endpoints = Endpoints::single(&self.endpoint).expect("a started server has an endpoint");
+        endpoints.set(Service::Checkpoint, &store.endpoint).expect("a started server has an endpoint");
         Clients::new(endpoints).expect("clients connect lazily")
     }
 

@@ -37,7 +37,8 @@ impl Store for Remote {
     async fn fetch(&self, digest: &Digest) -> Result<Fetched, Error> {
         let name = digest.to_string();
         let (client, cache) = (self.clients.checkpoint(), self.cache.clone());
-        // A record never changes, and what an alias names is not deleted.
+        // A record never changes. What has been deleted in the store since can be had until its files are evicted here; what an alias
+        // names is never deleted.
         let record = match self.local.record(digest) {
             Some(record) => record,
             None => client.get_artifact(name.clone()).await.map_err(|error| failed(error, &name))?,
