@@ -245,7 +245,7 @@ pub(crate) fn multiply_tile(
 ) {
     assert!(count <= stride && (rows - 1) * stride + count <= c.len(), "tile writes past its output");
     let to = kernel::Place { at: c.as_mut_ptr(), stride };
-    let block = kernel::Block { from: add.then_some(to), to, rows, count };
+    let block = kernel::Block { from: add.then_some(to), to, rows, count, streams: false };
     // SAFETY: the block has been found inside the output.
     unsafe { kernel::multiply(format, steps, &left, &right, &block) };
 }
@@ -260,7 +260,7 @@ pub(crate) fn multiply_resident(format: Format, numbers: usize, times: usize) ->
     let mut c = vec![0_f32; rows * COLUMNS];
     for _ in 0..times {
         let to = kernel::Place { at: c.as_mut_ptr(), stride: COLUMNS };
-        let block = kernel::Block { from: Some(to), to, rows, count: COLUMNS };
+        let block = kernel::Block { from: Some(to), to, rows, count: COLUMNS, streams: false };
         // SAFETY: the block has so many rows of 32.
         unsafe { kernel::multiply(format, words, &left, &right, &block) };
     }

@@ -37,6 +37,18 @@ pub(super) struct Block {
     pub(super) rows: usize,
     /// Columns that are there; at most a panel's.
     pub(super) count: usize,
+    /// Whether whole lines go past the caches to where they go, which the sums do not come from. [`streamed`] is to be called before
+    /// anybody reads them.
+    pub(super) streams: bool,
+}
+
+impl Block {
+    /// Whether its rows are a panel's and cache lines of their own.
+    #[inline(always)]
+    fn whole_lines(&self) -> bool {
+        let lines = self.to.at.addr().is_multiple_of(64) && self.to.stride.is_multiple_of(16);
+        lines && self.count == COLUMNS
+    }
 }
 
 /// Tiles of one size that are multiplied one after the other: by how much each of them is further on than the one before, and what else
@@ -53,9 +65,6 @@ pub(super) struct Tiles<'a> {
     /// Numbers, where sums go to.
     pub(super) to: usize,
     pub(super) passing: Passing,
-    /// Whether whole tiles go past the caches to where they go, which the sums do not come from. [`streamed`] is to be called before
-    /// anybody reads them.
-    pub(super) streams: bool,
     /// What is read later: memory is asked for it, evenly over all tiles.
     pub(super) ahead: &'a [&'a [u32]],
 }
@@ -68,7 +77,6 @@ impl Tiles<'_> {
         from: 0,
         to: 0,
         passing: Passing::Neither,
-        streams: false,
         ahead: &[],
     };
 
@@ -398,7 +406,7 @@ mod avx512 {
         __m512, __m512bh, __m512i, __mmask16, _MM_HINT_T1, _mm_prefetch, _mm512_and_si512,
         _mm512_castsi512_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_mask_storeu_ps,
         _mm512_maskz_loadu_epi32, _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps,
-        _mm512_setzero_si512, _mm512_slli_epi32,
+        _mm512_setzero_si512, _mm512_slli_epi32, _mm512_stream_ps,
     };
 
     use super::{Block, LeftPart, NEXT, Place, RightPart};
@@ -488,7 +496,13 @@ mod avx512 {
                     done = end;
                 }
                 // SAFETY: as for loading.
-                unsafe { store(&sums, block.to, masks) };
+                unsafe {
+                    if block.streams && J == 2 && block.whole_lines() {
+                        stream(&sums, block.to);
+                    } else {
+                        store(&sums, block.to, masks);
+                    }
+                }
             }
         };
     }
@@ -566,6 +580,19 @@ mod avx512 {
             for j in 0..J {
                 // SAFETY: the caller promises the row; masked lanes are not written.
                 unsafe { _mm512_mask_storeu_ps(row.wrapping_add(16 * j), masks[j], sums[j]) };
+            }
+        }
+    }
+
+    /// [`store`] past the caches.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn stream<const M: usize, const J: usize>(sums: &[[__m512; J]; M], to: Place) {
+        for (r, sums) in sums.iter().enumerate() {
+            let row = to.inside(r, 0).at;
+            for j in 0..J {
+                // SAFETY: the caller promises the row, whose lines begin with a panel.
+                unsafe { _mm512_stream_ps(row.wrapping_add(16 * j), sums[j]) };
             }
         }
     }

@@ -136,7 +136,7 @@ fn multiply(part: &Part<'_>, (row, rows): (usize, usize), to: &mut [MaybeUninit<
             let left = part.a.tile(row, rows, range.clone());
             let right = part.b.panel(index, range.clone(), &mut panel);
             let to = kernel::Place { at: c, stride: columns };
-            let block = kernel::Block { from: Some(to), to, rows, count };
+            let block = kernel::Block { from: Some(to), to, rows, count, streams: false };
             // SAFETY: the block lies inside the product.
             unsafe { kernel::multiply(part.b.format(), range.len(), &left, &right, &block) };
         }

@@ -201,13 +201,15 @@ fn run(jobs: &[Job<'_>]) {
     let panels: usize = jobs.iter().map(Job::panels).sum();
     let mut tasks = Vec::new();
     for job in jobs {
-        let (panels_each, bands_each) = job.share(threads, panels);
+        let (panels_each, blocks) = job.share(threads, panels);
         for first in (0..job.panels()).step_by(panels_each) {
             let panels = first..(first + panels_each).min(job.panels());
-            for first in (0..job.bands()).step_by(bands_each) {
-                let bands = first..(first + bands_each).min(job.bands());
-                tasks.push(Task { job, panels: panels.clone(), bands });
-            }
+            let border = |block: usize| block * job.bands() / blocks;
+            tasks.extend((0..blocks).map(|block| Task {
+                job,
+                panels: panels.clone(),
+                bands: border(block)..border(block + 1),
+            }));
         }
     }
     team::for_each(tasks.len(), |task| {
@@ -304,42 +306,42 @@ impl<'a> Job<'a> {
         self.rows.div_ceil(self.band)
     }
 
-    /// Panels and bands of a task, beside other jobs with so many panels in `all`.
+    /// Panels of a task, beside other jobs with so many panels in `all`, and blocks that bands are parted in.
     fn share(&self, threads: usize, all: usize) -> (usize, usize) {
         let (panels, bands) = (self.panels().max(1), self.bands().max(1));
+        let panels_each = panels.div_ceil(threads);
         if self.terms.iter().any(Term::sweeps) {
-            return (panels.div_ceil(threads), bands);
+            return (panels_each, 1);
         }
         let words = self.words();
+        let bytes = panels * words * COLUMNS * size_of::<u32>();
+        let high = self.rows >= threads * BLOCK_ROWS && bytes <= READ_BY_EACH_BYTES;
         if self.blocked && self.rows > BLOCK_ROWS {
-            let bytes = panels * words * COLUMNS * size_of::<u32>();
             let most = if self.walk == Walk::Rows { SHARED_BYTES_BY_ROWS } else { SHARED_BYTES };
-            let high = self.rows >= threads * BLOCK_ROWS && bytes <= READ_BY_EACH_BYTES;
             let by_rows = panels < threads || bytes <= most || high;
-            return if by_rows {
-                (panels, bands.div_ceil(threads))
-            } else {
-                (panels.div_ceil(threads), bands)
-            };
+            return if by_rows { (panels, threads.min(bands)) } else { (panels_each, 1) };
         }
         let bytes_of = |rows: usize| rows * words * size_of::<u32>();
         let band_bytes = bytes_of(self.band);
+        // A part of the left factor that a core's own cache holds meets all panels.
+        let parts = bands.div_ceil((BLOCK_BYTES / band_bytes.max(1)).max(1));
+        if high && self.walk == Walk::Passes && blocked(self.terms) {
+            return (panels, parts.next_multiple_of(threads).min(bands));
+        }
         if bands * band_bytes > LEFT_BYTES {
             // Memory can't give the left factor once for each panel. Where it is high, a part of it meets all panels; where it is
             // wide, each thread takes many panels past it.
-            let high = if self.walk == Walk::Passes { self.band } else { BAND_ROWS };
-            if bytes_of(high) <= BLOCK_BYTES / 4 {
-                return (panels, (BLOCK_BYTES / band_bytes.max(1)).clamp(1, bands.div_ceil(threads)));
-            }
-            return (panels.div_ceil(threads), bands);
+            let least = if self.walk == Walk::Passes { self.band } else { BAND_ROWS };
+            let parted = bytes_of(least) <= BLOCK_BYTES / 4;
+            return if parted { (panels, parts.max(threads).min(bands)) } else { (panels_each, 1) };
         }
         if bands == 1 || self.walk != Walk::Passes && self.rows <= BAND_ROWS {
             // Each panel is read once, as fast as memory gives it: best in long runs.
-            return (panels.div_ceil(threads), bands);
+            return (panels_each, 1);
         }
         // Whole panels where there are enough of them, so that each is read by one thread; else their bands are shared out too.
-        let groups = if all >= 4 * threads { 1 } else { (2 * threads).div_ceil(all).min(bands) };
-        ((all / (threads * HELPINGS)).clamp(1, PANELS_AT_A_TIME), bands.div_ceil(groups))
+        let blocks = if all >= 4 * threads { 1 } else { (2 * threads).div_ceil(all).min(bands) };
+        ((all / (threads * HELPINGS)).clamp(1, PANELS_AT_A_TIME), blocks)
     }
 
     /// Computes the given bands of the given panels.
@@ -375,6 +377,8 @@ impl<'a> Job<'a> {
     fn run_passes(&self, panels: Range<usize>, bands: Range<usize>, pieces: &[Piece<'_>]) {
         let mut scratch = SCRATCH.take();
         let mut ahead = Ahead::default();
+        // What is read again is not written past the caches.
+        let streams = self.streams() && self.passes.iter().flatten().count() == 1;
         for (number, pass) in self.passes.iter().enumerate() {
             let lefts = self.lefts(pass, &bands);
             for index in panels.clone() {
@@ -389,11 +393,15 @@ impl<'a> Job<'a> {
                 for band in bands.clone() {
                     let mut add = number > 0 || self.write == Write::Add;
                     for ((step, left), panel) in pass.iter().zip(&lefts).zip(&parts) {
-                        self.multiply(step, (left.as_ref(), panel), (index, band, &bands), add, &mut ahead);
+                        let write = (add, streams);
+                        self.multiply(step, (left.as_ref(), panel), (index, band, &bands), write, &mut ahead);
                         add = true;
                     }
                 }
             }
+        }
+        if streams {
+            kernel::streamed();
         }
         SCRATCH.set(scratch);
     }
@@ -418,7 +426,7 @@ impl<'a> Job<'a> {
         step: &Step,
         (all, panel): (Option<&LeftPart<'_>>, &RightPart<'_>),
         (index, band, bands): (usize, usize, &Range<usize>),
-        add: bool,
+        (add, streams): (bool, bool),
         ahead: &mut Ahead<'_>,
     ) {
         let (a, words) = (self.terms[step.term].a, &step.words);
@@ -433,7 +441,7 @@ impl<'a> Job<'a> {
         for row in (first..last).step_by(height) {
             let rows = height.min(last - row);
             let panel = RightPart { next: ahead.take(words.len()), ..*panel };
-            let block = self.block(row, rows, index, add);
+            let block = kernel::Block { streams, ..self.block(row, rows, index, add) };
             let left = match all {
                 None => a.tile(row, rows, words.clone()),
                 Some(all) => LeftPart { words: &all.words[(row - start) * all.row..], ..*all },
@@ -477,7 +485,7 @@ unsafe fn block(
     // SAFETY: the caller's promise.
     let c = unsafe { c.block(row, rows, column, count) };
     let to = kernel::Place { at: c, stride: columns };
-    kernel::Block { from: add.then_some(to), to, rows, count }
+    kernel::Block { from: add.then_some(to), to, rows, count, streams: false }
 }
 
 /// Adds a piece to its rows of an output of so many columns, in the columns of some panels.

@@ -184,7 +184,8 @@ unsafe fn narrow(steps: usize, (left, right): (&LeftPart<'_>, &RightPart<'_>), b
                 here.inside(row, 0).at.copy_from_nonoverlapping(from.inside(row, 0).at, block.count);
             }
         }
-        let whole = Block { from: block.from.and(Some(here)), to: here, count: columns, ..*block };
+        let whole =
+            Block { from: block.from.and(Some(here)), to: here, count: columns, streams: false, ..*block };
         multiply(steps, (left, &right), &whole, &Tiles::ONE);
         for row in 0..block.rows {
             block.to.inside(row, 0).at.copy_from_nonoverlapping(here.inside(row, 0).at, block.count);
@@ -200,14 +201,15 @@ unsafe fn multiply(steps: usize, factors: (&LeftPart<'_>, &RightPart<'_>), block
         if whole > 0 {
             configure(Shape { rows: block.rows, words: SIDE });
             // What is read again is not written past the caches.
-            let tiles = Tiles { streams: tiles.streams && whole == steps, ..*tiles };
-            multiply_words(0..whole, factors, block, &tiles);
+            let block = Block { streams: block.streams && whole == steps, ..*block };
+            multiply_words(0..whole, factors, &block, tiles);
         }
         if whole < steps {
             configure(Shape { rows: block.rows, words: steps - whole });
             if whole > 0 {
-                let tiles = Tiles { from: tiles.to, streams: false, ahead: &[], ..*tiles };
-                multiply_words(whole..steps, factors, &Block { from: Some(block.to), ..*block }, &tiles);
+                let tiles = Tiles { from: tiles.to, ahead: &[], ..*tiles };
+                let block = Block { from: Some(block.to), streams: false, ..*block };
+                multiply_words(whole..steps, factors, &block, &tiles);
             } else {
                 multiply_words(0..steps, factors, block, tiles);
             }
@@ -224,7 +226,7 @@ unsafe fn multiply_words(
 ) {
     // SAFETY: the promises are passed on.
     unsafe {
-        let streams = tiles.streams && Drain::can_write(block.to);
+        let streams = block.streams && block.whole_lines();
         match (block.rows > SIDE, block.count > SIDE, tiles.passing) {
             (true, true, Passing::Left) if streams => {
                 registers::<true, true, 1, true>(words, factors, block, tiles);
@@ -355,11 +357,6 @@ struct Drain {
 }
 
 impl Drain {
-    /// Whether rows of whole cache lines lie there.
-    fn can_write(to: Place) -> bool {
-        to.at.addr().is_multiple_of(ROW_BYTES) && to.stride.is_multiple_of(LINE_WORDS)
-    }
-
     fn new(sums: *mut f32, block: &Block, passes: usize) -> Self {
         let each = block.rows.div_ceil(passes);
         Self { sums, next: sums, to: block.to.at, stride: block.to.stride, rows: 0, each }

@@ -78,12 +78,11 @@ impl Job<'_> {
                     _ => Some(buffer),
                 };
                 let to = if last { output.to } else { buffer };
-                let block = kernel::Block { from, to, ..output };
+                let block = kernel::Block { from, to, streams: last && streams, ..output };
                 let passing =
                     if index > panels.start { kernel::Passing::Left } else { kernel::Passing::Neither };
                 let tiles = kernel::Tiles {
                     passing,
-                    streams: last && streams,
                     ahead: next.as_slice(),
                     ..kernel::Tiles::ONE
                 };
@@ -159,6 +158,7 @@ impl Job<'_> {
                 let left = LeftPart { words: &left.words[row * left.row..], ..left };
                 if let Some(run) = run {
                     let block = self.block(rows.start + row, count, side.start, self.write == Write::Add);
+                    let block = kernel::Block { streams, ..block };
                     let right = RightPart { words: run, step: COLUMNS, next: &[] };
                     let ahead = [&run[(words * COLUMNS).min(run.len())..]];
                     let tiles = kernel::Tiles {
@@ -167,7 +167,6 @@ impl Job<'_> {
                         from: COLUMNS,
                         to: COLUMNS,
                         passing: if row == 0 { kernel::Passing::Neither } else { kernel::Passing::Right },
-                        streams,
                         ahead: if row == 0 { &ahead } else { &[] },
                         ..kernel::Tiles::ONE
                     };
@@ -189,7 +188,7 @@ impl Job<'_> {
     }
 
     /// Whether the output goes past the caches.
-    fn streams(&self) -> bool {
+    pub(super) fn streams(&self) -> bool {
         let large = self.rows * self.columns * size_of::<f32>() > STREAMED_BYTES;
         large && self.write == Write::Set && self.pieces.is_empty()
     }
