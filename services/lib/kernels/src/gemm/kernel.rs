@@ -9,6 +9,7 @@ use crate::{
 #[cfg(target_arch = "x86_64")]
 mod amx;
 mod int8;
+pub(super) mod single;
 
 /// Where rows of sums lie.
 #[derive(Clone, Copy)]

@@ -3,7 +3,8 @@
 use std::{cell::RefCell, ops::Range};
 
 use super::{
-    BAND_ROWS, COLUMNS, LeftPart, Leftward, Line, Order, Packed, Panels, ROWS, RightPart, TALL_ROWS, kernel,
+    BAND_ROWS, COLUMNS, LeftPart, Leftward, Line, Order, Packed, Panels, ROWS, RightPart, TALL_ROWS,
+    kernel::{self, single},
 };
 use crate::{cpu::Scatter, team};
 
@@ -505,11 +506,20 @@ pub(crate) unsafe fn add_piece(
     }
     let left = LeftPart::packed(b.format(), a, rows);
     let whole = panels.start..panels.end.min(output.1 / COLUMNS).max(panels.start);
-    let run = if Order::of(b.format()) == Order::ByRow { b.run(whole.clone()) } else { None };
+    let single = rows == 1 && single::available(b.format());
+    let runs = !whole.is_empty() && (single || Order::of(b.format()) == Order::ByRow);
+    let run = if runs { b.run(whole.clone()) } else { None };
     // SAFETY: the caller's promise; the blocks of a run lie side by side.
     unsafe {
-        if let Some(run) = run.filter(|run| !run.is_empty()) {
-            kernel::multiply_run(words, &left, run, &block(output, (row, rows), whole.start, true));
+        match run {
+            Some(run) if single => {
+                let columns = whole.start * COLUMNS..whole.end * COLUMNS;
+                single::add_single(a, run, output.0.part(row, columns.start, columns.len()));
+            }
+            Some(run) => {
+                kernel::multiply_run(words, &left, run, &block(output, (row, rows), whole.start, true));
+            }
+            None => {}
         }
         for index in if run.is_some() { whole.end..panels.end } else { panels } {
             let block = block(output, (row, rows), index, true);

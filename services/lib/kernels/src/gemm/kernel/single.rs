@@ -1,0 +1,149 @@
+//! Single rows, each with a right factor of its own, as many adapters have in a batch of tokens. A sum waits for each of its additions,
+//! so several are made at once; each in the order in which it is made alone.
+
+use super::LeftPart;
+use crate::{
+    Dispatch,
+    dispatch::dispatch,
+    gemm::{COLUMNS, Format},
+};
+
+/// Columns of a register.
+pub(in crate::gemm) const REGISTER: usize = 16;
+
+/// Whether factors of this format are multiplied here: on the path whose other loops take one row after the other.
+pub(in crate::gemm) fn available(format: Format) -> bool {
+    cfg!(target_arch = "x86_64") && format == Format::Bf16 && dispatch() == Dispatch::Avx512Bf16
+}
+
+/// A row times up to 16 columns: the pairs of `left`, and the words of `right` that lie `step` apart.
+pub(in crate::gemm) struct Single<'a> {
+    pub(in crate::gemm) left: LeftPart<'a>,
+    pub(in crate::gemm) right: &'a [u32],
+    pub(in crate::gemm) step: usize,
+    /// Is overwritten.
+    pub(in crate::gemm) to: &'a mut [f32],
+}
+
+/// Multiplies so many words along the sum of each.
+pub(in crate::gemm) fn multiply_singles(steps: usize, singles: &mut [Single<'_>]) {
+    assert!(available(Format::Bf16), "the path in use has no such loop");
+    if steps == 0 {
+        return singles.iter_mut().for_each(|single| single.to.fill(0.0));
+    }
+    for Single { left, right, step, to } in singles.iter() {
+        let inside = (steps - 1) * left.step < left.words.len() && (steps - 1) * step + REGISTER <= right.len();
+        assert!(inside && (1..=REGISTER).contains(&to.len()), "a row's factors are shorter than its sum");
+    }
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the path has the instructions, and the factors have what is read, by the assertions above.
+    unsafe {
+        avx512::multiply_singles(steps, singles);
+    }
+}
+
+/// Adds to a row the products of its words with panels that follow each other, each of them whole.
+pub(in crate::gemm) fn add_single(words: &[u32], panels: &[u32], row: &mut [f32]) {
+    assert!(available(Format::Bf16), "the path in use has no such loop");
+    assert!(panels.len() == words.len() * row.len() && row.len().is_multiple_of(COLUMNS), "panels are not whole");
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the path has the instructions, by the assertion above.
+    unsafe {
+        avx512::add_single(words, panels, row);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::{
+        __m512, __m512bh, __m512i, __mmask16, _MM_HINT_T0, _mm_prefetch, _mm512_dpbf16_ps, _mm512_loadu_ps,
+        _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+    };
+
+    use super::{COLUMNS, REGISTER, Single};
+
+    /// Registers of sums that are made at once.
+    const TOGETHER: usize = 4;
+    /// Words ahead of those that are multiplied, for which memory is asked.
+    const AHEAD: usize = 512;
+
+    /// # Safety
+    /// The processor has the instructions; the factors have so many words, from 1 on.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub(super) unsafe fn multiply_singles(steps: usize, singles: &mut [Single<'_>]) {
+        let mut groups = singles.chunks_exact_mut(TOGETHER);
+        // SAFETY: the caller's promise.
+        unsafe {
+            for group in groups.by_ref() {
+                several::<TOGETHER>(steps, group);
+            }
+            match groups.into_remainder() {
+                [] => {}
+                rest @ [_] => several::<1>(steps, rest),
+                rest @ [_, _] => several::<2>(steps, rest),
+                rest => several::<3>(steps, rest),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for [`multiply_singles`]; there are `N`.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    unsafe fn several<const N: usize>(steps: usize, singles: &mut [Single<'_>]) {
+        let mut sums = [_mm512_setzero_ps(); N];
+        let mut lefts: [_; N] = std::array::from_fn(|i| singles[i].left.words.as_ptr());
+        let mut rights: [_; N] = std::array::from_fn(|i| singles[i].right.as_ptr());
+        let apart: [_; N] = std::array::from_fn(|i| (singles[i].left.step, singles[i].step));
+        for _ in 0..steps {
+            for i in 0..N {
+                // SAFETY: the caller's promise; a prefetch reads nothing, wherever it points.
+                unsafe {
+                    _mm_prefetch::<_MM_HINT_T0>(rights[i].wrapping_add(AHEAD).cast());
+                    sums[i] = add(sums[i], *lefts[i], rights[i]);
+                }
+                // Wrapping, because the last step may leave the slices.
+                lefts[i] = lefts[i].wrapping_add(apart[i].0);
+                rights[i] = rights[i].wrapping_add(apart[i].1);
+            }
+        }
+        for (single, sums) in singles.iter_mut().zip(sums) {
+            let mask = ((1_u32 << single.to.len()) - 1) as __mmask16;
+            // SAFETY: the mask has as many lanes as there is room for.
+            unsafe { _mm512_mask_storeu_ps(single.to.as_mut_ptr(), mask, sums) };
+        }
+    }
+
+    /// # Safety
+    /// The processor has the instructions.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub(super) unsafe fn add_single(words: &[u32], panels: &[u32], row: &mut [f32]) {
+        let panels = panels.chunks_exact((words.len() * COLUMNS).max(1));
+        for (columns, panel) in row.as_chunks_mut::<COLUMNS>().0.iter_mut().zip(panels) {
+            let at = columns.as_mut_ptr();
+            // SAFETY: there are two registers of columns, and a panel has a line of as many for each word.
+            unsafe {
+                let (mut first, mut second) = (_mm512_loadu_ps(at), _mm512_loadu_ps(at.add(REGISTER)));
+                for (word, line) in words.iter().zip(panel.as_chunks::<COLUMNS>().0) {
+                    first = add(first, *word, line.as_ptr());
+                    second = add(second, *word, line.as_ptr().add(REGISTER));
+                }
+                _mm512_storeu_ps(at, first);
+                _mm512_storeu_ps(at.add(REGISTER), second);
+            }
+        }
+    }
+
+    /// # Safety
+    /// The processor has the instructions; a register's words can be read there.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    unsafe fn add(sums: __m512, left: u32, right: *const u32) -> __m512 {
+        let pairs = |words: __m512i| -> __m512bh {
+            // SAFETY: both are 512 bits of which every pattern is valid.
+            unsafe { std::mem::transmute(words) }
+        };
+        // SAFETY: the caller's promise.
+        let right = unsafe { _mm512_loadu_si512(right.cast()) };
+        _mm512_dpbf16_ps(sums, pairs(_mm512_set1_epi32(left.cast_signed())), pairs(right))
+    }
+}
