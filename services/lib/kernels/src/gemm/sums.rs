@@ -202,21 +202,22 @@ fn run(jobs: &[Job<'_>]) {
     let panels: usize = jobs.iter().map(Job::panels).sum();
     let mut tasks = Vec::new();
     for job in jobs {
-        let (panels_each, blocks) = job.share(threads, panels);
-        for first in (0..job.panels()).step_by(panels_each) {
-            let panels = first..(first + panels_each).min(job.panels());
-            let border = |block: usize| block * job.bands() / blocks;
-            tasks.extend((0..blocks).map(|block| Task {
-                job,
-                panels: panels.clone(),
-                bands: border(block)..border(block + 1),
-            }));
+        let (parts, blocks) = job.share(threads, panels);
+        for panels in evenly(job.panels(), parts) {
+            tasks.extend(
+                evenly(job.bands(), blocks).map(|bands| Task { job, panels: panels.clone(), bands }),
+            );
         }
     }
     team::for_each(tasks.len(), |task| {
         let Task { job, panels, bands } = &tasks[task];
         job.run(panels.clone(), bands.clone());
     });
+}
+
+/// So many things in so many parts.
+fn evenly(count: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..parts).map(move |part| part * count / parts..(part + 1) * count / parts)
 }
 
 /// Words of a term.
@@ -307,12 +308,12 @@ impl<'a> Job<'a> {
         self.rows.div_ceil(self.band)
     }
 
-    /// Panels of a task, beside other jobs with so many panels in `all`, and blocks that bands are parted in.
+    /// Into how many parts panels and bands are divided, beside other jobs with so many panels in `all`.
     fn share(&self, threads: usize, all: usize) -> (usize, usize) {
         let (panels, bands) = (self.panels().max(1), self.bands().max(1));
-        let panels_each = panels.div_ceil(threads);
+        let by_panels = (threads.min(panels), 1);
         if self.terms.iter().any(Term::sweeps) {
-            return (panels_each, 1);
+            return by_panels;
         }
         let words = self.words();
         let bytes = panels * words * COLUMNS * size_of::<u32>();
@@ -320,29 +321,30 @@ impl<'a> Job<'a> {
         if self.blocked && self.rows > BLOCK_ROWS {
             let most = if self.walk == Walk::Rows { SHARED_BYTES_BY_ROWS } else { SHARED_BYTES };
             let by_rows = panels < threads || bytes <= most || high;
-            return if by_rows { (panels, threads.min(bands)) } else { (panels_each, 1) };
+            return if by_rows { (1, threads.min(bands)) } else { by_panels };
         }
         let bytes_of = |rows: usize| rows * words * size_of::<u32>();
         let band_bytes = bytes_of(self.band);
         // A part of the left factor that a core's own cache holds meets all panels.
         let parts = bands.div_ceil((BLOCK_BYTES / band_bytes.max(1)).max(1));
         if high && self.walk == Walk::Passes && blocked(self.terms) {
-            return (panels, parts.next_multiple_of(threads).min(bands));
+            return (1, parts.next_multiple_of(threads).min(bands));
         }
         if bands * band_bytes > LEFT_BYTES {
             // Memory can't give the left factor once for each panel. Where it is high, a part of it meets all panels; where it is
             // wide, each thread takes many panels past it.
             let least = if self.walk == Walk::Passes { self.band } else { BAND_ROWS };
             let parted = bytes_of(least) <= BLOCK_BYTES / 4;
-            return if parted { (panels, parts.max(threads).min(bands)) } else { (panels_each, 1) };
+            return if parted { (1, parts.max(threads).min(bands)) } else { by_panels };
         }
         if bands == 1 || self.walk != Walk::Passes && self.rows <= BAND_ROWS {
             // Each panel is read once, as fast as memory gives it: best in long runs.
-            return (panels_each, 1);
+            return by_panels;
         }
         // Whole panels where there are enough of them, so that each is read by one thread; else their bands are shared out too.
         let blocks = if all >= 4 * threads { 1 } else { (2 * threads).div_ceil(all).min(bands) };
-        ((all / (threads * HELPINGS)).clamp(1, PANELS_AT_A_TIME), blocks)
+        let each = (all / (threads * HELPINGS)).clamp(1, PANELS_AT_A_TIME);
+        (panels.div_ceil(each), blocks)
     }
 
     /// Computes the given bands of the given panels.
