@@ -24,7 +24,7 @@ use candle_core::{DType, Result, bail};
 use crate::{Dispatch, dispatch::dispatch};
 
 pub use int8::GROUP as INT8_GROUP;
-pub(crate) use kernel::{LeftPart, RightPart, ask_for, prefetch};
+pub(crate) use kernel::{LeftPart, MOST_LINES, Next, RightPart, ask_for, prefetch};
 pub(crate) use lows::{Low, Lows, Part, low};
 pub(crate) use panels::{Packed, Turned};
 pub(crate) use rows::Rows;
@@ -199,7 +199,7 @@ pub(crate) trait Leftward: Sync {
 impl<'a> RightPart<'a> {
     /// A packed panel of so many lines for each word.
     fn of(lines: &'a [Line], lines_each: usize) -> Self {
-        Self { words: words_of_lines(lines), step: 16 * lines_each, next: &[] }
+        Self { words: words_of_lines(lines), step: 16 * lines_each, next: Next::default() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A matrix product for blocks that fit the first-level cache, on factors that are read as they lie.
 
-use crate::gemm::{self, Format, LeftPart, Order, RightPart, multiply_tile, words_of};
+use crate::gemm::{self, Format, LeftPart, MOST_LINES, Next, Order, RightPart, multiply_tile, words_of};
 
 /// The left factor: element (i, l) lies at `i * row + l * column`, so that it may be a transposed view.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ pub(crate) fn multiply(
     for i in (0..m).step_by(gemm::ROWS) {
         let left = LeftPart { words: words_of(&a.data[i * a.row..]), row: a.row, step: a.column };
         for j in (0..n).step_by(gemm::COLUMNS) {
-            let right = RightPart { words: words_of(&b.data[j..]), step: b.row, next: &[] };
+            let right = RightPart { words: words_of(&b.data[j..]), step: b.row, next: Next::default() };
             let size = (gemm::ROWS.min(m - i), gemm::COLUMNS.min(n - j));
             multiply_tile(Format::F32, (&mut c[i * row + j..], row), add, size, k, (left, right));
         }
@@ -109,7 +109,8 @@ pub(crate) fn multiply_pairs(
                 }
             }
             let ((words, step), first) = (b.panel(j), j * gemm::COLUMNS);
-            let right = RightPart { words, step, next: &asked };
+            let next = Next { parts: &asked, lines: MOST_LINES };
+            let right = RightPart { words, step, next };
             let size = (rows, gemm::COLUMNS.min(n - first));
             let c = &mut c[i * row + first..];
             multiply_tile(Format::Bf16, (c, row), add, size, steps, (left, right));

@@ -71,15 +71,8 @@ pub(super) struct Tiles<'a> {
 }
 
 impl Tiles<'_> {
-    pub(super) const ONE: Self = Self {
-        count: 1,
-        left: 0,
-        right: 0,
-        from: 0,
-        to: 0,
-        passing: Passing::Neither,
-        ahead: &[],
-    };
+    pub(super) const ONE: Self =
+        Self { count: 1, left: 0, right: 0, from: 0, to: 0, passing: Passing::Neither, ahead: &[] };
 
     /// One of them.
     fn one<'b>(
@@ -130,13 +123,22 @@ impl<'a> LeftPart<'a> {
 pub(crate) struct RightPart<'a> {
     pub(crate) words: &'a [u32],
     pub(crate) step: usize,
-    /// What will be read next: memory is asked for some lines of it at each step, so that it brings them meanwhile. Only where the
-    /// left factor is packed, or lies row by row.
-    pub(crate) next: &'a [&'a [u32]],
+    pub(crate) next: Next<'a>,
 }
 
-/// Words of what is read next that one step asks for: two lines.
-pub(super) const NEXT: usize = 32;
+/// What will be read next: memory is asked for some lines of it at each step, so that it brings them meanwhile. Only where the left factor
+/// is packed, or lies row by row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Next<'a> {
+    pub(crate) parts: &'a [&'a [u32]],
+    /// Lines that a step asks for, at most [`MOST_LINES`]: memory is fastest when it is asked evenly.
+    pub(crate) lines: usize,
+}
+
+/// Words of a cache line.
+pub(super) const LINE_WORDS: usize = 16;
+/// Lines of what is read next that a step asks for at most.
+pub(crate) const MOST_LINES: usize = 2;
 
 /// Multiplies `steps` words along the sum of a tile by those of a panel.
 ///
@@ -162,41 +164,23 @@ pub(super) unsafe fn multiply(
     #[cfg(target_arch = "x86_64")]
     {
         let packed = left.row == 1 && left.step == block.rows;
-        let ahead = packed && !right.next.is_empty();
+        let lines = if packed && !right.next.parts.is_empty() { right.next.lines } else { 0 };
         // SAFETY: the factors hold what is read by the assertions above, the block by the caller's promise, and `dispatch` gives
         // only paths whose instructions the processor has.
         unsafe {
             match (format, crate::dispatch::dispatch(), packed) {
                 (Format::Bf16, Dispatch::AmxBf16, _) => {
-                    let tiles = Tiles { ahead: right.next, ..Tiles::ONE };
+                    let tiles = Tiles { ahead: right.next.parts, ..Tiles::ONE };
                     return amx::pairs_by_rows(steps, (left, right), block, &tiles);
                 }
-                (Format::Bf16, Dispatch::Avx512Bf16, true) if ahead => {
-                    return avx512::pairs_by_rows::<true, true>(steps, left, right, block);
+                (Format::Bf16, Dispatch::Avx512Bf16, packed) => {
+                    return avx512::pairs_by_rows((packed, lines), steps, left, right, block);
                 }
-                (Format::Bf16, Dispatch::Avx512Bf16, true) => {
-                    return avx512::pairs_by_rows::<true, false>(steps, left, right, block);
+                (Format::Bf16, Dispatch::Avx512, packed) => {
+                    return avx512::widened_by_rows((packed, lines), steps, left, right, block);
                 }
-                (Format::Bf16, Dispatch::Avx512Bf16, false) => {
-                    return avx512::pairs_by_rows::<false, false>(steps, left, right, block);
-                }
-                (Format::Bf16, Dispatch::Avx512, true) if ahead => {
-                    return avx512::widened_by_rows::<true, true>(steps, left, right, block);
-                }
-                (Format::Bf16, Dispatch::Avx512, true) => {
-                    return avx512::widened_by_rows::<true, false>(steps, left, right, block);
-                }
-                (Format::Bf16, Dispatch::Avx512, false) => {
-                    return avx512::widened_by_rows::<false, false>(steps, left, right, block);
-                }
-                (Format::F32 | Format::F16, path, true) if path >= Dispatch::Avx512 && ahead => {
-                    return avx512::numbers_by_rows::<true, true>(steps, left, right, block);
-                }
-                (Format::F32 | Format::F16, path, true) if path >= Dispatch::Avx512 => {
-                    return avx512::numbers_by_rows::<true, false>(steps, left, right, block);
-                }
-                (Format::F32 | Format::F16, path, false) if path >= Dispatch::Avx512 => {
-                    return avx512::numbers_by_rows::<false, false>(steps, left, right, block);
+                (Format::F32 | Format::F16, path, packed) if path >= Dispatch::Avx512 => {
+                    return avx512::numbers_by_rows((packed, lines), steps, left, right, block);
                 }
                 (Format::Int8, path, true) if path >= Dispatch::Avx512 && int8::vnni::available() => {
                     return int8::vnni::groups_by_rows(steps, left, right, block);
@@ -410,14 +394,15 @@ mod avx512 {
         _mm512_setzero_si512, _mm512_slli_epi32, _mm512_stream_ps,
     };
 
-    use super::{Block, LeftPart, NEXT, Place, RightPart};
+    use super::{Block, LINE_WORDS, LeftPart, MOST_LINES, Place, RightPart};
 
     /// Defines the loop for one way of multiplying, and its choice of the number of rows and registers. With `PACKED` a tile's
-    /// words lie as close as can be, so that their places are constants; with `AHEAD` something is read next.
+    /// words lie as close as can be, so that their places are constants; a step asks for so many `LINES` of what is read next.
     macro_rules! kernel {
         ($by_rows:ident, $tile:ident, $features:literal, |$sums:ident, $a:ident, $b:ident| $step:expr) => {
             #[target_feature(enable = $features)]
-            pub(super) unsafe fn $by_rows<const PACKED: bool, const AHEAD: bool>(
+            pub(super) unsafe fn $by_rows(
+                (packed, lines): (bool, usize),
                 steps: usize,
                 left: &LeftPart<'_>,
                 right: &RightPart<'_>,
@@ -425,10 +410,14 @@ mod avx512 {
             ) {
                 macro_rules! choose {
                     ($m:literal) => {
-                        if block.count > 16 {
-                            $tile::<$m, 2, PACKED, AHEAD>(steps, left, right, block)
-                        } else {
-                            $tile::<$m, 1, PACKED, AHEAD>(steps, left, right, block)
+                        match (packed, lines, block.count > 16) {
+                            (false, _, false) => $tile::<$m, 1, false, 0>(steps, left, right, block),
+                            (false, _, true) => $tile::<$m, 2, false, 0>(steps, left, right, block),
+                            (true, 0, false) => $tile::<$m, 1, true, 0>(steps, left, right, block),
+                            (true, 0, true) => $tile::<$m, 2, true, 0>(steps, left, right, block),
+                            (true, _, false) => $tile::<$m, 1, true, MOST_LINES>(steps, left, right, block),
+                            (true, 1, true) => $tile::<$m, 2, true, 1>(steps, left, right, block),
+                            (true, _, true) => $tile::<$m, 2, true, MOST_LINES>(steps, left, right, block),
                         }
                     };
                 }
@@ -452,7 +441,7 @@ mod avx512 {
             }
 
             #[target_feature(enable = $features)]
-            unsafe fn $tile<const M: usize, const J: usize, const PACKED: bool, const AHEAD: bool>(
+            unsafe fn $tile<const M: usize, const J: usize, const PACKED: bool, const LINES: usize>(
                 steps: usize,
                 left: &LeftPart<'_>,
                 right: &RightPart<'_>,
@@ -466,17 +455,17 @@ mod avx512 {
                 }
                 let (row, step) = if PACKED { (1, M) } else { (left.row, left.step) };
                 let (mut from_left, mut from_right) = (left.words.as_ptr(), right.words.as_ptr());
-                let (mut done, mut next) = (0, right.next.iter());
+                let (mut done, mut next) = (0, right.next.parts.iter());
                 while done < steps {
-                    let segment = if AHEAD { next.next() } else { None };
-                    let end = segment.map_or(steps, |words| (done + words.len().div_ceil(NEXT)).min(steps));
-                    let mut line = segment.map_or(left.words.as_ptr(), |words| words.as_ptr());
+                    let part = if LINES > 0 { next.next() } else { None };
+                    let asked = |words: &[u32]| words.len().div_ceil(LINES * LINE_WORDS);
+                    let end = part.map_or(steps, |words| (done + asked(words)).min(steps));
+                    let mut line = part.map_or(left.words.as_ptr(), |words| words.as_ptr());
                     for _ in done..end {
-                        if AHEAD {
-                            _mm_prefetch::<_MM_HINT_T1>(line.cast());
-                            _mm_prefetch::<_MM_HINT_T1>(line.wrapping_add(16).cast());
-                            line = line.wrapping_add(NEXT);
+                        for i in 0..LINES {
+                            _mm_prefetch::<_MM_HINT_T1>(line.wrapping_add(i * LINE_WORDS).cast());
                         }
+                        line = line.wrapping_add(LINES * LINE_WORDS);
                         // SAFETY: `multiply` has asserted that the parts hold M rows and `count` columns of each step; masked
                         // lanes are not read.
                         unsafe {

@@ -7,7 +7,7 @@ use half::bf16;
 #[cfg(target_arch = "x86_64")]
 use super::pack;
 use super::{
-    COLUMNS, Format, LINES, Line, Panels, RightPart, int8,
+    COLUMNS, Format, LINES, Line, Next, Panels, RightPart, int8,
     tiles::{flushes, round, round_f16},
     words_mut, words_of,
 };
@@ -46,7 +46,7 @@ impl Panels for Rows<'_> {
             return RightPart {
                 words: words_of(&data[range.start * self.across + index * COLUMNS..]),
                 step: self.across,
-                next: &[],
+                next: Next::default(),
             };
         }
         scratch.clear();

@@ -4,7 +4,7 @@ use std::{cell::RefCell, ops::Range};
 
 use super::{
     BAND_ROWS, COLUMNS, LeftPart, Leftward, Line, Order, Packed, Panels, ROWS, RightPart, TALL_ROWS,
-    kernel::{self, single},
+    kernel::{self, Next, single},
 };
 use crate::{cpu::Scatter, team};
 
@@ -204,9 +204,11 @@ fn run(jobs: &[Job<'_>]) {
     for job in jobs {
         let (parts, blocks) = job.share(threads, panels);
         for panels in evenly(job.panels(), parts) {
-            tasks.extend(
-                evenly(job.bands(), blocks).map(|bands| Task { job, panels: panels.clone(), bands }),
-            );
+            tasks.extend(evenly(job.bands(), blocks).map(|bands| Task {
+                job,
+                panels: panels.clone(),
+                bands,
+            }));
         }
     }
     team::for_each(tasks.len(), |task| {
@@ -392,7 +394,9 @@ impl<'a> Job<'a> {
                 // A run of panels in tile registers asks for its own.
                 let last = number + 1 == self.passes.len() && self.band == ROWS;
                 let later = if last { pieces } else { &[] }.iter().filter_map(|piece| piece.b.ready(index));
-                ahead.set(later.chain(self.next(pass, after(index, &panels))));
+                let steps: usize = pass.iter().map(|step| step.words.len()).sum();
+                let tiles = bands.len() * self.band.div_ceil(ROWS);
+                ahead.set(later.chain(self.next(pass, after(index, &panels))), steps * tiles);
                 for band in bands.clone() {
                     let mut add = number > 0 || self.write == Write::Add;
                     for ((step, left), panel) in pass.iter().zip(&lefts).zip(&parts) {
@@ -535,7 +539,7 @@ pub(crate) unsafe fn add_piece(
 fn ready<'a>(b: &'a dyn Panels, index: usize, range: &Range<usize>) -> Option<RightPart<'a>> {
     let panel = b.ready(index)?;
     let step = panel.len() / b.format().words(b.size().0);
-    Some(RightPart { words: &panel[range.start * step..range.end * step], step, next: &[] })
+    Some(RightPart { words: &panel[range.start * step..range.end * step], step, next: Next::default() })
 }
 
 /// Words `range` of a panel, asked for as [`ready`] first: an answer in registers need not wait for sums to be written.
@@ -562,20 +566,24 @@ struct Ahead<'a> {
     /// What the present tile asks for.
     taken: Vec<&'a [u32]>,
     from: usize,
+    /// Lines that a step asks for.
+    lines: usize,
 }
 
 impl<'a> Ahead<'a> {
-    /// Begins anew, in the same memory: this happens for each panel.
-    fn set(&mut self, words: impl Iterator<Item = &'a [u32]>) {
+    /// Begins anew, in the same memory: this happens for each panel. So many steps will ask for it.
+    fn set(&mut self, words: impl Iterator<Item = &'a [u32]>, steps: usize) {
         self.words.clear();
         self.words.extend(words);
         self.from = 0;
+        let lines: usize = self.words.iter().map(|words| words.len().div_ceil(kernel::LINE_WORDS)).sum();
+        self.lines = lines.div_ceil(steps.max(1)).min(kernel::MOST_LINES);
     }
 
     /// As much as so many steps ask for.
-    fn take(&mut self, steps: usize) -> &[&'a [u32]] {
+    fn take(&mut self, steps: usize) -> Next<'_> {
         self.taken.clear();
-        let mut left = steps * kernel::NEXT;
+        let mut left = steps * self.lines * kernel::LINE_WORDS;
         while left > 0
             && let Some(words) = self.words.get_mut(self.from)
         {
@@ -585,6 +593,6 @@ impl<'a> Ahead<'a> {
             self.taken.push(now);
             self.from += usize::from(later.is_empty());
         }
-        &self.taken
+        Next { parts: &self.taken, lines: self.lines }
     }
 }

@@ -14,15 +14,13 @@ use std::{
     ops::Range,
 };
 
-use super::{Block, LeftPart, Passing, Place, RightPart, Tiles};
+use super::{Block, LINE_WORDS, LeftPart, Next, Passing, Place, RightPart, Tiles};
 use crate::gemm::{COLUMNS, TALL_ROWS, TILE_WORDS};
 
 /// Words in a row of a register; it has as many rows, and columns.
 const SIDE: usize = TILE_WORDS;
 /// Bytes of a register's row.
 const ROW_BYTES: usize = 64;
-/// Words of a cache line.
-const LINE_WORDS: usize = 16;
 /// Bytes of a panel's line.
 const LINE_BYTES: usize = COLUMNS * size_of::<u32>();
 
@@ -397,7 +395,7 @@ pub(super) unsafe fn add_run(steps: usize, left: &LeftPart<'_>, run: &[u32], blo
     unsafe {
         if steps > SIDE {
             for (index, words) in panels {
-                let right = RightPart { words, step: COLUMNS, next: &[] };
+                let right = RightPart { words, step: COLUMNS, next: Next::default() };
                 let place = block.to.inside(0, index * COLUMNS);
                 let block = Block { from: Some(place), to: place, ..*block };
                 multiply(steps, (left, &right), &block, &Tiles::ONE);

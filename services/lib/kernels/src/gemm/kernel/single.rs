@@ -32,7 +32,8 @@ pub(in crate::gemm) fn multiply_singles(steps: usize, singles: &mut [Single<'_>]
         return singles.iter_mut().for_each(|single| single.to.fill(0.0));
     }
     for Single { left, right, step, to } in singles.iter() {
-        let inside = (steps - 1) * left.step < left.words.len() && (steps - 1) * step + REGISTER <= right.len();
+        let inside =
+            (steps - 1) * left.step < left.words.len() && (steps - 1) * step + REGISTER <= right.len();
         assert!(inside && (1..=REGISTER).contains(&to.len()), "a row's factors are shorter than its sum");
     }
     #[cfg(target_arch = "x86_64")]
@@ -45,7 +46,10 @@ pub(in crate::gemm) fn multiply_singles(steps: usize, singles: &mut [Single<'_>]
 /// Adds to a row the products of its words with panels that follow each other, each of them whole.
 pub(in crate::gemm) fn add_single(words: &[u32], panels: &[u32], row: &mut [f32]) {
     assert!(available(Format::Bf16), "the path in use has no such loop");
-    assert!(panels.len() == words.len() * row.len() && row.len().is_multiple_of(COLUMNS), "panels are not whole");
+    assert!(
+        panels.len() == words.len() * row.len() && row.len().is_multiple_of(COLUMNS),
+        "panels are not whole"
+    );
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the path has the instructions, by the assertion above.
     unsafe {

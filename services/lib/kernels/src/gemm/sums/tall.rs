@@ -4,7 +4,10 @@
 use std::{cell::Cell, ops::Range};
 
 use super::{BLOCK_ROWS, Job, SCRATCH, Step, Term, Write, after, part_of, ready};
-use crate::gemm::{COLUMNS, LINES, LeftPart, Line, Order, ROWS, RightPart, TALL_ROWS, kernel};
+use crate::gemm::{
+    COLUMNS, LINES, LeftPart, Line, Order, ROWS, RightPart, TALL_ROWS,
+    kernel::{self, Next},
+};
 
 /// Words along the sum of a tile's rows, or of a panel, that stay in the first-level cache: 36 KiB.
 pub(crate) const STAYING: usize = 288;
@@ -81,11 +84,7 @@ impl Job<'_> {
                 let block = kernel::Block { from, to, streams: last && streams, ..output };
                 let passing =
                     if index > panels.start { kernel::Passing::Left } else { kernel::Passing::Neither };
-                let tiles = kernel::Tiles {
-                    passing,
-                    ahead: next.as_slice(),
-                    ..kernel::Tiles::ONE
-                };
+                let tiles = kernel::Tiles { passing, ahead: next.as_slice(), ..kernel::Tiles::ONE };
                 self.column(part, &panel, &rows, &block, &tiles);
             }
         }
@@ -159,7 +158,7 @@ impl Job<'_> {
                 if let Some(run) = run {
                     let block = self.block(rows.start + row, count, side.start, self.write == Write::Add);
                     let block = kernel::Block { streams, ..block };
-                    let right = RightPart { words: run, step: COLUMNS, next: &[] };
+                    let right = RightPart { words: run, step: COLUMNS, next: Next::default() };
                     let ahead = [&run[(words * COLUMNS).min(run.len())..]];
                     let tiles = kernel::Tiles {
                         count: side.len(),
