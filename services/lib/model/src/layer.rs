@@ -425,7 +425,8 @@ impl Layer {
         weights: &'a Weights,
     ) -> LoraMap<'a> {
         let weight = &weights[projection as usize];
-        let (mut map, mut first) = (LoraMap { weight, groups: Vec::new(), factors: Vec::new() }, 0);
+        let groups = Vec::with_capacity(sequences.len());
+        let (mut map, mut first) = (LoraMap { weight, groups, factors: Vec::new() }, 0);
         for sequence in sequences {
             let rows = first..first + sequence.ids.len();
             first = rows.end;

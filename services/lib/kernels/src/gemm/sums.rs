@@ -381,7 +381,7 @@ impl<'a> Job<'a> {
     /// Pass by pass.
     fn run_passes(&self, panels: Range<usize>, bands: Range<usize>, pieces: &[Piece<'_>]) {
         let mut scratch = SCRATCH.take();
-        let mut ahead = Ahead::default();
+        let mut ahead = Ahead::of(pieces.len() + STEPS);
         // What is read again is not written past the caches.
         let streams = self.streams() && self.passes.iter().flatten().count() == 1;
         for (number, pass) in self.passes.iter().enumerate() {
@@ -571,6 +571,11 @@ struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
+    /// With room for so many parts.
+    fn of(parts: usize) -> Self {
+        Self { words: Vec::with_capacity(parts), taken: Vec::with_capacity(parts), ..Self::default() }
+    }
+
     /// Begins anew, in the same memory: this happens for each panel. So many steps will ask for it.
     fn set(&mut self, words: impl Iterator<Item = &'a [u32]>, steps: usize) {
         self.words.clear();

@@ -64,7 +64,9 @@ pub fn lora_linear_rows(x: &LinearInput, maps: &[LoraMap<'_>]) -> Result<Vec<Ten
     let factors: Vec<Right<'_>> = factors.collect();
     let tiles = maps.iter().map(|map| x.tiles(map.weight.format())).collect::<Result<Vec<_>>>()?;
     let terms = tiles.iter().zip(&factors).map(|(tiles, b)| vec![Term { a: &**tiles, b }]);
-    let mut parts: Vec<_> = terms.map(|terms| Sum { terms, pieces: Vec::new() }).collect();
+    let room = maps.iter().map(|map| map.groups.len());
+    let parts = terms.zip(room).map(|(terms, room)| Sum { terms, pieces: Vec::with_capacity(room) });
+    let mut parts: Vec<_> = parts.collect();
 
     let readings = readings(maps)?;
     let pairs = Pair::all(x, maps, &bases, &readings)?;
