@@ -366,6 +366,7 @@ impl<'a> Job<'a> {
         let pieces = self.pieces_of(&bands);
         let rows = bands.start * self.band..(bands.end * self.band).min(self.rows);
         match self.walk {
+            Walk::Passes if self.set_single(panels.clone()) => {}
             Walk::Passes => self.run_passes(panels.clone(), bands, pieces),
             Walk::Panels => self.run_panels(panels.clone(), rows),
             Walk::Rows => self.run_rows(panels.clone(), rows),
@@ -376,6 +377,19 @@ impl<'a> Job<'a> {
             unsafe { add_piece((&self.c, self.columns), piece, panels.clone(), &mut scratch[STEPS]) };
         }
         SCRATCH.set(scratch);
+    }
+
+    /// Sets the columns of some panels where all is one row, in one go; says whether it was.
+    fn set_single(&self, panels: Range<usize>) -> bool {
+        let ([Term { a, b }], 1, Write::Set) = (self.terms, self.rows, self.write) else { return false };
+        let (words, columns) = (b.format().words(b.size().0), panels.start * COLUMNS..panels.end * COLUMNS);
+        let Some(run) = b.run(panels).filter(|_| words > 0 && single::available(b.format())) else {
+            return false;
+        };
+        // SAFETY: no two tasks share a panel of the only row.
+        let row = unsafe { self.c.part(0, columns.start, columns.len()) };
+        single::set_single(words, a.tile(0, 1, 0..words), run, row);
+        true
     }
 
     /// Pass by pass.

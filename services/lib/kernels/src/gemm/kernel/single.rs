@@ -43,6 +43,18 @@ pub(in crate::gemm) fn multiply_singles(steps: usize, singles: &mut [Single<'_>]
     }
 }
 
+/// Sets a row to the products of so many words, `left`, with panels that follow each other, each of them whole.
+pub(in crate::gemm) fn set_single(steps: usize, left: LeftPart<'_>, panels: &[u32], row: &mut [f32]) {
+    assert!(available(Format::Bf16), "the path in use has no such loop");
+    assert!(steps > 0 && (steps - 1) * left.step < left.words.len(), "a row is shorter than its sum");
+    assert!(panels.len() == steps * row.len() && row.len().is_multiple_of(COLUMNS), "panels are not whole");
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the path has the instructions, and the row so many words, by the assertions above.
+    unsafe {
+        avx512::set_single(steps, left, panels, row);
+    }
+}
+
 /// Adds to a row the products of its words with panels that follow each other, each of them whole.
 pub(in crate::gemm) fn add_single(words: &[u32], panels: &[u32], row: &mut [f32]) {
     assert!(available(Format::Bf16), "the path in use has no such loop");
@@ -64,7 +76,8 @@ mod avx512 {
         _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
-    use super::{COLUMNS, REGISTER, Single};
+    use super::{COLUMNS, LeftPart, REGISTER, Single};
+    use crate::gemm::LINES;
 
     /// Registers of sums that are made at once.
     const TOGETHER: usize = 4;
@@ -114,6 +127,50 @@ mod avx512 {
             let mask = ((1_u32 << single.to.len()) - 1) as __mmask16;
             // SAFETY: the mask has as many lanes as there is room for.
             unsafe { _mm512_mask_storeu_ps(single.to.as_mut_ptr(), mask, sums) };
+        }
+    }
+
+    /// # Safety
+    /// The processor has the instructions; `left` has so many words.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub(super) unsafe fn set_single(steps: usize, left: LeftPart<'_>, panels: &[u32], row: &mut [f32]) {
+        const PANELS: usize = TOGETHER / LINES;
+        let each = steps * COLUMNS;
+        for (panels, columns) in panels.chunks(PANELS * each).zip(row.chunks_mut(PANELS * COLUMNS)) {
+            // SAFETY: the caller's promise; so many panels and columns are there.
+            unsafe {
+                if columns.len() == PANELS * COLUMNS {
+                    some_panels::<PANELS>(steps, left, panels, columns);
+                } else {
+                    some_panels::<1>(steps, left, panels, columns);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for [`set_single`]; there are `N` panels, and their columns.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    unsafe fn some_panels<const N: usize>(steps: usize, left: LeftPart<'_>, panels: &[u32], row: &mut [f32]) {
+        let mut sums = [[_mm512_setzero_ps(); LINES]; N];
+        let (mut word, mut line) = (left.words.as_ptr(), panels.as_ptr());
+        for _ in 0..steps {
+            for (panel, sums) in sums.iter_mut().enumerate() {
+                for (half, sums) in sums.iter_mut().enumerate() {
+                    let line = line.wrapping_add(panel * steps * COLUMNS + half * REGISTER);
+                    // SAFETY: the caller's promise; a prefetch reads nothing, wherever it points.
+                    unsafe {
+                        _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(AHEAD).cast());
+                        *sums = add(*sums, *word, line);
+                    }
+                }
+            }
+            // Wrapping, because the last step may leave the slices.
+            (word, line) = (word.wrapping_add(left.step), line.wrapping_add(COLUMNS));
+        }
+        for (columns, sums) in row.as_chunks_mut::<REGISTER>().0.iter_mut().zip(sums.as_flattened()) {
+            // SAFETY: there are as many columns as a register has.
+            unsafe { _mm512_storeu_ps(columns.as_mut_ptr(), *sums) };
         }
     }
 
