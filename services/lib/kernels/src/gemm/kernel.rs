@@ -580,9 +580,9 @@ mod avx512 {
     unsafe fn stream<const M: usize, const J: usize>(sums: &[[__m512; J]; M], to: Place) {
         for (r, sums) in sums.iter().enumerate() {
             let row = to.inside(r, 0).at;
-            for j in 0..J {
+            for (j, sums) in sums.iter().enumerate() {
                 // SAFETY: the caller promises the row, whose lines begin with a panel.
-                unsafe { _mm512_stream_ps(row.wrapping_add(16 * j), sums[j]) };
+                unsafe { _mm512_stream_ps(row.wrapping_add(16 * j), *sums) };
             }
         }
     }

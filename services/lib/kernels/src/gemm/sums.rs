@@ -8,8 +8,10 @@ use super::{
 };
 use crate::{cpu::Scatter, team};
 
+mod ahead;
 mod tall;
 
+use ahead::Ahead;
 pub(super) use tall::STAYING;
 use tall::Walk;
 
@@ -409,7 +411,8 @@ impl<'a> Job<'a> {
                 let last = number + 1 == self.passes.len() && self.band == ROWS;
                 let later = if last { pieces } else { &[] }.iter().filter_map(|piece| piece.b.ready(index));
                 let steps: usize = pass.iter().map(|step| step.words.len()).sum();
-                let tiles = bands.len() * self.band.div_ceil(ROWS);
+                let tiles =
+                    bands.len() * self.band.div_ceil(if self.band == ROWS { ROWS } else { TALL_ROWS });
                 ahead.set(later.chain(self.next(pass, after(index, &panels))), steps * tiles);
                 for band in bands.clone() {
                     let mut add = number > 0 || self.write == Write::Add;
@@ -570,48 +573,4 @@ fn part_of<'a>(
 /// other threads are taking meanwhile.
 fn after(index: usize, task: &Range<usize>) -> usize {
     if index + 1 < task.end { index + 1 } else { task.end + (team::threads() - 1) * task.len() }
-}
-
-/// What is read later, in this order: memory is asked for it while tiles are multiplied. Few rows leave memory idle while they meet a
-/// panel, and what many adapters have for a row each comes as slowly as memory gives it.
-#[derive(Default)]
-struct Ahead<'a> {
-    words: Vec<&'a [u32]>,
-    /// What the present tile asks for.
-    taken: Vec<&'a [u32]>,
-    from: usize,
-    /// Lines that a step asks for.
-    lines: usize,
-}
-
-impl<'a> Ahead<'a> {
-    /// With room for so many parts.
-    fn of(parts: usize) -> Self {
-        Self { words: Vec::with_capacity(parts), taken: Vec::with_capacity(parts), ..Self::default() }
-    }
-
-    /// Begins anew, in the same memory: this happens for each panel. So many steps will ask for it.
-    fn set(&mut self, words: impl Iterator<Item = &'a [u32]>, steps: usize) {
-        self.words.clear();
-        self.words.extend(words);
-        self.from = 0;
-        let lines: usize = self.words.iter().map(|words| words.len().div_ceil(kernel::LINE_WORDS)).sum();
-        self.lines = lines.div_ceil(steps.max(1)).min(kernel::MOST_LINES);
-    }
-
-    /// As much as so many steps ask for.
-    fn take(&mut self, steps: usize) -> Next<'_> {
-        self.taken.clear();
-        let mut left = steps * self.lines * kernel::LINE_WORDS;
-        while left > 0
-            && let Some(words) = self.words.get_mut(self.from)
-        {
-            let (now, later) = words.split_at(left.min(words.len()));
-            *words = later;
-            left -= now.len();
-            self.taken.push(now);
-            self.from += usize::from(later.is_empty());
-        }
-        Next { parts: &self.taken, lines: self.lines }
-    }
 }

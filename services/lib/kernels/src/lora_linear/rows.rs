@@ -345,4 +345,28 @@ mod tests {
         let alone = linear(&(&x).into(), &weight).unwrap();
         outputs.iter().for_each(|output| assert_close(output, &alone, 0.0));
     }
+
+    /// Those that stand alone are multiplied several at once, of whatever ranks.
+    #[test]
+    fn single_rows_with_pairs_of_their_own_have_the_bits_they_have_alone() {
+        let of = |seed, shape: (usize, usize)| normal(seed, shape).to_dtype(DType::BF16).unwrap();
+        for (inputs, outputs) in [(40, 64), (1100, 75)] {
+            let weight = LinearWeight::frozen(&of(2, (outputs, inputs))).unwrap();
+            let mut pairs = Vec::new();
+            for (seed, rank) in [1, 8, 16, 17, 16, 33, 5, 64, 16].into_iter().enumerate() {
+                let a = LinearWeight::frozen(&of(10 + seed as u64, (rank, inputs))).unwrap();
+                let b = LinearWeight::frozen(&of(30 + seed as u64, (outputs, rank))).unwrap();
+                pairs.push(LoraPair { a, b, scale: 0.5, dropout: 0.0 });
+            }
+            let x = normal(1, (pairs.len(), inputs));
+            let rows = pairs.iter().enumerate().map(|(row, pair)| LoraRows { rows: row..row + 1, pair });
+            let map = LoraMap { weight: &weight, groups: rows.collect(), factors: Vec::new() };
+            let found = lora_linear_rows(&(&x).into(), &[map]).unwrap().remove(0);
+            for (row, pair) in pairs.iter().enumerate() {
+                let x = LinearInput::from(&x.narrow(0, row, 1).unwrap());
+                let alone = lora_linear(&x, &weight, Some(pair), None).unwrap();
+                assert_close(&found.narrow(0, row, 1).unwrap(), &alone, 0.0);
+            }
+        }
+    }
 }
