@@ -110,7 +110,7 @@ fn add_singles(mut singles: Vec<(usize, Piece<'_>)>, bases: &[Sizes], outputs: &
             let columns = bases[*map].outputs;
             // SAFETY: no two tasks share a row of an output, and all outputs are set.
             unsafe {
-                add_piece((&outputs[*map], columns), piece, 0..columns.div_ceil(COLUMNS), &mut Vec::new())
+                add_piece((&outputs[*map], columns), piece, 0..columns.div_ceil(COLUMNS), &mut Vec::new());
             };
         }
     });
