@@ -17,8 +17,6 @@ use crate::team;
 const PARALLEL_FROM: usize = 32 * 1024;
 /// How many times a thread shall come for more tiles.
 const HELPINGS: usize = 8;
-/// Tiles that a thread takes at least: single rows are multiplied several at once.
-const LEAST: usize = 4;
 
 /// Rows of a left factor, and the matrix that is theirs.
 pub(crate) struct Part<'a> {
@@ -65,20 +63,18 @@ impl Lows {
         let count = tiles.last().map_or(0, |tile| tile.end);
         let mut words = Vec::with_capacity(count);
         let target = Target::new(&mut words.spare_capacity_mut()[..count]);
-        let make = |tiles: &[Tile]| {
-            for tiles in tiles.chunk_by(|a, b| together(parts, a, b)) {
-                // SAFETY: the tiles' words lie one after the other, and each tile is made once.
-                let to = unsafe { target.lines(tiles[0].start, tiles[tiles.len() - 1].end - tiles[0].start) };
-                multiply(parts, tiles, to);
-            }
+        let make = |tile: &Tile| {
+            // SAFETY: the tiles' words lie one after the other, and each tile is made once.
+            let to = unsafe { target.lines(tile.start, tile.end - tile.start) };
+            multiply(&parts[tile.part], (tile.row, tile.rows), to);
         };
         let work: usize = parts.iter().map(|part| part.rows.len() * part.b.size().0 * part.b.size().1).sum();
         if work < PARALLEL_FROM {
-            make(&tiles);
+            tiles.iter().for_each(make);
         } else {
-            let each = (tiles.len() / (team::threads() * HELPINGS)).max(LEAST);
-            team::for_each(tiles.len().div_ceil(each), |task| {
-                make(&tiles[task * each..tiles.len().min((task + 1) * each)]);
+            let together = (tiles.len() / (team::threads() * HELPINGS)).max(1);
+            team::for_each(tiles.len().div_ceil(together), |task| {
+                tiles[task * together..].iter().take(together).for_each(make);
             });
         }
         // SAFETY: each tile has set all of its words.
@@ -117,74 +113,50 @@ thread_local! {
     static SCRATCH: RefCell<(Vec<f32>, Vec<Line>)> = RefCell::default();
 }
 
-/// Whether two tiles that follow each other are single rows, whose sums are as long, and made at once.
-fn together(parts: &[Part<'_>], a: &Tile, b: &Tile) -> bool {
-    let (first, second) = (&parts[a.part], &parts[b.part]);
-    is_single(first, a.rows) && is_single(second, b.rows) && first.b.size().0 == second.b.size().0
-}
-
-/// Whether so many rows of a part are one, and are multiplied with other ones.
-fn is_single(part: &Part<'_>, rows: usize) -> bool {
-    rows == 1 && single::available(part.b.format()) && part.b.ready(0).is_some()
-}
-
 /// The product of a part that is one row, packed into `words`.
 pub(crate) fn low(part: &Part<'_>, words: &mut Vec<u32>) {
     let count = part.format.words(part.b.size().1);
     words.clear();
     words.reserve(count);
-    let tile = Tile { part: 0, row: part.rows.start, rows: 1, start: 0, end: count };
-    multiply(std::slice::from_ref(part), &[tile], &mut words.spare_capacity_mut()[..count]);
+    multiply(part, (part.rows.start, 1), &mut words.spare_capacity_mut()[..count]);
     // SAFETY: `multiply` has set so many words.
     unsafe { words.set_len(count) };
 }
 
-/// Sets the words of some tiles, all of them [`together`].
-fn multiply(parts: &[Part<'_>], tiles: &[Tile], to: &mut [MaybeUninit<u32>]) {
+/// Sets the words of so many rows from `row` on, all of them in one tile of the left factor.
+fn multiply(part: &Part<'_>, (row, rows): (usize, usize), to: &mut [MaybeUninit<u32>]) {
+    let columns = part.b.size().1;
     let (mut product, mut panel) = SCRATCH.take();
     product.clear();
-    product.resize(tiles.iter().map(|tile| tile.rows * parts[tile.part].b.size().1).sum(), 0.0);
-    if is_single(&parts[tiles[0].part], tiles[0].rows) {
-        multiply_singles(parts, tiles, &mut product);
-    } else {
-        tiles.iter().for_each(|tile| multiply_tile(&parts[tile.part], tile, &mut product, &mut panel));
+    product.resize(rows * columns, 0.0);
+    if rows != 1 || !multiply_single(part, row, &mut product) {
+        multiply_tile(part, (row, rows), &mut product, &mut panel);
     }
-    let (mut to, mut numbers) = (to, &product[..]);
-    for tile in tiles {
-        let (part, now) = (&parts[tile.part], to.split_at_mut(tile.end - tile.start));
-        let columns = part.b.size().1;
-        let (mine, later) = numbers.split_at(tile.rows * columns);
-        pack_tile(now.0, mine, (tile.rows, columns), part.format, part.scale);
-        (to, numbers) = (now.1, later);
-    }
+    pack_tile(to, &product, (rows, columns), part.format, part.scale);
     SCRATCH.set((product, panel));
 }
 
-/// The products of tiles that are single rows, one after the other.
-fn multiply_singles(parts: &[Part<'_>], tiles: &[Tile], mut product: &mut [f32]) {
-    let (depth, format) = (parts[tiles[0].part].b.size().0, parts[tiles[0].part].b.format());
-    let steps = format.words(depth);
-    let mut singles = Vec::with_capacity(tiles.len());
-    for tile in tiles {
-        let Part { a, b, .. } = parts[tile.part];
-        let columns;
-        (columns, product) = product.split_at_mut(b.size().1);
-        let left = a.tile(tile.row, 1, 0..steps);
-        for (index, columns) in columns.chunks_mut(COLUMNS).enumerate() {
-            let Some(panel) = b.ready(index) else { unreachable!("the first panel of a factor lies ready") };
-            let step = panel.len() / steps.max(1);
-            for (half, to) in columns.chunks_mut(single::REGISTER).enumerate() {
-                let right = &panel[half * single::REGISTER..];
-                singles.push(Single { left, right, step, to });
-            }
+/// The product of a row, all of its sums at once, if its path has a loop for that and the factor lies ready; says whether it was made.
+fn multiply_single(part: &Part<'_>, row: usize, product: &mut [f32]) -> bool {
+    let Part { a, b, .. } = *part;
+    if !single::available(b.format()) || b.ready(0).is_none() {
+        return false;
+    }
+    let steps = b.format().words(b.size().0);
+    let left = a.tile(row, 1, 0..steps);
+    let mut singles = Vec::with_capacity(product.len().div_ceil(single::REGISTER));
+    for (index, columns) in product.chunks_mut(COLUMNS).enumerate() {
+        let Some(panel) = b.ready(index) else { unreachable!("the first panel of a factor lies ready") };
+        let step = panel.len() / steps.max(1);
+        for (half, to) in columns.chunks_mut(single::REGISTER).enumerate() {
+            singles.push(Single { left, right: &panel[half * single::REGISTER..], step, to });
         }
     }
     single::multiply_singles(steps, &mut singles);
+    true
 }
 
-/// The product of a tile.
-fn multiply_tile(part: &Part<'_>, tile: &Tile, product: &mut [f32], panel: &mut Vec<Line>) {
-    let Tile { row, rows, .. } = *tile;
+fn multiply_tile(part: &Part<'_>, (row, rows): (usize, usize), product: &mut [f32], panel: &mut Vec<Line>) {
     let (depth, columns) = part.b.size();
     let words = part.b.format().words(depth);
     for index in 0..columns.div_ceil(COLUMNS) {

@@ -80,11 +80,6 @@ pub(crate) struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    /// Whether it is a row that is multiplied apart from others.
-    pub(crate) fn is_single(&self) -> bool {
-        self.rows == 1 && single::available(self.b.format())
-    }
-
     /// Words along the sum.
     fn words(&self) -> usize {
         self.b.format().words(self.b.size().0)
@@ -534,7 +529,7 @@ pub(crate) unsafe fn add_piece(
     }
     let left = LeftPart::packed(b.format(), a, rows);
     let whole = panels.start..panels.end.min(output.1 / COLUMNS).max(panels.start);
-    let single = piece.is_single();
+    let single = rows == 1 && single::available(b.format());
     let runs = !whole.is_empty() && (single || Order::of(b.format()) == Order::ByRow);
     let run = if runs { b.run(whole.clone()) } else { None };
     // SAFETY: the caller's promise; the blocks of a run lie side by side.

@@ -1,5 +1,5 @@
-//! Updates of single rows, each by a pair of its own, as in a decode batch of many adapters: apart from the base, because tile registers
-//! multiply its weights as fast as memory gives them. All that belongs to a row is multiplied in the order in which an adapter's
+//! Updates of single rows, each by a pair of its own, as in a decode batch of many adapters: apart from the base, whose weights are
+//! multiplied nearly as fast as memory gives them, and beside which many small pieces come slowly. All that belongs to a row is multiplied in the order in which an adapter's
 //! memory holds it, and looked at by the thread that reads it.
 
 use std::{cell::RefCell, ops::Range, sync::OnceLock};
@@ -8,8 +8,10 @@ use candle_core::{Error, Result};
 
 use super::{LoraMap, LoraPair};
 use crate::{
+    Dispatch,
     cpu::Scatter,
-    gemm::{COLUMNS, Format, Line, Order, Panels, Part, Piece, add_piece, ask_for, low},
+    dispatch::dispatch,
+    gemm::{COLUMNS, Line, Panels, Part, Piece, add_piece, ask_for, low},
     linear::LinearInput,
     matmul::Sizes,
     team,
@@ -24,7 +26,7 @@ struct Alone<'a> {
 
 /// Whether the updates of such rows are made here.
 pub(super) fn is_alone(rows: &Range<usize>) -> bool {
-    rows.len() == 1 && Order::of(Format::Bf16) == Order::ByRow
+    rows.len() == 1 && dispatch() >= Dispatch::Avx512Bf16
 }
 
 thread_local! {

@@ -12,11 +12,10 @@ use super::{
 use crate::{
     LinearWeight,
     composed::has_kernels,
-    cpu::{Scatter, tensor},
-    gemm::{COLUMNS, Low, Lows, Panels, Part, Piece, Sum, Term, Tiles, add_piece, ask_for, sums},
+    cpu::tensor,
+    gemm::{Low, Lows, Panels, Part, Piece, Sum, Term, Tiles, sums},
     linear::{self, LinearInput, linear, sizes},
     matmul::{Right, Sizes},
-    team,
     weight::Reading,
 };
 
@@ -73,20 +72,13 @@ pub fn lora_linear_rows(x: &LinearInput, maps: &[LoraMap<'_>]) -> Result<Vec<Ten
     let pairs = Pair::all(x, maps, &bases, &readings)?;
     let downs: Vec<Part<'_>> = pairs.iter().map(Pair::down).collect();
     let lows = Lows::new(&downs);
-    let mut singles = Vec::with_capacity(pairs.len());
     for Low { part, rows, words } in lows.iter() {
         let Pair { map, b, .. } = &pairs[part];
-        let piece = Piece { row: rows.start, rows: rows.len(), a: words, b };
-        if piece.is_single() {
-            singles.push((*map, piece));
-        } else {
-            parts[*map].pieces.push(piece);
-        }
+        parts[*map].pieces.push(Piece { row: rows.start, rows: rows.len(), a: words, b });
     }
     // Pairs of the same rows take turns tile by tile. The sort is stable, so each row's order stays.
     parts.iter_mut().for_each(|part| part.pieces.sort_by_key(|piece| piece.row));
     let mut outputs = sums(&parts);
-    add_singles(singles, &bases, &mut outputs);
     alone::add(x, maps, &bases, &mut outputs)?;
     let outputs = outputs.into_iter().zip(maps).zip(&bases);
     let finished = outputs.map(|((mut y, map), base)| {
@@ -96,41 +88,7 @@ pub fn lora_linear_rows(x: &LinearInput, maps: &[LoraMap<'_>]) -> Result<Vec<Ten
     finished.collect()
 }
 
-/// Adds pieces of several maps that are single rows, after all else: what belongs to a row is read as it lies, which is how memory gives
-/// it fastest.
-fn add_singles(mut singles: Vec<(usize, Piece<'_>)>, bases: &[Sizes], outputs: &mut [Vec<f32>]) {
-    // Stable, so that each row's order stays.
-    singles.sort_by_key(|(map, piece)| (*map, piece.row));
-    let rows = singles.chunk_by(|(map, piece), (next, other)| (map, piece.row) == (next, other.row));
-    let rows: Vec<&[(usize, Piece<'_>)]> = rows.collect();
-    let outputs: Vec<_> =
-        outputs.iter_mut().zip(bases).map(|(y, base)| Scatter::new(y, base.outputs)).collect();
-    team::for_each(rows.len(), |row| {
-        for (map, piece) in rows[row] {
-            let columns = bases[*map].outputs;
-            // SAFETY: no two tasks share a row of an output, and all outputs are set.
-            unsafe {
-                add_piece((&outputs[*map], columns), piece, 0..columns.div_ceil(COLUMNS), &mut Vec::new());
-            };
-        }
-    });
-}
-
 impl<'a> LoraMap<'a> {
-    /// Asks memory for what says where the pairs lie of groups some way behind this one: it is found in turn, each time after a wait.
-    fn ask_ahead(&self, place: usize) {
-        /// Groups from a pair to the one whose weights are asked for, and from there to the one that is asked for itself.
-        const AHEAD: usize = 8;
-        let later = |times: usize| self.groups.get(place + times * AHEAD).map(|group| group.pair);
-        if let Some(pair) = later(2) {
-            ask_for(pair);
-        }
-        if let Some(LoraPair { a, b, .. }) = later(1) {
-            a.ask();
-            b.ask();
-        }
-    }
-
     /// The groups that are updated beside the base.
     fn beside(&self) -> impl Iterator<Item = &LoraRows<'a>> {
         self.groups.iter().filter(|group| !is_alone(&group.rows))
@@ -146,10 +104,7 @@ fn check(x: &LinearInput, map: &LoraMap<'_>) -> Result<Sizes> {
             before = check_rows(&group.rows, before.end, base)?;
         }
     }
-    for (place, group) in map.groups.iter().enumerate().filter(|(_, group)| !is_alone(&group.rows)) {
-        map.ask_ahead(place);
-        group.pair.check(base)?;
-    }
+    map.beside().try_for_each(|group| group.pair.check(base).map(drop))?;
     let mut end = 0;
     for FactorRows { rows, factors } in &map.factors {
         end = check_rows(rows, end, base)?.end;
