@@ -399,7 +399,7 @@ impl<'a> Job<'a> {
         let mut scratch = SCRATCH.take();
         let mut ahead = Ahead::of(pieces.len() + STEPS);
         // What is read again is not written past the caches.
-        let streams = self.streams() && self.passes.iter().flatten().count() == 1;
+        let streams = self.streams() && self.band == ROWS && self.passes.iter().flatten().count() == 1;
         for (number, pass) in self.passes.iter().enumerate() {
             let lefts = self.lefts(pass, &bands);
             for index in panels.clone() {

@@ -108,7 +108,7 @@ impl Job<'_> {
         let height = height(rows.len(), left.is_some());
         let tile = |row, rows| {
             let from = block.from.map(|from| from.inside(row, 0));
-            kernel::Block { from, to: block.to.inside(row, 0), rows, ..*block }
+            kernel::Block { from, to: block.to.inside(row, 0), rows, streams: false, ..*block }
         };
         let Some(left) = left else {
             for row in (0..rows.len()).step_by(height) {
@@ -130,7 +130,8 @@ impl Job<'_> {
         };
         // SAFETY: as above.
         unsafe {
-            kernel::multiply_tiles(a.format(), steps, (left, panel), &tile(0, height), &tiles);
+            let first = kernel::Block { streams: block.streams, ..tile(0, height) };
+            kernel::multiply_tiles(a.format(), steps, (left, panel), &first, &tiles);
             if rest > 0 {
                 let row = whole * height;
                 let left = LeftPart { words: &left.words[row * left.row..], ..*left };
