@@ -1,6 +1,6 @@
 //! Updates of single rows, each by a pair of its own, as in a decode batch of many adapters: apart from the base, whose weights are
-//! multiplied nearly as fast as memory gives them, and beside which many small pieces come slowly. All that belongs to a row is multiplied in the order in which an adapter's
-//! memory holds it, and looked at by the thread that reads it.
+//! multiplied nearly as fast as memory gives them, and beside which many small pieces come slowly. All that belongs to a row is
+//! multiplied in the order in which an adapter's memory holds it, and looked at by the thread that reads it.
 
 use std::{cell::RefCell, ops::Range, sync::OnceLock};
 

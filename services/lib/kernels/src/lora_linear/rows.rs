@@ -64,9 +64,7 @@ pub fn lora_linear_rows(x: &LinearInput, maps: &[LoraMap<'_>]) -> Result<Vec<Ten
     let factors: Vec<Right<'_>> = factors.collect();
     let tiles = maps.iter().map(|map| x.tiles(map.weight.format())).collect::<Result<Vec<_>>>()?;
     let terms = tiles.iter().zip(&factors).map(|(tiles, b)| vec![Term { a: &**tiles, b }]);
-    let room = maps.iter().map(|map| map.groups.len());
-    let parts = terms.zip(room).map(|(terms, room)| Sum { terms, pieces: Vec::with_capacity(room) });
-    let mut parts: Vec<_> = parts.collect();
+    let mut parts: Vec<_> = terms.map(|terms| Sum { terms, pieces: Vec::new() }).collect();
 
     let readings = readings(maps)?;
     let pairs = Pair::all(x, maps, &bases, &readings)?;
@@ -117,11 +115,8 @@ fn check(x: &LinearInput, map: &LoraMap<'_>) -> Result<Sizes> {
 
 /// A and B of every group of all maps, read-locked.
 fn readings<'a>(maps: &'a [LoraMap<'_>]) -> Result<Vec<[Reading<'a>; 2]>> {
-    let mut readings = Vec::with_capacity(maps.iter().map(|map| map.groups.len()).sum());
-    for LoraRows { pair, .. } in maps.iter().flat_map(LoraMap::beside) {
-        readings.push([pair.a.read()?, pair.b.read()?]);
-    }
-    Ok(readings)
+    let groups = maps.iter().flat_map(LoraMap::beside);
+    groups.map(|LoraRows { pair, .. }| Ok([pair.a.read()?, pair.b.read()?])).collect()
 }
 
 /// The rows, if they come after `end` and are there.
@@ -349,7 +344,7 @@ mod tests {
         outputs.iter().for_each(|output| assert_close(output, &alone, 0.0));
     }
 
-    /// Those that stand alone are multiplied several at once, of whatever ranks.
+    /// Of ranks that fill a register, part of one, or several.
     #[test]
     fn single_rows_with_pairs_of_their_own_have_the_bits_they_have_alone() {
         let of = |seed, shape: (usize, usize)| normal(seed, shape).to_dtype(DType::BF16).unwrap();
