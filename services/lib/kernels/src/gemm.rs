@@ -147,13 +147,16 @@ impl Format {
     }
 }
 
+/// Words of a cache line.
+pub(crate) const LINE_WORDS: usize = 16;
+
 /// A cache line of words, so that panels start where a register's load does.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
-pub(crate) struct Line(pub(crate) [u32; 16]);
+pub(crate) struct Line(pub(crate) [u32; LINE_WORDS]);
 
 /// Lines of a panel per word.
-pub(crate) const LINES: usize = COLUMNS / 16;
+pub(crate) const LINES: usize = COLUMNS / LINE_WORDS;
 
 /// The right factor of a product.
 pub(crate) trait Panels: Sync {
@@ -199,20 +202,20 @@ pub(crate) trait Leftward: Sync {
 impl<'a> RightPart<'a> {
     /// A packed panel of so many lines for each word.
     fn of(lines: &'a [Line], lines_each: usize) -> Self {
-        Self { words: words_of_lines(lines), step: 16 * lines_each, next: Next::default() }
+        Self { words: words_of_lines(lines), step: LINE_WORDS * lines_each, next: Next::default() }
     }
 }
 
 /// Lines as the words that they are.
 pub(crate) fn words_of_lines(lines: &[Line]) -> &[u32] {
     // SAFETY: a line is 16 words and nothing else, so a slice of lines is a slice of 16 times as many words.
-    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 16) }
+    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LINE_WORDS) }
 }
 
 /// [`words_of_lines`], to be written.
 fn words_mut(lines: &mut [Line]) -> &mut [u32] {
     // SAFETY: a line is 16 words and nothing else, so a slice of lines is a slice of 16 times as many words.
-    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * 16) }
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE_WORDS) }
 }
 
 /// f32 numbers as the words that they are.

@@ -161,9 +161,9 @@ impl Tasks {
         name: &'static str,
         bytes: usize,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, BySizeError> {
-        let place = self.shared.by_size.place_in_bulk(bytes).await?;
-        Ok(self.compute(name, place, work).await?)
+    ) -> Result<T, Panicked> {
+        let place = self.shared.by_size.place_in_bulk(bytes).await;
+        self.compute(name, place, work).await
     }
 
     /// Runs the work with what it holds until its end.

@@ -7,7 +7,7 @@ use super::{
     COLUMNS, Format, Leftward, Line, Panels, ROWS, Tiles,
     kernel::{
         self,
-        single::{self, Single},
+        single::{self, Columns},
     },
     tiles::{Target, pack_tile},
 };
@@ -144,15 +144,21 @@ fn multiply_single(part: &Part<'_>, row: usize, product: &mut [f32]) -> bool {
     }
     let steps = b.format().words(b.size().0);
     let left = a.tile(row, 1, 0..steps);
-    let mut singles = Vec::with_capacity(product.len().div_ceil(single::REGISTER));
+    let mut group: [Columns<'_>; single::TOGETHER] = Default::default();
+    let mut gathered = 0;
     for (index, columns) in product.chunks_mut(COLUMNS).enumerate() {
         let Some(panel) = b.ready(index) else { unreachable!("the first panel of a factor lies ready") };
         let step = panel.len() / steps.max(1);
         for (half, to) in columns.chunks_mut(single::REGISTER).enumerate() {
-            singles.push(Single { left, right: &panel[half * single::REGISTER..], step, to });
+            if gathered == group.len() {
+                single::multiply_columns(steps, left, &mut group);
+                gathered = 0;
+            }
+            group[gathered] = Columns { right: &panel[half * single::REGISTER..], step, to };
+            gathered += 1;
         }
     }
-    single::multiply_singles(steps, &mut singles);
+    single::multiply_columns(steps, left, &mut group[..gathered]);
     true
 }
 

@@ -4,7 +4,7 @@
 use std::{cell::RefCell, mem::MaybeUninit, ops::Range};
 
 use super::{
-    COLUMNS, Format, LINES, Line, Panels, RightPart, Rows, int8,
+    COLUMNS, Format, LINE_WORDS, LINES, Line, Panels, RightPart, Rows, int8,
     tiles::{Source, columns_bf16},
     words_of_lines,
 };
@@ -174,7 +174,7 @@ fn lines_of(columns: usize, words: usize) -> usize {
 /// The words of lines that are to be written.
 fn unset(lines: &mut [MaybeUninit<Line>]) -> &mut [MaybeUninit<u32>] {
     // SAFETY: a line is 16 words and nothing else, so a slice of lines is a slice of 16 times as many words.
-    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * 16) }
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE_WORDS) }
 }
 
 /// A packed weight used turned over: the sum runs along its outputs.

@@ -8,7 +8,7 @@ use candle_core::{Result, Tensor};
 
 #[cfg(target_arch = "x86_64")]
 use super::pack;
-use super::{Format, LeftPart, Leftward, Order, ROWS, Words, int8, words_of};
+use super::{Format, LINE_WORDS, LeftPart, Leftward, Order, ROWS, Words, int8, words_of};
 use crate::{Dispatch, cpu::floats, dispatch::dispatch, simd::dispatch, team};
 use pending::Pending;
 
@@ -23,8 +23,6 @@ const COLUMN_PAIRS: usize = 8;
 const ROWS_BOTH: usize = 2 * ROWS;
 /// The same where a column's pairs follow each other: they fill a cache line.
 const LINE_ROWS: usize = 32;
-/// Words of a cache line.
-const LINE_WORDS: usize = 16;
 
 /// Words that several tasks set.
 #[derive(Debug)]

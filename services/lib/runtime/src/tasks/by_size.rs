@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::Panicked;
@@ -131,14 +131,20 @@ impl BySize {
 
     /// Waits for a place, unless too much waits already. Who stops waiting leaves the queue.
     pub(super) async fn place(&self, bytes: usize) -> Result<Place, BySizeError> {
-        let (leaves, begins) = self.enter(bytes, MAX_WAITING_BYTES)?;
+        let (leaves, begins) = {
+            let state = self.state.lock();
+            if bytes > LARGE && state.waiting_bytes + bytes > MAX_WAITING_BYTES {
+                return Err(BySizeError::Full { retry_after: state.drained_after(self.places) });
+            }
+            self.enter(state, bytes)
+        };
         Ok(self.wait(leaves, begins).await)
     }
 
     /// Waits for a place, however much waits.
-    pub(super) async fn place_in_bulk(&self, bytes: usize) -> Result<Place, BySizeError> {
-        let (leaves, begins) = self.enter(bytes, usize::MAX)?;
-        Ok(self.wait(leaves, begins).await)
+    pub(super) async fn place_in_bulk(&self, bytes: usize) -> Place {
+        let (leaves, begins) = self.enter(self.state.lock(), bytes);
+        self.wait(leaves, begins).await
     }
 
     async fn wait(&self, _leaves: Leaves<'_>, begins: oneshot::Receiver<Place>) -> Place {
@@ -147,17 +153,13 @@ impl BySize {
         begins.await.expect("a caller that waits is in the queue")
     }
 
-    /// Gets in line, where no more than so many bytes of large work wait then.
+    /// Gets in line.
     fn enter(
         &self,
+        mut state: MutexGuard<'_, State>,
         bytes: usize,
-        most: usize,
-    ) -> Result<(Leaves<'_>, oneshot::Receiver<Place>), BySizeError> {
+    ) -> (Leaves<'_>, oneshot::Receiver<Place>) {
         let (begin, begins) = oneshot::channel();
-        let mut state = self.state.lock();
-        if bytes > LARGE && state.waiting_bytes + bytes > most {
-            return Err(BySizeError::Full { retry_after: state.drained_after(self.places) });
-        }
         state.arrivals += 1;
         let arrival = state.arrivals;
         if bytes > LARGE {
@@ -168,7 +170,7 @@ impl BySize {
             class.served = class.served.max(clock);
         }
         class.waiting.insert(arrival, Waiting { bytes, begin });
-        Ok((Leaves { queue: self, bytes, arrival }, begins))
+        (Leaves { queue: self, bytes, arrival }, begins)
     }
 
     /// Begins what may begin.

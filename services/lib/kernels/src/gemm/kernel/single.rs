@@ -10,36 +10,38 @@ use crate::{
 
 /// Columns of a register.
 pub(in crate::gemm) const REGISTER: usize = 16;
+/// Registers of sums that are made at once.
+pub(in crate::gemm) const TOGETHER: usize = 4;
 
 /// Whether factors of this format are multiplied here: on the path whose other loops take one row after the other.
 pub(in crate::gemm) fn available(format: Format) -> bool {
     cfg!(target_arch = "x86_64") && format == Format::Bf16 && dispatch() == Dispatch::Avx512Bf16
 }
 
-/// A row times up to 16 columns: the pairs of `left`, and the words of `right` that lie `step` apart.
-pub(in crate::gemm) struct Single<'a> {
-    pub(in crate::gemm) left: LeftPart<'a>,
+/// Up to 16 columns of a right factor, whose words lie `step` apart.
+#[derive(Default)]
+pub(in crate::gemm) struct Columns<'a> {
     pub(in crate::gemm) right: &'a [u32],
     pub(in crate::gemm) step: usize,
-    /// Is overwritten.
+    /// Their sums, which are overwritten.
     pub(in crate::gemm) to: &'a mut [f32],
 }
 
-/// Multiplies so many words along the sum of each.
-pub(in crate::gemm) fn multiply_singles(steps: usize, singles: &mut [Single<'_>]) {
+/// Multiplies so many words of a row, `left`, by some columns, at most [`TOGETHER`] registers of them.
+pub(in crate::gemm) fn multiply_columns(steps: usize, left: LeftPart<'_>, columns: &mut [Columns<'_>]) {
     assert!(available(Format::Bf16), "the path in use has no such loop");
     if steps == 0 {
-        return singles.iter_mut().for_each(|single| single.to.fill(0.0));
+        return columns.iter_mut().for_each(|columns| columns.to.fill(0.0));
     }
-    for Single { left, right, step, to } in singles.iter() {
-        let inside =
-            (steps - 1) * left.step < left.words.len() && (steps - 1) * step + REGISTER <= right.len();
-        assert!(inside && (1..=REGISTER).contains(&to.len()), "a row's factors are shorter than its sum");
+    assert!((steps - 1) * left.step < left.words.len(), "a row is shorter than its sum");
+    for Columns { right, step, to } in columns.iter() {
+        assert!((steps - 1) * step + REGISTER <= right.len(), "columns are shorter than their sum");
+        assert!((1..=REGISTER).contains(&to.len()), "a register holds up to 16 columns");
     }
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the path has the instructions, and the factors have what is read, by the assertions above.
     unsafe {
-        avx512::multiply_singles(steps, singles);
+        avx512::multiply_columns(steps, left, columns);
     }
 }
 
@@ -76,57 +78,53 @@ mod avx512 {
         _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
-    use super::{COLUMNS, LeftPart, REGISTER, Single};
+    use super::{COLUMNS, Columns, LeftPart, REGISTER, TOGETHER};
     use crate::gemm::LINES;
 
-    /// Registers of sums that are made at once.
-    const TOGETHER: usize = 4;
     /// Words ahead of those that are multiplied, for which memory is asked.
     const AHEAD: usize = 512;
 
     /// # Safety
     /// The processor has the instructions; the factors have so many words, from 1 on.
     #[target_feature(enable = "avx512f,avx512bf16")]
-    pub(super) unsafe fn multiply_singles(steps: usize, singles: &mut [Single<'_>]) {
-        let mut groups = singles.chunks_exact_mut(TOGETHER);
+    pub(super) unsafe fn multiply_columns(steps: usize, left: LeftPart<'_>, columns: &mut [Columns<'_>]) {
         // SAFETY: the caller's promise.
         unsafe {
-            for group in groups.by_ref() {
-                several::<TOGETHER>(steps, group);
-            }
-            match groups.into_remainder() {
-                [] => {}
-                rest @ [_] => several::<1>(steps, rest),
-                rest @ [_, _] => several::<2>(steps, rest),
-                rest => several::<3>(steps, rest),
+            match columns.len() {
+                0 => {}
+                1 => registers::<1>(steps, left, columns),
+                2 => registers::<2>(steps, left, columns),
+                3 => registers::<3>(steps, left, columns),
+                TOGETHER => registers::<TOGETHER>(steps, left, columns),
+                more => unreachable!("{more} registers of sums at once"),
             }
         }
     }
 
     /// # Safety
-    /// As for [`multiply_singles`]; there are `N`.
+    /// As for [`multiply_columns`]; they are `N`.
     #[target_feature(enable = "avx512f,avx512bf16")]
-    unsafe fn several<const N: usize>(steps: usize, singles: &mut [Single<'_>]) {
+    unsafe fn registers<const N: usize>(steps: usize, left: LeftPart<'_>, columns: &mut [Columns<'_>]) {
         let mut sums = [_mm512_setzero_ps(); N];
-        let mut lefts: [_; N] = std::array::from_fn(|i| singles[i].left.words.as_ptr());
-        let mut rights: [_; N] = std::array::from_fn(|i| singles[i].right.as_ptr());
-        let apart: [_; N] = std::array::from_fn(|i| (singles[i].left.step, singles[i].step));
+        let mut word = left.words.as_ptr();
+        let mut rights: [_; N] = std::array::from_fn(|i| columns[i].right.as_ptr());
+        let apart: [_; N] = std::array::from_fn(|i| columns[i].step);
         for _ in 0..steps {
             for i in 0..N {
                 // SAFETY: the caller's promise; a prefetch reads nothing, wherever it points.
                 unsafe {
                     _mm_prefetch::<_MM_HINT_T0>(rights[i].wrapping_add(AHEAD).cast());
-                    sums[i] = add(sums[i], *lefts[i], rights[i]);
+                    sums[i] = add(sums[i], *word, rights[i]);
                 }
                 // Wrapping, because the last step may leave the slices.
-                lefts[i] = lefts[i].wrapping_add(apart[i].0);
-                rights[i] = rights[i].wrapping_add(apart[i].1);
+                rights[i] = rights[i].wrapping_add(apart[i]);
             }
+            word = word.wrapping_add(left.step);
         }
-        for (single, sums) in singles.iter_mut().zip(sums) {
-            let mask = ((1_u32 << single.to.len()) - 1) as __mmask16;
+        for (columns, sums) in columns.iter_mut().zip(sums) {
+            let mask = ((1_u32 << columns.to.len()) - 1) as __mmask16;
             // SAFETY: the mask has as many lanes as there is room for.
-            unsafe { _mm512_mask_storeu_ps(single.to.as_mut_ptr(), mask, sums) };
+            unsafe { _mm512_mask_storeu_ps(columns.to.as_mut_ptr(), mask, sums) };
         }
     }
 

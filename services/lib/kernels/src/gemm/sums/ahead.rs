@@ -1,6 +1,9 @@
 //! What is read later than the tiles that are multiplied.
 
-use crate::gemm::kernel::{LINE_WORDS, MOST_LINES, Next};
+use crate::gemm::{
+    LINE_WORDS,
+    kernel::{MOST_LINES, Next},
+};
 
 /// What is read later, in this order: memory is asked for it while tiles are multiplied. Few rows leave memory idle while they meet a
 /// panel, and what many adapters have for a row each comes as slowly as memory gives it.
