@@ -76,6 +76,27 @@ async fn a_canary_keeps_its_share_and_its_keys_over_a_restart_until_it_is_publis
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_stands_for_nothing_is_an_error_though_its_digest_is_in_memory() {
+    let server = ServerOptions::new(ROOTSTOCK).start().await;
+    let versions = stage(&server).await;
+    let clients = server.clients();
+    publish(&clients, &versions[0], PublishAdapterRequest::default()).await;
+    let ask = async |adapter: &str| generate(&clients, prompt_request(adapter, PROMPT, 1)).await;
+    let version = format!("{ADAPTER}/versions/{}", versions[0]);
+    ask(&version).await.unwrap();
+    let elsewhere = version.replace("colours", "elsewhere");
+    refusal(ask(&elsewhere).await, ErrorReason::NotFound);
+    let base = ask(ADAPTER).await.unwrap().started.base_digest;
+    let model = format!("baseModels/elsewhere/versions/{base}");
+    let request = GenerateRequest { model, ..prompt_request(ADAPTER, PROMPT, 1) };
+    refusal(generate(&clients, request).await, ErrorReason::NotFound);
+    publish(&clients, &versions[1], PublishAdapterRequest::default()).await;
+    clients.checkpoint().delete_artifact(&versions[0]).await.unwrap();
+    refusal(ask(&version).await, ErrorReason::NotFound);
+    refusal(ask(&versions[0]).await, ErrorReason::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_retired_adapter_is_gone_for_those_who_ask_later_and_can_be_published_again() {
     let server = ServerOptions::new(ROOTSTOCK).env("ROOTSTOCK_INFERENCE_MAX_RUNNING", "1").start().await;
     let versions = stage(&server).await;

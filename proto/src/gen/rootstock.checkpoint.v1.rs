@@ -64,7 +64,8 @@ pub struct Alias {
     /// When it last moved.
     #[prost(message, optional, tag = "5")]
     pub update_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The last 16 moves, newest first, this one included.
+    /// The last 16 moves to another version, newest first: the first one set the present version. Moves that only pin, try a
+    /// canary or retire are not among them.
     #[prost(message, repeated, tag = "6")]
     pub history: ::prost::alloc::vec::Vec<AliasRevision>,
     /// Digest of the base model, for an adapter.

@@ -100,6 +100,9 @@ pub enum ErrorReason {
     NothingToTrain = 27,
     /// ABORTED: another version was published in place of the adapter's, and running requests were to end; ask again.
     AdapterReplaced = 28,
+    /// FAILED_PRECONDITION: this takes more than a limit of the server ever allows, however long one waits; the message names
+    /// the setting.
+    ExceedsLimit = 29,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -137,6 +140,7 @@ impl ErrorReason {
             Self::ContextTooLong => "ERROR_REASON_CONTEXT_TOO_LONG",
             Self::NothingToTrain => "ERROR_REASON_NOTHING_TO_TRAIN",
             Self::AdapterReplaced => "ERROR_REASON_ADAPTER_REPLACED",
+            Self::ExceedsLimit => "ERROR_REASON_EXCEEDS_LIMIT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -171,6 +175,7 @@ impl ErrorReason {
             "ERROR_REASON_CONTEXT_TOO_LONG" => Some(Self::ContextTooLong),
             "ERROR_REASON_NOTHING_TO_TRAIN" => Some(Self::NothingToTrain),
             "ERROR_REASON_ADAPTER_REPLACED" => Some(Self::AdapterReplaced),
+            "ERROR_REASON_EXCEEDS_LIMIT" => Some(Self::ExceedsLimit),
             _ => None,
         }
     }

@@ -77,7 +77,7 @@ pub struct Alias {
     pub running: Running,
     /// Whether it is out of service, and `current` tells what it pointed at last.
     pub retired: bool,
-    /// The last [`HISTORY`] moves up to this one, newest first.
+    /// The last [`HISTORY`] moves to another version, newest first: the first one set the present version.
     pub history: Vec<Revision>,
 }
 

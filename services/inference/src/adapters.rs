@@ -177,7 +177,7 @@ impl Adapters {
             return self.residents.reserve(bytes);
         }
         let max = self.max_bytes;
-        Err(Error::Overloaded(format!(
+        Err(Error::ExceedsLimit(format!(
             "this adapter takes {bytes} bytes, more than the {max} of one; raise inference.max_adapter_bytes"
         )))
     }
@@ -187,14 +187,15 @@ impl Adapters {
         self.residents.peek(digest)
     }
 
-    /// An adapter artifact's record.
+    /// An adapter artifact's record. Whether there still is one of this name only the store knows; while it doesn't answer, a digest
+    /// in memory is told from there.
     pub(crate) async fn describe(&self, name: &ArtifactName, field: &str) -> Result<Artifact, Error> {
-        if let ArtifactName::Digest(digest) | ArtifactName::Version(_, digest) = name
-            && let Some(version) = self.residents.get(digest)
-        {
-            return Ok(version.artifact.clone());
-        }
-        let artifact = self.store.artifact(name).await?;
+        let artifact = match (self.store.artifact(name).await, name) {
+            (Err(error), ArtifactName::Digest(digest)) if error.is_transient() => {
+                self.residents.get(digest).ok_or(error)?.artifact.clone()
+            }
+            (found, _) => found?,
+        };
         if artifact.kind == Kind::Adapter {
             return Ok(artifact);
         }

@@ -1,6 +1,6 @@
 //! Admission: what a request's names stand for now. From here on it is bound to that, whatever moves afterwards.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use rootstock_artifacts::{ArtifactName, Digest, Kind};
 
@@ -56,7 +56,7 @@ pub(crate) struct Binder {
 
 impl Binder {
     /// Resolves all names, then loads what isn't in memory. Never answers for an adapter with the base. The key decides between an
-    /// alias's version and its canary, the tenant's caps hold; the parts of a sum are the versions, and follow no publish.
+    /// alias's version and its canary, for each part of a sum too, and the tenant's caps hold.
     pub(crate) async fn bind(
         &self,
         model: Option<&ArtifactName>,
@@ -73,6 +73,8 @@ impl Binder {
         for (binding, _) in &routed {
             check_base(&binding.digest, &binding.base, &digest)?;
         }
+        let together: BTreeSet<Digest> = routed.iter().map(|(binding, _)| binding.digest).collect();
+        self.adapters.tenants.check_together(together.len())?;
         let model = self.models.get(digest).await?;
         let mut leases = Vec::with_capacity(routed.len());
         for (binding, follower) in routed {
@@ -92,30 +94,30 @@ impl Binder {
     async fn routed(&self, wanted: &Wanted, key: &str) -> Result<Vec<Routed>, Error> {
         match wanted {
             Wanted::Base => Ok(Vec::new()),
-            Wanted::Adapter(name) => Ok(vec![self.route(name, key).await?]),
+            Wanted::Adapter(name) => Ok(vec![self.route(name, key, "adapter").await?]),
             Wanted::Sum(parts) => {
                 let mut routed = Vec::with_capacity(parts.len());
                 for (index, (name, _)) in parts.iter().enumerate() {
-                    routed.push((self.adapter(name, &format!("adapters[{index}].name")).await?, None));
+                    routed.push(self.route(name, key, &format!("adapters[{index}].name")).await?);
                 }
                 Ok(routed)
             }
         }
     }
 
-    async fn route(&self, name: &ArtifactName, key: &str) -> Result<Routed, Error> {
+    async fn route(&self, name: &ArtifactName, key: &str, field: &str) -> Result<Routed, Error> {
         let ArtifactName::Alias(alias) = name else {
-            return Ok((self.adapter(name, "adapter").await?, None));
+            return Ok((self.adapter(name, field).await?, None));
         };
         let (record, follower) = self.aliases.follow_for(alias, key).await?;
-        let binding = self.binding(&record, follower.bound().digest, "adapter").await?;
+        let binding = self.binding(&record, follower.bound().digest, field).await?;
         Ok((binding, Some(follower)))
     }
 
     /// What a base model's name stands for.
     pub(crate) async fn model(&self, name: &ArtifactName) -> Result<Digest, Error> {
         match name {
-            ArtifactName::Digest(digest) | ArtifactName::Version(_, digest) => Ok(*digest),
+            ArtifactName::Digest(_) | ArtifactName::Version(..) => self.models.named(name).await,
             ArtifactName::Alias(alias) => Ok(self.aliases.resolve(alias).await?.digest),
         }
     }

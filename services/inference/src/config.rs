@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The most threads that step sequences.
 const MAX_COMPUTE_THREADS: usize = 1024;
+/// Far more tokens than a context has.
+const MAX_OUTPUT_BUFFER: usize = 1 << 20;
 /// The smallest and the largest share of a tenant.
 const LEAST_WEIGHT: f64 = 1e-3;
 const MOST_WEIGHT: f64 = 1e3;
@@ -136,6 +138,7 @@ impl Config {
             (self.kv_cache_bytes >= 1, "kv_cache_bytes"),
             (self.adapter_memory_bytes >= 1, "adapter_memory_bytes"),
             (self.max_adapter_bytes >= 1, "max_adapter_bytes"),
+            (self.cache_bytes >= 1, "cache_bytes"),
             (self.output_buffer >= 1, "output_buffer"),
             (!self.stall_timeout.is_zero(), "stall_timeout"),
             (self.max_queued_evaluations >= 1, "max_queued_evaluations"),
@@ -143,9 +146,12 @@ impl Config {
         if let Some((_, key)) = checks.into_iter().find(|(holds, _)| !holds) {
             return Err(ConfigProblem { key, problem: "must be at least 1".to_owned() });
         }
-        if self.compute_threads > MAX_COMPUTE_THREADS {
-            let problem = format!("is {}, but must be at most {MAX_COMPUTE_THREADS}", self.compute_threads);
-            return Err(ConfigProblem { key: "compute_threads", problem });
+        let most = [
+            (self.compute_threads, MAX_COMPUTE_THREADS, "compute_threads"),
+            (self.output_buffer, MAX_OUTPUT_BUFFER, "output_buffer"),
+        ];
+        if let Some((value, most, key)) = most.into_iter().find(|(value, most, _)| value > most) {
+            return Err(ConfigProblem { key, problem: format!("is {value}, but must be at most {most}") });
         }
         if let Some((tenant, weight)) = self.tenant_weights.iter().find(|(_, weight)| !is_share(**weight)) {
             let problem =

@@ -130,6 +130,10 @@ impl Shared {
 }
 
 impl Engine {
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
     /// Starts the threads. They end when shutdown was requested and all sequences have ended, or on [`Engine::stop`].
     pub(crate) fn start(limits: Limits, metrics: Metrics, tasks: &Tasks) -> Result<Self, Error> {
         let shutdown = tasks.shutdown().clone();

@@ -69,6 +69,9 @@ pub enum Error {
     /// A queue or a memory budget is full.
     #[error("{0}")]
     Overloaded(String),
+    /// It takes more than a limit ever allows.
+    #[error("{0}")]
+    ExceedsLimit(String),
     /// The server ends.
     #[error("the server is shutting down; retry, another replica answers")]
     ShuttingDown,
@@ -132,6 +135,7 @@ impl Error {
             Self::InvalidRow(_) => ErrorReason::InvalidRow,
             Self::ContextTooLong { .. } | Self::TextTooLong { .. } => ErrorReason::ContextTooLong,
             Self::Overloaded(_) => ErrorReason::Overloaded,
+            Self::ExceedsLimit(_) => ErrorReason::ExceedsLimit,
             Self::ShuttingDown => ErrorReason::ShuttingDown,
             Self::DeadlineExceeded(_) => ErrorReason::DeadlineExceeded,
             Self::AliasMoved(_) => ErrorReason::AliasMoved,
@@ -221,9 +225,7 @@ impl From<PeftError> for Error {
 impl From<NoChoice> for Error {
     fn from(error: NoChoice) -> Self {
         match error {
-            NoChoice::NotFinite => {
-                Self::InvalidFile(format!("{error}; the weights of the model or the adapter are not usable"))
-            }
+            NoChoice::NotFinite => Self::InvalidFile(error.to_string()),
             NoChoice::AllMasked => Self::invalid("sampling", error.to_string()),
             NoChoice::Unmatched(unmatched) => unmatched.into(),
         }

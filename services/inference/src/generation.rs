@@ -107,7 +107,7 @@ impl Generation {
         let Some(bound) = all.first() else {
             return Err(Error::Internal("a request for no completion was let through".into()));
         };
-        check_sampling(&sampling, &bound.model)?;
+        check_sampling(&sampling, &stop, &bound.model)?;
         let constraint = match constraint {
             Some(constraint) => Some(self.compiler.compile(constraint, Arc::clone(&bound.model)).await?),
             None => None,
@@ -201,8 +201,12 @@ fn check_ids(ids: Vec<u32>, model: &Model, field: &str) -> Result<Vec<u32>, Erro
     Ok(ids)
 }
 
-/// What only the model can tell: whether the tokens that are named exist.
-fn check_sampling(sampling: &Sampling, model: &Model) -> Result<(), Error> {
+/// What only the model can tell: whether the tokens that are named exist, and whether there is a text to stop.
+fn check_sampling(sampling: &Sampling, stop: &[String], model: &Model) -> Result<(), Error> {
+    if !stop.is_empty() && model.tokenizer().is_none() {
+        let message = "is for text, and the base model has no tokenizer; name stop_token_ids";
+        return Err(Error::invalid("sampling.stop", message));
+    }
     for (index, &id) in sampling.stop_token_ids.iter().enumerate() {
         check_id(id, model, || format!("sampling.stop_token_ids[{index}]"))?;
     }

@@ -10,7 +10,7 @@ use std::{
 
 use candle_core::Device;
 use rootstock_artifacts::{
-    Digest, Kind,
+    ArtifactName, Digest, Kind,
     check::{Header, safetensors::Dtype},
 };
 use rootstock_model::{AnyConfig, Config as ModelConfig, Decoder, Format, KvCache, ModelError};
@@ -22,7 +22,7 @@ use crate::{
     constraint::Vocabulary,
     error::Error,
     residents::{Reservation, Residents, Weigh},
-    store::{Fetched, Store},
+    store::{Artifact, Fetched, Store},
 };
 
 pub(crate) use encoder::EncoderModel;
@@ -135,6 +135,20 @@ pub(crate) struct Models {
 }
 
 impl Models {
+    /// The base model of this name, which is no alias's. Whether there still is one only the store knows; while it doesn't answer, a
+    /// digest in memory is taken at its word.
+    pub(crate) async fn named(&self, name: &ArtifactName) -> Result<Digest, Error> {
+        let artifact = match (self.store.artifact(name).await, name) {
+            (Err(error), ArtifactName::Digest(digest)) if error.is_transient() => {
+                let known = self.residents.get(digest).is_some() || self.encoders.get(digest).is_some();
+                return if known { Ok(*digest) } else { Err(error) };
+            }
+            (found, _) => found?,
+        };
+        check_kind(&artifact)?;
+        Ok(artifact.digest)
+    }
+
     /// The model, loaded if need be.
     pub(crate) async fn get(&self, digest: Digest) -> Result<Arc<Model>, Error> {
         let models = self.clone();
@@ -179,16 +193,21 @@ impl Models {
     /// The files of a base model, and its configuration.
     async fn fetch(&self, digest: &Digest) -> Result<(Fetched, AnyConfig), Error> {
         let fetched = self.store.fetch(digest).await?;
-        if fetched.artifact.kind != Kind::BaseModel {
-            let kind = fetched.artifact.kind;
-            return Err(Error::invalid("model", format!("{digest} is of kind {kind}, not a base model")));
-        }
+        check_kind(&fetched.artifact)?;
         let read = move || {
             let config = AnyConfig::from_json(&fetched.read(CONFIG)?).map_err(ModelError::from)?;
             Ok((fetched, config))
         };
         self.tasks.spawn_blocking("inference-read-config", read).await?
     }
+}
+
+fn check_kind(artifact: &Artifact) -> Result<(), Error> {
+    let Artifact { digest, kind, .. } = artifact;
+    if *kind == Kind::BaseModel {
+        return Ok(());
+    }
+    Err(Error::invalid("model", format!("{digest} is of kind {kind}, not a base model")))
 }
 
 /// Maps the weights and builds the tokenizer; blocks.

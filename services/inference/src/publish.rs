@@ -101,6 +101,11 @@ impl Publisher {
             let alias = self.published(name).await?;
             // What doesn't fit isn't pinned.
             let _leases = if pinned { self.load_all(&alias).await? } else { Vec::new() };
+            if alias.pinned == pinned {
+                let alias = self.aliases.wait_for(name, alias.generation).await?;
+                self.warm.attend(name).await;
+                return Ok(self.residency.describe(alias));
+            }
             let Alias { digest, canary, etag, .. } = alias;
             let target = Target { digest, canary, pinned: Some(pinned), running: Running::Finish };
             match self.store.set_alias(name, &target, Expect::Etag(etag)).await {
@@ -190,13 +195,13 @@ fn check_expected(name: &AliasName, alias: Option<&Alias>, expected: Option<i64>
 }
 
 fn at_generation(alias: &Alias, generation: i64) -> Result<Digest, Error> {
-    let found = alias.history.iter().find(|(of, _)| *of == generation).map(|(_, digest)| *digest);
-    found.ok_or_else(|| {
-        let known: Vec<String> = alias.history.iter().map(|(of, _)| of.to_string()).collect();
+    // Generations that only pinned it, say, served the version that was set before them.
+    let found = alias.history.iter().find(|(of, _)| *of <= generation).map(|(_, digest)| *digest);
+    found.filter(|_| generation <= alias.generation).ok_or_else(|| {
+        let oldest = alias.history.last().map_or(alias.generation, |(of, _)| *of);
         Error::NoPreviousVersion(format!(
-            "{} has no generation {generation} to roll back to; known are {}",
-            alias.name,
-            known.join(", ")
+            "{} has no generation {generation} to roll back to; known are {oldest} to {}",
+            alias.name, alias.generation
         ))
     })
 }
@@ -206,8 +211,19 @@ fn at_generation(alias: &Alias, generation: i64) -> Result<Digest, Error> {
 pub(crate) fn before_present(alias: &Alias) -> Result<Digest, Error> {
     let first_set = alias.history.iter().rposition(|(_, digest)| *digest == alias.digest);
     let before = first_set.and_then(|index| alias.history.get(index + 1));
-    let none = || Error::NoPreviousVersion(format!("{} has no version before the present one", alias.name));
-    before.map(|(_, digest)| *digest).ok_or_else(none)
+    before.map(|(_, digest)| *digest).ok_or_else(|| {
+        let others = alias.history.iter().filter(|(_, digest)| *digest != alias.digest);
+        let others: Vec<String> = others.map(|(generation, _)| generation.to_string()).collect();
+        let name = &alias.name;
+        Error::NoPreviousVersion(match others.as_slice() {
+            [] => format!("{name} has had no other version than the present one"),
+            _ => format!(
+                "{name} had no version before the present one was first set; others were set since, as generation {}: \
+                 name one of these to roll back to it",
+                others.join(", ")
+            ),
+        })
+    })
 }
 
 #[cfg(test)]

@@ -196,7 +196,7 @@ impl<V: Weigh + Send + Sync + 'static> Residents<V> {
         let Kind { what, key, capacity, .. } = self.shared.kind;
         if amount > capacity {
             let message = format!("this takes {amount} of the {capacity} for {what}; raise inference.{key}");
-            return Err(Error::Overloaded(message));
+            return Err(Error::ExceedsLimit(message));
         }
         loop {
             {

@@ -180,7 +180,9 @@ impl MemoryStore {
         let generation = before.as_ref().map_or(0, |alias| alias.generation) + 1;
         let was_pinned = before.as_ref().is_some_and(|alias| alias.pinned);
         let mut history = before.map(|alias| alias.history).unwrap_or_default();
-        history.insert(0, (generation, digest));
+        if history.first().is_none_or(|(_, present)| *present != digest) {
+            history.insert(0, (generation, digest));
+        }
         history.truncate(16);
         let alias = Alias {
             name: name.clone(),
@@ -210,6 +212,11 @@ impl MemoryStore {
 
     pub(crate) fn set_away(&self, away: bool) {
         self.inner.lock().away = away;
+    }
+
+    /// Deletes an artifact, as somebody else would.
+    pub(crate) fn delete(&self, digest: &Digest) {
+        self.inner.lock().artifacts.remove(digest).unwrap();
     }
 
     pub(crate) fn fetches(&self, digest: &Digest) -> usize {

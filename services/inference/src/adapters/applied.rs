@@ -96,12 +96,16 @@ impl Applied {
         }
     }
 
-    /// Why the request must end because of a publish, if it must; the parts of a sum follow none.
+    /// Why the request must end because of a publish, if it must.
     pub(crate) fn replaced(&self) -> Option<Error> {
-        self.one().and_then(AdapterLease::replaced)
+        match self {
+            Self::One(lease) => lease.replaced(),
+            Self::Sum { parts, .. } => parts.iter().find_map(|(lease, _)| lease.replaced()),
+        }
     }
 
-    /// Goes on with another version from a token on, if a publish said so and it is loaded; says with which.
+    /// Goes on with another version from a token on, if a publish said so and it is loaded; says with which. A sum stays what it was
+    /// made of.
     pub(crate) fn switch(&mut self, token: usize) -> Option<Bound> {
         match self {
             Self::One(lease) => lease.switch(token),

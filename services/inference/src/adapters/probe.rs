@@ -32,7 +32,13 @@ impl Proved {
         if self.digests.lock().contains(digest) {
             return Ok(());
         }
-        if !is_finite(weights, start, (model, slices))? {
+        if !is_finite(Some(weights), start, (model, slices))? {
+            if !is_finite(None, None, (model, slices))? {
+                return Err(Error::InvalidFile(format!(
+                    "base model {} gives numbers that are not finite, whatever the adapter; import it anew",
+                    model.digest()
+                )));
+            }
             return Err(Error::InvalidFile(format!(
                 "adapter {digest} gives numbers that are not finite; train it again"
             )));
@@ -48,7 +54,7 @@ impl Proved {
 
 /// Whether the logits after the probe are finite. One number that isn't, at any token, spreads to those after the last.
 fn is_finite(
-    weights: &dyn Adapter,
+    adapter: Option<&dyn Adapter>,
     start: Option<&KvCache>,
     (model, slices): (&Model, &mut Slices),
 ) -> Result<bool, Error> {
@@ -58,7 +64,7 @@ fn is_finite(
     let ids: Vec<u32> = (0..tokens).map(|place| (place * last / (TOKENS - 1)) as u32).collect();
     let begun = |start: &KvCache| Ok(start.fork(virtual_tokens + tokens));
     let mut cache = start.map_or_else(|| model.new_cache(tokens), begun)?;
-    let sequence = Continued { ids: &ids, cache: &mut cache, adapter: Some(weights), wants: Wanted::Last };
+    let sequence = Continued { ids: &ids, cache: &mut cache, adapter, wants: Wanted::Last };
     let logits = model.decoder().forward_in_slices(&mut [sequence], &mut || slices.rest())?;
     with_numbers(&logits, all_finite).map_err(|error| Error::internal("logits can't be read", error))
 }

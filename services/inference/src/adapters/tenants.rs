@@ -64,10 +64,21 @@ impl Tenants {
         self.caps.adapters.is_some() || self.caps.bytes.is_some()
     }
 
+    /// Refuses so many different adapters at once, if no tenant may ever have them.
+    pub(crate) fn check_together(&self, adapters: usize) -> Result<(), Error> {
+        match self.caps.adapters {
+            Some(most) if adapters > most => Err(Error::ExceedsLimit(format!(
+                "this takes {adapters} adapters at once, more than the {most} of one tenant; raise \
+                 inference.max_adapters_per_tenant"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Takes an adapter of so many bytes into use for a tenant, which pays unless somebody does already.
     pub(super) fn take(&self, tenant: &Arc<str>, digest: Digest, bytes: u64) -> Result<Use, Error> {
         if let Some(most) = self.caps.bytes.filter(|most| bytes > *most) {
-            return Err(Error::Overloaded(format!(
+            return Err(Error::ExceedsLimit(format!(
                 "this adapter takes {bytes} bytes, more than the {most} of one tenant; raise \
                  inference.max_adapter_bytes_per_tenant"
             )));

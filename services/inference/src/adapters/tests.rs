@@ -299,6 +299,26 @@ async fn an_adapter_that_cannot_be_served_is_never_answered_by_the_base() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_is_not_answered_from_memory() {
+    let world = World::start(Config::default()).await;
+    let base = world.store.put_model("base", 1);
+    let digest = world.store.put_adapter(base, 1);
+    let names = [version(digest), digest.to_string()];
+    let said = world.tokens("", &names[0], 3).await;
+    // Whether it is still there nobody can tell now: a bare digest says all that an answer depends on.
+    world.store.set_away(true);
+    assert_eq!(world.tokens(&base.to_string(), &names[1], 3).await, said);
+    assert_eq!(refusal(&world, "", &names[0]).await.reason(), ErrorReason::DependencyUnavailable);
+    world.store.set_away(false);
+    world.store.delete(&digest);
+    for name in &names {
+        assert_eq!(refusal(&world, "", name).await.reason(), ErrorReason::NotFound);
+        let summed = world.ask(sum(&[(name, 1.0)], 3)).await.unwrap_err();
+        assert_eq!(summed.reason(), ErrorReason::NotFound);
+    }
+}
+
+#[tokio::test]
 async fn who_names_no_model_means_the_only_one() {
     let world = World::start(Config::default()).await;
     let none = refusal(&world, "", "").await;

@@ -6,6 +6,9 @@ use llguidance::{TokenParser, toktrie::SimpleVob};
 
 use super::limits::MAX_MESSAGE_BYTES;
 
+/// What the library says where no token may follow and the text isn't complete.
+const NO_EXTENSION: &str = "NoExtensionBias";
+
 /// A constraint can't be held to, or only with more work than is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -17,7 +20,13 @@ pub(crate) struct Unmatched {
 
 impl Unmatched {
     pub(super) fn new(field: &'static str, said: impl Display) -> Self {
-        Self { field, message: format!("can't be held to: {}", gist(&said.to_string())) }
+        let gist = gist(&said.to_string());
+        let message = if gist == NO_EXTENSION {
+            "can't be held to: no text satisfies it".to_owned()
+        } else {
+            format!("can't be held to: {gist}")
+        };
+        Self { field, message }
     }
 }
 

@@ -63,6 +63,7 @@ impl Lane {
         if waiting + more <= most {
             return Ok(());
         }
+        check_ever(more, most, "inference.max_queued")?;
         refuse(format!("{waiting} requests wait already, and {most} may; this one counts as {more}"))
     }
 
@@ -76,6 +77,7 @@ impl Lane {
         let of_tenant = self.tenants.get(tenant).map_or(0, |line| line.waiting.len());
         let most = limits.max_queued_per_tenant;
         if of_tenant + more > most {
+            check_ever(more, most, "inference.max_queued_per_tenant")?;
             return refuse(format!(
                 "{of_tenant} requests of tenant {tenant} wait already, and {most} may; this one counts as {more}"
             ));
@@ -154,6 +156,16 @@ impl Lane {
         let waiting = self.tenants.values_mut().filter(|line| !line.waiting.is_empty());
         waiting.min_by(|a, b| a.counter.total_cmp(&b.counter))
     }
+}
+
+/// Refuses what counts as more requests than may ever wait.
+fn check_ever(more: usize, most: usize, key: &str) -> Result<(), Error> {
+    if more <= most {
+        return Ok(());
+    }
+    Err(Error::ExceedsLimit(format!(
+        "this request counts as {more}, and no more than {most} may wait; ask for less at once, or raise {key}"
+    )))
 }
 
 fn refuse(what: String) -> Result<(), Error> {

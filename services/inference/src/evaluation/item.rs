@@ -97,10 +97,15 @@ fn encode(
     let outcome = encode_row(tokenizer, template, &question.row, (context, Truncation::Right))
         .map_err(|error| error.to_string())?;
     match outcome {
-        Supervised::Kept { example, .. } => Ok(Encoded {
+        Supervised::Kept { example, cut: 0 } => Ok(Encoded {
             prompt: example.input_ids[..example.prompt_len].to_vec(),
             scored: Score { ids: example.input_ids, from: example.prompt_len },
         }),
+        // Judged by a part of its answer it would be another row than the data set has.
+        Supervised::Kept { example, cut } => Err(format!(
+            "prompt and answer have {} tokens, more than the model's context of {context}",
+            example.input_ids.len() + cut
+        )),
         Supervised::Dropped { tokens } => Err(format!(
             "prompt and answer have {tokens} tokens, and the prompt alone doesn't fit the model's context of {context}"
         )),

@@ -7,8 +7,10 @@ use rootstock_runtime::ErrorReason;
 use super::*;
 use crate::{
     adapters::{Applied, Binding},
+    bind::Wanted::Sum as Summed,
     config::Config,
     engine::{Event, Output, Switched},
+    generation::Request,
     publish::Change,
     store::Target,
     tests::{World, eventually, read, request},
@@ -30,6 +32,10 @@ async fn stage() -> Stage {
     let versions = [world.store.put_adapter(base, 1), world.store.put_adapter(base, 2)];
     world.publish(NAME, versions[0], Change::Version(Running::Finish)).await.unwrap();
     Stage { world, base, versions }
+}
+
+fn version(digest: Digest) -> String {
+    format!("{NAME}/versions/{digest}")
 }
 
 impl Stage {
@@ -92,12 +98,7 @@ async fn a_request_that_switches_goes_on_with_the_new_version_on_the_keys_and_va
     let stage = stage().await;
     let (running, fixed) = (
         stage.running(NAME).await,
-        stage
-            .world
-            .begin(request("", &format!("{NAME}/versions/{}", stage.versions[0]), TOKENS))
-            .await
-            .unwrap()
-            .1,
+        stage.world.begin(request("", &version(stage.versions[0]), TOKENS)).await.unwrap().1,
     );
     stage.publish(Running::Switch).await;
     let supplied = || stage.world.core.aliases.awaited(&NAME.parse().unwrap()).is_empty();
@@ -127,6 +128,26 @@ async fn a_request_that_is_aborted_says_that_its_adapter_was_replaced() {
     assert!(error.to_string().contains("generation 2") && ids.len() < TOKENS, "{error} after {ids:?}");
     // Who asks from now on is served.
     assert_eq!(stage.world.tokens("", NAME, TOKENS).await.len(), TOKENS);
+}
+
+#[tokio::test]
+async fn a_sum_is_aborted_with_any_of_its_parts_and_switches_with_none() {
+    for running in [Running::Switch, Running::Abort] {
+        let stage = stage().await;
+        let other = version(stage.versions[1]);
+        let parts = [(&*other, 1.0), (NAME, 0.5)].map(|(name, weight)| (name.parse().unwrap(), weight));
+        let summed = Request { adapter: Summed(parts.to_vec()), ..request("", "", TOKENS) };
+        let alone = stage.world.ask(summed.clone()).await.unwrap().ids;
+        let (_, output) = stage.world.begin(summed).await.unwrap();
+        stage.publish(running).await;
+        let (ids, end) = read(output).await;
+        match end {
+            Ok(_) => assert_eq!((running, ids), (Running::Switch, alone)),
+            Err(error) => {
+                assert_eq!((running, error.reason()), (Running::Abort, ErrorReason::AdapterReplaced));
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -68,7 +68,8 @@ impl Generation {
         if let Some(first) = ids.next() {
             scored.push(one(first).await?);
         }
-        let others: Vec<Scored> = stream::iter(ids).map(one).buffered(AT_ONCE).try_collect().await?;
+        let at_once = AT_ONCE.min(self.engine.limits().max_queued_per_tenant);
+        let others: Vec<Scored> = stream::iter(ids).map(one).buffered(at_once).try_collect().await?;
         scored.extend(others);
         Ok(Scores { started, continuations: scored })
     }

@@ -172,7 +172,35 @@ async fn rolling_back_goes_further_back_each_time_and_never_forward() {
     assert_eq!(stage.served().await, (c, 6));
     let unknown = stage.rollback(Some(7)).await.unwrap_err();
     assert_eq!(unknown.reason(), ErrorReason::NoPreviousVersion);
-    assert!(unknown.to_string().contains("known are 6, 5, 4, 3, 2, 1"), "{unknown}");
+    assert!(unknown.to_string().contains("known are 1 to 6"), "{unknown}");
+}
+
+#[tokio::test]
+async fn pins_and_canaries_use_up_nothing_that_can_be_rolled_back_to() {
+    let stage = stage().await;
+    let [a, b, c] = [stage.versions[0], stage.versions[1], stage.versions[2]];
+    for digest in [a, b] {
+        stage.publish(digest, None).await.unwrap();
+    }
+    let publisher = &stage.world.core.publisher;
+    for round in 0..20 {
+        let pinned = publisher.pin(&NAME.parse().unwrap(), round % 2 == 0).await.unwrap();
+        assert_eq!(pinned.alias.generation, 3 + round);
+        // What it is already is no move.
+        let again = publisher.pin(&NAME.parse().unwrap(), round % 2 == 0).await.unwrap();
+        assert_eq!(again.alias.generation, 3 + round);
+    }
+    stage.canary(c, 0.5).await.unwrap();
+    // The canary, and then the version.
+    stage.rollback(None).await.unwrap();
+    stage.rollback(None).await.unwrap();
+    assert_eq!(stage.served().await, (a, 25));
+    // What a generation served that only pinned it is what was set before.
+    stage.rollback(Some(12)).await.unwrap();
+    assert_eq!(stage.served().await, (b, 26));
+    stage.publish(a, None).await.unwrap();
+    let none = stage.rollback(None).await.unwrap_err().to_string();
+    assert!(none.contains("others were set since, as generation 26, 2"), "{none}");
 }
 
 #[tokio::test]

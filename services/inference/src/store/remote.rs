@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::{StreamExt, stream::BoxStream};
-use rootstock_artifacts::{AliasName, ArtifactName, Cache, Digest, Kind};
+use rootstock_artifacts::{AliasName, ArtifactName, Cache, CacheError, Digest, Kind};
 use rootstock_client::{ArtifactDraft, ClientError, Clients, Progress, checkpoint::kind_from_proto};
 use rootstock_proto::{checkpoint::v1 as proto, common::v1::RunningRequests};
 use rootstock_runtime::{ErrorReason, Failure, Tasks};
@@ -79,7 +79,8 @@ impl Store for Remote {
             running_requests: from_running(target.running).into(),
         };
         let moved = self.clients.checkpoint().move_alias(request).await;
-        to_alias(moved.map_err(|error| failed(error, &name.to_string()))?)
+        // Any alias can be set; what may be missing is the version.
+        to_alias(moved.map_err(|error| failed(error, &target.digest.to_string()))?)
     }
 
     async fn retire_alias(&self, name: &AliasName, etag: &str) -> Result<Alias, Error> {
@@ -112,6 +113,10 @@ impl Store for Remote {
 
 /// A failed call, in the words of this service; what is missing is named.
 fn failed(error: ClientError, name: &str) -> Error {
+    let local = error.source.as_deref().and_then(|source| source.downcast_ref());
+    if let Some(CacheError::Full { needed, max, leased }) = local {
+        return no_room(name, *needed, *max, *leased);
+    }
     match error.reason {
         Some(ErrorReason::NotFound) => Error::NotFound(format!("{name} does not exist: {}", error.message)),
         Some(ErrorReason::AliasMoved) => Error::AliasMoved(error.message),
@@ -128,6 +133,17 @@ fn failed(error: ClientError, name: &str) -> Error {
         None if error.code == Code::DeadlineExceeded => unavailable(),
         None => Error::Internal(error.to_string()),
     }
+}
+
+/// The local cache can't hold a file, now or ever.
+fn no_room(name: &str, needed: u64, max: u64, leased: u64) -> Error {
+    let what = format!("a file of {name} has {needed} bytes, and the local cache");
+    if needed > max {
+        return Error::ExceedsLimit(format!("{what} holds {max} in all; raise inference.cache_bytes"));
+    }
+    Error::Overloaded(format!(
+        "{what} has {leased} of its {max} in use; retry later, or raise inference.cache_bytes"
+    ))
 }
 
 fn unavailable() -> Error {

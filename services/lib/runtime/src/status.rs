@@ -127,7 +127,8 @@ pub const fn code(reason: ErrorReason) -> Code {
         | ErrorReason::InUse
         | ErrorReason::WrongState
         | ErrorReason::NoPreviousVersion
-        | ErrorReason::NothingToTrain => Code::FailedPrecondition,
+        | ErrorReason::NothingToTrain
+        | ErrorReason::ExceedsLimit => Code::FailedPrecondition,
         ErrorReason::Overloaded | ErrorReason::StoreFull => Code::ResourceExhausted,
         ErrorReason::DependencyUnavailable | ErrorReason::ShuttingDown => Code::Unavailable,
         ErrorReason::DeadlineExceeded => Code::DeadlineExceeded,

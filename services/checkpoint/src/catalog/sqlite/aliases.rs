@@ -223,12 +223,17 @@ pub(super) async fn events(
     Ok(events)
 }
 
-/// Reads a move with the history up to it.
+/// Reads a move with the history up to it: pins, canaries and retirements change no version, and would crowd out what can be rolled back
+/// to.
 async fn read(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<AliasEvent, Error> {
     let current = revision(row)?;
     let name = rows::name(row, "name")?;
-    let select = "SELECT generation, digest, set_micros FROM alias_events
-                  WHERE name = ? AND generation <= ? ORDER BY generation DESC LIMIT ?";
+    let select = "SELECT generation, digest, set_micros FROM alias_events AS move
+                  WHERE name = ? AND generation <= ? AND NOT EXISTS (
+                      SELECT 1 FROM alias_events AS before
+                      WHERE before.name = move.name AND before.generation = move.generation - 1
+                        AND before.digest = move.digest)
+                  ORDER BY generation DESC LIMIT ?";
     let history = sqlx::query(select)
         .bind(name.to_string())
         .bind(current.generation)

@@ -19,6 +19,9 @@ async fn completions_that_cannot_all_wait_are_all_refused() {
         let one = rig.submit(&[3, 4], 5);
         let refused = Failure::from(rig.engine.submit_all(completions(&rig, 3)).unwrap_err());
         assert_eq!(refused.reason, ErrorReason::Overloaded);
+        // So many never fit, and so the answer isn't to come back later.
+        let never = Failure::from(rig.engine.submit_all(completions(&rig, 40)).unwrap_err());
+        assert_eq!((never.reason, never.retry_after), (ErrorReason::ExceedsLimit, None));
         // None of them has taken a place.
         let two = rig.engine.submit_all(completions(&rig, 2)).unwrap();
         drop(long);
