@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import grpc
 
+from rootstock import channels
 from rootstock.checkpoint.v1 import checkpoint_pb2, checkpoint_pb2_grpc
 from rootstock.errors import typed_errors
 from rootstock.inference.v1 import (
@@ -71,8 +72,12 @@ class Generation:
 class Client:
     """One Rootstock server. Connects on first use; safe to share between threads; `close` it or use `with`.
 
-    `endpoint` has all services, except those that are at an address of their own: `Client(a, inference=b)`. Names may
-    be short where one kind is meant: `support` is `adapters/support` for an adapter.
+    `endpoint` has all services, except those that are at an address of their own: `Client(a, inference=b)`. An address is
+    `http://HOST:PORT` or `HOST:PORT`, without TLS, which is a proxy's or a mesh's to add; ValueError for any other.
+    `tenant` is the id of whom all calls are for, also those through the stubs: tenants have queues of their own and share
+    the server by their weights. Calls without it are one tenant's. `timeout` is in seconds, for each call that is no stream.
+
+    Names may be short where one kind is meant: `support` is `adapters/support` for an adapter.
 
     The stubs of every service are attributes (`checkpoint`, `tokenization`, `training`, `generation`, `encoders`,
     `adapters`, `evaluation`) for calls that have no method here.
@@ -86,9 +91,11 @@ class Client:
         tokenization: str = "",
         training: str = "",
         inference: str = "",
+        tenant: str = "",
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         self._timeout = timeout
+        self._tenant = tenant
         self._channels: dict[str, grpc.Channel] = {}
         self.checkpoint = checkpoint_pb2_grpc.CheckpointServiceStub(self._channel(checkpoint or endpoint))
         self.tokenization = tokenization_pb2_grpc.TokenizationServiceStub(self._channel(tokenization or endpoint))
@@ -101,9 +108,9 @@ class Client:
 
     def _channel(self, endpoint: str) -> grpc.Channel:
         """The connection to an address; services at one address share it."""
-        target = endpoint.removeprefix("http://").rstrip("/")
+        target = channels.target(endpoint)
         if target not in self._channels:
-            self._channels[target] = grpc.insecure_channel(target)
+            self._channels[target] = channels.connect(target, self._tenant)
         return self._channels[target]
 
     def __enter__(self) -> Client:
