@@ -39,3 +39,9 @@ def test_a_short_name_gets_its_collection_and_a_foreign_one_names_the_argument()
         assert full_name("adapters", name, "adapter") == name
     with pytest.raises(ValueError, match="adapter='datasets/support'"):
         full_name("adapters", "datasets/support", "adapter")
+
+
+def test_a_job_is_watched_by_its_short_name(client, animals):
+    last = [event.event_id for event in client.watch_training_job(animals.base.name)][-1]
+    short = animals.base.name.removeprefix("trainingJobs/")
+    assert [event.event_id for event in client.watch_training_job(short)][-1] == last
