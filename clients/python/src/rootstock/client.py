@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import pathlib
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import grpc
 
+from rootstock import channels, results
 from rootstock.checkpoint.v1 import checkpoint_pb2, checkpoint_pb2_grpc
 from rootstock.errors import typed_errors
 from rootstock.inference.v1 import (
@@ -30,8 +30,8 @@ CHUNK_BYTES = 1 << 20
 DEFAULT_TIMEOUT = 60.0
 """Seconds after which a call that is no stream is given up."""
 
-PUBLISH_TIMEOUT = 300.0
-"""The same for publishing, which may have to load the base model first."""
+LOADING_TIMEOUT = 300.0
+"""The same for publishing and scoring, which may have to load the base model first."""
 
 
 def full_name(collection: str, name: str, argument: str) -> str:
@@ -59,20 +59,23 @@ def weighted(adapters: Mapping[str, float]) -> list[generation_pb2.WeightedAdapt
     ]
 
 
-@dataclasses.dataclass(frozen=True)
-class Generation:
-    """A finished generation: the text and what it was bound to."""
-
-    text: str
-    started: generation_pb2.GenerationStarted
-    finished: generation_pb2.GenerationFinished
+def continuation_of(given: str | Sequence[int]) -> generation_pb2.Continuation:
+    """A continuation of a text, or of token ids."""
+    if isinstance(given, str):
+        return generation_pb2.Continuation(text=given)
+    return generation_pb2.Continuation(ids=generation_pb2.TokenIds(ids=given))
 
 
 class Client:
     """One Rootstock server. Connects on first use; safe to share between threads; `close` it or use `with`.
 
-    `endpoint` has all services, except those that are at an address of their own: `Client(a, inference=b)`. Names may
-    be short where one kind is meant: `support` is `adapters/support` for an adapter.
+    `endpoint` has all services, except those that are at an address of their own: `Client(a, inference=b)`. An address is
+    `http://HOST:PORT` or `HOST:PORT`, without TLS, which is a proxy's or a mesh's to add; ValueError for any other.
+    `tenant` is the id of whom all calls are for, also those through the stubs: tenants have queues of their own and share
+    the server by their weights. Calls without it are one tenant's. `timeout` is in seconds, for each call that is no stream.
+
+    Names may be short where a method's argument, or a field of `stream`'s request, means one kind: `support` is
+    `adapters/support` for an adapter. A TrainingSpec has full names.
 
     The stubs of every service are attributes (`checkpoint`, `tokenization`, `training`, `generation`, `encoders`,
     `adapters`, `evaluation`) for calls that have no method here.
@@ -86,9 +89,11 @@ class Client:
         tokenization: str = "",
         training: str = "",
         inference: str = "",
+        tenant: str = "",
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         self._timeout = timeout
+        self._tenant = tenant
         self._channels: dict[str, grpc.Channel] = {}
         self.checkpoint = checkpoint_pb2_grpc.CheckpointServiceStub(self._channel(checkpoint or endpoint))
         self.tokenization = tokenization_pb2_grpc.TokenizationServiceStub(self._channel(tokenization or endpoint))
@@ -101,9 +106,9 @@ class Client:
 
     def _channel(self, endpoint: str) -> grpc.Channel:
         """The connection to an address; services at one address share it."""
-        target = endpoint.removeprefix("http://").rstrip("/")
+        target = channels.target(endpoint)
         if target not in self._channels:
-            self._channels[target] = grpc.insecure_channel(target)
+            self._channels[target] = channels.connect(target, self._tenant)
         return self._channels[target]
 
     def __enter__(self) -> Client:
@@ -174,7 +179,7 @@ class Client:
 
     def watch_training_job(self, name: str, *, give_up_after: float = 30.0) -> Iterator[training_pb2.TrainingEvent]:
         """Yields the job's events until it has ended, through lost connections of up to `give_up_after` seconds."""
-        last, broken_since = 0, None
+        name, last, broken_since = full_name("trainingJobs", name, "name"), 0, None
         while True:
             request = training_pb2.WatchTrainingJobRequest(name=name, after_event_id=last)
             try:
@@ -203,10 +208,20 @@ class Client:
         """Makes the running server answer `name` with this version."""
         with typed_errors():
             request = adapter_pb2.PublishAdapterRequest(name=full_name("adapters", name, "name"), digest=digest)
-            return self.adapters.PublishAdapter(request, timeout=max(self._timeout, PUBLISH_TIMEOUT))
+            return self.adapters.PublishAdapter(request, timeout=max(self._timeout, LOADING_TIMEOUT))
 
     def stream(self, request: generation_pb2.GenerateRequest) -> Iterator[generation_pb2.GenerateResponse]:
-        """Yields the messages of one generation; closing the iterator stops the work behind it."""
+        """Yields the messages of one generation; closing the iterator stops the work behind it. The request's names may be
+        short; it is left as it is."""
+        named = generation_pb2.GenerateRequest()
+        named.CopyFrom(request)
+        named.model = full_name("baseModels", request.model, "model")
+        named.adapter = full_name("adapters", request.adapter, "adapter")
+        for weighted_adapter in named.adapters:
+            weighted_adapter.name = full_name("adapters", weighted_adapter.name, "adapters")
+        return self._messages(named)
+
+    def _messages(self, request: generation_pb2.GenerateRequest) -> Iterator[generation_pb2.GenerateResponse]:
         call = self.generation.Generate(request)
         try:
             with typed_errors():
@@ -221,23 +236,38 @@ class Client:
         model: str = "",
         adapter: str | Mapping[str, float] = "",
         sampling: generation_pb2.SamplingParams | None = None,
-    ) -> Generation:
+    ) -> results.Generation:
         """Generates a whole answer. The prompt goes to the model as it is: write it as the adapter was trained. Several
-        adapters are summed up by weight, as in `adapter={"a": 0.5, "b": 0.5}`."""
+        adapters are summed up by weight, as in `adapter={"a": 0.5, "b": 0.5}`. `Generation.text` is the answer; with
+        `sampling.n` above 1 it is the first, and `Generation.completions` has each by itself."""
         request = generation_pb2.GenerateRequest(
-            model=full_name("baseModels", model, "model"),
-            adapter=full_name("adapters", adapter, "adapter") if isinstance(adapter, str) else "",
+            model=model,
+            adapter=adapter if isinstance(adapter, str) else "",
             adapters=[] if isinstance(adapter, str) else weighted(adapter),
             prompt=prompt,
             sampling=sampling,
         )
-        text, started, finished = [], generation_pb2.GenerationStarted(), generation_pb2.GenerationFinished()
-        for response in self.stream(request):
-            match response.WhichOneof("message"):
-                case "started":
-                    started = response.started
-                case "delta":
-                    text.append(response.delta.text)
-                case "finished":
-                    finished = response.finished
-        return Generation("".join(text), started, finished)
+        return results.collected(self.stream(request), request.sampling)
+
+    def score(
+        self,
+        prompt: str,
+        continuations: Sequence[str | Sequence[int]],
+        *,
+        model: str = "",
+        adapter: str | Mapping[str, float] = "",
+    ) -> results.Scores:
+        """Tells how likely each of 1 to 64 continuations is after the prompt: texts, turned into tokens by themselves with
+        nothing added (so a space between prompt and text is the text's or the prompt's), or token ids. Model and adapter
+        are as in `generate`."""
+        if isinstance(continuations, str):
+            raise TypeError(f"continuations={continuations!r} must be a sequence of texts: [{continuations!r}]")
+        request = generation_pb2.ScoreRequest(
+            model=full_name("baseModels", model, "model"),
+            adapter=full_name("adapters", adapter, "adapter") if isinstance(adapter, str) else "",
+            adapters=[] if isinstance(adapter, str) else weighted(adapter),
+            prompt=prompt,
+            continuations=[continuation_of(continuation) for continuation in continuations],
+        )
+        with typed_errors():
+            return results.scored(self.generation.Score(request, timeout=max(self._timeout, LOADING_TIMEOUT)))

@@ -13,7 +13,8 @@ class RootstockError(Exception):
     """A call failed.
 
     `code` is the gRPC status code, `reason` a name of rootstock.common.v1.ErrorReason without its prefix ("NOT_FOUND"),
-    `field` the path of the request's field that is wrong, `retry_after` the seconds to wait before another try.
+    `field` the path of the request's field that is wrong, `retry_after` the seconds to wait before another try. As text it
+    is what the command line prints: the field, the message, and the reason in parentheses.
     """
 
     def __init__(self, error: grpc.RpcError) -> None:
@@ -24,7 +25,8 @@ class RootstockError(Exception):
         for key, value in error.trailing_metadata() or ():
             if key == "grpc-status-details-bin":
                 self._read_details(status_pb2.Status.FromString(value))
-        super().__init__(f"{self.code.name}: {error.details()}")
+        field = f"{self.field}: " if self.field else ""
+        super().__init__(f"{field}{error.details()} ({self.reason or self.code.name})")
 
     def _read_details(self, status: status_pb2.Status) -> None:
         for detail in status.details:
