@@ -23,10 +23,19 @@ pub enum Command {
     /// Store a PEFT directory as a new version; `publish` then serves it
     Import(import::ImportArgs),
     /// Serve a version under the adapter's name
+    ///
+    /// `swap ms` runs from the request until new requests get the version. Loading the version is part of it, and loading the
+    /// base model too where nothing has used that yet, as on the first publish after a start.
     Publish(publish::PublishArgs),
     /// End a canary, or serve an earlier version again
+    ///
+    /// While a canary stands, this ends it. Otherwise it serves what stood before the present version was first set, among the
+    /// last 16 moves of the name to another version; so one rollback after the other goes further back.
     Rollback(rollback::RollbackArgs),
     /// Take an adapter out of service; what runs on it finishes
+    ///
+    /// Its pin and its canary end. Its versions and the history of the name stay: `adapters publish` brings it back, unpinned, and
+    /// `adapters rollback` then knows the moves before, as far as they are among the last 16.
     Retire(retire::RetireArgs),
     /// Keep an adapter in the memory of every server
     Pin(pin::PinArgs),
@@ -39,6 +48,9 @@ pub enum Command {
     /// Watch where the adapters are and who uses them
     Watch(watch::WatchArgs),
     /// List the versions of an adapter, newest first
+    ///
+    /// GENERATIONS are those of the name's last 16 moves to another version that set this one; `adapters rollback
+    /// --to-generation` takes any generation since the oldest of all.
     Versions(versions::VersionsArgs),
 }
 

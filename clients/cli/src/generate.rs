@@ -22,8 +22,17 @@ use self::prompt::Ask;
 use crate::adapters::unpublished;
 use crate::{CliError, Context, limits, names};
 
+/// What `--help` ends with.
+const MORE: &str = "\
+A text that is held to --json-schema, --regex or --choice ends where it is when --max-tokens are spent, and may then
+be no whole document: standard error says so, and --json has the finish_reason length. A weak model may spend them all
+on white space, of which JSON may have up to 64 characters between two parts.
+
+What `--json > FILE` has saved, `--replay FILE` asks again.";
+
 /// Arguments of `generate`.
 #[derive(Debug, Args)]
+#[command(after_help = MORE)]
 pub struct GenerateArgs {
     /// The base model [default: the adapter's, or the only one there is]
     #[arg(long, value_name = "M")]
@@ -120,7 +129,7 @@ pub struct GenerateArgs {
     /// Seed of the random choice [default: the server draws one]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Completions of the prompt; the texts come at the end, one below the other with a blank line between [default: 1]
+    /// Completions of the prompt, with a temperature above 0; the texts come at the end, one below the other with a blank line between [default: 1]
     #[arg(
         long,
         value_name = "N",

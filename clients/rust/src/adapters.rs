@@ -44,7 +44,7 @@ impl AdapterClient {
         unary!(self.once, publish_adapter, request)
     }
 
-    /// Publishes an earlier version again: that of `to_generation`, or with 0 the one before the present one.
+    /// Publishes an earlier version again: that of `to_generation`, or with 0 the one before the present one was first set.
     ///
     /// # Errors
     /// As [`publish_adapter`](Self::publish_adapter), and NO_PREVIOUS_VERSION.

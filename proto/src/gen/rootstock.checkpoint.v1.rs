@@ -895,8 +895,8 @@ pub mod checkpoint_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Takes an alias out of service by compare-and-swap: it names nothing any more, GetAlias and ListAliases don't find it, and
-        /// its generation goes up by one. SetAlias brings it back, and goes on counting. Errors: INVALID_FIELD, NOT_FOUND,
-        /// ALIAS_MOVED.
+        /// its generation goes up by one. Its canary and its pin end. SetAlias brings it back with its history, and goes on counting.
+        /// Errors: INVALID_FIELD, NOT_FOUND, ALIAS_MOVED.
         pub async fn retire_alias(
             &mut self,
             request: impl tonic::IntoRequest<super::RetireAliasRequest>,
@@ -1131,8 +1131,8 @@ pub mod checkpoint_service_server {
             tonic::Status,
         >;
         /// Takes an alias out of service by compare-and-swap: it names nothing any more, GetAlias and ListAliases don't find it, and
-        /// its generation goes up by one. SetAlias brings it back, and goes on counting. Errors: INVALID_FIELD, NOT_FOUND,
-        /// ALIAS_MOVED.
+        /// its generation goes up by one. Its canary and its pin end. SetAlias brings it back with its history, and goes on counting.
+        /// Errors: INVALID_FIELD, NOT_FOUND, ALIAS_MOVED.
         async fn retire_alias(
             &self,
             request: tonic::Request<super::RetireAliasRequest>,

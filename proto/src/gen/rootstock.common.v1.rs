@@ -9,7 +9,8 @@ pub enum RunningRequests {
     /// They finish on the version that they began with.
     Finish = 1,
     /// From the next token on they go on with the new version, as soon as it is loaded. Keys and values computed so far stay as
-    /// they are; the stream says where it changed.
+    /// they are; the stream says where it changed. To or from a version with virtual tokens (prompt or prefix tuning), or with
+    /// another base model, nothing switches: running requests finish on the version that they began with.
     Switch = 2,
     /// They end with ADAPTER_REPLACED.
     Abort = 3,
@@ -44,7 +45,8 @@ impl RunningRequests {
 pub enum ErrorReason {
     /// Not used.
     Unspecified = 0,
-    /// INVALID_ARGUMENT: a field is missing, malformed or out of its range; BadRequest names it.
+    /// INVALID_ARGUMENT: a field is missing, malformed or out of its range; BadRequest names it. Or the message is too large
+    /// or can't be decoded; then nothing is named.
     InvalidField = 1,
     /// NOT_FOUND: no alias, artifact, blob, job or evaluation has this name.
     NotFound = 2,

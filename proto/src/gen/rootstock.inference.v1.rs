@@ -52,11 +52,12 @@ pub struct PublishAdapterRequest {
     #[prost(int64, optional, tag = "3")]
     pub expected_generation: ::core::option::Option<i64>,
     /// Try the version beside the present one: the share of the requests, in (0, 1), that get it, by a hash of their
-    /// `routing_key`. Unset makes it the version of all requests, and ends the canary there is.
+    /// `routing_key`, also in a weighted sum (`adapters`). Unset makes it the version of all requests, and ends the canary there
+    /// is.
     #[prost(double, optional, tag = "4")]
     pub canary_share: ::core::option::Option<f64>,
-    /// What requests under way on another version do; SWITCH needs a version with the same base model. A canary replaces no
-    /// version, so this must be unset with `canary_share`.
+    /// What requests under way on another version do; SWITCH needs a version with the same base model, and reaches neither
+    /// weighted sums nor versions with virtual tokens. A canary replaces no version, so this must be unset with `canary_share`.
     #[prost(enumeration = "super::super::common::v1::RunningRequests", tag = "5")]
     pub running_requests: i32,
 }
@@ -66,7 +67,8 @@ pub struct PublishAdapterResponse {
     /// The adapter as published.
     #[prost(message, optional, tag = "1")]
     pub adapter: ::core::option::Option<Adapter>,
-    /// Milliseconds from the receipt of the request until new requests get the version.
+    /// Milliseconds from the receipt of the request until new requests get the version. What must be loaded for it counts: the
+    /// version, and where nothing has used it yet the base model, as on the first publish after a start.
     #[prost(double, tag = "2")]
     pub swap_ms: f64,
 }
@@ -76,7 +78,8 @@ pub struct RollbackAdapterRequest {
     /// The alias: `adapters/{id}`.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// The generation whose version to publish again; 0 takes the version before the present one.
+    /// The generation whose version to publish again, any since the oldest in `Alias.history`; 0 takes what the alias pointed at before
+    /// its present version was first set.
     #[prost(int64, tag = "2")]
     pub to_generation: i64,
 }
@@ -86,7 +89,8 @@ pub struct RollbackAdapterResponse {
     /// The adapter as published.
     #[prost(message, optional, tag = "1")]
     pub adapter: ::core::option::Option<Adapter>,
-    /// Milliseconds from the receipt of the request until new requests get the version.
+    /// Milliseconds from the receipt of the request until new requests get the version. What must be loaded for it counts: the
+    /// version, and where nothing has used it yet the base model, as on the first publish after a start.
     #[prost(double, tag = "2")]
     pub swap_ms: f64,
 }
@@ -305,7 +309,7 @@ pub mod adapter_service_client {
         /// Checks a version, loads it and moves the alias to it; requests admitted from then on use it, running ones do as
         /// `running_requests` says. With `canary_share` the version is tried beside the present one instead. Errors: INVALID_FIELD,
         /// NOT_FOUND, WRONG_STATE (a canary where nothing is published), BASE_MISMATCH, TOKENIZER_MISMATCH, TENSOR_MISMATCH,
-        /// INVALID_FILE, ALIAS_MOVED, OVERLOADED, CORRUPT, DEPENDENCY_UNAVAILABLE.
+        /// INVALID_FILE, ALIAS_MOVED, OVERLOADED, EXCEEDS_LIMIT, CORRUPT, DEPENDENCY_UNAVAILABLE.
         pub async fn publish_adapter(
             &mut self,
             request: impl tonic::IntoRequest<super::PublishAdapterRequest>,
@@ -335,8 +339,9 @@ pub mod adapter_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Publishes again what the alias pointed at before its present version was first set (or a given generation). While a
-        /// canary stands, it ends the canary instead, unless a generation is given. Errors: as PublishAdapter,
+        /// Publishes again what the alias pointed at before its present version was first set, among the moves that are kept
+        /// (`Alias.history`), or in a given generation since the oldest of these. So one rollback after the other goes further back.
+        /// While a canary stands, it ends the canary instead, unless a generation is given. Errors: as PublishAdapter,
         /// NO_PREVIOUS_VERSION.
         pub async fn rollback_adapter(
             &mut self,
@@ -368,8 +373,9 @@ pub mod adapter_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Takes an adapter out of service: requests that name it from then on get NOT_FOUND, those admitted before finish.
-        /// PublishAdapter brings it back, and its generation goes on counting. Errors: INVALID_FIELD, NOT_FOUND, ALIAS_MOVED,
-        /// DEPENDENCY_UNAVAILABLE.
+        /// Its pin and its canary end. The versions stay in the store, and the moves to other versions in the history.
+        /// PublishAdapter brings it back, unpinned, and its generation goes on counting. Errors: INVALID_FIELD, NOT_FOUND,
+        /// ALIAS_MOVED, DEPENDENCY_UNAVAILABLE.
         pub async fn retire_adapter(
             &mut self,
             request: impl tonic::IntoRequest<super::RetireAdapterRequest>,
@@ -400,7 +406,7 @@ pub mod adapter_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Keeps an adapter's version in the memory of every server, now, after each publish and after each restart; or lets it go
-        /// again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED (it doesn't fit beside what is pinned and in use), ALIAS_MOVED,
+        /// again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED or EXCEEDS_LIMIT (it doesn't fit beside what is pinned and in use), ALIAS_MOVED,
         /// DEPENDENCY_UNAVAILABLE, and what loading may give.
         pub async fn pin_adapter(
             &mut self,
@@ -511,7 +517,7 @@ pub mod adapter_service_server {
         /// Checks a version, loads it and moves the alias to it; requests admitted from then on use it, running ones do as
         /// `running_requests` says. With `canary_share` the version is tried beside the present one instead. Errors: INVALID_FIELD,
         /// NOT_FOUND, WRONG_STATE (a canary where nothing is published), BASE_MISMATCH, TOKENIZER_MISMATCH, TENSOR_MISMATCH,
-        /// INVALID_FILE, ALIAS_MOVED, OVERLOADED, CORRUPT, DEPENDENCY_UNAVAILABLE.
+        /// INVALID_FILE, ALIAS_MOVED, OVERLOADED, EXCEEDS_LIMIT, CORRUPT, DEPENDENCY_UNAVAILABLE.
         async fn publish_adapter(
             &self,
             request: tonic::Request<super::PublishAdapterRequest>,
@@ -519,8 +525,9 @@ pub mod adapter_service_server {
             tonic::Response<super::PublishAdapterResponse>,
             tonic::Status,
         >;
-        /// Publishes again what the alias pointed at before its present version was first set (or a given generation). While a
-        /// canary stands, it ends the canary instead, unless a generation is given. Errors: as PublishAdapter,
+        /// Publishes again what the alias pointed at before its present version was first set, among the moves that are kept
+        /// (`Alias.history`), or in a given generation since the oldest of these. So one rollback after the other goes further back.
+        /// While a canary stands, it ends the canary instead, unless a generation is given. Errors: as PublishAdapter,
         /// NO_PREVIOUS_VERSION.
         async fn rollback_adapter(
             &self,
@@ -530,8 +537,9 @@ pub mod adapter_service_server {
             tonic::Status,
         >;
         /// Takes an adapter out of service: requests that name it from then on get NOT_FOUND, those admitted before finish.
-        /// PublishAdapter brings it back, and its generation goes on counting. Errors: INVALID_FIELD, NOT_FOUND, ALIAS_MOVED,
-        /// DEPENDENCY_UNAVAILABLE.
+        /// Its pin and its canary end. The versions stay in the store, and the moves to other versions in the history.
+        /// PublishAdapter brings it back, unpinned, and its generation goes on counting. Errors: INVALID_FIELD, NOT_FOUND,
+        /// ALIAS_MOVED, DEPENDENCY_UNAVAILABLE.
         async fn retire_adapter(
             &self,
             request: tonic::Request<super::RetireAdapterRequest>,
@@ -540,7 +548,7 @@ pub mod adapter_service_server {
             tonic::Status,
         >;
         /// Keeps an adapter's version in the memory of every server, now, after each publish and after each restart; or lets it go
-        /// again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED (it doesn't fit beside what is pinned and in use), ALIAS_MOVED,
+        /// again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED or EXCEEDS_LIMIT (it doesn't fit beside what is pinned and in use), ALIAS_MOVED,
         /// DEPENDENCY_UNAVAILABLE, and what loading may give.
         async fn pin_adapter(
             &self,
@@ -2652,7 +2660,8 @@ pub struct GenerateRequest {
     #[prost(int32, tag = "9")]
     pub priority: i32,
     /// Several LoRA adapters of one base model at once, instead of `adapter`; at most 8. What each adds is multiplied by its
-    /// weight, and the sums are added in this order. Adapters of other kinds are refused by name.
+    /// weight, and the sums are added in this order. Adapters of other kinds are refused by name. A publish with
+    /// ABORT ends a sum with any of its parts; one with SWITCH doesn't move it: it finishes on the versions it began with.
     #[prost(message, repeated, tag = "6")]
     pub adapters: ::prost::alloc::vec::Vec<WeightedAdapter>,
     /// The prompt.
@@ -3121,7 +3130,7 @@ pub mod generation_service_client {
         /// `finished`; with `sampling.n`, deltas and one `finished` for
         /// each completion, in whatever order they come. Cancelling the call stops the work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
         /// BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), ADAPTER_REPLACED,
-        /// OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
+        /// OVERLOADED, EXCEEDS_LIMIT, SHUTTING_DOWN, DEADLINE_EXCEEDED.
         pub async fn generate(
             &mut self,
             request: impl tonic::IntoRequest<super::GenerateRequest>,
@@ -3201,7 +3210,7 @@ pub mod generation_service_server {
         /// `finished`; with `sampling.n`, deltas and one `finished` for
         /// each completion, in whatever order they come. Cancelling the call stops the work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
         /// BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), ADAPTER_REPLACED,
-        /// OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
+        /// OVERLOADED, EXCEEDS_LIMIT, SHUTTING_DOWN, DEADLINE_EXCEEDED.
         async fn generate(
             &self,
             request: tonic::Request<super::GenerateRequest>,

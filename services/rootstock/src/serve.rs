@@ -44,6 +44,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR", default_value = "./rootstock-data")]
     data: PathBuf,
     /// A TOML file with the sections server, telemetry, checkpoint, tokenizer, trainer and inference
+    ///
+    /// `ROOTSTOCK_<SECTION>_<KEY>` in the environment wins over the file, and flags win over both: `ROOTSTOCK_INFERENCE_WEIGHT_DTYPE=int8`
+    /// is `weight_dtype = "int8"` in the section inference. --print-config prints every key.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print the configuration as it results from file, environment and flags, and end

@@ -12,7 +12,7 @@ use crate::{CliError, Context, names};
 pub struct RollbackArgs {
     /// The adapter
     name: String,
-    /// The generation to go back to [default: the version before the present one]
+    /// Serve the version of this generation, any since the oldest in `versions` [default: what stood before the present version was first set]
     #[arg(long, value_name = "G", default_value_t = 0, hide_default_value = true)]
     to_generation: i64,
     /// Print the result as JSON

@@ -30,8 +30,22 @@ const COLD_ROWS: usize = 64;
 /// From this many rows on, gradients are computed.
 const TRAINED_ROWS: usize = 128;
 
+/// What `--help` ends with.
+const COLUMNS: &str = "\
+The first line has the limits, measured once as the run begins: multiplications by format, and memory reads.
+Each line after it has
+  the product and the format of its weights
+  rows x inputs x outputs
+  cold, where the weights come from memory each time, or resident, where they may stay in the caches
+  GFLOP/s, and GB/s of weights
+  %, the share of the nearer limit: multiplications of that format, or where cold, memory reads if they are
+    nearer. The limits may be measured at another clock than a product, so it may exceed 100
+  for products with a LoRA for each row, the time over that of reading all weights from memory and then
+    multiplying as fast as the resident map without LoRAs does";
+
 /// Arguments of `rootstock bench kernels`.
 #[derive(Debug, Args)]
+#[command(after_help = COLUMNS)]
 pub struct KernelsArgs {
     /// Print the figures as one JSON object, and nothing else
     #[arg(long)]

@@ -52,13 +52,16 @@ pub struct TrainArgs {
     /// Steps that are measured; one more comes before them
     #[arg(long, value_name = "K", default_value = "10")]
     steps: NonZeroUsize,
-    /// What the weights are loaded as [default: bf16 for lora, f32 for full, where they are f32 variables anyway]
+    /// What the weights are loaded as; int8 is for serving only [default: bf16 for lora, f32 for full, where they are f32 variables anyway]
     #[arg(long, value_enum)]
     dtype: Option<Dtype>,
     /// Whether a layer's activations are computed again instead of kept
     #[arg(long, value_enum, default_value_t)]
     recompute: Recompute,
     /// Compare the first step's gradients with those of f32 weights on the portable kernels; B begins as small noise
+    ///
+    /// max_gradient_error is the largest of ||g - reference|| / ||reference|| (Frobenius) over the gradients of all tensors. With f32
+    /// about 1e-6 is good. With bf16 it has the rounding of weights and activations to bf16 in it, which alone gives about 1e-2.
     #[arg(long)]
     check: bool,
     /// Print the figures as one JSON object, and nothing else

@@ -26,8 +26,28 @@ const MOST_REQUESTS: usize = 1_000_000;
 /// Requests that are repeated alone unless told otherwise.
 const REPEATED: usize = 4;
 
+/// What `--help` ends with.
+const FIGURES: &str = "\
+What is printed; `-` (null with --json) where nothing was measured:
+  output_tokens_per_second   all tokens, from the first request sent to the last token
+  ttft_ms_p50, _p99          from sending a request to its first token
+  itl_ms_p50, _p99           between one token of an answer and the next
+  gap_ms_p999                the same times at 99.9 %: the longest waits within answers
+  decode_tokens_per_second   tokens after the first of each answer, from the first first token to the last one
+  prefill_tokens_per_second  tokens of the prompts, from the first request sent to the last first token;
+                             both are - where a request was sent after an answer had ended, as with more
+                             --requests than --concurrency: prompts and tokens then take turns
+  mismatches                 repeated requests that got other tokens alone; any is a failure
+  resident_share             with --registered: share of the requests that no adapter was loaded for
+  peak_tokens_per_second     with --overload, --tenants: what the clients get when each waits for its answer
+  goodput_tokens_per_second  with --overload: tokens that came while X times the peak was offered, at random
+                             moments, of requests that finished. More requests run at once than there are
+                             clients, so it may exceed the peak where the server batches them
+  recovery_tokens_per_second with --overload: in the five seconds after, with the clients of the peak again";
+
 /// Arguments of `rootstock bench serve`.
 #[derive(Debug, Args)]
+#[command(after_long_help = FIGURES)]
 pub struct ServeArgs {
     /// A Hugging Face Llama directory
     #[arg(long, value_name = "DIR")]
@@ -47,7 +67,7 @@ pub struct ServeArgs {
     /// Requests of all clients together [default: one of each]
     #[arg(long, value_name = "R")]
     requests: Option<NonZeroUsize>,
-    /// Requests before those that are measured; with --registered of one token each [default: none; with --registered half as many]
+    /// Requests to warm up with, before those that are measured; with --registered of one token each [default: none; with --registered half as many]
     #[arg(long, value_name = "W", conflicts_with_all = ["swaps", "load_churn", "overload", "tenants", "evaluate"], value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     warm: Option<u32>,
     /// Requests that are repeated alone and compared [default: one of each client, but at most 4]

@@ -29,7 +29,7 @@ const WARM_UP: u32 = 4;
 /// Arguments of the measurement.
 #[derive(Debug, Args)]
 pub(super) struct OverloadArgs {
-    /// Offer so many times what the clients get at most when each waits for its answer
+    /// Offer so many times the peak, which is what the clients get when each waits for its answer
     #[arg(long, value_name = "X", group = "mode", value_parser = factor)]
     overload: Option<f64>,
     /// How long it is offered, and how long the peak is measured before [default: 10]

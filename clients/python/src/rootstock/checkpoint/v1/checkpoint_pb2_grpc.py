@@ -208,8 +208,8 @@ class CheckpointServiceServicer(object):
 
     def RetireAlias(self, request, context):
         """Takes an alias out of service by compare-and-swap: it names nothing any more, GetAlias and ListAliases don't find it, and
-        its generation goes up by one. SetAlias brings it back, and goes on counting. Errors: INVALID_FIELD, NOT_FOUND,
-        ALIAS_MOVED.
+        its generation goes up by one. Its canary and its pin end. SetAlias brings it back with its history, and goes on counting.
+        Errors: INVALID_FIELD, NOT_FOUND, ALIAS_MOVED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -77,15 +77,16 @@ class AdapterServiceServicer(object):
         """Checks a version, loads it and moves the alias to it; requests admitted from then on use it, running ones do as
         `running_requests` says. With `canary_share` the version is tried beside the present one instead. Errors: INVALID_FIELD,
         NOT_FOUND, WRONG_STATE (a canary where nothing is published), BASE_MISMATCH, TOKENIZER_MISMATCH, TENSOR_MISMATCH,
-        INVALID_FILE, ALIAS_MOVED, OVERLOADED, CORRUPT, DEPENDENCY_UNAVAILABLE.
+        INVALID_FILE, ALIAS_MOVED, OVERLOADED, EXCEEDS_LIMIT, CORRUPT, DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RollbackAdapter(self, request, context):
-        """Publishes again what the alias pointed at before its present version was first set (or a given generation). While a
-        canary stands, it ends the canary instead, unless a generation is given. Errors: as PublishAdapter,
+        """Publishes again what the alias pointed at before its present version was first set, among the moves that are kept
+        (`Alias.history`), or in a given generation since the oldest of these. So one rollback after the other goes further back.
+        While a canary stands, it ends the canary instead, unless a generation is given. Errors: as PublishAdapter,
         NO_PREVIOUS_VERSION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -94,8 +95,9 @@ class AdapterServiceServicer(object):
 
     def RetireAdapter(self, request, context):
         """Takes an adapter out of service: requests that name it from then on get NOT_FOUND, those admitted before finish.
-        PublishAdapter brings it back, and its generation goes on counting. Errors: INVALID_FIELD, NOT_FOUND, ALIAS_MOVED,
-        DEPENDENCY_UNAVAILABLE.
+        Its pin and its canary end. The versions stay in the store, and the moves to other versions in the history.
+        PublishAdapter brings it back, unpinned, and its generation goes on counting. Errors: INVALID_FIELD, NOT_FOUND,
+        ALIAS_MOVED, DEPENDENCY_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,7 +105,7 @@ class AdapterServiceServicer(object):
 
     def PinAdapter(self, request, context):
         """Keeps an adapter's version in the memory of every server, now, after each publish and after each restart; or lets it go
-        again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED (it doesn't fit beside what is pinned and in use), ALIAS_MOVED,
+        again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED or EXCEEDS_LIMIT (it doesn't fit beside what is pinned and in use), ALIAS_MOVED,
         DEPENDENCY_UNAVAILABLE, and what loading may give.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

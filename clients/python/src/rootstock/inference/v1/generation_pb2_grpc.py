@@ -60,7 +60,7 @@ class GenerationServiceServicer(object):
         `finished`; with `sampling.n`, deltas and one `finished` for
         each completion, in whatever order they come. Cancelling the call stops the work within a step. Errors: INVALID_FIELD, NOT_FOUND (model or adapter: never answered by the base instead),
         BASE_MISMATCH, CONTEXT_TOO_LONG, INVALID_FILE (weights that give numbers that are not finite), ADAPTER_REPLACED,
-        OVERLOADED, SHUTTING_DOWN, DEADLINE_EXCEEDED.
+        OVERLOADED, EXCEEDS_LIMIT, SHUTTING_DOWN, DEADLINE_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
