@@ -49,7 +49,7 @@ pub(crate) async fn export(
     dir: &Path,
 ) -> Result<Artifact, CliError> {
     // A name that doesn't exist leaves no directory behind; what it means now is what is fetched.
-    let name = names::artifact(kind, name)?;
+    let name = names::stored(context, kind, name).await?;
     let digest = context.clients().checkpoint().get_artifact(&name).await?.digest;
     prepare(dir)?;
     let partial = dir.join(PARTIAL);
