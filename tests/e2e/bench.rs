@@ -216,6 +216,19 @@ async fn what_can_not_be_measured_is_refused_by_name() {
     let refused =
         run(ROOTSTOCK, &[&serve[..], &["--prompt", "8", "--swaps", "1"]].concat(), &[]).await.refused();
     assert!(refused.contains("--swaps takes 2 adapters"), "{refused}");
+    let adapters = tempfile::tempdir().unwrap();
+    let broken = adapters.path().join("broken");
+    std::fs::create_dir(&broken).unwrap();
+    for file in ["adapter_config.json", "adapter_model.safetensors"] {
+        std::fs::copy(golden("lora").join(file), broken.join(file)).unwrap();
+    }
+    let other = golden("untied");
+    let serve = ["bench", "serve", "--model", path(&other), "--adapters", path(adapters.path())];
+    let load = ["--concurrency", "1", "--prompt", "8", "--generate", "8"];
+    let refused = run(ROOTSTOCK, &[&serve[..], &load].concat(), &[]).await.refused();
+    let named = format!("error: {}: ", broken.display());
+    assert!(refused.contains(&named) && !refused.contains("code: '"), "{refused}");
+    assert!(!refused.contains("importing"), "{refused}");
     let serve =
         ["bench", "serve", "--model", "nowhere", "--concurrency", "1", "--prompt", "1", "--generate", "1"];
     let refused = run(ROOTSTOCK, &serve, &[]).await.refused();

@@ -195,6 +195,25 @@ async fn what_is_pinned_is_in_memory_after_a_restart_before_anybody_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_versions_of_a_name_are_those_that_it_stood_for_whatever_they_were_stored_as() {
+    let server = Server::start(ROOTSTOCK).await;
+    let versions = stage(&server).await;
+    let verb = async |args: &[&str]| rootstock(ROOTSTOCK, server.endpoint(), args).await;
+    // As lists show it.
+    let shortened = &versions[0][..19];
+    verb(&["adapters", "publish", "pins", "--digest", shortened]).await.ok();
+    verb(&["adapters", "publish", "pins", "--digest", &versions[1]]).await.ok();
+    let refused = verb(&["adapters", "publish", "pins", "--digest", "sha256:"]).await.refused();
+    assert!(refused.contains("is no digest"), "{refused}");
+    verb(&["adapters", "retire", "pins"]).await.ok();
+    let listed = verb(&["adapters", "versions", "pins", "--json"]).await.json();
+    let told = |place: usize| (listed[place]["digest"].as_str(), listed[place]["published"].as_bool());
+    assert_eq!(told(0), (Some(versions[1].as_str()), Some(false)), "{listed}");
+    assert_eq!(told(1), (Some(versions[0].as_str()), Some(false)), "{listed}");
+    assert_eq!((&listed[0]["generations"][0], &listed[1]["generations"][0]), (&2.into(), &1.into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_watch_of_the_adapters_prints_a_line_of_json_for_each_change() {
     use tokio::io::{AsyncBufReadExt, BufReader};
     let server = Server::start(ROOTSTOCK).await;

@@ -18,7 +18,7 @@ pub enum Command {
 /// Which artifact.
 #[derive(Debug, Args)]
 pub struct ArtifactArgs {
-    /// The artifact's digest, as `--json` lists show it
+    /// The artifact's digest, or as much of it as tells it apart
     digest: String,
 }
 

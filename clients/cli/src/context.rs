@@ -21,6 +21,7 @@ pub struct ConnectArgs {
 pub struct Context {
     clients: Clients,
     endpoints: Endpoints,
+    quiet: bool,
 }
 
 impl Context {
@@ -34,7 +35,17 @@ impl Context {
             None => Endpoints::from_env(),
         }?;
         let clients = Clients::new(endpoints.clone())?;
-        Ok(Self { clients, endpoints })
+        Ok(Self { clients, endpoints, quiet: false })
+    }
+
+    /// The same for work that is part of something else: transfers show no progress, and notes are left out.
+    #[must_use]
+    pub fn quiet(self) -> Self {
+        Self { quiet: true, ..self }
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     pub(crate) fn clients(&self) -> &Clients {
@@ -87,6 +98,8 @@ impl Context {
 
     /// Something that a person may want to know, and no result.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
-        eprintln!("{}", text.as_ref());
+        if !self.quiet {
+            eprintln!("{}", text.as_ref());
+        }
     }
 }

@@ -118,7 +118,9 @@ fn for_reason(reason: Reason, error: &ClientError) -> Option<String> {
     let hint = match reason {
         Reason::NotFound => return Some(not_found(&error.message)),
         Reason::AliasMoved => "somebody else moved the name in the meantime; look at it and try again",
-        Reason::BaseMismatch => "name the base model that the adapter was trained on with --base or --model",
+        Reason::BaseMismatch => {
+            "an adapter works on the base model that it was trained on; `rootstock adapters versions NAME` shows it as BASE"
+        }
         Reason::TokenizerMismatch => "use the tokenizer that the model or adapter was made with",
         Reason::NoPreviousVersion => "`rootstock adapters versions NAME` shows what can be published",
         Reason::InUse => {

@@ -13,6 +13,7 @@ use futures::StreamExt;
 use rootstock_artifacts::Kind;
 use rootstock_client::proto::inference::v1::generate_response::Message;
 use rootstock_client::proto::inference::v1::{GenerateRequest, LogitBias, SamplingParams};
+use rootstock_client::{ClientError, ErrorReason};
 use rootstock_text::PromptTemplate;
 
 use self::adapters::Adapters;
@@ -29,6 +30,10 @@ be no whole document: standard error says so, and --json has the finish_reason l
 on white space, of which JSON may have up to 64 characters between two parts.
 
 What `--json > FILE` has saved, `--replay FILE` asks again.";
+
+/// What to do where adapters of different base models are to be summed up.
+const MIXED: &str =
+    "only adapters of the same base model can be summed up; `rootstock adapters list` shows the BASE of each";
 
 /// Arguments of `generate`.
 #[derive(Debug, Args)]
@@ -172,7 +177,7 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
     let is_held = request.sampling.as_ref().is_some_and(|sampling| sampling.constraint.is_some());
     let mut stream = match context.clients().generation().generate(request).await {
         Ok(stream) => stream,
-        Err(error) => return Err(unpublished::explain(context, error, &names).await),
+        Err(error) => return Err(explain(context, error, &names).await),
     };
     let mut generation = Generation::default();
     while let Some(response) = stream.next().await {
@@ -201,6 +206,14 @@ pub(crate) async fn run(args: GenerateArgs, context: &Context) -> Result<(), Cli
             .note("--max-tokens ended the text, perhaps before it was all that it is held to; ask for more");
     }
     Ok(())
+}
+
+/// The error of a request that named these adapters, with what to do about it.
+async fn explain(context: &Context, error: ClientError, adapters: &[String]) -> CliError {
+    if adapters.len() > 1 && error.is(ErrorReason::BaseMismatch) {
+        return CliError::hinted(error, MIXED);
+    }
+    unpublished::explain(context, error, adapters).await
 }
 
 /// Ends what has been written as it came, or writes it all.

@@ -108,7 +108,8 @@ impl Meter {
 
     /// The same for work with many steps: without a terminal a line now and then.
     pub(crate) fn rows(&self, done: u64, total: u64) {
-        if self.terminal || self.is_due(done, done == total) {
+        // How many there are is not known at first.
+        if self.terminal || (total > 0 && self.is_due(done, done == total)) {
             self.step(done, total, "", "");
         }
     }

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use rootstock_artifacts::{Cache, Kind};
 use rootstock_client::proto::checkpoint::v1::{Alias, Artifact};
-use rootstock_client::{ArtifactDraft, ErrorReason, Expect};
+use rootstock_client::{ArtifactDraft, ErrorReason, Expect, Progress};
 
 use crate::progress::Meter;
 use crate::{CliError, Context, names};
@@ -19,8 +19,12 @@ pub(crate) async fn upload(
     label: &str,
     draft: ArtifactDraft,
 ) -> Result<Artifact, CliError> {
+    let checkpoint = context.clients().checkpoint();
+    if context.is_quiet() {
+        return Ok(checkpoint.upload_artifact(draft, &Progress::none()).await?);
+    }
     let meter = Meter::bytes(label);
-    let uploaded = context.clients().checkpoint().upload_artifact(draft, &meter.transfer()).await;
+    let uploaded = checkpoint.upload_artifact(draft, &meter.transfer()).await;
     meter.clear();
     Ok(uploaded?)
 }
@@ -49,7 +53,7 @@ pub(crate) async fn export(
     dir: &Path,
 ) -> Result<Artifact, CliError> {
     // A name that doesn't exist leaves no directory behind; what it means now is what is fetched.
-    let name = names::artifact(kind, name)?;
+    let name = names::stored(context, kind, name).await?;
     let digest = context.clients().checkpoint().get_artifact(&name).await?.digest;
     prepare(dir)?;
     let partial = dir.join(PARTIAL);

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rootstock::{bench, demo, serve, worker};
 use rootstock_cli::{CliError, ConnectArgs, Context};
 use rootstock_runtime::config::Sources;
@@ -47,7 +47,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&command_line().get_matches()).unwrap_or_else(|error| error.exit());
     // A path that can't be taken would be passed over in silence, and its wish never met.
     if let Err(error) = rootstock_kernels::requested_dispatch() {
         return fail(&error);
@@ -70,6 +70,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&*error),
     }
+}
+
+/// The command line. What starts servers of its own takes --endpoint as everything does, but doesn't offer it.
+fn command_line() -> clap::Command {
+    let unused = || Arg::new("endpoint").long("endpoint").global(true).hide(true);
+    let starters = ["serve", "demo", "bench"].into_iter();
+    starters.fold(Cli::command(), |line, name| line.mut_subcommand(name, |starter| starter.arg(unused())))
 }
 
 fn run_demo(args: demo::DemoArgs) -> Result<(), Box<dyn Error>> {
@@ -133,4 +140,32 @@ fn verb_process() -> Result<(Runtime, Telemetry), Box<dyn Error>> {
     }
     let telemetry = Telemetry::init(&config)?;
     Ok((Runtime::new()?, telemetry))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_offered_where_it_is_used_and_taken_everywhere() {
+        let help = |path: &[&str]| {
+            let line = [&["rootstock"], path, &["--help"]].concat();
+            command_line().try_get_matches_from(line).unwrap_err().to_string()
+        };
+        for path in [&["serve"][..], &["demo"], &["demo", "forgetting"], &["bench", "serve"]] {
+            assert!(!help(path).contains("--endpoint"), "{path:?}");
+        }
+        for path in [&["adapters", "list"][..], &["generate"], &["doctor"], &[]] {
+            assert!(help(path).contains("--endpoint"), "{path:?}");
+        }
+        let endpoint = |line: &[&str]| {
+            let matches = command_line().try_get_matches_from([&["rootstock"], line].concat()).unwrap();
+            Cli::from_arg_matches(&matches).unwrap().connect.endpoint
+        };
+        let told = Some("http://h:1".to_owned());
+        assert_eq!(endpoint(&["--endpoint", "http://h:1", "adapters", "list"]), told);
+        assert_eq!(endpoint(&["adapters", "list", "--endpoint", "http://h:1"]), told);
+        endpoint(&["serve", "--endpoint", "http://h:1"]);
+        endpoint(&["--endpoint", "http://h:1", "demo"]);
+    }
 }

@@ -3,7 +3,7 @@ use clap::Args;
 use rootstock_artifacts::Kind;
 
 use super::publish::DEADLINE;
-use super::served::Served;
+use super::served::Alone;
 use crate::progress::Meter;
 use crate::{CliError, Context, names};
 
@@ -22,5 +22,5 @@ pub(crate) async fn run(args: PinArgs, pinned: bool, context: &Context) -> Resul
     let meter = Meter::waiting(format!("{} {name}", if pinned { "pinning" } else { "unpinning" }));
     let adapter = context.clients().with_deadline(DEADLINE).adapters().pin_adapter(name, pinned).await;
     meter.clear();
-    context.show(&Served::from(adapter?), args.json)
+    context.show(&Alone::from(adapter?), args.json)
 }

@@ -59,7 +59,7 @@ impl From<Running> for RunningRequests {
 pub(crate) async fn run(args: PublishArgs, context: &Context) -> Result<(), CliError> {
     let name = names::alias(Kind::Adapter, &args.name)?;
     let digest = match &args.digest {
-        Some(digest) => names::digest(digest)?,
+        Some(digest) => names::stored_digest(context, Some(Kind::Adapter), digest).await?,
         None => newest(context, &name).await?,
     };
     let meter = Meter::waiting(format!("publishing {name}"));

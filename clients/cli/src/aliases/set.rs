@@ -13,7 +13,8 @@ pub struct SetArgs {
 }
 
 pub(crate) async fn run(args: SetArgs, context: &Context) -> Result<(), CliError> {
-    let (name, digest) = (names::full_alias(&args.name)?, names::digest(&args.digest)?);
+    let name = names::full_alias(&args.name)?;
+    let digest = names::stored_digest(context, None, &args.digest).await?;
     let alias = transfer::point(context, &name, &digest).await?;
     context.line(format!("{name} stands for {digest} as generation {}", alias.generation))
 }

@@ -53,8 +53,9 @@ impl Tabular for Compared {
         "EXACT P",
         "F1",
         "F1 95%",
-        "LOSS",
-        "LOSS 95%",
+        // Of whole answers, not of their tokens as the loss of a training or a perplexity.
+        "LOSS PER ROW",
+        "LOSS PER ROW 95%",
     ];
 
     fn cells(&self) -> Vec<String> {

@@ -38,8 +38,18 @@ struct Item {
 }
 
 impl Tabular for Scores {
-    const HEADER: &'static [&'static str] =
-        &["TARGET", "ROWS", "KEYWORDS", "KEYWORDS 95%", "EXACT", "EXACT 95%", "F1", "F1 95%", "PERPLEXITY"];
+    const HEADER: &'static [&'static str] = &[
+        "TARGET",
+        "ROWS",
+        "KEYWORDS",
+        "KEYWORDS 95%",
+        "EXACT",
+        "EXACT 95%",
+        "F1",
+        "F1 95%",
+        "PERPLEXITY",
+        "LOSS PER TOKEN",
+    ];
 
     fn cells(&self) -> Vec<String> {
         // Rows without keywords have no share of them.
@@ -57,6 +67,7 @@ impl Tabular for Scores {
             or_dash(self.token_f1.map(|f1| format!("{:.2}", f1.value))),
             or_dash(self.token_f1.map(|f1| format!("{:.2}-{:.2}", f1.lower, f1.upper))),
             format!("{:.2}", self.perplexity),
+            format!("{:.4}", self.perplexity.ln()),
         ]
     }
 }
@@ -121,9 +132,16 @@ mod tests {
     #[test]
     fn rows_without_keywords_have_no_share_of_them() {
         let exact = proto::Proportion { value: 0.5, lower: 0.1, upper: 0.9, hits: 1, total: 2 };
-        let result = proto::TargetResult { rows: 2, exact_match: Some(exact), ..Default::default() };
+        let result = proto::TargetResult {
+            rows: 2,
+            exact_match: Some(exact),
+            perplexity: 1.5f64.exp(),
+            ..Default::default()
+        };
         let cells = Scores::from(result).cells();
         assert_eq!(cells[..8], ["base", "2", "-", "-", "0.50 (1/2)", "0.10-0.90", "-", "-"]);
+        assert_eq!(cells[8..], ["4.48", "1.5000"]);
+        assert_eq!(cells.len(), Scores::HEADER.len());
         let mut titles = Scores::HEADER.to_vec();
         titles.sort_unstable();
         titles.dedup();

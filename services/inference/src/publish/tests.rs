@@ -295,6 +295,6 @@ async fn an_adapter_over_the_limit_of_one_is_refused_with_the_setting_that_says_
     let base = world.store.put_model("base", 1);
     let digest = world.store.put_adapter(base, 1);
     let refused = world.publish(NAME, digest, Change::Version(Running::Finish)).await.unwrap_err();
-    assert_eq!(refused.reason(), ErrorReason::Overloaded);
+    assert_eq!(refused.reason(), ErrorReason::ExceedsLimit);
     assert!(refused.to_string().contains("raise inference.max_adapter_bytes"), "{refused}");
 }

@@ -40,12 +40,20 @@ pub enum BenchError {
     /// The server could not start or ended badly.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// The model or an adapter could not be imported.
+    /// The model could not be imported.
     #[error(transparent)]
     Import(#[from] CliError),
-    /// A call failed.
-    #[error(transparent)]
-    Call(#[from] ClientError),
+    /// An adapter could not be imported or published.
+    #[error("{}", of_dir(.dir, .error))]
+    AdapterDir {
+        /// Its directory; the server knows it by another name.
+        dir: PathBuf,
+        /// What is wrong with it.
+        error: CliError,
+    },
+    /// A call failed; the status that it came from repeats what the message says.
+    #[error("{0}")]
+    Call(Box<ClientError>),
     /// A request to the engine in this process failed.
     #[error(transparent)]
     Engine(#[from] rootstock_inference::Error),
@@ -69,6 +77,18 @@ pub enum BenchError {
         /// Of how many that were repeated.
         repeated: usize,
     },
+}
+
+/// An error with the directory before it, unless it names that itself.
+fn of_dir(dir: &Path, error: &CliError) -> String {
+    let (dir, message) = (dir.display().to_string(), error.to_string());
+    if message.contains(&dir) { message } else { format!("{dir}: {message}") }
+}
+
+impl From<ClientError> for BenchError {
+    fn from(error: ClientError) -> Self {
+        Self::Call(Box::new(error))
+    }
 }
 
 impl BenchError {

@@ -96,7 +96,11 @@ impl Supervisor {
             blameless: matches!(gone, Gone::Shutdown),
         };
         match self.store.release(&claim.id, token, how).await {
-            Ok(Released::NotHeld) => tracing::info!(reason = message, "worker gone"),
+            Ok(Released::NotHeld) => match gone {
+                // As it does when its job has ended.
+                Gone::Exited(status) if status.success() => tracing::debug!("worker gone"),
+                _ => tracing::info!(reason = message, "worker gone"),
+            },
             Ok(Released::Paused) => tracing::info!(reason = message, "worker gone; the job is paused"),
             Ok(Released::Requeued) => {
                 self.metrics.workers_lost.inc();

@@ -1,5 +1,6 @@
 //! `--evaluate`: what running streams notice of an evaluation beside them.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -17,6 +18,8 @@ use crate::bench::BenchError;
 
 /// Rows of an evaluation; when it has ended, the next one begins.
 const ROWS: usize = 500;
+/// What makes tokens of the rows.
+const TOKENIZER: &str = "tokenizer.json";
 /// How rows become prompts.
 const TEMPLATE: &str = "qa_en";
 
@@ -46,18 +49,22 @@ struct Report {
 }
 
 impl EvaluateArgs {
-    /// What to measure, if it is this.
-    pub(super) fn plan(&self) -> Option<Plan> {
-        self.evaluate.map(|seconds| Plan { lasts: Duration::from_secs(seconds.into()) })
+    /// What to measure, if it is this, of a model in this directory.
+    pub(super) fn plan(&self, model: &Path) -> Result<Option<Plan>, BenchError> {
+        let Some(seconds) = self.evaluate else { return Ok(None) };
+        if !model.join(TOKENIZER).is_file() {
+            let message = format!(
+                "--evaluate takes a model with a tokenizer; there is no {TOKENIZER} in {}",
+                model.display()
+            );
+            return Err(BenchError::Refused(message));
+        }
+        Ok(Some(Plan { lasts: Duration::from_secs(seconds.into()) }))
     }
 }
 
 /// Lets the streams run without and with an evaluation.
 pub(super) async fn measure(bench: &Bench, plan: Plan) -> Result<Measured, BenchError> {
-    if bench.stored.base.tokenizer_digest.is_empty() {
-        let message = "--evaluate takes a model with a tokenizer; there is no tokenizer.json in --model";
-        return Err(BenchError::Refused(message.to_owned()));
-    }
     let request = request(bench).await?;
     bench.output.line(&format!("evaluating beside {} streams for {:?}", bench.load.concurrency, plan.lasts));
     let (streams, rows) = beside::measure(bench, plan.lasts, evaluate(bench, &request, plan)).await?;
@@ -165,6 +172,17 @@ mod tests {
         let report = Report::new(&streams, 7);
         assert_eq!((report.beside_over_alone, report.alone_itl_ms_p99), (Some(1.25), Some(9.0)));
         assert_eq!((report.evaluated_rows, report.errors), (7, 1));
+    }
+
+    #[test]
+    fn a_model_without_a_tokenizer_is_refused_before_it_is_loaded() {
+        let model = tempfile::tempdir().unwrap();
+        let plan = |evaluate| EvaluateArgs { evaluate }.plan(model.path());
+        let refused = plan(Some(1)).unwrap_err().to_string();
+        assert!(refused.starts_with("--evaluate takes a model with a tokenizer"), "{refused}");
+        assert!(plan(None).unwrap().is_none());
+        std::fs::write(model.path().join(TOKENIZER), "{}").unwrap();
+        assert_eq!(plan(Some(1)).unwrap().map(|plan| plan.lasts), Some(Duration::from_secs(1)));
     }
 
     #[test]

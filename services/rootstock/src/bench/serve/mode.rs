@@ -31,7 +31,7 @@ impl Mode {
         }
         let overload = args.overload.plan().map(Self::Overload);
         let tenants = args.tenants.plan().map(Self::Tenants);
-        let evaluate = args.evaluate.plan().map(Self::Evaluate);
+        let evaluate = args.evaluate.plan(&args.model)?.map(Self::Evaluate);
         let churn = args.churn.plan().map(Self::Churn);
         Ok(overload.or(tenants).or(evaluate).or(churn).unwrap_or_else(|| Self::Requests(args.plan())))
     }

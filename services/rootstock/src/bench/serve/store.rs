@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rootstock_cli::{ConnectArgs, Context, import_adapter, import_model};
+use rootstock_cli::{CliError, ConnectArgs, Context, import_adapter, import_model};
 use rootstock_client::proto::checkpoint::v1::Artifact;
 use rootstock_client::{AdapterClient, Clients};
 use rootstock_model::{Format, LinearWeight};
@@ -47,7 +47,9 @@ pub(super) fn memory_bytes(dirs: &[PathBuf], format: Format) -> Result<u64, Benc
     for dir in dirs {
         let path = dir.join(WEIGHTS_FILE);
         let file = File::open(&path).map_err(BenchError::read(&path))?;
-        for (_, shape, _) in read_header(&mut BufReader::new(file), file_bytes(&path)?)? {
+        let header = read_header(&mut BufReader::new(file), file_bytes(&path)?)
+            .map_err(|error| BenchError::Refused(format!("{}: {error}", path.display())))?;
+        for (_, shape, _) in header {
             if let [outputs, inputs] = shape[..] {
                 bytes += LinearWeight::packed_bytes(outputs, inputs, format) as u64;
             }
@@ -95,20 +97,31 @@ pub(super) async fn fill(
     output: Output,
 ) -> Result<Stored, BenchError> {
     let begun = Instant::now();
-    let context = Context::new(&ConnectArgs { endpoint: Some(endpoint.to_owned()) })?;
+    output.line(&format!("storing the model and {} adapters", adapters.len()));
+    let context = Context::new(&ConnectArgs { endpoint: Some(endpoint.to_owned()) })?.quiet();
     let base = import_model(&context, MODEL, model).await?.artifact;
     let publisher = publisher(clients);
     let mut stored = Vec::with_capacity(adapters.len());
     for (index, dir) in adapters.iter().enumerate() {
-        let name = format!("{MODEL}-{index}");
-        let digest = import_adapter(&context, &name, MODEL, dir).await?.digest;
-        let name = format!("adapters/{name}");
-        publisher.publish_adapter(&name, &digest, None).await?;
-        stored.push(StoredAdapter { name, digest });
+        let adapter = publish(&context, &publisher, &format!("{MODEL}-{index}"), dir).await;
+        stored.push(adapter.map_err(|error| BenchError::AdapterDir { dir: dir.clone(), error })?);
     }
     let seconds = begun.elapsed().as_secs_f64();
     output.line(&format!("the model is stored and {} adapters are published, {seconds:.1} s", stored.len()));
     Ok(Stored { base, adapters: stored })
+}
+
+/// Imports and publishes one adapter.
+async fn publish(
+    context: &Context,
+    publisher: &AdapterClient,
+    id: &str,
+    dir: &Path,
+) -> Result<StoredAdapter, CliError> {
+    let digest = import_adapter(context, id, MODEL, dir).await?.digest;
+    let name = format!("adapters/{id}");
+    publisher.publish_adapter(&name, &digest, None).await?;
+    Ok(StoredAdapter { name, digest })
 }
 
 #[cfg(test)]
