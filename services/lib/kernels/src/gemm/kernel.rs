@@ -224,15 +224,11 @@ pub(super) unsafe fn multiply_tiles(
     }
 }
 
-/// Whether [`multiply_run`] has a loop for this format: a call for each short panel costs as much as the panel.
-pub(super) fn runs(format: Format) -> bool {
-    format == Format::Bf16 && crate::dispatch::dispatch() >= Dispatch::Avx512Bf16
-}
-
-/// Adds to tiles that lie side by side, the first of which is given, the products of one packed left factor with the panels of a run.
+/// Adds to tiles that lie side by side, the first of which is given, the products of one packed left factor with the panels of a run, in
+/// tile registers.
 ///
 /// # Safety
-/// As for [`multiply`], for each of the tiles; the path in use [has a loop for that](runs).
+/// As for [`multiply`], for each of the tiles; the path in use has tile registers.
 pub(super) unsafe fn multiply_run(steps: usize, left: &LeftPart<'_>, run: &[u32], block: &Block) {
     assert!((1..=ROWS).contains(&block.rows) && block.count == COLUMNS && block.from.is_some());
     assert!(left.words.len() == block.rows * steps, "a tile is more or less than its words");
@@ -240,13 +236,10 @@ pub(super) unsafe fn multiply_run(steps: usize, left: &LeftPart<'_>, run: &[u32]
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the factors hold what is read by the assertions above, the blocks by the caller's promise.
     unsafe {
-        match Order::of(Format::Bf16) {
-            Order::ByRow => amx::add_run(steps, left, run, block),
-            Order::ByWord => avx512::add_run(steps, left, run, block),
-        }
+        amx::add_run(steps, left, run, block);
     }
     #[cfg(not(target_arch = "x86_64"))]
-    unreachable!("runs belong to another architecture");
+    unreachable!("tile registers belong to another architecture");
 }
 
 /// Waits until what this thread has written past the caches is where others see it.

@@ -530,7 +530,7 @@ pub(crate) unsafe fn add_piece(
     let left = LeftPart::packed(b.format(), a, rows);
     let whole = panels.start..panels.end.min(output.1 / COLUMNS).max(panels.start);
     let single = rows == 1 && single::available(b.format());
-    let runs = !whole.is_empty() && kernel::runs(b.format());
+    let runs = !whole.is_empty() && (single || Order::of(b.format()) == Order::ByRow);
     let run = if runs { b.run(whole.clone()) } else { None };
     // SAFETY: the caller's promise; the blocks of a run lie side by side.
     unsafe {

@@ -7,7 +7,7 @@ use std::arch::x86_64::{
     _mm512_stream_ps,
 };
 
-use super::{Block, COLUMNS, LINE_WORDS, LeftPart, MOST_LINES, Next, Place, RightPart};
+use super::{Block, LINE_WORDS, LeftPart, MOST_LINES, Place, RightPart};
 
 /// Defines the loop for one way of multiplying, and its choice of the number of rows and registers. With `PACKED` a tile's
 /// words lie as close as can be, so that their places are constants; a step asks for so many `LINES` of what is read next.
@@ -131,21 +131,6 @@ kernel!(widened_by_rows, widened, "avx512f", |sums, a, b| {
         sums[j] = _mm512_fmadd_ps(high, self::high(b[j]), sums[j]);
     }
 });
-
-/// Adds the products of a packed left factor with a run of panels to tiles side by side.
-///
-/// # Safety
-/// As for `multiply_run`.
-#[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) unsafe fn add_run(steps: usize, left: &LeftPart<'_>, run: &[u32], block: &Block) {
-    for (index, words) in run.chunks_exact(steps * COLUMNS).enumerate() {
-        let right = RightPart { words, step: COLUMNS, next: Next::default() };
-        let place = block.to.inside(0, index * COLUMNS);
-        let block = Block { from: Some(place), to: place, ..*block };
-        // SAFETY: the promises are passed on.
-        unsafe { pairs_by_rows((true, 0), steps, left, &right, &block) };
-    }
-}
 
 fn bf16(words: __m512i) -> __m512bh {
     // SAFETY: both are 512 bits of which every pattern is valid.
