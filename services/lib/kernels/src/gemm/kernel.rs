@@ -154,8 +154,13 @@ pub(super) unsafe fn multiply(
     if steps == 0 {
         return;
     }
-    assert!(block.rows <= Order::of(format).rows(), "a tile is too high");
-    check(steps, left, right, block);
+    let most = Order::of(format).rows();
+    assert!((1..=most).contains(&block.rows) && (1..=COLUMNS).contains(&block.count));
+    assert!(
+        (block.rows - 1) * left.row + (steps - 1) * left.step < left.words.len(),
+        "tile read past its end"
+    );
+    assert!((steps - 1) * right.step + block.count <= right.words.len(), "panel read past its end");
     #[cfg(target_arch = "x86_64")]
     {
         let packed = left.row == 1 && left.step == block.rows;
@@ -169,13 +174,13 @@ pub(super) unsafe fn multiply(
                     return amx::pairs_by_rows(steps, (left, right), block, &tiles);
                 }
                 (Format::Bf16, Dispatch::Avx512Bf16, packed) => {
-                    return avx512::pairs_by_rows((packed, lines), steps, (left, right), None, block);
+                    return avx512::pairs_by_rows((packed, lines), steps, left, right, block);
                 }
                 (Format::Bf16, Dispatch::Avx512, packed) => {
-                    return avx512::widened_by_rows((packed, lines), steps, (left, right), None, block);
+                    return avx512::widened_by_rows((packed, lines), steps, left, right, block);
                 }
                 (Format::F32 | Format::F16, path, packed) if path >= Dispatch::Avx512 => {
-                    return avx512::numbers_by_rows((packed, lines), steps, (left, right), None, block);
+                    return avx512::numbers_by_rows((packed, lines), steps, left, right, block);
                 }
                 (Format::Int8, path, true) if path >= Dispatch::Avx512 && int8::vnni::available() => {
                     return int8::vnni::groups_by_rows(steps, left, right, block);
@@ -185,53 +190,6 @@ pub(super) unsafe fn multiply(
         }
     }
     plain(format, steps, left, right, block);
-}
-
-/// Refuses factors that have less than is read.
-fn check(steps: usize, left: &LeftPart<'_>, right: &RightPart<'_>, block: &Block) {
-    assert!(block.rows >= 1 && (1..=COLUMNS).contains(&block.count), "an empty or too wide block");
-    let last = (block.rows - 1) * left.row + (steps - 1) * left.step;
-    assert!(last < left.words.len(), "tile read past its end");
-    assert!((steps - 1) * right.step + block.count <= right.words.len(), "panel read past its end");
-}
-
-/// A product that a tile's sums go on with before they are stored.
-#[derive(Clone, Copy)]
-pub(super) struct Then<'a> {
-    pub(super) steps: usize,
-    /// Nothing but the words of the tile's rows.
-    pub(super) left: LeftPart<'a>,
-    pub(super) right: RightPart<'a>,
-}
-
-/// Whether sums in this format can [go on](multiply_then).
-pub(super) fn goes_on(format: Format) -> bool {
-    format == Format::Bf16 && crate::dispatch::dispatch() == Dispatch::Avx512Bf16
-}
-
-/// [`multiply`], and then another product in the same registers.
-///
-/// # Safety
-/// As for [`multiply`]; the path in use [can go on](goes_on).
-pub(super) unsafe fn multiply_then(
-    steps: usize,
-    (left, right): (&LeftPart<'_>, &RightPart<'_>),
-    then: &Then<'_>,
-    block: &Block,
-) {
-    assert!(block.rows <= ROWS && steps > 0 && then.steps > 0, "a tile is too high, or a product is empty");
-    assert!(then.left.words.len() == block.rows * then.steps, "a tile is more or less than its words");
-    check(steps, left, right, block);
-    check(then.steps, &then.left, &then.right, block);
-    #[cfg(target_arch = "x86_64")]
-    {
-        let packed = left.row == 1 && left.step == block.rows;
-        let lines = if packed && !right.next.parts.is_empty() { right.next.lines } else { 0 };
-        // SAFETY: the factors hold what is read by the assertions above, the block by the caller's promise.
-        unsafe { avx512::pairs_by_rows((packed, lines), steps, (left, right), Some(then), block) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    unreachable!("no path goes on");
 }
 
 /// [`multiply`] for tiles one after the other; the parts of the factors hold what all of them read.

@@ -9,12 +9,9 @@ use super::{
 use crate::{cpu::Scatter, team};
 
 mod ahead;
-mod pieces;
 mod tall;
 
 use ahead::Ahead;
-use pieces::Joined;
-pub(crate) use pieces::{Piece, add_piece};
 pub(super) use tall::STAYING;
 use tall::Walk;
 
@@ -68,6 +65,24 @@ impl Term<'_> {
     /// then the next ones, because memory is slow to give one panel after the other.
     fn sweeps(&self) -> bool {
         self.a.rows() <= SWEEP_ROWS && self.b.apart()
+    }
+}
+
+/// A product that is added to some rows of the output, all of them in one tile.
+#[derive(Clone, Copy)]
+pub(crate) struct Piece<'a> {
+    /// The first of these rows, and their number.
+    pub(crate) row: usize,
+    pub(crate) rows: usize,
+    /// The left factor, `[word][row]`, in the format of the right one.
+    pub(crate) a: &'a [u32],
+    pub(crate) b: &'a dyn Panels,
+}
+
+impl Piece<'_> {
+    /// Words along the sum.
+    fn words(&self) -> usize {
+        self.b.format().words(self.b.size().0)
     }
 }
 
@@ -250,17 +265,6 @@ thread_local! {
     static SCRATCH: RefCell<[Vec<Line>; STEPS + 1]> = RefCell::default();
 }
 
-/// How a tile is written.
-#[derive(Clone, Copy)]
-struct Writes<'a> {
-    /// To what is there already.
-    add: bool,
-    /// Past the caches.
-    streams: bool,
-    /// What is added before.
-    piece: Option<&'a Piece<'a>>,
-}
-
 /// A sum under way.
 struct Job<'a> {
     c: Scatter<'a>,
@@ -275,8 +279,6 @@ struct Job<'a> {
     /// Whether rows meet all panels in blocks.
     blocked: bool,
     walk: Walk,
-    /// Whether pieces can be added while sums are in registers.
-    joining: bool,
     work: usize,
 }
 
@@ -294,9 +296,7 @@ impl<'a> Job<'a> {
         };
         let blocked = tall && blocked(terms);
         let walk = Walk::of(terms, &passes);
-        let goes_on = terms.last().is_some_and(|term| kernel::goes_on(term.b.format()));
-        let joining = goes_on && walk == Walk::Passes && band == ROWS && rows > 1 && !pieces.is_empty();
-        Self { c, write, rows, columns, terms, pieces, passes, band, blocked, walk, joining, work }
+        Self { c, write, rows, columns, terms, pieces, passes, band, blocked, walk, work }
     }
 
     fn panels(&self) -> usize {
@@ -374,7 +374,7 @@ impl<'a> Job<'a> {
             Walk::Rows => self.run_rows(panels.clone(), rows),
         }
         let mut scratch = SCRATCH.take();
-        for (_, piece) in pieces.iter().enumerate().filter(|(at, _)| !self.joins(pieces, *at)) {
+        for piece in pieces {
             // SAFETY: no two tasks share both a panel and a band, and the terms have set these columns of this one's rows.
             unsafe { add_piece((&self.c, self.columns), piece, panels.clone(), &mut scratch[STEPS]) };
         }
@@ -399,13 +399,7 @@ impl<'a> Job<'a> {
         let mut scratch = SCRATCH.take();
         let mut ahead = Ahead::of(pieces.len() + STEPS);
         // What is read again is not written past the caches.
-        let streams = self.is_large() && self.band == ROWS && self.passes.iter().flatten().count() == 1;
-        let joined: Vec<Joined<'_>> = if self.joining {
-            bands.clone().map(|band| self.joined(pieces, band)).collect()
-        } else {
-            Vec::new()
-        };
-        let unjoined = Joined { piece: None, others: !pieces.is_empty() };
+        let streams = self.streams() && self.band == ROWS && self.passes.iter().flatten().count() == 1;
         for (number, pass) in self.passes.iter().enumerate() {
             let lefts = self.lefts(pass, &bands);
             for index in panels.clone() {
@@ -415,17 +409,15 @@ impl<'a> Job<'a> {
                 }
                 // A run of panels in tile registers asks for its own.
                 let last = number + 1 == self.passes.len() && self.band == ROWS;
-                let later = pieces::later(if last { pieces } else { &[] }, index, self.joining, &panels);
+                let later = if last { pieces } else { &[] }.iter().filter_map(|piece| piece.b.ready(index));
                 let steps: usize = pass.iter().map(|step| step.words.len()).sum();
                 let tiles =
                     bands.len() * self.band.div_ceil(if self.band == ROWS { ROWS } else { TALL_ROWS });
                 ahead.set(later.chain(self.next(pass, after(index, &panels))), steps * tiles);
                 for band in bands.clone() {
                     let mut add = number > 0 || self.write == Write::Add;
-                    let joined = joined.get(band - bands.start).unwrap_or(&unjoined);
-                    for (at, ((step, left), panel)) in pass.iter().zip(&lefts).zip(&parts).enumerate() {
-                        let piece = joined.piece.filter(|_| last && at + 1 == pass.len());
-                        let write = Writes { add, streams: streams && !joined.others, piece };
+                    for ((step, left), panel) in pass.iter().zip(&lefts).zip(&parts) {
+                        let write = (add, streams);
                         self.multiply(step, (left.as_ref(), panel), (index, band, &bands), write, &mut ahead);
                         add = true;
                     }
@@ -458,7 +450,7 @@ impl<'a> Job<'a> {
         step: &Step,
         (all, panel): (Option<&LeftPart<'_>>, &RightPart<'_>),
         (index, band, bands): (usize, usize, &Range<usize>),
-        write: Writes<'_>,
+        (add, streams): (bool, bool),
         ahead: &mut Ahead<'_>,
     ) {
         let (a, words) = (self.terms[step.term].a, &step.words);
@@ -473,18 +465,13 @@ impl<'a> Job<'a> {
         for row in (first..last).step_by(height) {
             let rows = height.min(last - row);
             let panel = RightPart { next: ahead.take(words.len()), ..*panel };
-            let block = kernel::Block { streams: write.streams, ..self.block(row, rows, index, write.add) };
+            let block = kernel::Block { streams, ..self.block(row, rows, index, add) };
             let left = match all {
                 None => a.tile(row, rows, words.clone()),
                 Some(all) => LeftPart { words: &all.words[(row - start) * all.row..], ..*all },
             };
-            // SAFETY: the block lies inside the output, and is set where it is added to; a piece joins only where sums can go on.
-            unsafe {
-                match write.piece.map(|piece| pieces::then(piece, index)) {
-                    Some(then) => kernel::multiply_then(words.len(), (&left, &panel), &then, &block),
-                    None => kernel::multiply(a.format(), words.len(), &left, &panel, &block),
-                }
-            }
+            // SAFETY: the block lies inside the output, and is set where it is added to.
+            unsafe { kernel::multiply(a.format(), words.len(), &left, &panel, &block) };
         }
     }
 
@@ -492,6 +479,12 @@ impl<'a> Job<'a> {
     fn next(&self, pass: &[Step], index: usize) -> impl Iterator<Item = &'a [u32]> {
         let (terms, pass) = (self.terms, if index < self.panels() { pass } else { &[] });
         pass.iter().filter_map(move |step| Some(ready(terms[step.term].b, index, &step.words)?.words))
+    }
+
+    /// What belongs to rows of these bands alone.
+    fn pieces_of(&self, bands: &Range<usize>) -> &'a [Piece<'a>] {
+        let before = |band: usize| self.pieces.partition_point(|piece| piece.row < band * self.band);
+        &self.pieces[before(bands.start)..before(bands.end)]
     }
 
     /// Rows of a panel's columns in the output.
@@ -517,6 +510,46 @@ unsafe fn block(
     let c = unsafe { c.block(row, rows, column, count) };
     let to = kernel::Place { at: c, stride: columns };
     kernel::Block { from: add.then_some(to), to, rows, count, streams: false }
+}
+
+/// Adds a piece to its rows of an output of so many columns, in the columns of some panels.
+///
+/// # Safety
+/// Nobody else uses these rows of these columns, and they are set.
+pub(crate) unsafe fn add_piece(
+    output: (&Scatter<'_>, usize),
+    piece: &Piece<'_>,
+    panels: Range<usize>,
+    scratch: &mut Vec<Line>,
+) {
+    let Piece { row, rows, a, b } = *piece;
+    let words = piece.words();
+    if words == 0 || rows == 0 {
+        return;
+    }
+    let left = LeftPart::packed(b.format(), a, rows);
+    let whole = panels.start..panels.end.min(output.1 / COLUMNS).max(panels.start);
+    let single = rows == 1 && single::available(b.format());
+    let runs = !whole.is_empty() && (single || Order::of(b.format()) == Order::ByRow);
+    let run = if runs { b.run(whole.clone()) } else { None };
+    // SAFETY: the caller's promise; the blocks of a run lie side by side.
+    unsafe {
+        match run {
+            Some(run) if single => {
+                let columns = whole.start * COLUMNS..whole.end * COLUMNS;
+                single::add_single(a, run, output.0.part(row, columns.start, columns.len()));
+            }
+            Some(run) => {
+                kernel::multiply_run(words, &left, run, &block(output, (row, rows), whole.start, true));
+            }
+            None => {}
+        }
+        for index in if run.is_some() { whole.end..panels.end } else { panels } {
+            let block = block(output, (row, rows), index, true);
+            let panel = b.panel(index, 0..words, scratch);
+            kernel::multiply(b.format(), words, &left, &panel, &block);
+        }
+    }
 }
 
 /// Words `range` of a panel that lies ready.

@@ -7,7 +7,7 @@ use std::arch::x86_64::{
     _mm512_stream_ps,
 };
 
-use super::{Block, LINE_WORDS, LeftPart, MOST_LINES, Place, RightPart, Then};
+use super::{Block, LINE_WORDS, LeftPart, MOST_LINES, Place, RightPart};
 
 /// Defines the loop for one way of multiplying, and its choice of the number of rows and registers. With `PACKED` a tile's
 /// words lie as close as can be, so that their places are constants; a step asks for so many `LINES` of what is read next.
@@ -17,24 +17,20 @@ macro_rules! kernel {
         pub(super) unsafe fn $by_rows(
             (packed, lines): (bool, usize),
             steps: usize,
-            (left, right): (&LeftPart<'_>, &RightPart<'_>),
-            then: Option<&Then<'_>>,
+            left: &LeftPart<'_>,
+            right: &RightPart<'_>,
             block: &Block,
         ) {
             macro_rules! choose {
                 ($m:literal) => {
                     match (packed, lines, block.count > 16) {
-                        (false, _, false) => $tile::<$m, 1, false, 0>(steps, (left, right), then, block),
-                        (false, _, true) => $tile::<$m, 2, false, 0>(steps, (left, right), then, block),
-                        (true, 0, false) => $tile::<$m, 1, true, 0>(steps, (left, right), then, block),
-                        (true, 0, true) => $tile::<$m, 2, true, 0>(steps, (left, right), then, block),
-                        (true, _, false) => {
-                            $tile::<$m, 1, true, MOST_LINES>(steps, (left, right), then, block)
-                        }
-                        (true, 1, true) => $tile::<$m, 2, true, 1>(steps, (left, right), then, block),
-                        (true, _, true) => {
-                            $tile::<$m, 2, true, MOST_LINES>(steps, (left, right), then, block)
-                        }
+                        (false, _, false) => $tile::<$m, 1, false, 0>(steps, left, right, block),
+                        (false, _, true) => $tile::<$m, 2, false, 0>(steps, left, right, block),
+                        (true, 0, false) => $tile::<$m, 1, true, 0>(steps, left, right, block),
+                        (true, 0, true) => $tile::<$m, 2, true, 0>(steps, left, right, block),
+                        (true, _, false) => $tile::<$m, 1, true, MOST_LINES>(steps, left, right, block),
+                        (true, 1, true) => $tile::<$m, 2, true, 1>(steps, left, right, block),
+                        (true, _, true) => $tile::<$m, 2, true, MOST_LINES>(steps, left, right, block),
                     }
                 };
             }
@@ -60,8 +56,8 @@ macro_rules! kernel {
         #[target_feature(enable = $features)]
         unsafe fn $tile<const M: usize, const J: usize, const PACKED: bool, const LINES: usize>(
             steps: usize,
-            (left, right): (&LeftPart<'_>, &RightPart<'_>),
-            then: Option<&Then<'_>>,
+            left: &LeftPart<'_>,
+            right: &RightPart<'_>,
             block: &Block,
         ) {
             let masks = masks(block.count);
@@ -70,24 +66,6 @@ macro_rules! kernel {
                 // SAFETY: the caller promises M rows of `count` numbers; the masks leave the others alone.
                 unsafe { load(&mut sums, from, masks) };
             }
-            // Adds the word of each row, so far apart, times a line.
-            macro_rules! add {
-                        ($left:ident, $row:expr, $right:ident) => {
-                            // SAFETY: it has been asserted that the parts hold M rows and `count` columns of each step; masked lanes are not
-                            // read.
-                            unsafe {
-                                let mut $b = [_mm512_setzero_si512(); J];
-                                for j in 0..J {
-                                    $b[j] = _mm512_maskz_loadu_epi32(masks[j], $right.add(16 * j).cast());
-                                }
-                                for r in 0..M {
-                                    let $a = _mm512_set1_epi32((*$left.add(r * $row)).cast_signed());
-                                    let $sums = &mut sums[r];
-                                    $step;
-                                }
-                            }
-                        };
-                    }
             let (row, step) = if PACKED { (1, M) } else { (left.row, left.step) };
             let (mut from_left, mut from_right) = (left.words.as_ptr(), right.words.as_ptr());
             let (mut done, mut next) = (0, right.next.parts.iter());
@@ -101,20 +79,24 @@ macro_rules! kernel {
                         _mm_prefetch::<_MM_HINT_T1>(line.wrapping_add(i * LINE_WORDS).cast());
                     }
                     line = line.wrapping_add(LINES * LINE_WORDS);
-                    add!(from_left, row, from_right);
+                    // SAFETY: `multiply` has asserted that the parts hold M rows and `count` columns of each step; masked
+                    // lanes are not read.
+                    unsafe {
+                        let mut $b = [_mm512_setzero_si512(); J];
+                        for j in 0..J {
+                            $b[j] = _mm512_maskz_loadu_epi32(masks[j], from_right.add(16 * j).cast());
+                        }
+                        for r in 0..M {
+                            let $a = _mm512_set1_epi32((*from_left.add(r * row)).cast_signed());
+                            let $sums = &mut sums[r];
+                            $step;
+                        }
+                    }
                     // Wrapping, because the last step may leave the slices.
                     (from_left, from_right) =
                         (from_left.wrapping_add(step), from_right.wrapping_add(right.step));
                 }
                 done = end;
-            }
-            if let Some(then) = then {
-                let (mut from_left, mut from_right) = (then.left.words.as_ptr(), then.right.words.as_ptr());
-                for _ in 0..then.steps {
-                    add!(from_left, 1, from_right);
-                    (from_left, from_right) =
-                        (from_left.wrapping_add(M), from_right.wrapping_add(then.right.step));
-                }
             }
             // SAFETY: as for loading.
             unsafe {

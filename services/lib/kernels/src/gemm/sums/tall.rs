@@ -189,12 +189,8 @@ impl Job<'_> {
 
     /// Whether the output goes past the caches.
     pub(super) fn streams(&self) -> bool {
-        self.is_large() && self.pieces.is_empty()
-    }
-
-    /// Whether the output is better written past the caches where nothing is added to it any more.
-    pub(super) fn is_large(&self) -> bool {
-        self.rows * self.columns * size_of::<f32>() > STREAMED_BYTES && self.write == Write::Set
+        let large = self.rows * self.columns * size_of::<f32>() > STREAMED_BYTES;
+        large && self.write == Write::Set && self.pieces.is_empty()
     }
 
     fn rows_of<'a>(&'a self, step: &'a Step, rows: &Range<usize>) -> Rows<'a> {
