@@ -344,6 +344,47 @@ mod tests {
         outputs.iter().for_each(|output| assert_close(output, &alone, 0.0));
     }
 
+    /// Whole tiles beside parts of tiles and second pairs; outputs large enough to go past the caches or not, sums of
+    /// one pass or two.
+    #[test]
+    fn whole_tiles_of_a_pair_have_the_bits_that_their_rows_have_alone() {
+        let of = |seed, shape: (usize, usize)| normal(seed, shape).to_dtype(DType::BF16).unwrap();
+        for (inputs, outputs, copies) in [(40, 75, 1), (1100, 75, 1), (40, 1400, 10), (1100, 1400, 10)] {
+            let weight = LinearWeight::frozen(&of(2, (outputs, inputs))).unwrap();
+            let pairs = [3, 16, 40].map(|rank| LoraPair {
+                a: LinearWeight::frozen(&of(10 + rank as u64, (rank, inputs))).unwrap(),
+                b: LinearWeight::frozen(&of(70 + rank as u64, (outputs, rank))).unwrap(),
+                scale: 0.5,
+                dropout: 0.0,
+            });
+            // 40 rows: two tiles with two pairs each, a part of one, rows without, and a last tile of four.
+            let groups = [(0..24, 1), (0..24, 0), (24..31, 2), (36..40, 1)];
+            let x = normal(1, (40, inputs));
+            let map = |copies: usize| {
+                let of_copy = |copy: usize| {
+                    let pairs = &pairs;
+                    groups.clone().map(move |(rows, pair)| LoraRows {
+                        rows: rows.start + 40 * copy..rows.end + 40 * copy,
+                        pair: &pairs[pair],
+                    })
+                };
+                let groups = (0..copies).flat_map(of_copy).collect();
+                LoraMap { weight: &weight, groups, factors: Vec::new() }
+            };
+            let copied = Tensor::cat(&vec![&x; copies], 0).unwrap();
+            let found = lora_linear_rows(&(&copied).into(), &[map(copies)]).unwrap().remove(0);
+            for row in 0..40 {
+                let x = LinearInput::from(&x.narrow(0, row, 1).unwrap());
+                let own = groups.iter().filter(|(rows, _)| rows.contains(&row));
+                let own = own.map(|(_, pair)| LoraRows { rows: 0..1, pair: &pairs[*pair] });
+                let alone = LoraMap { weight: &weight, groups: own.collect(), factors: Vec::new() };
+                let alone = lora_linear_rows(&x, &[alone]).unwrap().remove(0);
+                let copy = (row % copies) * 40;
+                assert_close(&found.narrow(0, copy + row, 1).unwrap(), &alone, 0.0);
+            }
+        }
+    }
+
     /// Of ranks that fill a register, part of one, or several.
     #[test]
     fn single_rows_with_pairs_of_their_own_have_the_bits_they_have_alone() {
