@@ -47,7 +47,7 @@ pub enum Command {
     List(ListArgs),
     /// Watch where the adapters are and who uses them
     Watch(watch::WatchArgs),
-    /// List the versions of an adapter, newest first
+    /// List the versions of an adapter: its own, newest first, then what it stands or stood for that is stored under another name
     ///
     /// GENERATIONS are those of the name's last 16 moves to another version that set this one; `adapters rollback
     /// --to-generation` takes any generation since the oldest of all.

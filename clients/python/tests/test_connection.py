@@ -40,7 +40,7 @@ def test_what_is_no_address_is_refused_with_what_to_give(endpoint):
         Client(endpoint)
 
 
-def test_all_calls_are_the_tenants(server, animals):
+def test_generations_are_the_tenants_and_calls_of_all_kinds_work(server, animals):
     def tenants() -> str:
         with urllib.request.urlopen(server.metrics) as response:
             return "".join(line for line in response.read().decode().splitlines(True) if 'tenant="blue"' in line)

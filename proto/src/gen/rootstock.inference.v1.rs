@@ -78,8 +78,8 @@ pub struct RollbackAdapterRequest {
     /// The alias: `adapters/{id}`.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// The generation whose version to publish again, any since the oldest in `Alias.history`; 0 takes what the alias pointed at before
-    /// its present version was first set.
+    /// The generation whose version to publish again, any since the oldest in `Alias.history`; 0 takes what the alias pointed at
+    /// before its present version was first set.
     #[prost(int64, tag = "2")]
     pub to_generation: i64,
 }
@@ -406,8 +406,8 @@ pub mod adapter_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Keeps an adapter's version in the memory of every server, now, after each publish and after each restart; or lets it go
-        /// again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED or EXCEEDS_LIMIT (it doesn't fit beside what is pinned and in use), ALIAS_MOVED,
-        /// DEPENDENCY_UNAVAILABLE, and what loading may give.
+        /// again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED (it doesn't fit beside what is pinned and in use), EXCEEDS_LIMIT,
+        /// ALIAS_MOVED, DEPENDENCY_UNAVAILABLE, and what loading may give.
         pub async fn pin_adapter(
             &mut self,
             request: impl tonic::IntoRequest<super::PinAdapterRequest>,
@@ -548,8 +548,8 @@ pub mod adapter_service_server {
             tonic::Status,
         >;
         /// Keeps an adapter's version in the memory of every server, now, after each publish and after each restart; or lets it go
-        /// again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED or EXCEEDS_LIMIT (it doesn't fit beside what is pinned and in use), ALIAS_MOVED,
-        /// DEPENDENCY_UNAVAILABLE, and what loading may give.
+        /// again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED (it doesn't fit beside what is pinned and in use), EXCEEDS_LIMIT,
+        /// ALIAS_MOVED, DEPENDENCY_UNAVAILABLE, and what loading may give.
         async fn pin_adapter(
             &self,
             request: tonic::Request<super::PinAdapterRequest>,
@@ -1518,7 +1518,8 @@ pub struct Evaluation {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EvaluationSpec {
     /// Rows of instruction, input, output and keywords: alias or digest of a data set, in any format of records. Keywords are a list of
-    /// texts; a column of CSV or Parquet has it as JSON. At most 10000 rows.
+    /// texts; a column of CSV or Parquet has it as JSON. At most 10000 rows. The evaluation fails at a row whose prompt, answer and the
+    /// token that ends it don't fit the model's context.
     #[prost(string, tag = "1")]
     pub dataset: ::prost::alloc::string::String,
     /// The base model: alias or digest.
@@ -2891,7 +2892,7 @@ pub struct GenerationStarted {
     /// The adapters of a weighted sum, in the order in which they are added; empty otherwise.
     #[prost(message, repeated, tag = "8")]
     pub adapters: ::prost::alloc::vec::Vec<BoundAdapter>,
-    /// Whether the adapter's version is its canary.
+    /// Whether the adapter's version is its canary; false for a weighted sum, whose parts tell their digests.
     #[prost(bool, tag = "12")]
     pub canary: bool,
     /// The instructions that compute: portable, avx2, avx512, avx512_bf16, or amx_bf16. Others round otherwise, and may choose

@@ -83,18 +83,22 @@ impl Aliases {
         }
     }
 
-    /// The record of an alias in service, and a follower that hears of its moves from here on.
+    /// The record of an alias in service, and a follower that hears of its moves from here on; for a request that can go on with another
+    /// version or can't.
     pub(crate) async fn follow_for(
         &self,
         name: &AliasName,
         key: &str,
+        switches: bool,
     ) -> Result<(Arc<Alias>, Arc<Follower>), Error> {
         let known = self.resolve(name).await?;
         let mut table = self.shared.table.write();
         // It may have moved since, and is never taken out.
-        let Some(entry) = table.get_mut(name) else { return Ok((Arc::clone(&known), follower(&known, key))) };
+        let Some(entry) = table.get_mut(name) else {
+            return Ok((Arc::clone(&known), follower(&known, key, switches)));
+        };
         let record = in_service(Arc::clone(&entry.record))?;
-        let follower = follower(&record, key);
+        let follower = follower(&record, key, switches);
         entry.followers.retain(|follower| follower.strong_count() > 0);
         entry.followers.push(Arc::downgrade(&follower));
         Ok((record, follower))
@@ -276,8 +280,8 @@ fn in_service(alias: Arc<Alias>) -> Result<Arc<Alias>, Error> {
     )))
 }
 
-fn follower(record: &Alias, key: &str) -> Arc<Follower> {
-    Arc::new(Follower::new(record, key.to_owned()))
+fn follower(record: &Alias, key: &str, switches: bool) -> Arc<Follower> {
+    Arc::new(Follower::new(record, key.to_owned(), switches))
 }
 
 #[cfg(test)]

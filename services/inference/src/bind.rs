@@ -41,6 +41,13 @@ pub(crate) enum Wanted {
     Sum(Vec<(ArtifactName, f64)>),
 }
 
+/// What the names of a request that are no aliases stand for: asked for once, however many completions it has.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    model: Option<Digest>,
+    adapters: Vec<(ArtifactName, Binding)>,
+}
+
 /// What a name stands for, and what hears of its moves if it is an alias.
 type Routed = (Binding, Option<Arc<Follower>>);
 
@@ -61,12 +68,16 @@ impl Binder {
         &self,
         model: Option<&ArtifactName>,
         wanted: &Wanted,
-        key: &str,
+        (key, known): (&str, &mut Known),
         tenant: &Arc<str>,
     ) -> Result<Bound, Error> {
-        let routed = self.routed(wanted, key).await?;
+        let routed = self.routed(wanted, key, known).await?;
         let digest = match (model, routed.first()) {
-            (Some(name), _) => self.model(name).await?,
+            (Some(ArtifactName::Alias(alias)), _) => self.aliases.resolve(alias).await?.digest,
+            (Some(name), _) => match known.model {
+                Some(digest) => digest,
+                None => *known.model.insert(self.models.named(name, "model").await?),
+            },
             (None, Some((first, _))) => first.base,
             (None, None) => self.only_model().await?,
         };
@@ -91,33 +102,46 @@ impl Binder {
     }
 
     /// What all the names stand for with a key, and what hears of their moves.
-    async fn routed(&self, wanted: &Wanted, key: &str) -> Result<Vec<Routed>, Error> {
+    async fn routed(&self, wanted: &Wanted, key: &str, known: &mut Known) -> Result<Vec<Routed>, Error> {
         match wanted {
             Wanted::Base => Ok(Vec::new()),
-            Wanted::Adapter(name) => Ok(vec![self.route(name, key, "adapter").await?]),
+            Wanted::Adapter(name) => Ok(vec![self.route(name, (key, true), known, "adapter").await?]),
             Wanted::Sum(parts) => {
                 let mut routed = Vec::with_capacity(parts.len());
                 for (index, (name, _)) in parts.iter().enumerate() {
-                    routed.push(self.route(name, key, &format!("adapters[{index}].name")).await?);
+                    let field = format!("adapters[{index}].name");
+                    // What was summed up stays so.
+                    routed.push(self.route(name, (key, false), known, &field).await?);
                 }
                 Ok(routed)
             }
         }
     }
 
-    async fn route(&self, name: &ArtifactName, key: &str, field: &str) -> Result<Routed, Error> {
+    async fn route(
+        &self,
+        name: &ArtifactName,
+        (key, switches): (&str, bool),
+        known: &mut Known,
+        field: &str,
+    ) -> Result<Routed, Error> {
         let ArtifactName::Alias(alias) = name else {
-            return Ok((self.adapter(name, field).await?, None));
+            if let Some((_, binding)) = known.adapters.iter().find(|(other, _)| other == name) {
+                return Ok((binding.clone(), None));
+            }
+            let binding = self.adapter(name, field).await?;
+            known.adapters.push((name.clone(), binding.clone()));
+            return Ok((binding, None));
         };
-        let (record, follower) = self.aliases.follow_for(alias, key).await?;
+        let (record, follower) = self.aliases.follow_for(alias, key, switches).await?;
         let binding = self.binding(&record, follower.bound().digest, field).await?;
         Ok((binding, Some(follower)))
     }
 
     /// What a base model's name stands for.
-    pub(crate) async fn model(&self, name: &ArtifactName) -> Result<Digest, Error> {
+    pub(crate) async fn model(&self, name: &ArtifactName, field: &str) -> Result<Digest, Error> {
         match name {
-            ArtifactName::Digest(_) | ArtifactName::Version(..) => self.models.named(name).await,
+            ArtifactName::Digest(_) | ArtifactName::Version(..) => self.models.named(name, field).await,
             ArtifactName::Alias(alias) => Ok(self.aliases.resolve(alias).await?.digest),
         }
     }
@@ -160,7 +184,7 @@ impl Binder {
             choices.extend(all.iter().map(|alias| (alias.name.to_string(), alias.digest)));
         } else {
             for name in &self.configured {
-                choices.push((name.to_string(), self.model(name).await?));
+                choices.push((name.to_string(), self.model(name, "model").await?));
             }
         }
         match choices.split_first() {

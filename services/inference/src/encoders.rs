@@ -109,7 +109,7 @@ impl Encoders {
     }
 
     async fn model(&self, name: &ArtifactName) -> Result<Arc<EncoderModel>, Error> {
-        self.binder.models.encoder(self.binder.model(name).await?).await
+        self.binder.models.encoder(self.binder.model(name, "model").await?).await
     }
 }
 

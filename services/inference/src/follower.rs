@@ -20,6 +20,8 @@ use crate::{
 pub(crate) struct Follower {
     key: String,
     base: Option<Digest>,
+    /// Whether the request can go on with another version.
+    switches: bool,
     state: Mutex<State>,
     /// Whether a step has to look at the news.
     has_news: AtomicBool,
@@ -50,10 +52,10 @@ enum News {
 }
 
 impl Follower {
-    /// A follower of what the record gives to a key.
-    pub(crate) fn new(record: &Alias, key: String) -> Self {
+    /// A follower of what the record gives to a key, for a request that can go on with another version or can't.
+    pub(crate) fn new(record: &Alias, key: String, switches: bool) -> Self {
         let state = State { bound: bound(record, &key), news: News::None };
-        Self { key, base: record.base, state: Mutex::new(state), has_news: AtomicBool::new(false) }
+        Self { key, base: record.base, switches, state: Mutex::new(state), has_news: AtomicBool::new(false) }
     }
 
     /// What the request is bound to now.
@@ -73,7 +75,7 @@ impl Follower {
             _ if next.digest == state.bound.digest => News::None,
             Running::Finish => return,
             // Keys and values of another base are of no use.
-            Running::Switch if record.base != self.base => return,
+            Running::Switch if record.base != self.base || !self.switches => return,
             Running::Switch => News::Awaits(next),
             Running::Abort => News::Replaced(Error::AdapterReplaced(format!(
                 "{} was published anew as generation {}, and running requests were to end; ask again",

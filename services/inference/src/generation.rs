@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     adapters::{AdapterLease, Applied, Part},
-    bind::{Binder, Bound, Wanted},
+    bind::{Binder, Bound, Known, Wanted},
     constraint::{Compiler, Constraint},
     engine::{Engine, Generate, Job, Output, Priority, Work},
     error::Error,
@@ -145,7 +145,9 @@ impl Generation {
     /// anew.
     async fn bind_all(&self, request: &Request, tenant: &Arc<str>) -> Result<Vec<Bound>, Error> {
         let Request { model, adapter, routing_key, .. } = request;
-        let bind = || self.binder.bind(model.as_ref(), adapter, routing_key, tenant);
+        let mut known = Known::default();
+        let mut bind =
+            async || self.binder.bind(model.as_ref(), adapter, (routing_key, &mut known), tenant).await;
         for _ in 0..BINDINGS {
             let mut all = vec![bind().await?];
             while all.len() < request.completions

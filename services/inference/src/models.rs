@@ -137,7 +137,7 @@ pub(crate) struct Models {
 impl Models {
     /// The base model of this name, which is no alias's. Whether there still is one only the store knows; while it doesn't answer, a
     /// digest in memory is taken at its word.
-    pub(crate) async fn named(&self, name: &ArtifactName) -> Result<Digest, Error> {
+    pub(crate) async fn named(&self, name: &ArtifactName, field: &str) -> Result<Digest, Error> {
         let artifact = match (self.store.artifact(name).await, name) {
             (Err(error), ArtifactName::Digest(digest)) if error.is_transient() => {
                 let known = self.residents.get(digest).is_some() || self.encoders.get(digest).is_some();
@@ -145,7 +145,7 @@ impl Models {
             }
             (found, _) => found?,
         };
-        check_kind(&artifact)?;
+        check_kind(&artifact, field)?;
         Ok(artifact.digest)
     }
 
@@ -193,7 +193,7 @@ impl Models {
     /// The files of a base model, and its configuration.
     async fn fetch(&self, digest: &Digest) -> Result<(Fetched, AnyConfig), Error> {
         let fetched = self.store.fetch(digest).await?;
-        check_kind(&fetched.artifact)?;
+        check_kind(&fetched.artifact, "model")?;
         let read = move || {
             let config = AnyConfig::from_json(&fetched.read(CONFIG)?).map_err(ModelError::from)?;
             Ok((fetched, config))
@@ -202,12 +202,12 @@ impl Models {
     }
 }
 
-fn check_kind(artifact: &Artifact) -> Result<(), Error> {
+fn check_kind(artifact: &Artifact, field: &str) -> Result<(), Error> {
     let Artifact { digest, kind, .. } = artifact;
     if *kind == Kind::BaseModel {
         return Ok(());
     }
-    Err(Error::invalid("model", format!("{digest} is of kind {kind}, not a base model")))
+    Err(Error::invalid(field, format!("{digest} is of kind {kind}, not a base model")))
 }
 
 /// Maps the weights and builds the tokenizer; blocks.

@@ -101,22 +101,22 @@ impl Publisher {
             let alias = self.published(name).await?;
             // What doesn't fit isn't pinned.
             let _leases = if pinned { self.load_all(&alias).await? } else { Vec::new() };
-            if alias.pinned == pinned {
-                let alias = self.aliases.wait_for(name, alias.generation).await?;
-                self.warm.attend(name).await;
-                return Ok(self.residency.describe(alias));
-            }
-            let Alias { digest, canary, etag, .. } = alias;
-            let target = Target { digest, canary, pinned: Some(pinned), running: Running::Finish };
-            match self.store.set_alias(name, &target, Expect::Etag(etag)).await {
-                Err(Error::AliasMoved(_)) if round < MAX_ROUNDS => round += 1,
-                Ok(moved) => {
-                    let alias = self.aliases.wait_for(name, moved.generation).await?;
-                    self.warm.attend(name).await;
-                    return Ok(self.residency.describe(alias));
+            let generation = if alias.pinned == pinned {
+                alias.generation
+            } else {
+                let Alias { digest, canary, etag, .. } = alias;
+                let target = Target { digest, canary, pinned: Some(pinned), running: Running::Finish };
+                match self.store.set_alias(name, &target, Expect::Etag(etag)).await {
+                    Err(Error::AliasMoved(_)) if round < MAX_ROUNDS => {
+                        round += 1;
+                        continue;
+                    }
+                    moved => moved?.generation,
                 }
-                Err(error) => return Err(error),
-            }
+            };
+            let alias = self.aliases.wait_for(name, generation).await?;
+            self.warm.attend(name).await;
+            return Ok(self.residency.describe(alias));
         }
     }
 

@@ -222,7 +222,7 @@ impl Core {
 
     async fn preload(&self, name: &ArtifactName) -> Result<(), Error> {
         let binder = &self.generation.binder;
-        binder.models.preload(binder.model(name).await?).await
+        binder.models.preload(binder.model(name, "model").await?).await
     }
 
     pub(crate) async fn shutdown(&self) {

@@ -62,12 +62,62 @@ pub(crate) async fn take_back(
 
 /// Undoes the last move of an alias.
 async fn undo(clients: &Clients, alias: &Alias) -> Result<(), ClientError> {
-    // The newest comes first.
-    match alias.history.get(1) {
-        Some(before) => publish(clients, alias, &before.digest, None).await.map(|_| ()),
-        None => {
+    match Undo::of(alias) {
+        Undo::Nothing => Ok(()),
+        Undo::Publish(before) => publish(clients, alias, before, None).await.map(|_| ()),
+        Undo::Retire => {
             let retired = clients.adapters().retire_adapter(&alias.name, Some(alias.generation)).await;
             retired.map(|_| ())
         }
+    }
+}
+
+/// What undoes the last move of an alias.
+#[derive(Debug, PartialEq, Eq)]
+enum Undo<'a> {
+    /// It set no other version.
+    Nothing,
+    /// The version that stood before.
+    Publish(&'a str),
+    /// Nothing stood before.
+    Retire,
+}
+
+impl<'a> Undo<'a> {
+    fn of(alias: &'a Alias) -> Self {
+        // Moves to another version, the newest first.
+        match alias.history.as_slice() {
+            [set, ..] if set.generation < alias.generation => Self::Nothing,
+            [_, before, ..] => Self::Publish(&before.digest),
+            _ => Self::Retire,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rootstock_proto::checkpoint::v1::AliasRevision;
+
+    use super::*;
+
+    #[test]
+    fn a_move_is_undone_only_if_it_set_another_version() {
+        let alias = |generation: i64, history: &[(i64, &str)]| Alias {
+            generation,
+            history: history
+                .iter()
+                .map(|(generation, digest)| AliasRevision {
+                    generation: *generation,
+                    digest: (*digest).to_owned(),
+                    ..AliasRevision::default()
+                })
+                .collect(),
+            ..Alias::default()
+        };
+        assert_eq!(Undo::of(&alias(1, &[(1, "a")])), Undo::Retire);
+        assert_eq!(Undo::of(&alias(2, &[(2, "b"), (1, "a")])), Undo::Publish("a"));
+        // Published once more.
+        assert_eq!(Undo::of(&alias(3, &[(2, "b"), (1, "a")])), Undo::Nothing);
+        assert_eq!(Undo::of(&alias(2, &[(1, "a")])), Undo::Nothing);
     }
 }

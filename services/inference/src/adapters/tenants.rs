@@ -64,7 +64,7 @@ impl Tenants {
         self.caps.adapters.is_some() || self.caps.bytes.is_some()
     }
 
-    /// Refuses so many different adapters at once, if no tenant may ever have them.
+    /// Refuses so many different adapters at once, if a tenant may never pay for all of them; that others pay for some is no promise.
     pub(crate) fn check_together(&self, adapters: usize) -> Result<(), Error> {
         match self.caps.adapters {
             Some(most) if adapters > most => Err(Error::ExceedsLimit(format!(

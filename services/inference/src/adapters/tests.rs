@@ -319,6 +319,18 @@ async fn what_was_deleted_is_not_answered_from_memory() {
 }
 
 #[tokio::test]
+async fn a_sum_of_more_adapters_than_a_tenant_may_have_is_never_to_be_retried() {
+    let world = World::start(Config { max_adapters_per_tenant: 1, ..Config::default() }).await;
+    let base = world.store.put_model("base", 1);
+    let [one, other] = [1, 2].map(|seed| version(world.store.put_adapter(base, seed)));
+    let refused = world.ask(sum(&[(&one, 1.0), (&other, 1.0)], 3)).await.unwrap_err();
+    assert_eq!(refused.reason(), ErrorReason::ExceedsLimit);
+    assert!(refused.to_string().contains("inference.max_adapters_per_tenant"), "{refused}");
+    // The same one twice is one.
+    world.ask(sum(&[(&one, 1.0), (&one, 0.5)], 3)).await.unwrap().end.unwrap();
+}
+
+#[tokio::test]
 async fn who_names_no_model_means_the_only_one() {
     let world = World::start(Config::default()).await;
     let none = refusal(&world, "", "").await;

@@ -109,6 +109,7 @@ async fn a_regex_that_cant_be_held_to_is_refused_by_what_is_wrong_with_it() {
         ("(?=a)b", "look-around"),
         (r"\bfoo", "lookarounds"),
         (r"a\", "backslash"),
+        (r"[^\s\S]", "no text satisfies it"),
     ] {
         let message = regex_refused(regex).await;
         assert!(message.contains(says), "{regex}: {message}");

@@ -103,7 +103,7 @@ fn encode(
         }),
         // Judged by a part of its answer it would be another row than the data set has.
         Supervised::Kept { example, cut } => Err(format!(
-            "prompt and answer have {} tokens, more than the model's context of {context}",
+            "prompt, answer and the token that ends it are {} tokens, more than the model's context of {context}",
             example.input_ids.len() + cut
         )),
         Supervised::Dropped { tokens } => Err(format!(

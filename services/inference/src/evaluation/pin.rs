@@ -20,8 +20,7 @@ pub(crate) struct Pinned {
 
 impl Evaluations {
     pub(super) async fn pin(&self, spec: &Spec) -> Result<Pinned, Error> {
-        let model = self.binder.model(&spec.model).await?;
-        self.check_kind(&model, Kind::BaseModel, "spec.model").await?;
+        let model = self.binder.model(&spec.model, "spec.model").await?;
         let dataset = match &spec.dataset {
             ArtifactName::Alias(alias) => self.binder.aliases.resolve(alias).await?.digest,
             ArtifactName::Digest(digest) | ArtifactName::Version(_, digest) => *digest,

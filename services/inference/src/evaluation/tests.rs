@@ -243,6 +243,24 @@ async fn what_cannot_be_evaluated_is_refused_before_it_is_stored() {
 }
 
 #[tokio::test]
+async fn a_row_that_doesnt_fit_is_not_judged_by_a_part_of_its_answer() {
+    let (world, _) = with_base().await;
+    // The tiny model has 4096 places, and the answer a token for each of its letters.
+    for (letters, fits) in [(3000, true), (5000, false)] {
+        let row = format!(r#"{{"instruction":"q","output":"{}"}}"#, "zq".repeat(letters / 2));
+        let created = world.core.evaluations.create(None, spec(put_rows(&world, &row), &[""]), None).await;
+        let done = ended(&world, &created.unwrap().id).await;
+        assert_eq!(done.state == State::Succeeded, fits, "{}", done.error);
+        assert_eq!(
+            done.error.contains("row 1") && done.error.contains("context of 4096"),
+            !fits,
+            "{}",
+            done.error
+        );
+    }
+}
+
+#[tokio::test]
 async fn one_that_fails_says_why_and_the_next_one_runs() {
     let (world, _) = with_base().await;
     let rows = put_rows(&world, ROWS);

@@ -140,6 +140,8 @@ async fn a_sum_is_aborted_with_any_of_its_parts_and_switches_with_none() {
         let alone = stage.world.ask(summed.clone()).await.unwrap().ids;
         let (_, output) = stage.world.begin(summed).await.unwrap();
         stage.publish(running).await;
+        let awaited = stage.world.core.aliases.awaited(&NAME.parse().unwrap());
+        assert!(awaited.is_empty(), "a sum waits for no version");
         let (ids, end) = read(output).await;
         match end {
             Ok(_) => assert_eq!((running, ids), (Running::Switch, alone)),
@@ -196,7 +198,7 @@ fn record(generation: i64, digest: &[u8], running: Running) -> Alias {
 
 #[test]
 fn a_version_that_the_alias_still_stands_for_is_gone_on_with() {
-    let follower = Follower::new(&record(1, b"one", Running::Finish), "key".into());
+    let follower = Follower::new(&record(1, b"one", Running::Finish), "key".into(), true);
     follower.moved(&record(2, b"one", Running::Abort));
     assert!(follower.replaced().is_none());
     follower.moved(&record(3, b"two", Running::Switch));

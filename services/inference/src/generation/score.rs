@@ -8,7 +8,7 @@ use rootstock_artifacts::ArtifactName;
 use super::{Caller, Generation, Input, Prompt, Started, check_ids};
 use crate::{
     adapters::Applied,
-    bind::{Bound, Wanted},
+    bind::{Bound, Known, Wanted},
     engine::{Event, Job, Priority, Score, Work},
     error::Error,
     models::Model,
@@ -49,7 +49,10 @@ impl Generation {
     /// Says what a request is bound to, and how likely its continuations are. Dropping the future ends the work within a step.
     pub(crate) async fn score(&self, request: ScoreRequest, caller: Caller) -> Result<Scores, Error> {
         let ScoreRequest { model, adapter, input, continuations, routing_key } = request;
-        let bound = self.binder.bind(model.as_ref(), &adapter, &routing_key, &caller.tenant).await?;
+        let bound = self
+            .binder
+            .bind(model.as_ref(), &adapter, (&routing_key, &mut Known::default()), &caller.tenant)
+            .await?;
         let model = bound.model.clone();
         let prompt = Prompt::new(input, &model, &self.tasks).await?;
         let bytes = prompt.bytes() + continuations.iter().map(text_bytes).sum::<usize>();

@@ -1,6 +1,6 @@
 //! The store over gRPC: the checkpoint service's client, and a cache of files on the local disk.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream::BoxStream};
 use rootstock_artifacts::{AliasName, ArtifactName, Cache, CacheError, Digest, Kind};
@@ -17,6 +17,8 @@ use crate::error::Error;
 
 /// The file of an evaluation's evidence.
 const EVIDENCE: &str = "evaluation.json";
+/// How long an artifact's record is waited for, retries included: requests wait for it, and some can do without.
+const RECORD_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The checkpoint service.
 #[derive(Clone, Debug)]
@@ -30,7 +32,8 @@ pub(crate) struct Remote {
 #[tonic::async_trait]
 impl Store for Remote {
     async fn artifact(&self, name: &ArtifactName) -> Result<Artifact, Error> {
-        let artifact = self.clients.checkpoint().get_artifact(name.to_string()).await;
+        let checkpoint = self.clients.with_deadline(RECORD_DEADLINE).checkpoint();
+        let artifact = checkpoint.get_artifact(name.to_string()).await;
         to_artifact(&artifact.map_err(|error| failed(error, &name.to_string()))?)
     }
 
@@ -80,7 +83,7 @@ impl Store for Remote {
         };
         let moved = self.clients.checkpoint().move_alias(request).await;
         // Any alias can be set; what may be missing is the version.
-        to_alias(moved.map_err(|error| failed(error, &target.digest.to_string()))?)
+        to_alias(moved.map_err(|error| failed(error, &format!("a version of {name}")))?)
     }
 
     async fn retire_alias(&self, name: &AliasName, etag: &str) -> Result<Alias, Error> {
@@ -212,5 +215,23 @@ fn to_event(message: proto::WatchAliasesResponse) -> Result<Option<AliasEvent>, 
         Some(alias) => Ok(Some(AliasEvent::Record { event_id, alias: Arc::new(to_alias(alias)?) })),
         None if message.synced => Ok(Some(AliasEvent::Synced { event_id })),
         None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_cache_is_to_be_retried_only_where_that_can_help() {
+        let failed = |needed| {
+            let full = CacheError::Full { needed, max: 5, leased: 4 };
+            failed(ClientError::local("cannot store the file locally", full), "adapters/a")
+        };
+        for (needed, reason) in [(3, ErrorReason::Overloaded), (6, ErrorReason::ExceedsLimit)] {
+            let error = failed(needed);
+            assert_eq!(error.reason(), reason);
+            assert!(error.to_string().contains("raise inference.cache_bytes"), "{error}");
+        }
     }
 }

@@ -43,8 +43,7 @@ pub(super) async fn set(
             }
         }
     };
-    let generation = present.map_or(0, |alias| alias.current.generation) + 1;
-    let event_id = insert(connection, &change.name, generation, &next).await?;
+    let event_id = insert(connection, &change.name, present.map(|alias| alias.current), &next).await?;
     let select = "SELECT * FROM alias_events WHERE event_id = ?";
     let row = sqlx::query(select).bind(event_id).fetch_one(&mut *connection).await?;
     read(connection, &row).await
@@ -101,13 +100,15 @@ async fn base_of(
 async fn insert(
     connection: &mut SqliteConnection,
     name: &AliasName,
-    generation: i64,
+    before: Option<Revision>,
     next: &Next,
 ) -> Result<i64, Error> {
+    let generation = before.as_ref().map_or(0, |before| before.generation) + 1;
+    let sets_version = before.is_none_or(|before| before.digest != next.digest);
     let canary = next.canary.as_ref().map(|canary| canary.digest.to_string());
     let event = "INSERT INTO alias_events (name, kind, generation, digest, etag, base_digest, set_micros,
-                                           canary_digest, canary_share, pinned, running, retired)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                                           canary_digest, canary_share, pinned, running, retired, sets_version)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let inserted = sqlx::query(event)
         .bind(name.to_string())
         .bind(name.kind().as_str())
@@ -121,6 +122,7 @@ async fn insert(
         .bind(next.pinned)
         .bind(next.running.as_str())
         .bind(next.retired)
+        .bind(sets_version)
         .execute(&mut *connection)
         .await?;
     let event_id = inserted.last_insert_rowid();
@@ -228,12 +230,8 @@ pub(super) async fn events(
 async fn read(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<AliasEvent, Error> {
     let current = revision(row)?;
     let name = rows::name(row, "name")?;
-    let select = "SELECT generation, digest, set_micros FROM alias_events AS move
-                  WHERE name = ? AND generation <= ? AND NOT EXISTS (
-                      SELECT 1 FROM alias_events AS before
-                      WHERE before.name = move.name AND before.generation = move.generation - 1
-                        AND before.digest = move.digest)
-                  ORDER BY generation DESC LIMIT ?";
+    let select = "SELECT generation, digest, set_micros FROM alias_events
+                  WHERE name = ? AND generation <= ? AND sets_version ORDER BY generation DESC LIMIT ?";
     let history = sqlx::query(select)
         .bind(name.to_string())
         .bind(current.generation)

@@ -105,8 +105,8 @@ class AdapterServiceServicer(object):
 
     def PinAdapter(self, request, context):
         """Keeps an adapter's version in the memory of every server, now, after each publish and after each restart; or lets it go
-        again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED or EXCEEDS_LIMIT (it doesn't fit beside what is pinned and in use), ALIAS_MOVED,
-        DEPENDENCY_UNAVAILABLE, and what loading may give.
+        again. Errors: INVALID_FIELD, NOT_FOUND, OVERLOADED (it doesn't fit beside what is pinned and in use), EXCEEDS_LIMIT,
+        ALIAS_MOVED, DEPENDENCY_UNAVAILABLE, and what loading may give.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
