@@ -92,11 +92,19 @@ impl fmt::Display for ClientError {
             write!(formatter, "{field}: ")?;
         }
         formatter.write_str(&self.message)?;
-        match &self.source {
-            // A status repeats the message; an error of this side tells more.
-            Some(source) if !source.is::<Status>() => write!(formatter, ": {source}"),
-            _ => Ok(()),
+        // A status repeats the message; an error of this side tells more, down to what the system said.
+        let told = self.source.as_deref().filter(|source| !source.is::<Status>());
+        let mut next: Option<&(dyn StdError + 'static)> = told.map(|source| source as _);
+        let mut before = String::new();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            // Some errors end with their cause already.
+            if !before.ends_with(&text) {
+                write!(formatter, ": {text}")?;
+            }
+            (before, next) = (text, cause.source());
         }
+        Ok(())
     }
 }
 
@@ -112,6 +120,7 @@ impl StdError for ClientError {
 mod tests {
     use std::collections::HashMap;
 
+    use rootstock_artifacts::CacheError;
     use tonic_types::ErrorDetails;
 
     use super::*;
@@ -126,6 +135,14 @@ mod tests {
         assert!(error.is(ErrorReason::Overloaded) && error.is_transient());
         assert_eq!(error.retry_after, Some(Duration::from_secs(2)));
         assert_eq!(error.to_string(), "spec.output: busy");
+    }
+
+    #[test]
+    fn an_error_of_this_side_is_told_down_to_its_cause() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let error = ClientError::local("cannot store the file", CacheError::Io(full));
+        let told = "cannot store the file: the local cache cannot be used: no storage space";
+        assert_eq!(error.to_string(), told);
     }
 
     #[test]
