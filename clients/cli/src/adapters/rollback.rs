@@ -12,7 +12,8 @@ use crate::{CliError, Context, names};
 pub struct RollbackArgs {
     /// The adapter
     name: String,
-    /// Serve the version of this generation, any since the oldest in `versions` [default: what stood before the present version was first set]
+    /// Serve the version of this generation, any since the oldest in `versions` [default: what stood before the present
+    /// version was first set]
     #[arg(long, value_name = "G", default_value_t = 0, hide_default_value = true)]
     to_generation: i64,
     /// Print the result as JSON

@@ -1,10 +1,13 @@
 //! Publishing and rolling back: what is visible afterwards, and what a refusal leaves behind.
 
+use std::collections::BTreeSet;
+
 use rootstock_artifacts::Kind;
 use rootstock_runtime::ErrorReason;
 
 use super::*;
 use crate::{
+    bind::Wanted,
     config::Config,
     generation::Request,
     tests::{World, adapter_files, read, request},
@@ -238,6 +241,22 @@ async fn a_canary_stands_beside_another_version_of_the_same_base() {
     let foreign = stage.canary(stage.world.store.put_adapter(other, 4), 0.1).await.unwrap_err();
     assert_eq!(foreign.reason(), ErrorReason::BaseMismatch);
     assert_eq!(stage.served().await, (stage.versions[0], 1));
+}
+
+#[tokio::test]
+async fn a_part_of_a_sum_gets_the_canary_with_the_keys_that_get_it_alone() {
+    let stage = stage().await;
+    stage.publish(stage.versions[0], None).await.unwrap();
+    stage.canary(stage.versions[1], 0.5).await.unwrap();
+    let mut seen = BTreeSet::new();
+    for key in 0..16 {
+        let alone = Request { routing_key: key.to_string(), ..request("", NAME, 1) };
+        let summed = Request { adapter: Wanted::Sum(vec![(NAME.parse().unwrap(), 1.0)]), ..alone.clone() };
+        let alone = stage.world.ask(alone).await.unwrap().started.adapter.unwrap();
+        assert_eq!(stage.world.ask(summed).await.unwrap().started.adapters[0].digest, alone);
+        seen.insert(alone);
+    }
+    assert_eq!(seen.len(), 2, "of 16 keys some get it and some don't");
 }
 
 #[tokio::test]
