@@ -7,9 +7,9 @@ const URGENT: usize = 128;
 /// Steps over which what waits is spread: over twice as many, the last of 32 prompts at once had its first token after 1.9 s instead of
 /// 1.6, for gaps of 105 ms instead of 145 meanwhile (both at the 99th percentile).
 const STEPS: usize = 4;
-/// The same beside loads of adapters, each of which takes a thread from a step: with prompts of its share alone, the longest steps would
-/// be longer than twice the usual one.
-const STEPS_BESIDE_LOADS: usize = 2 * STEPS;
+/// Tokens of prompts at most beside loads of adapters, unless more decode: each load takes a thread from a step, and the longest steps
+/// would be longer than twice the usual one.
+const BESIDE_LOADS: usize = 24;
 
 /// Tokens of prompts in a step of `budget` tokens, beside so many that decode, where prompts of these lengths wait. As many as decode;
 /// more where many requests wait for their first token, and so for each other: one alone is in no hurry.
@@ -23,8 +23,8 @@ pub(super) fn prompt_tokens(
         return budget;
     }
     let urgent: usize = waiting.skip(1).map(|tokens| tokens.min(URGENT)).sum();
-    let steps = if beside_loads { STEPS_BESIDE_LOADS } else { STEPS };
-    (urgent / steps).max(decode).min(budget.saturating_sub(decode)).max(LEAST)
+    let most = if beside_loads { BESIDE_LOADS } else { budget };
+    (urgent / STEPS).min(most).max(decode).min(budget.saturating_sub(decode)).max(LEAST)
 }
 
 #[cfg(test)]
@@ -54,6 +54,11 @@ mod tests {
     fn many_that_wait_get_more() {
         assert_eq!(tokens(16, &[128; 16]), BUDGET - 16);
         assert_eq!(tokens(16, &[32; 9]), 64);
-        assert_eq!(prompt_tokens(16, BUDGET, [32; 9].into_iter(), true), 32);
+    }
+
+    #[test]
+    fn beside_loads_many_that_wait_get_no_more_than_a_few_or_those_who_decode() {
+        let beside_loads = |decode| prompt_tokens(decode, BUDGET, [128; 9].into_iter(), true);
+        assert_eq!((beside_loads(0), beside_loads(7), beside_loads(30)), (BUDGET, BESIDE_LOADS, 30));
     }
 }
