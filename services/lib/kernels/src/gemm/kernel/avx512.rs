@@ -2,9 +2,9 @@
 
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, __mmask16, _MM_HINT_T1, _mm_prefetch, _mm512_and_si512, _mm512_castsi512_ps,
-    _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_epi32,
+    _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_epi32,
     _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi32,
-    _mm512_stream_ps,
+    _mm512_storeu_ps, _mm512_stream_ps,
 };
 
 use super::{Block, LINE_WORDS, LeftPart, MOST_LINES, Place, RightPart};
@@ -155,6 +155,11 @@ pub(super) fn masks(count: usize) -> [__mmask16; 2] {
     [(all & 0xFFFF) as __mmask16, (all >> 16) as __mmask16]
 }
 
+/// Whether all columns of `J` registers are there: sums are then stored without masks, which costs less.
+fn whole<const J: usize>(masks: [__mmask16; 2]) -> bool {
+    masks[..J].iter().all(|mask| *mask == __mmask16::MAX)
+}
+
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) unsafe fn load<const M: usize, const J: usize>(
@@ -162,11 +167,14 @@ pub(super) unsafe fn load<const M: usize, const J: usize>(
     from: Place,
     masks: [__mmask16; 2],
 ) {
+    let whole = whole::<J>(masks);
     for (r, sums) in sums.iter_mut().enumerate() {
         let row = from.inside(r, 0).at;
         for j in 0..J {
+            let at = row.wrapping_add(16 * j);
             // SAFETY: the caller promises the row; masked lanes are not read.
-            sums[j] = unsafe { _mm512_maskz_loadu_ps(masks[j], row.wrapping_add(16 * j)) };
+            sums[j] =
+                unsafe { if whole { _mm512_loadu_ps(at) } else { _mm512_maskz_loadu_ps(masks[j], at) } };
         }
     }
 }
@@ -178,11 +186,19 @@ pub(super) unsafe fn store<const M: usize, const J: usize>(
     to: Place,
     masks: [__mmask16; 2],
 ) {
+    let whole = whole::<J>(masks);
     for (r, sums) in sums.iter().enumerate() {
         let row = to.inside(r, 0).at;
         for j in 0..J {
+            let at = row.wrapping_add(16 * j);
             // SAFETY: the caller promises the row; masked lanes are not written.
-            unsafe { _mm512_mask_storeu_ps(row.wrapping_add(16 * j), masks[j], sums[j]) };
+            unsafe {
+                if whole {
+                    _mm512_storeu_ps(at, sums[j])
+                } else {
+                    _mm512_mask_storeu_ps(at, masks[j], sums[j])
+                };
+            }
         }
     }
 }
