@@ -87,3 +87,20 @@ async fn a_server_that_is_told_to_end_ends_its_workers_and_their_jobs_go_on_at_t
     server.start_again().await;
     jobs::succeeded(&server.clients(), &job).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_workers_find_no_room_for_their_files_says_so() {
+    let server = Server::start(ROOTSTOCK).await;
+    let clients = server.clients();
+    fixtures::stage(&clients).await;
+    let scratch = server.data_dir().join("trainer/scratch");
+    // In the way of the folder that each worker makes for itself.
+    std::fs::create_dir_all(scratch.parent().unwrap()).unwrap();
+    let _ = std::fs::remove_dir(&scratch);
+    std::fs::write(&scratch, "").unwrap();
+    let job = jobs::create(&clients, jobs::lora_spec("colours", 1, 0)).await.unwrap();
+    let ended = jobs::ended(&clients, &job.name).await;
+    assert_eq!(ended.state(), TrainingJobState::Failed);
+    assert!(ended.error.contains("workers were lost without progress"), "{}", ended.error);
+    assert!(ended.error.contains("the result can't be written"), "{}", ended.error);
+}

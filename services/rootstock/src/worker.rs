@@ -6,7 +6,7 @@ use clap::Args;
 use prost::Message;
 use rootstock_proto::training::v1::VerificationOrder;
 use rootstock_runtime::{Telemetry, TelemetryConfig, TelemetryError};
-use rootstock_trainer::worker::{ArgumentError, Ended, WorkerArgs as Work, WorkerError};
+use rootstock_trainer::worker::{ArgumentError, Ended, WorkerArgs as Work, WorkerError, say_last_words};
 use tokio::runtime::Runtime;
 
 /// What a worker is called in traces.
@@ -74,6 +74,16 @@ pub(crate) fn telemetry_args(config: &TelemetryConfig) -> Vec<String> {
 /// # Errors
 /// When it was not started by the training service, or the job could not be computed for a reason that may pass.
 pub fn run(args: WorkerArgs) -> Result<(), WorkerProcessError> {
+    let verifies = args.verify;
+    let ended = work(args);
+    match &ended {
+        Err(error) if !verifies => say_last_words(error),
+        _ => {}
+    }
+    ended
+}
+
+fn work(args: WorkerArgs) -> Result<(), WorkerProcessError> {
     let config = TelemetryConfig {
         log: args.log.unwrap_or_else(|| TelemetryConfig::default().log),
         json: args.log_json,

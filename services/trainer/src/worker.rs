@@ -21,6 +21,7 @@ mod heart;
 mod infilling;
 mod inputs;
 pub(crate) mod labelled;
+pub(crate) mod last_words;
 mod learner;
 mod link;
 mod masked;
@@ -60,6 +61,7 @@ use tracing::Instrument;
 
 pub use args::{ArgumentError, WorkerArgs};
 pub use fault::WorkerError;
+pub use last_words::say as say_last_words;
 pub use stop::Ended;
 pub use verify::verify;
 

@@ -16,11 +16,15 @@ use tokio::{
 };
 
 use super::{Supervisor, leases::Entry};
-use crate::store::{Claim, Release, Released, State};
+use crate::{
+    store::{Claim, Release, Released, State},
+    worker::last_words,
+};
 
 /// Why a worker is gone.
 enum Gone {
-    Exited(ExitStatus),
+    /// With its last words.
+    Exited(ExitStatus, String),
     Silent,
     Cancelled,
     Shutdown,
@@ -30,7 +34,10 @@ enum Gone {
 impl Gone {
     fn message(&self) -> String {
         match self {
-            Self::Exited(status) => format!("the worker ended before the job did: {status}"),
+            Self::Exited(status, words) => {
+                let colon = if words.is_empty() { "" } else { ": " };
+                format!("the worker ended before the job did: {status}{colon}{words}")
+            }
             Self::Silent => "the worker was not heard any more and was killed".to_owned(),
             Self::Cancelled => "the worker of a cancelled job was killed".to_owned(),
             Self::Shutdown => "the server is shutting down; the job goes on after its restart".to_owned(),
@@ -70,7 +77,10 @@ impl Supervisor {
                 }
             };
             tokio::select! {
-                exited = child.wait() => return exited.map_or_else(Gone::Failed, Gone::Exited),
+                exited = child.wait() => return match exited {
+                    Ok(status) => Gone::Exited(status, last_words::hear(child).await),
+                    Err(error) => Gone::Failed(error),
+                },
                 () = entry.cancelled() => killed_at = Some(Instant::now() + self.config.cancel_grace),
                 () = kill => break Gone::Cancelled,
                 () = shutdown.requested() => break Gone::Shutdown,
@@ -98,7 +108,7 @@ impl Supervisor {
         match self.store.release(&claim.id, token, how).await {
             Ok(Released::NotHeld) => match gone {
                 // As it does when its job has ended.
-                Gone::Exited(status) if status.success() => tracing::debug!("worker gone"),
+                Gone::Exited(status, _) if status.success() => tracing::debug!("worker gone"),
                 _ => tracing::info!(reason = message, "worker gone"),
             },
             Ok(Released::Paused) => tracing::info!(reason = message, "worker gone; the job is paused"),

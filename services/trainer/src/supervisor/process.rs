@@ -58,6 +58,8 @@ impl Launcher {
     /// Starts a worker for a job. It is killed when its handle is dropped.
     pub(super) fn start(&self, job: &JobId, token: &str, traceparent: &str) -> io::Result<Process> {
         let (mut command, scratch_dir) = self.command(job, token)?;
+        // For its last words; it says nothing else there.
+        command.stdout(Stdio::piped());
         if !traceparent.is_empty() {
             command.env(TRACEPARENT_ENV, traceparent);
         }
@@ -86,9 +88,7 @@ impl Launcher {
             .env(variables::LEASE_MILLIS, self.config.lease_timeout.as_millis().to_string())
             .env(variables::CACHE_BYTES, self.config.cache_bytes.to_string())
             .envs(self.endpoints.to_env())
-            // The server's own output may be read by a program; a worker's belongs beside its log.
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
             .kill_on_drop(true);
         if self.config.worker_threads > 0 {
             // More than the machine has would be refused.

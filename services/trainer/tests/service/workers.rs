@@ -149,6 +149,18 @@ async fn a_worker_that_always_crashes_fails_its_job() {
 }
 
 #[tokio::test]
+async fn a_failed_job_tells_the_last_words_of_its_last_worker() {
+    // More than is listened to, and a process that holds the output open when the worker is gone.
+    let script = "printf 'the result is too large: no space left'; head -c 8192 /dev/zero | tr '\\0' x; \
+                  sleep 100 & exit 1";
+    let bench = Bench::with(Script::Shell(script), |config| config.max_attempts = 1).await;
+    let job = bench.create("a", pretraining()).await;
+    let error = bench.reaches(&job, TrainingJobState::Failed).await.error;
+    assert!(error.contains("exit status: 1: the result is too large: no space left"), "{error}");
+    assert!(error.len() < 5000, "{} bytes", error.len());
+}
+
+#[tokio::test]
 async fn a_worker_that_can_not_be_started_fails_its_job() {
     let change = |config: &mut rootstock_trainer::Config| {
         config.worker_command = "/nonexistent/worker".into();
