@@ -194,9 +194,9 @@ pub(super) unsafe fn store<const M: usize, const J: usize>(
             // SAFETY: the caller promises the row; masked lanes are not written.
             unsafe {
                 if whole {
-                    _mm512_storeu_ps(at, sums[j])
+                    _mm512_storeu_ps(at, sums[j]);
                 } else {
-                    _mm512_mask_storeu_ps(at, masks[j], sums[j])
+                    _mm512_mask_storeu_ps(at, masks[j], sums[j]);
                 };
             }
         }
