@@ -131,7 +131,7 @@ pub struct PinAdapterResponse {
 /// Request of ListAdapters.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListAdaptersRequest {
-    /// How many to return.
+    /// How many to return, at most 1000; 0 means 50.
     #[prost(int32, tag = "1")]
     pub page_size: i32,
     /// Where to go on.
@@ -1522,7 +1522,7 @@ pub struct EvaluationSpec {
     /// token that ends it don't fit the model's context.
     #[prost(string, tag = "1")]
     pub dataset: ::prost::alloc::string::String,
-    /// The base model: alias or digest.
+    /// The base model: alias or digest. It must have a tokenizer.
     #[prost(string, tag = "2")]
     pub model: ::prost::alloc::string::String,
     /// Adapters to compare: `adapters/{id}`, a version, `adapters/{id}@previous` for what RollbackAdapter would publish, or ""
@@ -1538,8 +1538,8 @@ pub struct EvaluationSpec {
     /// What one of the targets must show; unset judges none.
     #[prost(message, optional, tag = "6")]
     pub gate: ::core::option::Option<EvaluationGate>,
-    /// `adapters/{id}`: publish the gate's candidate under this alias if the gate passes, unless the alias has moved since the
-    /// creation. Needs a gate whose candidate is an adapter.
+    /// `adapters/{id}`: publish the gate's candidate under this alias if the gate passes, unless the alias has moved or was retired since
+    /// the creation. Needs a gate whose candidate is an adapter.
     #[prost(string, tag = "7")]
     pub publish: ::prost::alloc::string::String,
 }
@@ -1772,7 +1772,7 @@ pub struct GetEvaluationResponse {
 /// Request of ListEvaluations.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListEvaluationsRequest {
-    /// How many to return.
+    /// How many to return, at most 200; 0 means 50.
     #[prost(int32, tag = "1")]
     pub page_size: i32,
     /// Where to go on.

@@ -21,8 +21,9 @@ use crate::error::Error;
 
 /// A page when none is asked for.
 const DEFAULT_PAGE: usize = 50;
-/// The largest page.
-const MAX_PAGE: usize = 1000;
+/// The largest page of adapters, and of evaluations: as large as those with all their targets and comparisons may be in a message.
+const MAX_ADAPTERS: usize = 1000;
+const MAX_EVALUATIONS: usize = 200;
 const MICROS: i64 = 1_000_000;
 
 /// Microseconds since 1970.
@@ -35,10 +36,11 @@ fn from_micros(micros: i64) -> Timestamp {
     Timestamp { seconds: micros.div_euclid(MICROS), nanos: (micros.rem_euclid(MICROS) * 1000) as i32 }
 }
 
-fn page_size(size: i32) -> Result<usize, Error> {
+/// What a page holds, at most `most`.
+fn page_size(size: i32, most: usize) -> Result<usize, Error> {
     match usize::try_from(size) {
         Ok(0) => Ok(DEFAULT_PAGE),
-        Ok(size) => Ok(size.min(MAX_PAGE)),
+        Ok(size) => Ok(size.min(most)),
         Err(_) => Err(Error::invalid("page_size", format!("is {size}; must not be negative"))),
     }
 }

@@ -232,7 +232,9 @@ impl Evaluations {
     /// Takes up what a restart interrupted, so that it can be watched from the first call on.
     pub(crate) async fn recover(&self) -> Result<(), Error> {
         self.book.give_up_crashing().await?;
-        self.book.unfinished().await?.iter().for_each(|evaluation| self.active.publish(evaluation));
+        for evaluation in &self.book.unfinished().await? {
+            self.active.publish(evaluation);
+        }
         Ok(())
     }
 

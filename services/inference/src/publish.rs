@@ -187,11 +187,16 @@ impl Publisher {
 fn check_expected(name: &AliasName, alias: Option<&Alias>, expected: Option<i64>) -> Result<(), Error> {
     let found = alias.map_or(0, |alias| alias.generation);
     match expected {
-        Some(expected) if expected != found => Err(Error::AliasMoved(format!(
-            "{name} is at generation {found}, not {expected}; look at what was published and try again"
-        ))),
+        Some(expected) if expected != found => Err(moved(name, found, expected)),
         _ => Ok(()),
     }
+}
+
+/// What is told of an alias that is not at the generation that was expected.
+pub(crate) fn moved(name: &AliasName, found: i64, expected: i64) -> Error {
+    Error::AliasMoved(format!(
+        "{name} is at generation {found}, not {expected}; look at what was published and try again"
+    ))
 }
 
 fn at_generation(alias: &Alias, generation: i64) -> Result<Digest, Error> {

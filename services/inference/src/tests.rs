@@ -103,6 +103,11 @@ pub(crate) fn adapter_files(seed: u64) -> BTreeMap<String, Vec<u8>> {
     ])
 }
 
+/// Of [`tokenizer`], as records have it.
+fn tokenizer_digest() -> String {
+    format!("sha256:{}", tokenizer().digest())
+}
+
 /// Artifacts and aliases as the checkpoint service has them, without the service.
 #[derive(Debug)]
 pub(crate) struct MemoryStore {
@@ -155,14 +160,13 @@ impl MemoryStore {
 
     /// A base model with an alias.
     pub(crate) fn put_model(&self, id: &str, seed: u64) -> Digest {
-        let digest = self.put(Kind::BaseModel, model_files(seed), None, "");
+        let digest = self.put(Kind::BaseModel, model_files(seed), None, &tokenizer_digest());
         self.point(&format!("baseModels/{id}"), digest);
         digest
     }
 
     pub(crate) fn put_adapter(&self, base: Digest, seed: u64) -> Digest {
-        let tokenizer = format!("sha256:{}", tokenizer().digest());
-        self.put(Kind::Adapter, adapter_files(seed), Some(base), &tokenizer)
+        self.put(Kind::Adapter, adapter_files(seed), Some(base), &tokenizer_digest())
     }
 
     /// Points an alias at an artifact, as somebody else would.

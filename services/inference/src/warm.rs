@@ -2,7 +2,7 @@
 //! here before anybody asks for it, whichever server published it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -27,8 +27,8 @@ pub(crate) struct Warm {
     binder: Binder,
     /// The versions of pinned adapters: held, they are in use, and nothing drops them.
     pins: Arc<Mutex<BTreeMap<AliasName, Vec<Arc<Version>>>>>,
-    /// What couldn't be loaded for a passing reason.
-    unsettled: Arc<Mutex<BTreeSet<AliasName>>>,
+    /// What couldn't be loaded for a passing reason, each name once: all have their turn, however often the first ones fail.
+    unsettled: Arc<Mutex<VecDeque<AliasName>>>,
 }
 
 impl Warm {
@@ -83,17 +83,24 @@ impl Warm {
     }
 
     fn next_unsettled(&self) -> Option<AliasName> {
-        self.unsettled.lock().pop_first()
+        self.unsettled.lock().pop_front()
     }
 
     async fn try_attend(&self, name: &AliasName) -> Result<(), Error> {
         let Some(record) = self.binder.aliases.get(name) else { return Ok(()) };
         let attended = self.load_wanted(&record).await;
         match &attended {
-            Err(error) if error.is_transient() => drop(self.unsettled.lock().insert(name.clone())),
+            Err(error) if error.is_transient() => self.retry_later(name),
             _ => {}
         }
         attended
+    }
+
+    fn retry_later(&self, name: &AliasName) {
+        let mut unsettled = self.unsettled.lock();
+        if !unsettled.contains(name) {
+            unsettled.push_back(name.clone());
+        }
     }
 
     async fn load_wanted(&self, record: &Alias) -> Result<(), Error> {

@@ -29,7 +29,13 @@ pub(crate) async fn explain(context: &Context, error: ClientError, adapters: &[S
 
 fn is_missing_alias(name: &str, message: &str) -> bool {
     let is_alias = name.strip_prefix(ADAPTERS).is_some_and(|id| !id.contains('/'));
-    is_alias && message.contains(name) && !message.contains(RETIRED)
+    // Another adapter's name may begin with this one.
+    let goes_on = |rest: &str| {
+        rest.trim_start_matches('.').starts_with(|c: char| c.is_ascii_alphanumeric() || "_-/".contains(c))
+    };
+    let mut places = message.match_indices(name);
+    let named = places.any(|(place, _)| !goes_on(&message[place + name.len()..]));
+    is_alias && named && !message.contains(RETIRED)
 }
 
 #[cfg(test)]
@@ -40,6 +46,8 @@ mod tests {
     fn only_an_alias_that_the_error_names_can_lack_publishing() {
         assert!(is_missing_alias("adapters/a", "adapters/a is not there"));
         assert!(!is_missing_alias("adapters/b", "adapters/a is not there"));
+        assert!(!is_missing_alias("adapters/a", "adapters/a-2 does not exist; publish it first"));
+        assert!(is_missing_alias("adapters/a", "adapters/a-2 and adapters/a don't exist"));
         assert!(!is_missing_alias("adapters/a", "adapters/a was retired as generation 3"));
         assert!(!is_missing_alias(
             "adapters/a/versions/sha256:1",

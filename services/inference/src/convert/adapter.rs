@@ -3,7 +3,7 @@
 use rootstock_artifacts::{AliasName, Kind};
 use rootstock_proto::{common::v1::RunningRequests, inference::v1 as proto};
 
-use super::{from_micros, page_size};
+use super::{MAX_ADAPTERS, from_micros, page_size};
 use crate::{
     error::Error,
     publish::{Change, Publish, Swapped},
@@ -117,7 +117,7 @@ impl TryFrom<proto::ListAdaptersRequest> for ListAdapters {
                 Error::invalid("page_token", "is none that ListAdapters gave; leave it out to begin again")
             })?),
         };
-        Ok(Self { page_size: page_size(request.page_size)?, after })
+        Ok(Self { page_size: page_size(request.page_size, MAX_ADAPTERS)?, after })
     }
 }
 

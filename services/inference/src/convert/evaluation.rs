@@ -9,7 +9,7 @@ use rootstock_text::{
     metrics::{Mean, Proportion},
 };
 
-use super::{adapter::adapter_name, count, from_micros, page_size, reference};
+use super::{MAX_EVALUATIONS, adapter::adapter_name, count, from_micros, page_size, reference};
 use crate::{
     error::Error,
     evaluation::{
@@ -134,7 +134,7 @@ impl TryFrom<proto::ListEvaluationsRequest> for ListEvaluations {
                 Error::invalid("page_token", "is none that ListEvaluations gave; leave it out to begin again")
             })?),
         };
-        Ok(Self { page_size: page_size(request.page_size)?, before })
+        Ok(Self { page_size: page_size(request.page_size, MAX_EVALUATIONS)?, before })
     }
 }
 

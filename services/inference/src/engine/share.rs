@@ -7,12 +7,10 @@ const URGENT: usize = 128;
 /// Steps over which what waits is spread: over twice as many, the last of 32 prompts at once had its first token after 1.9 s instead of
 /// 1.6, for gaps of 105 ms instead of 145 meanwhile (both at the 99th percentile).
 const STEPS: usize = 4;
-/// Tokens of prompts at most beside loads of adapters, unless more decode: each load takes a thread from a step, and the longest steps
-/// would be longer than twice the usual one.
-const BESIDE_LOADS: usize = 24;
 
 /// Tokens of prompts in a step of `budget` tokens, beside so many that decode, where prompts of these lengths wait. As many as decode;
-/// more where many requests wait for their first token, and so for each other: one alone is in no hurry.
+/// more where many requests wait for their first token, and so for each other: one alone is in no hurry. Not beside loads of adapters: each
+/// of these takes a thread from a step, and the longest steps would be longer than twice the usual one.
 pub(super) fn prompt_tokens(
     decode: usize,
     budget: usize,
@@ -23,8 +21,8 @@ pub(super) fn prompt_tokens(
         return budget;
     }
     let urgent: usize = waiting.skip(1).map(|tokens| tokens.min(URGENT)).sum();
-    let most = if beside_loads { BESIDE_LOADS } else { budget };
-    (urgent / STEPS).min(most).max(decode).min(budget.saturating_sub(decode)).max(LEAST)
+    let hurried = if beside_loads { 0 } else { urgent / STEPS };
+    hurried.max(decode).min(budget.saturating_sub(decode)).max(LEAST)
 }
 
 #[cfg(test)]
@@ -57,8 +55,8 @@ mod tests {
     }
 
     #[test]
-    fn beside_loads_many_that_wait_get_no_more_than_a_few_or_those_who_decode() {
+    fn beside_loads_many_that_wait_get_no_more_than_those_who_decode() {
         let beside_loads = |decode| prompt_tokens(decode, BUDGET, [128; 9].into_iter(), true);
-        assert_eq!((beside_loads(0), beside_loads(7), beside_loads(30)), (BUDGET, BESIDE_LOADS, 30));
+        assert_eq!((beside_loads(0), beside_loads(7), beside_loads(30)), (BUDGET, LEAST, 30));
     }
 }

@@ -93,6 +93,14 @@ fn empty_one(parked: &mut VecDeque<Sequence>, room: &mut Room, garbage: &mut Gar
     true
 }
 
+/// Takes out who came last of those that are ready and hold keys and values, from a number on.
+fn take_last(lane: &mut Lane, from: u64) -> Option<Sequence> {
+    let can = |sequence: &Sequence| sequence.has_begun() && sequence.number >= from;
+    let last = (0..lane.ready.len()).filter(|&place| can(&lane.ready[place]));
+    let last = last.max_by_key(|&place| lane.ready[place].number)?;
+    lane.ready.remove(last)
+}
+
 impl State {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
@@ -157,10 +165,20 @@ impl State {
         waiting.filter_map(|sequence| sequence.expires(limits.stall_timeout)).min()
     }
 
-    /// The next to step together: who is first in turn, and those of its lane and model who can join. First one token of each
-    /// that decodes, then prompts as far as a step's tokens go, so that a long prompt holds nobody up; beside loads of adapters less of
-    /// these.
+    /// The next to step together; none if nobody is ready.
     pub(super) fn take_batch(&mut self, beside_loads: bool) -> Vec<Turn> {
+        loop {
+            let batch = self.take_turns(beside_loads);
+            // Who was first may have given up its room, and waits again: then it is the turn of others.
+            if !batch.is_empty() || self.interactive.ready.is_empty() && self.background.ready.is_empty() {
+                return batch;
+            }
+        }
+    }
+
+    /// Who is first in turn, and those of its lane and model who can join. First one token of each that decodes, then prompts as far as a
+    /// step's tokens go, so that a long prompt holds nobody up; beside loads of adapters less of these.
+    fn take_turns(&mut self, beside_loads: bool) -> Vec<Turn> {
         let Some(first) = self.pop_ready() else { return Vec::new() };
         let (priority, model) = (first.priority, Arc::clone(first.model()));
         // Beside interactive sequences an evaluation's steps are short, since those wait for them.
@@ -305,12 +323,6 @@ impl State {
     /// Who gives up room for a sequence: those of its lane that came after it, the last one first; for a request, evaluations before
     /// them.
     fn victim(&mut self, of: &Sequence) -> Option<Sequence> {
-        let take_last = |lane: &mut Lane, from: u64| {
-            let can = |sequence: &Sequence| sequence.has_begun() && sequence.number >= from;
-            let last = (0..lane.ready.len()).filter(|&place| can(&lane.ready[place]));
-            let last = last.max_by_key(|&place| lane.ready[place].number)?;
-            lane.ready.remove(last)
-        };
         match of.priority {
             Priority::Interactive => {
                 take_last(&mut self.background, 0).or_else(|| take_last(&mut self.interactive, of.number + 1))
@@ -371,23 +383,42 @@ impl State {
     }
 
     /// The tenants take turns, and in each the one before all others is served first: who needs much room is not overtaken by those who
-    /// need little, nor by an evaluation's. Whose client doesn't read makes room.
+    /// need little, nor by an evaluation's. Whose client doesn't read makes room, and for requests evaluations do.
     fn start_queued(&mut self) {
-        let Self { interactive, background, parked, room, garbage, preempted, .. } = self;
-        for lane in [interactive, background] {
-            while lane.running < lane.max_running {
+        for priority in [Priority::Interactive, Priority::Background] {
+            while self.lane(priority).running < self.lane(priority).max_running {
+                let Self { interactive, background, room, .. } = self;
+                let lane = if priority == Priority::Interactive { interactive } else { background };
                 let Some(next) = lane.next() else { break };
                 let shared = room.find(next.beginnings());
                 let bytes = next.needs(shared.len());
-                while !room.take(bytes, &mut garbage.blocks) {
-                    if !empty_one(parked, room, garbage) {
-                        return;
-                    }
-                    *preempted += 1;
+                if !self.make_room(bytes, priority) {
+                    return;
                 }
-                next.start(shared, bytes);
+                let lane = self.lane(priority);
+                if let Some(next) = lane.next() {
+                    next.start(shared, bytes);
+                }
                 lane.begin();
             }
         }
+    }
+
+    /// Takes room for one that begins; says whether there was enough.
+    fn make_room(&mut self, bytes: u64, priority: Priority) -> bool {
+        while !self.room.take(bytes, &mut self.garbage.blocks) {
+            if self.empty_parked() {
+                continue;
+            }
+            let evaluates = match priority {
+                Priority::Interactive => take_last(&mut self.background, 0),
+                Priority::Background => None,
+            };
+            match evaluates {
+                Some(victim) => self.preempt(victim),
+                None => return false,
+            }
+        }
+        true
     }
 }

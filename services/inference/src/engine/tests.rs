@@ -337,43 +337,6 @@ async fn who_came_last_gives_up_its_room_and_says_the_same_in_the_end() {
 }
 
 #[tokio::test]
-async fn an_evaluation_takes_no_request_its_room_and_a_request_takes_an_evaluation_its_own() {
-    let rig = Rig::new(limits());
-    // Each begins with one of two blocks and needs a second one on the way.
-    let limits = Limits { cache_bytes: cache_for(2), ..limits() };
-    let (mut state, mut clients) = (State::new(&limits), Vec::new());
-    // The evaluation came first, and is the first to need its second one.
-    for (priority, tokens, more) in [(Priority::Background, 62, 20), (Priority::Interactive, 30, 60)] {
-        let (events, client) = mpsc::channel(100);
-        let job = Job { priority, ..rig.job(&prompt(tokens, tokens), greedy(more)) };
-        state.enqueue(Sequence::new(job, events, Arc::default()));
-        clients.push(client);
-    }
-    let mut prompts = Vec::new();
-    loop {
-        state.sweep(Instant::now(), &limits, &Metrics::default());
-        let batch = state.take_batch(false);
-        if batch.is_empty() {
-            if state.is_idle() {
-                break;
-            }
-            continue;
-        }
-        let prompt = |turn: &&batch::Turn| turn.sequence.wants() != sequence::Wants::Token;
-        prompts.extend(batch.iter().filter(prompt).map(|turn| turn.sequence.priority));
-        // An evaluation whose steps take no time is always ahead.
-        let evaluates = batch[0].sequence.priority == Priority::Background;
-        let took = if evaluates { Duration::ZERO } else { Duration::from_secs(1) };
-        let holdings = batch.iter().map(state::Holding::from).collect();
-        let stepped = batch::step(batch, &Metrics::default());
-        state.settle(stepped, holdings, (Instant::now(), took), &limits);
-    }
-    let of = |priority| prompts.iter().filter(|one| **one == priority).count();
-    assert_eq!(of(Priority::Interactive), 1, "the request computed its prompt once");
-    assert!(of(Priority::Background) > 1, "the evaluation gave up its room");
-}
-
-#[tokio::test]
 async fn whoever_does_not_read_gives_up_its_room_first() {
     let limits = Limits { cache_bytes: cache_for(4), ..limits() };
     let rig = Rig::new(limits.clone());
@@ -595,5 +558,6 @@ async fn several_threads_give_the_same_tokens() {
 
 mod completions;
 mod constraints;
+mod evaluations;
 mod scores;
 mod switches;

@@ -1,6 +1,6 @@
 //! What the names of an evaluation stand for when it is created.
 
-use rootstock_artifacts::{ArtifactName, Digest, Kind};
+use rootstock_artifacts::{AliasName, ArtifactName, Digest, Kind};
 use serde::{Deserialize, Serialize};
 
 use super::{Evaluations, Spec, TargetName};
@@ -13,7 +13,7 @@ pub(crate) struct Pinned {
     pub(crate) model: Digest,
     /// One for each target; `None` is the base model itself.
     pub(crate) adapters: Vec<Option<Digest>>,
-    /// The generation of the alias to publish under; 0 if it has never been set.
+    /// The generation of the alias to publish under, in service or not; 0 if it has never been set.
     #[serde(default)]
     pub(crate) publish_generation: Option<i64>,
 }
@@ -21,6 +21,10 @@ pub(crate) struct Pinned {
 impl Evaluations {
     pub(super) async fn pin(&self, spec: &Spec) -> Result<Pinned, Error> {
         let model = self.binder.model(&spec.model, "spec.model").await?;
+        if self.store.artifact(&ArtifactName::Digest(model)).await?.tokenizer.is_empty() {
+            let message = "has no tokenizer, and rows are texts; take a base model that was stored with one";
+            return Err(Error::invalid("spec.model", message));
+        }
         let dataset = match &spec.dataset {
             ArtifactName::Alias(alias) => self.binder.aliases.resolve(alias).await?.digest,
             ArtifactName::Digest(digest) | ArtifactName::Version(_, digest) => *digest,
@@ -31,10 +35,17 @@ impl Evaluations {
             adapters.push(self.pin_target(target, &format!("spec.targets[{index}]"), &model).await?);
         }
         let publish_generation = match &spec.publish {
-            Some(alias) => Some(self.store.alias(alias).await?.map_or(0, |alias| alias.generation)),
+            Some(alias) => Some(self.generation(alias).await?),
             None => None,
         };
         Ok(Pinned { dataset, model, adapters, publish_generation })
+    }
+
+    /// The generation of an alias, in service or not: a name that is used again goes on counting.
+    async fn generation(&self, alias: &AliasName) -> Result<i64, Error> {
+        let live = self.store.alias(alias).await?.map(|record| record.generation);
+        let retired = || self.binder.aliases.get(alias).map(|record| record.generation);
+        Ok(live.or_else(retired).unwrap_or(0))
     }
 
     async fn pin_target(

@@ -7,7 +7,7 @@ use rootstock_artifacts::{AliasName, Digest};
 use super::{Evaluation, Evaluations, gate::GateResult, runner::Found};
 use crate::{
     error::Error,
-    publish::{Change, Publish},
+    publish::{Change, Publish, moved},
     store::Running,
 };
 
@@ -34,7 +34,15 @@ impl Evaluations {
     /// move since then was to this version, it was made before a restart, or by somebody who wanted the same.
     async fn publish(&self, alias: &AliasName, digest: Digest, before: i64) -> Result<i64, Error> {
         let change = Change::Version(Running::Finish);
-        let publish = Publish { name: alias.clone(), digest, expected: Some(before), change };
+        let out_of_service = self.store.alias(alias).await?.is_none();
+        let retired = self.binder.aliases.get(alias).filter(|_| out_of_service);
+        // For who publishes, what is out of service is at no generation.
+        let expected = match retired {
+            Some(record) if record.generation == before => 0,
+            Some(record) => return Err(moved(alias, record.generation, before)),
+            None => before,
+        };
+        let publish = Publish { name: alias.clone(), digest, expected: Some(expected), change };
         let refused = match self.publisher.publish(publish, Instant::now()).await {
             Ok(swapped) => return Ok(swapped.adapter.alias.generation),
             Err(error) => error,

@@ -6,6 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use rootstock_artifacts::Digest;
 use rootstock_runtime::Shutdown;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::{Comparison, Evaluation, Evaluations, Gate, TargetResult, compare::compare, item::Target};
 use crate::{adapters::Binding, error::Error, store::EvidenceDraft};
@@ -44,7 +45,7 @@ pub(super) async fn run(evaluations: Evaluations, shutdown: Shutdown) {
     loop {
         let step = async {
             match evaluations.claim().await {
-                Ok(Some(evaluation)) => evaluations.run_one(evaluation).await,
+                Ok(Some((evaluation, cancelled))) => evaluations.run_one(evaluation, cancelled).await,
                 Ok(None) => evaluations.wake.notified().await,
                 Err(error) => {
                     tracing::error!(%error, "the next evaluation can't be read");
@@ -63,15 +64,15 @@ pub(super) async fn run(evaluations: Evaluations, shutdown: Shutdown) {
 }
 
 impl Evaluations {
-    async fn claim(&self) -> Result<Option<Evaluation>, Error> {
+    /// The next evaluation, and what tells that it is cancelled from now on.
+    async fn claim(&self) -> Result<Option<(Evaluation, CancellationToken)>, Error> {
         let _changing = self.changing.lock().await;
-        let claimed = self.book.claim_next().await?;
-        claimed.iter().for_each(|evaluation| self.active.publish(evaluation));
-        Ok(claimed)
+        let Some(claimed) = self.book.claim_next().await? else { return Ok(None) };
+        let cancelled = self.active.publish(&claimed);
+        Ok(Some((claimed, cancelled)))
     }
 
-    async fn run_one(&self, evaluation: Evaluation) {
-        let cancelled = self.active.cancelled(&evaluation.id);
+    async fn run_one(&self, evaluation: Evaluation, cancelled: CancellationToken) {
         tracing::info!(name = evaluation.name(), rows = evaluation.total_rows, "evaluation begins");
         let Some(outcome) = cancelled.run_until_cancelled(self.compute_patiently(&evaluation)).await else {
             tracing::info!(name = evaluation.name(), "evaluation cancelled");

@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     config::Config,
     convert::target_name,
-    tests::{World, eventually, request, tokenizer},
+    tests::{World, eventually, model_files, request, tokenizer},
 };
 
 pub(super) const ROWS: &str = r#"{"instruction":"what jumps?","output":"the fox","keywords":["fox"]}
@@ -219,6 +219,9 @@ async fn what_cannot_be_evaluated_is_refused_before_it_is_stored() {
     world.store.point("adapters/other", world.store.put_adapter(other, 1));
     let good = put_rows(&world, ROWS);
     let text = world.store.put(Kind::Dataset, BTreeMap::from([("a.txt".into(), b"text".to_vec())]), None, "");
+    let mut mute = model_files(3);
+    mute.retain(|name, _| !name.contains("token"));
+    let mute = world.store.put(Kind::BaseModel, mute, None, "");
     let cases = [
         (spec(put_rows(&world, "{\"instruction\":\"x\"}\n"), &[""]), ErrorReason::InvalidRow),
         (
@@ -233,6 +236,7 @@ async fn what_cannot_be_evaluated_is_refused_before_it_is_stored() {
         (spec(good, &["", "adapters/other"]), ErrorReason::BaseMismatch),
         (Spec { model: "baseModels/none".parse().unwrap(), ..spec(good, &[""]) }, ErrorReason::NotFound),
         (Spec { model: ArtifactName::Digest(good), ..spec(good, &[""]) }, ErrorReason::InvalidField),
+        (Spec { model: ArtifactName::Digest(mute), ..spec(good, &[""]) }, ErrorReason::InvalidField),
     ];
     for (spec, reason) in cases {
         let refused = world.core.evaluations.create(None, spec, None).await.unwrap_err();

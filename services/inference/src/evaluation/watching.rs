@@ -24,19 +24,16 @@ struct Entry {
 }
 
 impl Active {
-    /// Tells everybody where an evaluation stands.
-    pub(super) fn publish(&self, evaluation: &Evaluation) {
+    /// Tells everybody where an evaluation stands; gives what is cancelled when it ends for whatever reason.
+    pub(super) fn publish(&self, evaluation: &Evaluation) -> CancellationToken {
         let latest = Arc::new(evaluation.clone());
         let mut entries = self.entries.lock();
-        match entries.get(&evaluation.id) {
-            Some(entry) => {
-                entry.states.send_replace(latest);
-            }
-            None => {
-                let entry = Entry { states: watch::Sender::new(latest), cancelled: CancellationToken::new() };
-                entries.insert(evaluation.id.clone(), entry);
-            }
-        }
+        let entry = entries.entry(evaluation.id.clone()).or_insert_with(|| Entry {
+            states: watch::Sender::new(Arc::clone(&latest)),
+            cancelled: CancellationToken::new(),
+        });
+        entry.states.send_replace(latest);
+        entry.cancelled.clone()
     }
 
     /// One more row of a running evaluation is finished.
@@ -60,11 +57,6 @@ impl Active {
 
     pub(super) fn subscribe(&self, id: &Id) -> Option<watch::Receiver<Arc<Evaluation>>> {
         self.entries.lock().get(id).map(|entry| entry.states.subscribe())
-    }
-
-    /// Is cancelled when the evaluation ends for whatever reason.
-    pub(super) fn cancelled(&self, id: &Id) -> CancellationToken {
-        self.entries.lock().get(id).map(|entry| entry.cancelled.clone()).unwrap_or_default()
     }
 }
 

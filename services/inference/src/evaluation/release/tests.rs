@@ -7,7 +7,10 @@ use super::super::{
     tests::{ROWS, alias, ended, put_rows, spec, with_base},
 };
 use super::*;
-use crate::tests::World;
+use crate::{
+    store::Target,
+    tests::{World, eventually},
+};
 
 const LIVE: &str = "adapters/live";
 
@@ -102,6 +105,41 @@ async fn an_alias_that_moved_meanwhile_stays_where_it_is() {
     assert_eq!(said.published_generation, None);
     assert!(said.publish_error.contains("is at generation 1, not 0"), "{}", said.publish_error);
     assert_eq!(stage.live().await, Some((others, 1)));
+}
+
+/// Takes the alias out of service, at the next generation, and waits until the server knows.
+async fn retire(world: &World, digest: Digest) {
+    let target = Target { digest, canary: None, pinned: None, running: Running::Finish };
+    let retired = world.store.set(LIVE, &target, true);
+    let known = || world.core.aliases.get(&alias(LIVE)).map(|record| record.generation);
+    eventually("the retirement is known", || known() == Some(retired.generation)).await;
+}
+
+#[tokio::test]
+async fn a_candidate_takes_the_place_of_what_was_retired_before() {
+    let stage = stage(any()).await;
+    let old = stage.world.store.put_adapter(stage.base, 2);
+    stage.world.store.point(LIVE, old);
+    retire(&stage.world, old).await;
+    let created = stage.create().await;
+    let said = stage.said(&created).await;
+    assert_eq!((said.published_generation, said.publish_error.as_str()), (Some(3), ""));
+    assert_eq!(stage.live().await, Some((stage.candidate, 3)));
+}
+
+#[tokio::test]
+async fn what_was_retired_meanwhile_stays_out_of_service() {
+    let mut stage = stage(any()).await;
+    // Longer than the news of the retirement takes.
+    stage.spec.max_tokens = 100;
+    let created = stage.create().await;
+    let others = stage.world.store.put_adapter(stage.base, 2);
+    stage.world.store.point(LIVE, others);
+    retire(&stage.world, others).await;
+    let said = stage.said(&created).await;
+    assert_eq!(said.published_generation, None);
+    assert!(said.publish_error.contains("is at generation 2, not 0"), "{}", said.publish_error);
+    assert_eq!(stage.live().await, None);
 }
 
 #[tokio::test]
