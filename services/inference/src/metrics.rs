@@ -105,6 +105,8 @@ pub(crate) struct Metrics {
     pub(crate) adapters_resident: Gauge,
     /// Those that load beside sequences, or rest after it.
     pub(crate) adapters_loading: Gauge,
+    /// Of these, those that came soon after another one; for the engine alone.
+    pub(crate) loads_in_a_row: Gauge,
     pub(crate) adapter_bytes: Gauge,
     pub(crate) models_resident: Gauge,
     pub(crate) encoders_resident: Gauge,
@@ -141,6 +143,7 @@ impl Default for Metrics {
             adapter_swaps: Counter::default(),
             adapters_resident: Gauge::default(),
             adapters_loading: Gauge::default(),
+            loads_in_a_row: Gauge::default(),
             adapter_bytes: Gauge::default(),
             models_resident: Gauge::default(),
             encoders_resident: Gauge::default(),

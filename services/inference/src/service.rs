@@ -290,7 +290,7 @@ fn binder(
             tenants: Tenants::new(tenant_caps(config), adapters.clone()),
             residents: adapters,
             tasks: tasks.clone(),
-            pace: Pace::new(tasks.clone(), metrics.running.clone(), metrics.adapters_loading.clone()),
+            pace: Pace::new(tasks.clone(), metrics),
             leases: Leases::default(),
             proved: Proved::default(),
             max_bytes: config.max_adapter_bytes,

@@ -10,6 +10,8 @@ use rootstock_kernels::bench::threads;
 use rootstock_runtime::{Panicked, Tasks};
 use tokio::{runtime::Handle, sync::Semaphore};
 
+use crate::metrics::Metrics;
+
 /// How many times as long as it took, a load rests in its place beside running requests: a step that waits for a thread that a load has
 /// taken waits once. Where others wait for the place, they share this rest, and each has one as long as the load at least.
 const REST: u32 = 7;
@@ -20,7 +22,8 @@ const LONGEST_REST: Duration = Duration::from_millis(100);
 /// A load that takes longer rests in between, where it can, and how many times as long: whoever waits for it waits for these rests too.
 const SLICE: Duration = Duration::from_millis(3);
 const REST_BETWEEN: u32 = 2;
-/// How long after a place was given back the next load is expected: where one follows the other, steps are short all the while.
+/// How long after a place was given back the next load is expected: where one follows the other, steps are short all the while, and where
+/// one comes now and then they are not.
 const RECENT: Duration = Duration::from_millis(20);
 
 /// Lets loads through; clones share the places.
@@ -37,6 +40,8 @@ pub(crate) struct Pace {
     waiting: Gauge,
     /// Loads that have one, or had one a moment ago.
     loading: Gauge,
+    /// Those among them that came while there was another one.
+    in_a_row: Gauge,
 }
 
 /// What a load waits among. A publish is one among few, and answers whoever has trained: it doesn't wait for all the adapters that
@@ -84,10 +89,13 @@ impl Slices {
 }
 
 impl Pace {
-    pub(crate) fn new(tasks: Tasks, running: Gauge, loading: Gauge) -> Self {
+    /// Beside the sequences that the metrics count as running; counts loads there.
+    pub(crate) fn new(tasks: Tasks, metrics: &Metrics) -> Self {
         let places = Arc::new(Semaphore::new((threads() / 2).max(1)));
         let publishes = Arc::new(Semaphore::new(1));
-        Self { tasks, running, places, publishes, waiting: Gauge::default(), loading }
+        let Metrics { running, adapters_loading, loads_in_a_row, .. } = metrics.clone();
+        let (loading, in_a_row, waiting) = (adapters_loading, loads_in_a_row, Gauge::default());
+        Self { tasks, running, places, publishes, waiting, loading, in_a_row }
     }
 
     /// Does the work, which may block: at once if nobody is answered, or when it has a place.
@@ -112,7 +120,8 @@ impl Pace {
         // Nobody closes the places. This one goes with the work, whoever waits for it.
         let place = Arc::clone(places).acquire_owned().await;
         drop(waits);
-        let held = (place, Counted::among(&self.loading));
+        let in_a_row = (self.loading.get() > 0).then(|| Counted::among(&self.in_a_row));
+        let held = (place, (Counted::among(&self.loading), in_a_row));
         let holding = move || (sliced(), held);
         let ((done, took), (place, loads)) =
             self.tasks.spawn_blocking("inference-load-adapter", holding).await?;
@@ -144,9 +153,9 @@ mod tests {
 
     /// Loads go one after the other, whatever the machine; so many sequences run.
     fn pace(running: i64) -> Pace {
-        let gauge = Gauge::default();
-        gauge.set(running);
-        let pace = Pace::new(Tasks::new(Shutdown::new()), gauge, Gauge::default());
+        let metrics = Metrics::default();
+        metrics.running.set(running);
+        let pace = Pace::new(Tasks::new(Shutdown::new()), &metrics);
         let spare = pace.places.available_permits() - 1;
         pace.places.forget_permits(spare);
         pace
@@ -204,6 +213,18 @@ mod tests {
         assert!(took < 15 * WORK * REST, "{took:?}");
         assert_eq!(pace.waiting.get(), 0);
         assert!(pace.loading.get() > 0, "the last one rests");
+        assert!(pace.in_a_row.get() > 0, "and came after others");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_load_now_and_then_is_not_one_in_a_row() {
+        let pace = pace(1);
+        for _ in 0..2 {
+            let (loading, in_a_row) = (pace.loading.clone(), pace.in_a_row.clone());
+            let found = pace.run(Queue::Requests, move |_| (loading.get(), in_a_row.get())).await.unwrap();
+            assert_eq!(found, (1, 0));
+            tokio::time::sleep(2 * (SHORTEST_REST + RECENT) + LONGEST_REST).await;
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ pub(super) fn run(shared: &Shared) {
     let mut state = shared.state.lock();
     loop {
         state.sweep(Instant::now(), &shared.limits, &shared.metrics);
-        let batch = state.take_batch(shared.metrics.adapters_loading.get() > 0);
+        let batch = state.take_batch(shared.metrics.loads_in_a_row.get() > 0);
         let garbage = state.take_garbage();
         if !garbage.is_empty() {
             // Caches and adapters may be large: freeing them must not hold up the others.
