@@ -104,6 +104,12 @@ impl Room {
         self.held + self.kept
     }
 
+    /// Whether there would be room for so many bytes if sequences held so many less.
+    pub(super) fn would_fit(&self, bytes: u64, freed: u64) -> bool {
+        let in_use = self.held.saturating_sub(freed) + self.kept_in_use.load(Ordering::Relaxed);
+        in_use.saturating_add(bytes) <= self.limit
+    }
+
     /// The share of the budget that sequences use: what is only kept goes when somebody needs its room.
     pub(super) fn share_in_use(&self) -> f64 {
         (self.held + self.kept_in_use.load(Ordering::Relaxed)) as f64 / self.limit as f64

@@ -177,7 +177,7 @@ impl State {
     }
 
     /// Who is first in turn, and those of its lane and model who can join. First one token of each that decodes, then prompts as far as a
-    /// step's tokens go, so that a long prompt holds nobody up; beside loads of adapters less of these.
+    /// step's tokens go, so that a long prompt holds nobody up; beside loads of adapters in a row less of these.
     fn take_turns(&mut self, beside_loads: bool) -> Vec<Turn> {
         let Some(first) = self.pop_ready() else { return Vec::new() };
         let (priority, model) = (first.priority, Arc::clone(first.model()));
@@ -410,9 +410,13 @@ impl State {
             if self.empty_parked() {
                 continue;
             }
+            // None computes in vain what it has: not where all of them together hold too little.
+            let evaluations: u64 = self.background.ready.iter().map(Sequence::held_bytes).sum();
             let evaluates = match priority {
-                Priority::Interactive => take_last(&mut self.background, 0),
-                Priority::Background => None,
+                Priority::Interactive if self.room.would_fit(bytes, evaluations) => {
+                    take_last(&mut self.background, 0)
+                }
+                _ => None,
             };
             match evaluates {
                 Some(victim) => self.preempt(victim),

@@ -35,7 +35,8 @@ impl Evaluations {
     async fn publish(&self, alias: &AliasName, digest: Digest, before: i64) -> Result<i64, Error> {
         let change = Change::Version(Running::Finish);
         let out_of_service = self.store.alias(alias).await?.is_none();
-        let retired = self.binder.aliases.get(alias).filter(|_| out_of_service);
+        // What the watch doesn't know yet is refused: the record that it has is of a name in service.
+        let retired = self.binder.aliases.get(alias).filter(|record| out_of_service && record.retired);
         // For who publishes, what is out of service is at no generation.
         let expected = match retired {
             Some(record) if record.generation == before => 0,

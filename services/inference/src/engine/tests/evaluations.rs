@@ -78,3 +78,18 @@ async fn a_request_that_waits_to_begin_takes_an_evaluation_its_room() {
         assert!(matches!(ended, Some(Event::Finished(_))), "{ended:?}");
     }
 }
+
+#[tokio::test]
+async fn an_evaluation_keeps_its_room_where_that_would_not_be_enough() {
+    let mut stage = Stage::new(6);
+    stage.ask(Priority::Interactive, 200, 50);
+    stage.ask(Priority::Background, 60, 60);
+    while stage.step(Duration::ZERO).unwrap() != (Priority::Background, 0) {}
+    // Four blocks are a request's and one or two an evaluation's: less than this one needs.
+    stage.ask(Priority::Interactive, 180, 5);
+    let mut prompts = 0;
+    while let Some((priority, count)) = stage.step(Duration::ZERO) {
+        prompts += if priority == Priority::Background { count } else { 0 };
+    }
+    assert_eq!(prompts, 0, "the evaluation computes its prompt again");
+}
