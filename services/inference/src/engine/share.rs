@@ -9,8 +9,8 @@ const URGENT: usize = 128;
 const STEPS: usize = 4;
 
 /// Tokens of prompts in a step of `budget` tokens, beside so many that decode, where prompts of these lengths wait. As many as decode;
-/// more where many requests wait for their first token, and so for each other: one alone is in no hurry. Not beside loads of adapters in a row: each
-/// of these takes a thread from a step, and the longest steps would be longer than twice the usual one.
+/// more where many requests wait for their first token, and so for each other: one alone is in no hurry. Not beside loads of adapters in
+/// a row: each of these takes a thread from a step, and the longest steps would be longer still.
 pub(super) fn prompt_tokens(
     decode: usize,
     budget: usize,
